@@ -1,0 +1,133 @@
+/** What a transfer is, what may be tuned about a run, and what it reports while it goes on. */
+import type { Place, Source, Target } from '../contract/provider.ts';
+import type { Clock, Log, Random } from '../lib/world.ts';
+import type { Counters } from '../model/outcome.ts';
+import type { Failure } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
+import type { ArtifactStore, RequestCounts, RunRecord, RunStore } from './ports.ts';
+
+/** One side of a transfer, as it was named: enough to open it again and to show it. */
+export interface EndDefinition {
+  readonly connector: string;
+  readonly provider: string;
+  /** `fingerprint` of the account: the same store has the same one. */
+  readonly fingerprint: string;
+  readonly place: Place;
+  /** As people write it: `acme:photos/2024/`. */
+  readonly label: string;
+  /** Copy only this key of the place (an object was named, not a prefix). */
+  readonly only: string | null;
+}
+
+/** Made by `defineTransfer`, which computes the ids. Plain JSON. */
+export interface TransferDefinition {
+  /** Hash of both places, the command, and the options that change the result. */
+  readonly transferId: string;
+  /** Hash of both places alone. */
+  readonly pairId: string;
+  readonly command: string;
+  readonly source: EndDefinition;
+  readonly target: EndDefinition;
+  readonly policy: Policy;
+  /** What will not survive this pair; the person was told. */
+  readonly concessions: readonly Concession[];
+}
+
+export interface Concession {
+  readonly aspect:
+    | 'metadata'
+    | 'headers'
+    | 'tags'
+    | 'times'
+    | 'names'
+    | 'folders'
+    | 'classes'
+    | 'races'
+    | 'digests'
+    | 'versions'
+    | 'sizes';
+  /** A sentence for people. */
+  readonly detail: string;
+}
+
+/** Performance only: never changes what a run does, so never part of its identity. */
+export interface Tuning {
+  /** Objects in flight; `null` = chosen by Drover. */
+  readonly transfersMax: number | null;
+  /** Bytes of content in memory at most. */
+  readonly bytesInFlightMax: number;
+  /** Segments worked on at once. */
+  readonly segmentsMax: number;
+  readonly bandwidth: BandwidthTimetable | null;
+}
+
+/** Weekly timetable; the last rule that began holds. A single rule without a time is a constant limit. */
+export interface BandwidthTimetable {
+  readonly timeZone: string;
+  readonly rules: readonly {
+    /** 0 = Sunday; `null` = every day. */
+    readonly day: number | null;
+    readonly minuteOfDay: number;
+    /** `null` = unlimited; 0 = pause. */
+    readonly bytesPerSecond: number | null;
+  }[];
+}
+
+export type RunPhase = 'starting' | 'copying' | 'names' | 'deleting' | 'settling' | 'ended';
+
+/** A picture of a run at one moment. */
+export interface Progress {
+  readonly runId: string;
+  readonly phase: RunPhase;
+  readonly counters: Counters;
+  /** Items found and planned but not settled. */
+  readonly pendingItems: number;
+  readonly pendingBytes: number;
+  /** Both listings are complete, so totals are known. */
+  readonly listingComplete: boolean;
+  readonly elapsedMs: number;
+  /** Over the last few seconds, and over the whole run. */
+  readonly bytesPerSecond: number;
+  readonly itemsPerSecond: number;
+  readonly bytesPerSecondMean: number;
+  /** Range of milliseconds left; `null` while counting. */
+  readonly remainingMs: { readonly low: number; readonly high: number } | null;
+  readonly limitedBy: 'source' | 'target' | 'bandwidth' | 'cpu' | 'listing' | 'none';
+  /** Items being moved right now, longest first, at most eight. */
+  readonly current: readonly { readonly key: string; readonly sizeBytes: number; readonly doneBytes: number }[];
+}
+
+export interface Ends {
+  readonly source: Source;
+  readonly target: Target;
+}
+
+/** Everything a run touches beside its two ends. */
+export interface RunWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly store: RunStore;
+  readonly artifacts: ArtifactStore;
+  /** Name of this worker in leases. */
+  readonly worker: string;
+  /** Live counts of requests per operation class; the wrapper around the transports keeps them. */
+  readonly requests: () => RequestCounts;
+}
+
+export interface RunOptions {
+  readonly tuning: Tuning;
+  /** Stops as soon as possible; the run can be continued. */
+  readonly signal: AbortSignal;
+  /** Called at most four times a second and at each change of phase. */
+  readonly onProgress: ((progress: Progress) => void) | null;
+  /** A run to continue; `null` starts a new one. */
+  readonly continueRun: RunRecord | null;
+}
+
+/** How a call of `runTransfer` ended. `interrupted`: the signal fired; the run can be continued. */
+export interface RunResult {
+  readonly run: RunRecord;
+  readonly interrupted: boolean;
+  readonly error: Failure | null;
+}

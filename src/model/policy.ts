@@ -1,0 +1,44 @@
+/** The person's choices, frozen into a run: the same inputs must decide the same actions. */
+
+export interface FilterPolicy {
+  /** Globs on the whole key; empty = everything. `*` stops at `/`, `**` does not. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly sizeBytesMin: number | null;
+  readonly sizeBytesMax: number | null;
+  /** Only objects last written at least / at most this long before the run's start. */
+  readonly ageMsMin: number | null;
+  readonly ageMsMax: number | null;
+  /** Storage classes to leave out. */
+  readonly excludeClasses: readonly string[];
+}
+
+export interface RestorePolicy {
+  readonly tier: 'Standard' | 'Bulk' | 'Expedited';
+  /** How long the restored copy stays readable. */
+  readonly days: number;
+}
+
+export interface Policy {
+  /** `copy` = merge, `sync` = mirror, `check` compares, `scan` only plans. */
+  readonly mode: 'merge' | 'mirror' | 'check';
+  readonly dryRun: boolean;
+  readonly targetNewer: 'overwrite' | 'skip';
+  readonly filter: FilterPolicy;
+  readonly serverSide: 'auto' | 'never' | 'always';
+  readonly versions: 'current' | 'all';
+  /** `refresh`: also compare and rewrite metadata and tags, at one request per object. */
+  readonly metadata: 'preserve' | 'refresh' | 'ignore';
+  readonly tags: 'preserve' | 'ignore';
+  readonly archived: 'report' | RestorePolicy;
+  /** Most deletions a mirror may make: a count, and a share (0–1) of the target's objects. */
+  readonly deleteMax: number | null;
+  readonly deleteShareMax: number | null;
+  readonly allowEmptySource: boolean;
+  /** `check` only: do not report what only the target has. */
+  readonly oneWay: boolean;
+  /** Items proved by size alone are accepted instead of making the run end with issues. */
+  readonly acceptV0: boolean;
+  /** Target storage class or tier for new objects; `null` = the target's default. */
+  readonly storageClass: string | null;
+}

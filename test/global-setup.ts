@@ -1,0 +1,88 @@
+/** Starts what the tests need from npm packages, finds real servers, and says at the end what was not there. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import type { RgwServer, Servers } from './servers.ts';
+
+const require = createRequire(import.meta.url);
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const azurite = await startAzurite();
+  const rgw = await findRgw();
+  const missing: string[] = [];
+  if (rgw === null) missing.push('Ceph RGW (npm run test:setup installs it)');
+  const servers: Servers = { azurite: azurite.server, rgw, missing };
+  project.provide('servers', servers);
+  return async () => {
+    azurite.stop();
+    for (const name of missing) process.stderr.write(`NOT RUN: tests against ${name}\n`);
+    if (missing.length > 0 && process.env['DROVER_TEST_ALL'] === '1') process.exitCode = 1;
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function startAzurite() {
+  const port = await freePort();
+  const main = require.resolve('azurite/dist/src/blob/main.js');
+  const child = spawn(
+    process.execPath,
+    [
+      main,
+      '--blobHost',
+      '127.0.0.1',
+      '--blobPort',
+      String(port),
+      '--silent',
+      '--inMemoryPersistence',
+      '--disableTelemetry',
+      '--skipApiVersionCheck',
+    ],
+    { stdio: 'ignore' },
+  );
+  const endpoint = `http://127.0.0.1:${port}/devstoreaccount1`;
+  await answers(endpoint, 30_000);
+  return {
+    server: {
+      endpoint,
+      accountName: 'devstoreaccount1',
+      accountKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+    },
+    stop: () => child.kill('SIGKILL'),
+  };
+}
+
+async function findRgw(): Promise<RgwServer | null> {
+  try {
+    const folder = process.env['DROVER_TEST_DIR'] ?? join(tmpdir(), 'drover-test');
+    const server = JSON.parse(readFileSync(join(folder, 'rgw.json'), 'utf8')) as RgwServer;
+    await answers(server.endpoint, 2_000);
+    return server;
+  } catch {
+    return null;
+  }
+}
+
+async function answers(url: string, timeoutMs: number): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      await fetch(url);
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
