@@ -1,0 +1,19 @@
+/** What the last run knew about one item: manifest leaf, next run's base for comparing, and quantiles for segments. */
+import type { VerificationClass } from './outcome.ts';
+
+/** One state of one object, as far as listings tell it. */
+export interface StateMark {
+  readonly etag: string | null;
+  readonly versionId: string | null;
+  readonly sizeBytes: number;
+  readonly modifiedAtMs: number | null;
+}
+
+export interface SnapshotRow {
+  readonly key: string;
+  /** The name at the target, when it differs. */
+  readonly targetKey?: string;
+  readonly source: StateMark;
+  readonly target: StateMark;
+  readonly verification: VerificationClass;
+}
