@@ -1,0 +1,79 @@
+/** One call of the command line: its options, its streams, its state while it is open, and how it is stopped. */
+import type { Log } from '../lib/world.ts';
+import { DroverError } from '../model/errors.ts';
+import type { ExitCode } from './exit.ts';
+import { createFormat, type Format } from './format.ts';
+import type { Summary } from './summary.ts';
+import { Terminal, visible, type TerminalOptions } from './terminal.ts';
+import type { CliState, CliWorld } from './world.ts';
+
+/** How a command ended. */
+export interface CommandEnd {
+  readonly exit: ExitCode;
+  readonly summary: Summary;
+}
+
+export interface SessionOptions extends TerminalOptions {
+  /** `null`: the default of the platform. */
+  readonly stateFolder: string | null;
+}
+
+export class Session {
+  readonly world: CliWorld;
+  readonly terminal: Terminal;
+  readonly format: Format;
+  readonly startedAtMs: number;
+  readonly #stateFolder: string;
+  readonly #stopping = new AbortController();
+  #state: Promise<CliState> | null = null;
+  #whenStopped: (() => void) | null = null;
+
+  constructor(world: CliWorld, options: SessionOptions) {
+    this.world = world;
+    this.terminal = new Terminal(world, options);
+    this.format = createFormat(world.locale, world.timeZone);
+    this.startedAtMs = world.clock.monotonic();
+    this.#stateFolder = options.stateFolder ?? world.stateFolder;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  get elapsedMs(): number {
+    return this.world.clock.monotonic() - this.startedAtMs;
+  }
+
+  /** Internal messages, for those who asked for them. */
+  get log(): Log {
+    return (level, message, details) => {
+      const wanted = this.terminal.options.verbose ? level !== 'debug' : level === 'error';
+      if (!wanted) return;
+      const rest = details === undefined ? '' : ` ${JSON.stringify(details)}`;
+      void this.terminal.say(visible(`${level}: ${message}${rest}`));
+    };
+  }
+
+  /** Opened at first use: a command that keeps no state leaves none behind. */
+  state(): Promise<CliState> {
+    this.#state ??= this.world.openState(this.#stateFolder);
+    return this.#state;
+  }
+
+  /** What to say at the first request to stop. */
+  onStopped(handler: () => void): void {
+    this.#whenStopped = handler;
+  }
+
+  stop(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#whenStopped?.();
+    this.#stopping.abort(new DroverError('CANCELLED', 'The work was stopped.', { remedy: 'Run the command again.' }));
+  }
+
+  async close(): Promise<void> {
+    const state = await this.#state?.catch(() => null);
+    this.#state = null;
+    await state?.close();
+  }
+}
