@@ -1,0 +1,374 @@
+/**
+ * Runs and segments in one SQLite file. Who holds a segment is known in memory only: a process that dies leaves
+ * nothing behind that would have to expire, and the epoch in the file fences off whoever worked before.
+ */
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { Commit, Intent, Lease, NewSegment, RunRecord, RunStore, SegmentRecord } from '../engine/ports.ts';
+import type { Clock } from '../lib/world.ts';
+import { DroverError } from '../model/errors.ts';
+import { compareKeys } from '../model/key.ts';
+import type { RunState } from '../model/outcome.ts';
+import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
+import { query, transact } from './sqlite.ts';
+
+type Row = Record<string, SQLOutputValue>;
+
+const UNFINISHED: readonly RunState[] = ['queued', 'running', 'pausing', 'paused'];
+/** A mirror removes only after everything else, so its segments come last. */
+const KIND_ORDER = { keys: 0, mapped: 1, restores: 2, deletes: 3 } as const;
+const RUN_COLUMNS = 'record, counters';
+
+export class SqliteRunStore implements RunStore {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #clock: Clock;
+  /** Epoch of every segment that somebody in this process holds. */
+  readonly #held = new Map<string, number>();
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync, path: string, clock: Clock) {
+    this.#database = database;
+    this.#path = path;
+    this.#clock = clock;
+  }
+
+  async createRun(run: RunRecord, segments: readonly NewSegment[]): Promise<void> {
+    this.#transact(() => {
+      if (this.#get('SELECT 1 FROM runs WHERE run_id = ?', run.runId) !== undefined) {
+        throw new DroverError('INTERNAL', `Run ${run.runId} is in the state file already.`);
+      }
+      this.#run(
+        `INSERT INTO runs (run_id, transfer_id, pair_id, state, started_at_ms, has_snapshot, record, counters)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...runValues(run),
+        toText(ZERO_COUNTERS),
+      );
+      this.#insertSegments(run.runId, segments);
+    });
+  }
+
+  async getRun(runId: string): Promise<RunRecord | null> {
+    return this.#query(() => this.#readRun(runId));
+  }
+
+  async listRuns(limit: number): Promise<readonly RunRecord[]> {
+    return this.#query(() =>
+      this.#all(`SELECT ${RUN_COLUMNS} FROM runs ORDER BY started_at_ms DESC, number DESC LIMIT ?`, limit).map(
+        runFromRow,
+      ),
+    );
+  }
+
+  async findUnfinished(transferId: string): Promise<RunRecord | null> {
+    return this.#query(() => {
+      const row = this.#get(
+        `SELECT ${RUN_COLUMNS} FROM runs WHERE transfer_id = ? AND state IN (${UNFINISHED.map(() => '?').join(', ')})
+         ORDER BY started_at_ms DESC, number DESC LIMIT 1`,
+        transferId,
+        ...UNFINISHED,
+      );
+      return row === undefined ? null : runFromRow(row);
+    });
+  }
+
+  async findLatestSnapshot(transferId: string, pairId: string): Promise<RunRecord | null> {
+    return this.#query(() => {
+      // Among runs that began in the same millisecond, the transfer's own snapshot is the better base.
+      const row = this.#get(
+        `SELECT ${RUN_COLUMNS} FROM runs WHERE pair_id = ? AND has_snapshot = 1
+         ORDER BY started_at_ms DESC, transfer_id = ? DESC, number DESC LIMIT 1`,
+        pairId,
+        transferId,
+      );
+      return row === undefined ? null : runFromRow(row);
+    });
+  }
+
+  async updateRun(runId: string, change: Partial<Omit<RunRecord, 'runId' | 'counters'>>): Promise<void> {
+    this.#transact(() => {
+      const known = this.#readRun(runId);
+      if (known === null) throw noRun(runId);
+      const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+      this.#writeRun({ ...known, ...given, runId });
+    });
+  }
+
+  async segments(runId: string): Promise<readonly SegmentRecord[]> {
+    return this.#query(() => {
+      const chunks = new Map<string, string[]>();
+      for (const row of this.#all('SELECT segment_id, name FROM chunks WHERE run_id = ? ORDER BY number', runId)) {
+        const segmentId = String(row['segment_id']);
+        const names = chunks.get(segmentId);
+        if (names === undefined) chunks.set(segmentId, [String(row['name'])]);
+        else names.push(String(row['name']));
+      }
+      return this.#all('SELECT * FROM segments WHERE run_id = ?', runId)
+        .map((row) => segmentFromRow(row, chunks.get(String(row['segment_id'])) ?? []))
+        .toSorted(compareSegments);
+    });
+  }
+
+  async addSegments(runId: string, segments: readonly NewSegment[]): Promise<void> {
+    this.#transact(() => {
+      if (this.#readRun(runId) === null) throw noRun(runId);
+      this.#insertSegments(runId, segments);
+    });
+  }
+
+  async claim(runId: string, worker: string): Promise<Lease | null> {
+    const lease = this.#transact(() => {
+      const free = this.#all("SELECT * FROM segments WHERE run_id = ? AND state = 'open'", runId)
+        .map((row) => segmentFromRow(row, []))
+        .filter((segment) => !this.#held.has(heldName(segment)))
+        .toSorted(compareSegments)[0];
+      if (free === undefined) return null;
+      const epoch = free.epoch + 1;
+      this.#run('UPDATE segments SET epoch = ? WHERE run_id = ? AND segment_id = ?', epoch, free.runId, free.segmentId);
+      const chunks = this.#chunkNames(free);
+      return { segment: { ...free, epoch, chunks }, worker, epoch };
+    });
+    if (lease !== null) this.#held.set(heldName(lease.segment), lease.epoch);
+    return lease;
+  }
+
+  async split(lease: Lease, at: string, newSegmentId: string): Promise<Lease> {
+    return this.#transact(() => {
+      const segment = this.#heldSegment(lease);
+      const settledKey = segment.checkpoint?.settledKey ?? null;
+      const inside =
+        (segment.from === null || compareKeys(segment.from, at) < 0) &&
+        (segment.to === null || compareKeys(at, segment.to) < 0) &&
+        (settledKey === null || compareKeys(settledKey, at) < 0);
+      if (!inside) {
+        throw new DroverError(
+          'INTERNAL',
+          `Segment ${segment.segmentId} cannot be split at a key it does not have left.`,
+        );
+      }
+      this.#insertSegments(segment.runId, [{ segmentId: newSegmentId, kind: segment.kind, from: at, to: segment.to }]);
+      this.#run(
+        'UPDATE segments SET to_key = ? WHERE run_id = ? AND segment_id = ?',
+        toText(at),
+        segment.runId,
+        segment.segmentId,
+      );
+      return { ...lease, segment: { ...segment, to: at } };
+    });
+  }
+
+  async commit(lease: Lease, commit: Commit): Promise<void> {
+    this.#transact(() => {
+      const segment = this.#heldSegment(lease);
+      const run = this.#readRun(segment.runId);
+      if (run === null) throw noRun(segment.runId);
+      this.#run(
+        'UPDATE segments SET state = ?, checkpoint = ?, counters = ? WHERE run_id = ? AND segment_id = ?',
+        commit.done ? 'done' : 'open',
+        toText(commit.checkpoint),
+        toText(addCounters(segment.counters, commit.addCounters)),
+        segment.runId,
+        segment.segmentId,
+      );
+      let number = segment.chunks.length;
+      for (const name of commit.addChunks) {
+        this.#run(
+          'INSERT INTO chunks (run_id, segment_id, number, name) VALUES (?, ?, ?, ?)',
+          segment.runId,
+          segment.segmentId,
+          number++,
+          name,
+        );
+      }
+      this.#writeRun({ ...run, updatedAtMs: this.#clock.now() }, addCounters(run.counters, commit.addCounters));
+    });
+    if (commit.done) this.#forget(lease);
+  }
+
+  async reset(lease: Lease): Promise<Lease> {
+    return this.#transact(() => {
+      const segment = this.#heldSegment(lease);
+      const run = this.#readRun(segment.runId);
+      if (run === null) throw noRun(segment.runId);
+      const { runId, segmentId } = segment;
+      this.#run(
+        "UPDATE segments SET checkpoint = 'null', counters = ? WHERE run_id = ? AND segment_id = ?",
+        toText(ZERO_COUNTERS),
+        runId,
+        segmentId,
+      );
+      this.#run('DELETE FROM chunks WHERE run_id = ? AND segment_id = ?', runId, segmentId);
+      const left = this.#all('SELECT counters FROM segments WHERE run_id = ?', runId)
+        .map((row) => fromText(row['counters']) as Counters)
+        .reduce(addCounters, ZERO_COUNTERS);
+      this.#writeRun({ ...run, updatedAtMs: this.#clock.now() }, left);
+      return { ...lease, segment: { ...segment, checkpoint: null, chunks: [], counters: ZERO_COUNTERS } };
+    });
+  }
+
+  async release(lease: Lease): Promise<void> {
+    this.#forget(lease);
+  }
+
+  async saveIntent(intent: Intent): Promise<void> {
+    this.#transact(() => {
+      this.#run(
+        `INSERT INTO intents (run_id, intent_id, intent) VALUES (?, ?, ?)
+         ON CONFLICT (run_id, intent_id) DO UPDATE SET intent = excluded.intent`,
+        intent.runId,
+        intent.intentId,
+        toText(intent),
+      );
+    });
+  }
+
+  async dropIntent(runId: string, intentId: string): Promise<void> {
+    this.#transact(() => {
+      this.#run('DELETE FROM intents WHERE run_id = ? AND intent_id = ?', runId, intentId);
+    });
+  }
+
+  async intents(runId: string): Promise<readonly Intent[]> {
+    return this.#query(() =>
+      this.#all('SELECT intent FROM intents WHERE run_id = ? ORDER BY rowid', runId).map(
+        (row) => fromText(row['intent']) as Intent,
+      ),
+    );
+  }
+
+  /** The segment as it stands in the file, if this lease is still the newest right to it. */
+  #heldSegment(lease: Lease): SegmentRecord {
+    const { runId, segmentId } = lease.segment;
+    const row = this.#get('SELECT * FROM segments WHERE run_id = ? AND segment_id = ?', runId, segmentId);
+    const isHeld = this.#held.get(heldName(lease.segment)) === lease.epoch;
+    if (row === undefined || !isHeld || row['epoch'] !== lease.epoch || row['state'] !== 'open') {
+      throw new DroverError(
+        'LEASE_LOST',
+        `Segment ${segmentId} of run ${runId} is not held under epoch ${lease.epoch} any more.`,
+      );
+    }
+    return segmentFromRow(row, this.#chunkNames(lease.segment));
+  }
+
+  #forget(lease: Lease): void {
+    const name = heldName(lease.segment);
+    if (this.#held.get(name) === lease.epoch) this.#held.delete(name);
+  }
+
+  #chunkNames(segment: { readonly runId: string; readonly segmentId: string }): string[] {
+    return this.#all(
+      'SELECT name FROM chunks WHERE run_id = ? AND segment_id = ? ORDER BY number',
+      segment.runId,
+      segment.segmentId,
+    ).map((row) => String(row['name']));
+  }
+
+  #insertSegments(runId: string, segments: readonly NewSegment[]): void {
+    for (const { segmentId, kind, from, to } of segments) {
+      this.#run(
+        `INSERT INTO segments (run_id, segment_id, kind, from_key, to_key, state, epoch, checkpoint, counters)
+         VALUES (?, ?, ?, ?, ?, 'open', 0, 'null', ?)`,
+        runId,
+        segmentId,
+        kind,
+        toText(from),
+        toText(to),
+        toText(ZERO_COUNTERS),
+      );
+    }
+  }
+
+  #readRun(runId: string): RunRecord | null {
+    const row = this.#get(`SELECT ${RUN_COLUMNS} FROM runs WHERE run_id = ?`, runId);
+    return row === undefined ? null : runFromRow(row);
+  }
+
+  #writeRun(run: RunRecord, counters: Counters = run.counters): void {
+    this.#run(
+      `UPDATE runs SET run_id = ?, transfer_id = ?, pair_id = ?, state = ?, started_at_ms = ?, has_snapshot = ?,
+       record = ?, counters = ? WHERE run_id = ?`,
+      ...runValues(run),
+      toText(counters),
+      run.runId,
+    );
+  }
+
+  #transact<T>(work: () => T): T {
+    return transact(this.#database, this.#path, work);
+  }
+
+  #query<T>(work: () => T): T {
+    return query(this.#path, work);
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #run(sql: string, ...values: (string | number)[]): void {
+    this.#prepared(sql).run(...values);
+  }
+
+  #get(sql: string, ...values: (string | number)[]): Row | undefined {
+    return this.#prepared(sql).get(...values);
+  }
+
+  #all(sql: string, ...values: (string | number)[]): Row[] {
+    return this.#prepared(sql).all(...values);
+  }
+}
+
+function runValues(run: RunRecord): (string | number)[] {
+  const { mode, dryRun } = run.definition.policy;
+  const hasSnapshot = run.manifestRoot !== null && !dryRun && mode !== 'check';
+  const { counters: _, ...record } = run;
+  return [run.runId, run.transferId, run.pairId, run.state, run.startedAtMs, hasSnapshot ? 1 : 0, toText(record)];
+}
+
+function runFromRow(row: Row): RunRecord {
+  const record = fromText(row['record']) as Omit<RunRecord, 'counters'>;
+  return { ...record, counters: fromText(row['counters']) as Counters };
+}
+
+function segmentFromRow(row: Row, chunks: readonly string[]): SegmentRecord {
+  return {
+    runId: String(row['run_id']),
+    segmentId: String(row['segment_id']),
+    kind: row['kind'] as SegmentRecord['kind'],
+    from: fromText(row['from_key']) as string | null,
+    to: fromText(row['to_key']) as string | null,
+    state: row['state'] as SegmentRecord['state'],
+    epoch: Number(row['epoch']),
+    checkpoint: fromText(row['checkpoint']) as SegmentRecord['checkpoint'],
+    chunks,
+    counters: fromText(row['counters']) as Counters,
+  };
+}
+
+function compareSegments(a: SegmentRecord, b: SegmentRecord): number {
+  const byKind = KIND_ORDER[a.kind] - KIND_ORDER[b.kind];
+  if (byKind !== 0) return byKind;
+  if (a.from === null || b.from === null) return (a.from === null ? 0 : 1) - (b.from === null ? 0 : 1);
+  return compareKeys(a.from, b.from);
+}
+
+function heldName(segment: { readonly runId: string; readonly segmentId: string }): string {
+  return `${segment.runId}/${segment.segmentId}`;
+}
+
+function noRun(runId: string): DroverError {
+  return new DroverError('INTERNAL', `Run ${runId} is not in the state file.`);
+}
+
+/** JSON escapes lone surrogates and NUL, so that every key comes back as it was. */
+function toText(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+function fromText(value: SQLOutputValue | undefined): unknown {
+  return JSON.parse(String(value));
+}

@@ -1,0 +1,68 @@
+/** The command line's own state without a server: one folder that belongs to one person. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ArtifactStore, RunStore } from '../engine/ports.ts';
+import type { Clock, Log, Random } from '../lib/world.ts';
+import { FolderArtifactStore } from './artifacts.ts';
+import { SqliteFactsStore, type FactsStore } from './facts.ts';
+import { SqliteRunStore } from './run-store.ts';
+import { fileError, openState } from './sqlite.ts';
+import { lockTarget, type Lock, type LockRequest } from './target-lock.ts';
+import { SqliteConnectorVault, type ConnectorVault } from './vault.ts';
+
+export interface StandaloneOptions {
+  /** Made with mode 0700 when it is not there. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** 32 bytes that open the vault; omitted or `null`: a key file in the folder. */
+  readonly masterKey?: Uint8Array | null;
+}
+
+export interface Standalone extends AsyncDisposable {
+  readonly store: RunStore;
+  readonly artifacts: ArtifactStore;
+  readonly connectors: ConnectorVault;
+  readonly facts: FactsStore;
+  /** One active run per target subtree; dies with the process. GUARD_BUSY names the other run. */
+  lockTarget(request: LockRequest): Promise<Lock>;
+  /** Idempotent. Locks that were not released stay held. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the folder. Several processes may have it open at once. INVALID_INPUT for a state file that is damaged or of
+ * a newer Drover, PERMISSION_DENIED, DISK_FULL; nothing was changed then.
+ */
+export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
+  const { folder, clock, random, log } = options;
+  const artifactFolder = join(folder, 'artifacts');
+  const vaultFolder = join(folder, 'vault');
+  try {
+    for (const path of [folder, artifactFolder, vaultFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError(error, folder);
+  }
+  const path = join(folder, 'state.sqlite');
+  const database = openState(path);
+  log('debug', 'state opened', { path });
+  const close = async (): Promise<void> => {
+    if (database.isOpen) database.close();
+  };
+  try {
+    const keyPath = join(vaultFolder, 'key');
+    return {
+      store: new SqliteRunStore(database, path, clock),
+      artifacts: new FolderArtifactStore(artifactFolder, random),
+      connectors: new SqliteConnectorVault(database, path, { clock, random }, keyPath, options.masterKey ?? null),
+      facts: new SqliteFactsStore(database, path),
+      lockTarget: async (request) => lockTarget(join(folder, 'locks'), request, random),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
