@@ -54,6 +54,8 @@ export interface TargetTraits extends Traits {
   readonly writeBytesMax: number;
   /** Digests the target can prove, best first; what it really honours is observed (`TargetFacts`). */
   readonly provableDigests: readonly DigestKind[];
+  /** Digests over the digests of parts that an upload in parts proves (`md5`: ETags as S3 makes them). Absent: none. */
+  readonly compositeDigests?: readonly DigestKind[];
   /** Bytes of metadata names + values. */
   readonly metadataBytesMax: number;
   readonly tagsMax: number;

@@ -70,20 +70,25 @@ function contradiction(proofs: Proofs): string | null {
 
 /** Composites with the same number of parts may differ honestly, unless the parts are known to be cut alike. */
 function compositeContradiction(proofs: Proofs): string | null {
-  const { sourceComposite, provedComposite, sameParts } = proofs;
-  const computedComposite = proofs.computedComposite ?? null;
-  if (sameParts === true && isContradicting(sourceComposite, provedComposite)) {
-    return `The ${sourceComposite?.kind} digests over the parts differ: the source says ${compositeWords(sourceComposite)}, the target says ${compositeWords(provedComposite)}.`;
+  const { sourceComposite, provedComposite } = proofs;
+  if (proofs.sameParts !== true || sourceComposite === null) return null;
+  for (const [who, other] of [
+    ['the parts received have', proofs.computedComposite ?? null],
+    ['the target says', provedComposite],
+  ] as const) {
+    if (other !== null && isContradicting(sourceComposite, other)) {
+      return `The ${other.kind} digests over the parts differ: the source says ${compositeWords(sourceComposite)}, ${who} ${compositeWords(other)}.`;
+    }
   }
   return null;
 }
 
-function isContradicting(a: CompositeDigest | null, b: CompositeDigest | null): boolean {
-  return a !== null && b !== null && a.kind === b.kind && (a.partCount !== b.partCount || a.value !== b.value);
+function isContradicting(a: CompositeDigest, b: CompositeDigest): boolean {
+  return a.kind === b.kind && (a.partCount !== b.partCount || a.value !== b.value);
 }
 
-function compositeWords(composite: CompositeDigest | null): string {
-  return composite === null ? 'nothing' : `${composite.value}-${composite.partCount}`;
+function compositeWords(composite: CompositeDigest): string {
+  return `${composite.value}-${composite.partCount}`;
 }
 
 /** Strength of the strongest kind that both know; equality was checked before. */
