@@ -4,6 +4,8 @@ import type { PartLimits } from '../contract/provider.ts';
 const MIB = 1024 * 1024;
 /** Large enough that the cost per request does not matter, small enough that many fit into memory. */
 const USUAL_PART_BYTES = 16 * MIB;
+/** Smaller parts cost more in requests than they save in memory. */
+const LEAST_USUAL_PART_BYTES = 8 * MIB;
 /** Parts that should be in flight at once. */
 const PARTS_IN_MEMORY = 4;
 
@@ -36,7 +38,7 @@ export function planParts(
   if (wished !== null && fits(sizeBytes, wished, limits)) return planOf(sizeBytes, wished);
 
   const leastBytes = Math.max(1, Math.ceil(sizeBytes / limits.partsMax));
-  const usualBytes = wished ?? Math.min(USUAL_PART_BYTES, Math.floor(wish.memoryBytes / PARTS_IN_MEMORY));
+  const usualBytes = wished ?? clamp(wish.memoryBytes / PARTS_IN_MEMORY, LEAST_USUAL_PART_BYTES, USUAL_PART_BYTES);
   const roundedBytes = Math.ceil(Math.max(leastBytes, usualBytes, limits.partBytesMin) / MIB) * MIB;
   return planOf(sizeBytes, Math.min(roundedBytes, limits.partBytesMax));
 }
@@ -59,6 +61,10 @@ export function fits(sizeBytes: number, partBytes: number, limits: PartLimits): 
 
 function planOf(sizeBytes: number, partBytes: number): PartPlan {
   return { sizeBytes, partBytes, partCount: Math.max(1, Math.ceil(sizeBytes / partBytes)) };
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.max(least, Math.min(most, value));
 }
 
 /** What well-known uploaders use, most common first: 8 (AWS CLI, boto), 5 (SDKs, rclone), 16, 64 (s5cmd: 50) … */
