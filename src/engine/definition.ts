@@ -116,6 +116,8 @@ export interface RunWorld {
 }
 
 export interface RunOptions {
+  /** Of the run to continue, or for the new one. The target was opened with the same one, to find its own uploads. */
+  readonly runId: string;
   readonly tuning: Tuning;
   /** Stops as soon as possible; the run can be continued. */
   readonly signal: AbortSignal;
