@@ -21,6 +21,7 @@ const NAMELESS_FOLDER = '%/';
 const HASH_DIGITS = 16;
 const OBJECT_SUFFIX = '~object';
 const LOOKS_ESCAPED = /%[0-9A-F]{2}/;
+const STARTS_ESCAPED = /^%[0-9A-F]{2}/;
 const LOOKS_CUT = /~[0-9a-f]{16}(?=\/|$)/;
 
 /** The name under which `key` stands at the target. Always one the target can hold; `key` itself where that is one. */
@@ -143,7 +144,7 @@ function mapSegment({ original, pieces }: Segment, rules: NameRules): readonly s
   const isDots = !rules.dotSegments && (original === '.' || original === '..');
   const mapped = pieces.map((piece, index) => {
     if (piece === ESCAPED_SLASH) return piece;
-    if (piece === '%' && LOOKS_ESCAPED.test(pieces.slice(index, index + 3).join(''))) return ESCAPED_PERCENT;
+    if (piece === '%' && STARTS_ESCAPED.test(pieces.slice(index, index + 3).join(''))) return ESCAPED_PERCENT;
     const isOffending = isDots || !isCharacterHeld(piece, rules) || isOffendingEnd(pieces, index, rules);
     return isOffending ? escapeCharacter(piece) : piece;
   });
