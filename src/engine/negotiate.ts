@@ -1,0 +1,200 @@
+/** What will not survive a transfer between these two ends, told before anything is planned. */
+import type { Honour, SourceTraits, TargetFacts, TargetTraits } from '../contract/provider.ts';
+import type { NameRules } from '../model/names.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Concession } from './definition.ts';
+
+export interface NegotiateInput {
+  readonly source: SourceTraits;
+  readonly target: TargetTraits;
+  /** `null`: never observed. */
+  readonly facts: TargetFacts | null;
+  readonly policy: Policy;
+  /** As people call them: `Amazon S3`, `Azure Blob Storage`. */
+  readonly sourceTitle: string;
+  readonly targetTitle: string;
+}
+
+type Aspect = (input: NegotiateInput) => readonly Concession[];
+
+/** Objects of this size exist nowhere, so a limit beyond it is none. */
+const NOTABLE_BYTES_MAX = 50 * 1000 ** 4;
+/** What the most generous store allows. */
+const METADATA_BYTES_USUAL = 8 * 1024;
+
+/** One sentence per thing that is lost or weaker, none twice. Comparing writes nothing and so concedes nothing. */
+export function negotiate(input: NegotiateInput): readonly Concession[] {
+  if (input.policy.mode === 'check') return [];
+  const concessions = ASPECTS.flatMap((aspect) => aspect(input));
+  const seen = new Set<string>();
+  return concessions.filter(({ detail }) => !seen.has(detail) && seen.add(detail));
+}
+
+const headers: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) => {
+  if (policy.metadata === 'ignore' || !source.carries.headers || target.carries.headers) return [];
+  const detail = `${targetTitle} has no headers: the content type and other headers that ${sourceTitle} keeps are lost.`;
+  return [{ aspect: 'headers', detail }];
+};
+
+const metadata: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) => {
+  if (policy.metadata === 'ignore' || !source.carries.metadata) return [];
+  if (!target.carries.metadata) {
+    return [
+      { aspect: 'metadata', detail: `${targetTitle} has no metadata: the metadata that ${sourceTitle} keeps is lost.` },
+    ];
+  }
+  const concessions: Concession[] = [];
+  if (sourceTitle !== targetTitle && target.metadataBytesMax < METADATA_BYTES_USUAL) {
+    const detail = `${targetTitle} holds at most ${target.metadataBytesMax} bytes of metadata per object; what is beyond that is left out and named in the report.`;
+    concessions.push({ aspect: 'metadata', detail });
+  }
+  if (policy.metadata === 'preserve') {
+    const detail =
+      'A later run does not notice objects of which only the metadata or tags changed, because listings do not show them; --metadata refresh finds them at one request per object.';
+    concessions.push({ aspect: 'metadata', detail });
+  }
+  return concessions;
+};
+
+const tags: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) => {
+  if (policy.tags === 'ignore' || !source.carries.tags) return [];
+  if (!target.carries.tags || target.tagsMax === 0) {
+    return [{ aspect: 'tags', detail: `${targetTitle} has no tags: the tags that ${sourceTitle} keeps are lost.` }];
+  }
+  if (target.tagsMax >= 10) return [];
+  const detail = `${targetTitle} holds at most ${target.tagsMax} tags per object; the others are left out and named in the report.`;
+  return [{ aspect: 'tags', detail }];
+};
+
+const times: Aspect = ({ source, target, policy, targetTitle }) => {
+  if (source.timePrecisionMs === null) return [];
+  if (target.keepsSourceTime) {
+    const gridMs = target.timePrecisionMs ?? 0;
+    if (gridMs <= source.timePrecisionMs) return [];
+    return [
+      { aspect: 'times', detail: `${targetTitle} keeps modification times in steps of ${gridMs / 1000} s only.` },
+    ];
+  }
+  const isRecorded = target.carries.metadata && policy.metadata !== 'ignore';
+  const end = isRecorded ? 'the original time is kept in the metadata.' : 'the original time is lost.';
+  return [{ aspect: 'times', detail: `${targetTitle} shows the time of the copy as the modification time; ${end}` }];
+};
+
+const folders: Aspect = ({ source, target, sourceTitle, targetTitle }) => {
+  if (!source.carries.emptyFolders || target.carries.emptyFolders) return [];
+  return [{ aspect: 'folders', detail: `${targetTitle} holds no empty folders: those of ${sourceTitle} are lost.` }];
+};
+
+const classes: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) => {
+  if (policy.storageClass !== null || source.carries.storageClasses.length < 2) return [];
+  const detail =
+    target.carries.storageClasses.length === 0
+      ? `${targetTitle} has no storage classes: those of ${sourceTitle} are lost.`
+      : `Storage classes are not carried over: new objects get the default class of ${targetTitle}.`;
+  return [{ aspect: 'classes', detail }];
+};
+
+const names: Aspect = ({ target, targetTitle }) => {
+  const concessions: Concession[] = [];
+  const refused = refusedNames(target.names);
+  if (refused.length > 0) {
+    const detail = `${targetTitle} cannot hold ${inWords(refused)}; such objects get another name, which the report gives beside the original one.`;
+    concessions.push({ aspect: 'names', detail });
+  }
+  if (!target.names.caseSensitive) {
+    const detail = `${targetTitle} takes names that differ only by case for the same name; of such objects only one is copied, and the others are reported.`;
+    concessions.push({ aspect: 'names', detail });
+  }
+  return concessions;
+};
+
+const versions: Aspect = ({ source, policy, sourceTitle, targetTitle }) => {
+  if (policy.versions !== 'all') return [];
+  if (!source.facets.includes('versions')) {
+    return [{ aspect: 'versions', detail: `${sourceTitle} tells no versions: only what is current is copied.` }];
+  }
+  const detail = `Every version is written over the one before it, oldest first: unless ${targetTitle} keeps versions of its own at this place, only the newest remains.`;
+  return [{ aspect: 'versions', detail }];
+};
+
+const races: Aspect = ({ target, facts, policy, targetTitle }) => {
+  if (policy.dryRun) return [];
+  const isMirror = policy.mode === 'mirror' && target.facets.includes('removal');
+  const hasParts = target.facets.includes('parts');
+  const conditions: readonly (readonly [Honour, boolean, string])[] = [
+    [facts?.createOnly ?? 'unknown', true, 'an object that somebody else creates'],
+    [facts?.matchOnWrite ?? 'unknown', true, 'an object that somebody else changes'],
+    [facts?.matchOnComplete ?? 'unknown', hasParts, 'a large object that somebody else changes'],
+    [facts?.matchOnDelete ?? 'unknown', isMirror, 'an object that somebody else changes before it is deleted'],
+  ];
+  const concerned = conditions.filter(([, isUsed]) => isUsed);
+  const ignored = concerned.filter(([honour]) => honour === 'ignored' || honour === 'refused');
+  const unknown = concerned.filter(([honour]) => honour === 'unknown');
+  const concessions: Concession[] = ignored.map(([, , what]) => ({
+    aspect: 'races',
+    detail: `${targetTitle} ignores the condition that protects ${what}: Drover looks right before, but a change in that very moment is lost.`,
+  }));
+  if (unknown.length > 0) {
+    const detail = `Whether ${targetTitle} protects ${inWords(unknown.map(([, , what]) => what))} was not observed here: Drover looks right before, but a change in that very moment may be lost.`;
+    concessions.push({ aspect: 'races', detail });
+  }
+  return concessions;
+};
+
+const digests: Aspect = ({ source, target, facts, sourceTitle, targetTitle }) => {
+  const provable = target.provableDigests.filter((kind) => {
+    if (facts === null || facts.returned.includes(kind)) return true;
+    const honour = kind === 'md5' ? (facts.checksums.md5 ?? facts.contentMd5) : facts.checksums[kind];
+    return honour !== 'ignored' && honour !== 'refused';
+  });
+  if (provable.length === 0) {
+    const detail = `${targetTitle} proves no digest of what it stores: copies are compared by size alone (class V0), and the run ends with issues unless that is accepted.`;
+    return [{ aspect: 'digests', detail }];
+  }
+  if (source.listedDigests.length > 0) return [];
+  const detail = `${sourceTitle} gives no digests of its own: ${targetTitle} proves the bytes that Drover received (class V1, leg target).`;
+  return [{ aspect: 'digests', detail }];
+};
+
+const sizes: Aspect = ({ target, targetTitle }) => {
+  if (target.facets.includes('parts') || target.writeBytesMax > NOTABLE_BYTES_MAX) return [];
+  return [{ aspect: 'sizes', detail: `${targetTitle} holds no object larger than ${target.writeBytesMax} bytes.` }];
+};
+
+const ASPECTS: readonly Aspect[] = [
+  headers,
+  metadata,
+  tags,
+  times,
+  folders,
+  classes,
+  names,
+  versions,
+  races,
+  digests,
+  sizes,
+];
+
+function refusedNames(rules: NameRules): readonly string[] {
+  const kinds: readonly (readonly [boolean, string])[] = [
+    [!rules.emptySegments, 'empty names ("a//b")'],
+    [!rules.dotSegments, 'the names "." and ".."'],
+    [!rules.trailingDot, 'names that end with a dot'],
+    [!rules.trailingSpace, 'names that end with a space'],
+    [!rules.trailingSlashContent, 'content under a name that ends with "/"'],
+    [!rules.objectAndPrefix, 'an object "a" beside an object "a/b"'],
+    [rules.forbidden.length > 0, 'certain characters'],
+    [!rules.invalidUtf8, 'names that are not valid UTF-8'],
+    [rules.segmentBytesMax !== null, `names of more than ${rules.segmentBytesMax} bytes between two "/"`],
+    [rules.segmentsMax !== null, `more than ${rules.segmentsMax} names in one key`],
+    // Sources hold keys of 1,024 bytes: a limit of so many loses nothing.
+    [(rules.keyBytesMax ?? 1024) < 1024, `keys of more than ${rules.keyBytesMax} bytes`],
+    [(rules.keyCharactersMax ?? 1024) < 1024, `keys of more than ${rules.keyCharactersMax} characters`],
+  ];
+  return kinds.filter(([isRefused]) => isRefused).map(([, words]) => words);
+}
+
+function inWords(texts: readonly string[]): string {
+  if (texts.length < 2) return texts.join('');
+  return `${texts.slice(0, -1).join(', ')} or ${texts.at(-1)}`;
+}
