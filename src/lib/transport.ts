@@ -9,7 +9,10 @@ export interface HttpRequest {
   readonly origin: string;
   /** Path and query exactly as they go on the wire: encoded by the caller and never normalised below it. */
   readonly path: string;
-  /** Lower-case names. `host` and `content-length` are set by the transport (the latter from the body). */
+  /**
+   * Lower-case names; values with one character per byte (Latin-1). `host` and `content-length` are set by the
+   * transport (the latter from the body), `accept-encoding: identity` too unless it is given.
+   */
   readonly headers: Readonly<Record<string, string>>;
   /** `null`: no body. A stream is consumed at most once, and closed (`return`) when the request ends early. */
   readonly body: RequestBody | null;
@@ -28,7 +31,7 @@ export interface RequestBody {
 
 export interface HttpResponse {
   readonly status: number;
-  /** Lower-case names; repeated headers joined with `, `. */
+  /** Lower-case names, repeated headers joined with `, `; values with one character per byte (Latin-1). */
   readonly headers: Readonly<Record<string, string>>;
   /**
    * The body as it comes, never decompressed. A chunk belongs to whoever received it. Leaving the loop early
@@ -44,7 +47,14 @@ export interface HttpResponse {
 /**
  * Fails only with DroverError: UNREACHABLE (no connection, name, TLS: the message says which), TIMED_OUT,
  * UNAVAILABLE (connection lost), CANCELLED (signal). Any HTTP status is an answer, not a failure.
- * Redirects are not followed. Nothing is retried.
+ * Redirects are not followed.
+ *
+ * Nothing is retried, with one exception: a kept connection that the service had closed meanwhile costs one repeat on
+ * a new connection, when no byte of an answer came, the body is null or a whole buffer, and the request cannot notice
+ * its own earlier effect (GET, HEAD, PUT or DELETE, the latter two without `if-*` conditions). Otherwise UNAVAILABLE.
+ *
+ * A failure of the request's own body comes out as it is: the body's DroverError, INTERNAL for anything else. The last
+ * chunk of a stream is held back until the stream has ended, so that a stream failing at its very end is never stored.
  */
 export interface Transport {
   send(request: HttpRequest): Promise<HttpResponse>;
