@@ -1,0 +1,67 @@
+/** Runs one check against one provider, on a bench of its own. */
+import { randomBytes } from 'node:crypto';
+import type { Source, Target } from '../contract/provider.ts';
+import { FaultTransport } from './faults.ts';
+import { NotApplicable, type Bench, type Check, type Harness, type Trial } from './harness.ts';
+
+export type Verdict = { readonly result: 'pass' } | { readonly result: 'not applicable'; readonly reason: string };
+
+/** `production`: through the wrappers that the harness names. Throws what the check throws. */
+export async function runCheck(check: Check, harness: Harness, pass: 'plain' | 'production'): Promise<Verdict> {
+  const { manifest } = harness.provider;
+  const reason = check.unless?.(manifest, harness) ?? null;
+  if (reason !== null) return { result: 'not applicable', reason };
+  const production = pass === 'production' ? (harness.production ?? null) : null;
+  const transport = new FaultTransport();
+  // Faults stand below what production puts around a transport.
+  let isWrapped = false;
+  const bench = await harness.open((open) => {
+    isWrapped = true;
+    return production?.wrap(transport.wrap(open)) ?? transport.wrap(open);
+  });
+  const opened: AsyncDisposable[] = [];
+  const controller = new AbortController();
+  const trial: Trial = {
+    harness,
+    manifest,
+    bench,
+    account: bench.account,
+    place: bench.place,
+    signal: controller.signal,
+    faults: bench.faults ?? (isWrapped ? transport : null),
+    retry: production === null ? null : (work, signal) => production.retry(work, signal),
+    async source(place = bench.place): Promise<Source> {
+      return kept(opened, await bench.account.source(place, { versions: 'current' }, controller.signal));
+    },
+    async target(options = {}, account = bench.account): Promise<Target> {
+      const whole = { facts: null, runId: runIdOf(bench), ...options };
+      return kept(opened, await account.target(bench.place, whole, controller.signal));
+    },
+  };
+  try {
+    await check.run(trial);
+    return { result: 'pass' };
+  } catch (thrown) {
+    if (thrown instanceof NotApplicable) return { result: 'not applicable', reason: thrown.message };
+    throw thrown;
+  } finally {
+    for (const each of opened.toReversed()) await each[Symbol.asyncDispose]();
+    await bench[Symbol.asyncDispose]();
+  }
+}
+
+const runIds = new WeakMap<Bench, string>();
+
+/** One run per bench, so that what is left of it can be found again. */
+export function runIdOf(bench: Bench): string {
+  const before = runIds.get(bench);
+  if (before !== undefined) return before;
+  const made = `kit${randomBytes(6).toString('hex')}`;
+  runIds.set(bench, made);
+  return made;
+}
+
+function kept<T extends AsyncDisposable>(opened: AsyncDisposable[], each: T): T {
+  opened.push(each);
+  return each;
+}
