@@ -35,9 +35,9 @@ export interface RequestCounts {
 
 /**
  * `keys`: a range of keys to list, compare and copy. `mapped`: items whose name the target cannot hold as it is.
- * `deletes`: what a mirror removes, after everything else.
+ * `restores`: archived items that were asked back. `deletes`: what a mirror removes, after everything else.
  */
-export type SegmentKind = 'keys' | 'mapped' | 'deletes';
+export type SegmentKind = 'keys' | 'mapped' | 'restores' | 'deletes';
 
 export interface SegmentRecord {
   readonly runId: string;
@@ -120,6 +120,11 @@ export interface RunStore {
   split(lease: Lease, at: string, newSegmentId: string): Promise<Lease>;
   /** Refused with LEASE_LOST for an old epoch. */
   commit(lease: Lease, commit: Commit): Promise<void>;
+  /**
+   * Forgets what the held segment settled (checkpoint, chunks, counters): its listing turned out not to be in order,
+   * so "everything up to here is done" was not true. LEASE_LOST for an old epoch.
+   */
+  reset(lease: Lease): Promise<Lease>;
   /** Gives the segment back unfinished. */
   release(lease: Lease): Promise<void>;
   saveIntent(intent: Intent): Promise<void>;

@@ -39,6 +39,8 @@ export interface Counters {
   readonly sameWeak: number;
   /** For comparing: what differs between the two sides. */
   readonly differences: { readonly missing: number; readonly extra: number; readonly different: number };
+  /** Objects and folders seen at the target. */
+  readonly targetScanned: number;
   /** Copied under another name than the source's, because the target cannot hold it. */
   readonly mapped: number;
 }
@@ -49,6 +51,7 @@ export const ZERO_COUNTERS: Counters = {
   verification: { V3: 0, V2: 0, V1: 0, V0: 0, VM: 0 },
   sameWeak: 0,
   differences: { missing: 0, extra: 0, different: 0 },
+  targetScanned: 0,
   mapped: 0,
 };
 

@@ -1,0 +1,162 @@
+/** From what happened to an item to rows and sums: the only place where counters are made, so that all of them agree. */
+import { DIGEST_STRENGTH, sharedDigest } from '../model/digest.ts';
+import type { Entry } from '../model/entry.ts';
+import { toDroverError, type DroverError } from '../model/errors.ts';
+import {
+  addCounters,
+  ZERO_COUNTERS,
+  type Counters,
+  type ItemRecord,
+  type VerificationClass,
+} from '../model/outcome.ts';
+import type { SnapshotRow, StateMark } from '../model/snapshot.ts';
+import { NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
+import type { Copied } from './copy-item.ts';
+
+/** What a record adds to the sums. */
+export function countersOf(record: ItemRecord): Counters {
+  const items: { -readonly [K in keyof Counters['items']]: number } = { ...ZERO_COUNTERS.items };
+  const differences: { -readonly [K in keyof Counters['differences']]: number } = { ...ZERO_COUNTERS.differences };
+  const verification: Record<VerificationClass, number> = { ...ZERO_COUNTERS.verification };
+  switch (record.result) {
+    case 'deleted':
+      items.deleted = 1;
+      return { ...ZERO_COUNTERS, items };
+    case 'extra':
+      differences.extra = 1;
+      return { ...ZERO_COUNTERS, differences };
+    case 'missing':
+    case 'different':
+      // Compared, not moved: counted as skipped so that the sum holds, and as the difference it is.
+      differences[record.result] = 1;
+      items.skipped = 1;
+      break;
+    default:
+      items[record.result] = 1;
+  }
+  items.scanned = 1;
+  const isCopied = record.result === 'copied';
+  if (isCopied) verification[record.verification ?? 'V0'] = 1;
+  return {
+    ...ZERO_COUNTERS,
+    items,
+    differences,
+    verification,
+    bytes: { scanned: record.sizeBytes, copied: isCopied ? record.sizeBytes : 0 },
+    sameWeak: record.result === 'same' && record.code === 'same-size' ? 1 : 0,
+    mapped: isCopied && record.targetKey !== undefined ? 1 : 0,
+  };
+}
+
+export function settle(record: ItemRecord, row: SnapshotRow | null = null): Settled {
+  return { ...NOTHING_SETTLED, records: [record], rows: row === null ? [] : [row], counters: countersOf(record) };
+}
+
+export function putOff(later: LaterRow): Settled {
+  return { ...NOTHING_SETTLED, later: [later] };
+}
+
+export function joinSettled(all: readonly Settled[]): Settled {
+  return {
+    records: all.flatMap((one) => one.records),
+    rows: all.flatMap((one) => one.rows),
+    later: all.flatMap((one) => one.later),
+    extras: all.flatMap((one) => one.extras),
+    counters: all.reduce((sum, one) => addCounters(sum, one.counters), ZERO_COUNTERS),
+  };
+}
+
+export function recordOf(
+  entry: Entry,
+  result: ItemRecord['result'],
+  code: string,
+  more: Partial<ItemRecord> = {},
+): ItemRecord {
+  return {
+    key: entry.key,
+    ...(entry.identity.versionId === null ? {} : { versionId: entry.identity.versionId }),
+    result,
+    kind: entry.kind,
+    sizeBytes: entry.sizeBytes,
+    code,
+    ...more,
+  };
+}
+
+export function copiedSettled(
+  order: { readonly entry: Entry; readonly targetKey: string },
+  copied: Copied,
+  timing: { readonly startedAtMs: number; readonly durationMs: number },
+  reason: string,
+): Settled {
+  const isMapped = order.targetKey !== order.entry.key;
+  const record = recordOf(order.entry, 'copied', reason, {
+    sizeBytes: copied.source.sizeBytes,
+    ...(isMapped ? { targetKey: order.targetKey } : {}),
+    verification: copied.class,
+    ...(copied.leg === null ? {} : { leg: copied.leg }),
+    ...(copied.losses.length === 0 ? {} : { details: copied.losses.join(' ') }),
+    attempts: copied.attempts,
+    ...timing,
+  });
+  return settle(
+    record,
+    snapshotRow({ ...copied.source, key: order.entry.key }, { ...copied.target, key: order.targetKey }, copied.class),
+  );
+}
+
+/** How an item ends that could not be moved; errors that concern more than the item are for the caller to stop at. */
+export function failedSettled(
+  entry: Entry,
+  thrown: unknown,
+  timing: { readonly startedAtMs: number; readonly durationMs: number },
+): Settled {
+  const error = toDroverError(thrown);
+  return settle(recordOf(entry, outcomeOf(error), error.code, { details: error.message, ...timing }));
+}
+
+function outcomeOf(error: DroverError): 'failed' | 'unsupported' | 'skipped' {
+  switch (error.code) {
+    case 'UNREPRESENTABLE':
+    case 'TOO_LARGE':
+    case 'UNSUPPORTED':
+    case 'ARCHIVED':
+      return 'unsupported';
+    case 'NOT_FOUND':
+      return 'skipped';
+    default:
+      return 'failed';
+  }
+}
+
+export function snapshotRow(source: Entry, target: Entry, verification: VerificationClass): SnapshotRow {
+  return {
+    key: source.key,
+    ...(target.key === source.key ? {} : { targetKey: target.key }),
+    source: markOf(source),
+    target: markOf(target),
+    verification,
+  };
+}
+
+/** The class with which an item that was there already is known to be the same. */
+export function sameClass(
+  source: Entry,
+  target: Entry,
+  evidence: string,
+  previous: SnapshotRow | null,
+): VerificationClass {
+  if (evidence === 'snapshot' && previous !== null) return previous.verification;
+  if (evidence !== 'digest') return 'V0';
+  const kind = sharedDigest(source.digests, target.digests);
+  return kind === null ? 'V1' : DIGEST_STRENGTH[kind];
+}
+
+function markOf(entry: Entry): StateMark {
+  return {
+    etag: entry.identity.etag,
+    versionId: entry.identity.versionId,
+    sizeBytes: entry.sizeBytes,
+    modifiedAtMs: entry.modifiedAtMs,
+  };
+}

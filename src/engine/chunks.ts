@@ -1,0 +1,104 @@
+/**
+ * What a segment writes about itself. Four kinds of lines, each in its own chunks; a commit names the chunks it made
+ * durable, and readers ignore all others: so log rows and counters agree by construction.
+ */
+import type { Entry } from '../model/entry.ts';
+import { addCounters, ZERO_COUNTERS, type Counters, type ItemRecord } from '../model/outcome.ts';
+import type { SnapshotRow } from '../model/snapshot.ts';
+import { CHUNK_BYTES_MAX } from './limits.ts';
+import { packLines } from './lines.ts';
+import type { ArtifactStore, Lease } from './ports.ts';
+
+/** `log`: item records. `snap`: snapshot rows. `later`: put off to a later segment. `extra`: only at the target. */
+export type ChunkKind = 'log' | 'snap' | 'later' | 'extra';
+
+/** An item put off: its name must be mapped (joined by target name), or its content asked back first. */
+export interface LaterRow {
+  readonly reason: 'mapped' | 'restore';
+  readonly side: 'source' | 'target';
+  readonly targetKey: string;
+  readonly entry: Entry;
+}
+
+export interface ExtraRow {
+  readonly entry: Entry;
+}
+
+/** What one settled item leaves behind. */
+export interface Settled {
+  readonly records: readonly ItemRecord[];
+  readonly rows: readonly SnapshotRow[];
+  readonly later: readonly LaterRow[];
+  readonly extras: readonly ExtraRow[];
+  readonly counters: Counters;
+}
+
+export const NOTHING_SETTLED: Settled = { records: [], rows: [], later: [], extras: [], counters: ZERO_COUNTERS };
+
+export function chunkPrefix(runId: string): string {
+  return `runs/${runId}/`;
+}
+
+export function chunksOfKind(names: readonly string[], kind: ChunkKind): string[] {
+  return names.filter((name) => name.endsWith(`.${kind}.ndjson.gz`));
+}
+
+/** Collects lines in key order and turns them into durable chunks. */
+export class ChunkWriter {
+  readonly #artifacts: ArtifactStore;
+  #lines: Record<ChunkKind, string[]> = { log: [], snap: [], later: [], extra: [] };
+  #counters: Counters = ZERO_COUNTERS;
+  #sizeBytes = 0;
+  #next: number;
+
+  constructor(artifacts: ArtifactStore, nextChunk: number) {
+    this.#artifacts = artifacts;
+    this.#next = nextChunk;
+  }
+
+  get isFull(): boolean {
+    return this.#sizeBytes >= CHUNK_BYTES_MAX;
+  }
+
+  get isEmpty(): boolean {
+    return this.#sizeBytes === 0;
+  }
+
+  get nextChunk(): number {
+    return this.#next;
+  }
+
+  add(settled: Settled): void {
+    for (const record of settled.records) this.#push('log', record);
+    for (const row of settled.rows) this.#push('snap', row);
+    for (const row of settled.later) this.#push('later', row);
+    for (const row of settled.extras) this.#push('extra', row);
+    this.#counters = addCounters(this.#counters, settled.counters);
+  }
+
+  /** Makes what was added durable; afterwards the writer is empty. */
+  async flush(lease: Lease): Promise<{ names: string[]; counters: Counters }> {
+    // Taken at once: what settles while the chunks are written belongs to the next flush.
+    const lines = this.#lines;
+    const counters = this.#counters;
+    const number = String(this.#next).padStart(8, '0');
+    this.#lines = { log: [], snap: [], later: [], extra: [] };
+    this.#counters = ZERO_COUNTERS;
+    this.#sizeBytes = 0;
+    this.#next += 1;
+    const names: string[] = [];
+    for (const kind of ['log', 'snap', 'later', 'extra'] as const) {
+      if (lines[kind].length === 0) continue;
+      const name = `${chunkPrefix(lease.segment.runId)}${lease.segment.segmentId}/${lease.epoch}/${number}.${kind}.ndjson.gz`;
+      await this.#artifacts.put(name, packLines(lines[kind]));
+      names.push(name);
+    }
+    return { names, counters };
+  }
+
+  #push(kind: ChunkKind, row: unknown): void {
+    const line = JSON.stringify(row);
+    this.#lines[kind].push(line);
+    this.#sizeBytes += line.length + 1;
+  }
+}

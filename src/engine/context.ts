@@ -1,0 +1,63 @@
+/** What all parts of one run share in this process. */
+import type { NameRules } from '../model/names.ts';
+import type { Entry } from '../model/entry.ts';
+import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
+import type { CopyContext } from './copy-item.ts';
+import type { Gate } from './lanes.ts';
+import type { RunRecord } from './ports.ts';
+import type { SnapshotIndex } from './snapshot.ts';
+
+export interface RunContext extends CopyContext {
+  readonly run: RunRecord;
+  readonly signal: AbortSignal;
+  /** Ends the run in this process: an error that concerns more than one item. */
+  readonly stop: (error: unknown) => void;
+  readonly filter: (entry: Entry) => string | null;
+  readonly rules: NameRules;
+  readonly timeToleranceMs: number;
+  readonly targetMatchable: boolean;
+  readonly previous: SnapshotIndex | null;
+  /** Sides whose listing turned out not to come in byte order. */
+  readonly sorting: { source: boolean; target: boolean };
+  readonly smallGate: Gate;
+  readonly largeGate: Gate;
+  readonly live: LiveState;
+}
+
+/** Sums and positions as they are now, ahead of the last commit. */
+export class LiveState {
+  counters: Counters = ZERO_COUNTERS;
+  pendingItems = 0;
+  pendingBytes = 0;
+  /** Items being moved: key → bytes. */
+  readonly current = new Map<string, { readonly sizeBytes: number; doneBytes: number }>();
+  movedBytes = 0;
+
+  add(counters: Counters): void {
+    this.counters = addCounters(this.counters, counters);
+  }
+
+  subtract(counters: Counters): void {
+    this.counters = addCounters(this.counters, negated(counters));
+  }
+
+  begin(key: string, sizeBytes: number): void {
+    this.current.set(key, { sizeBytes, doneBytes: 0 });
+  }
+
+  end(key: string): void {
+    this.current.delete(key);
+  }
+
+  moved(key: string, bytes: number): void {
+    this.movedBytes += bytes;
+    const item = this.current.get(key);
+    if (item !== undefined) item.doneBytes += bytes;
+  }
+}
+
+function negated(counters: Counters): Counters {
+  return JSON.parse(JSON.stringify(counters), (_name, value: unknown) =>
+    typeof value === 'number' ? -value : value,
+  ) as Counters;
+}

@@ -1,0 +1,333 @@
+/**
+ * One object, from a pinned state of the source to a verified object at the target. Safe to call again after any crash:
+ * writes are atomic and conditional, and an upload in parts is continued or ended, never left.
+ */
+import type { Expectation, Source, Target, WriteOptions, Written } from '../contract/provider.ts';
+import { digestOf } from '../lib/hash.ts';
+import { retrying } from '../lib/retry.ts';
+import type { CompositeDigest, Digests, DigestKind } from '../model/digest.ts';
+import type { Entry, Properties } from '../model/entry.ts';
+import { NO_PROPERTIES } from '../model/entry.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
+import type { VerificationClass } from '../model/outcome.ts';
+import type { Policy } from '../model/policy.ts';
+import { copyInParts } from './copy-parts.ts';
+import { copyByReference } from './copy-reference.ts';
+import type { RunWorld } from './definition.ts';
+import { collect, flowOf } from './flow.ts';
+import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
+import type { Gate } from './lanes.ts';
+import { chooseStrategy, type Strategy } from './strategy.ts';
+import type { UploadBook } from './uploads.ts';
+import { verify } from './verification.ts';
+
+/** What every copy of a run shares. */
+export interface CopyContext {
+  readonly source: Source;
+  readonly target: Target;
+  readonly policy: Policy;
+  readonly world: RunWorld;
+  readonly uploads: UploadBook;
+  /** Parts in flight, over all large objects. */
+  readonly partGate: Gate;
+  /** Waits for memory; returns how to give it back. */
+  readonly memory: (bytes: number, signal: AbortSignal) => Promise<() => void>;
+  /** Waits for bandwidth; `null` = no rule. */
+  readonly bandwidth: ((bytes: number, signal: AbortSignal) => Promise<void>) | null;
+  readonly onBytes: (key: string, bytes: number) => void;
+  /** Learned on the way: the target cannot fetch from this source by itself. */
+  readonly serverSide: { refused: boolean };
+}
+
+export interface CopyOrder {
+  readonly entry: Entry;
+  readonly targetKey: string;
+  readonly expect: Expectation;
+}
+
+export interface Copied {
+  /** The state of the source that was copied. */
+  readonly source: Entry;
+  readonly target: Entry;
+  readonly class: VerificationClass;
+  readonly leg: 'target' | null;
+  readonly attempts: number;
+  readonly losses: readonly string[];
+}
+
+/** What one try found out; `copyItem` adds the number of tries. */
+export type Attempt = Omit<Copied, 'attempts'>;
+
+/** Copies with a bounded number of tries; fails with the last error. CHANGED at the source is tried on its new state. */
+export async function copyItem(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Copied> {
+  let attempts = 0;
+  let current = order;
+  return retrying(
+    async () => {
+      attempts += 1;
+      if (attempts > 1) current = await refreshed(context, current, signal);
+      return { ...(await attemptCopy(context, current, signal)), attempts };
+    },
+    { clock: context.world.clock, random: context.world.random, signal, attemptsMax: ITEM_ATTEMPTS_MAX },
+  );
+}
+
+/** After a failed try both sides are looked at again: the source may have changed, the target may hold our own write. */
+async function refreshed(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<CopyOrder> {
+  const entry =
+    order.entry.identity.versionId === null ? await context.source.stat(order.entry.key, signal) : order.entry;
+  if (entry === null) {
+    throw new DroverError(
+      'NOT_FOUND',
+      `${JSON.stringify(order.entry.key)} was removed from the source after it was listed.`,
+      {
+        key: order.entry.key,
+      },
+    );
+  }
+  if (order.expect.kind === 'any') return { ...order, entry };
+  const target = await context.target.stat(order.targetKey, signal);
+  return {
+    ...order,
+    entry,
+    expect: target === null ? { kind: 'absent' } : { kind: 'match', identity: target.identity },
+  };
+}
+
+async function attemptCopy(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt> {
+  const { entry } = order;
+  if (entry.kind === 'folder') return copyFolder(context, order, signal);
+  if (context.policy.serverSide !== 'never' && !context.serverSide.refused) {
+    const copied = await copyByReference(context, order, signal);
+    if (copied !== null) return copied;
+  }
+  if (context.policy.serverSide === 'always') {
+    throw new DroverError(
+      'UNSUPPORTED',
+      `The target cannot fetch ${JSON.stringify(entry.key)} from the source by itself.`,
+      {
+        key: entry.key,
+        remedy: 'Use --server-side auto to move it through this machine.',
+      },
+    );
+  }
+  if (entry.sizeBytes <= SMALL_BYTES_MAX) return copyWhole(context, order, signal);
+  const strategy = await strategyFor(context, entry, signal);
+  switch (strategy.kind) {
+    case 'impossible':
+      throw new DroverError(strategy.code, strategy.details, { key: entry.key });
+    case 'parts':
+      return copyInParts(context, order, strategy, signal);
+    case 'whole':
+      return copyWhole(context, order, signal);
+    case 'stream':
+      return copyStream(context, order, strategy, signal);
+  }
+}
+
+async function strategyFor(context: CopyContext, entry: Entry, signal: AbortSignal): Promise<Strategy> {
+  const { source, target } = context;
+  const needsPartSize = entry.composite !== null && target.facets.parts !== undefined;
+  const sourcePartBytes = needsPartSize ? ((await source.facets.partSizes?.first(entry, signal)) ?? null) : null;
+  return chooseStrategy({
+    entry,
+    sizeBytes: entry.sizeBytes,
+    target: target.traits,
+    facts: target.facts,
+    limits: target.facets.parts?.limits ?? null,
+    sourcePartBytes,
+    memoryBytes: BYTES_IN_FLIGHT_MAX,
+    smallBytesMax: SMALL_BYTES_MAX,
+  });
+}
+
+async function copyFolder(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt> {
+  const options = writeOptions(order, NO_PROPERTIES, {}, context, signal);
+  const written = await context.target.write(order.targetKey, { sizeBytes: 0, content: new Uint8Array(0) }, options);
+  // A folder has no content: that it is there is all there is to prove, and the target's answer did.
+  return { source: order.entry, target: written.entry, class: 'V3', leg: null, losses: written.losses };
+}
+
+/** Small objects: whole in memory, so that digests go along with the bytes and a lost answer costs one more request. */
+async function copyWhole(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt> {
+  const { entry } = order;
+  const release = await context.memory(entry.sizeBytes, signal);
+  try {
+    const reading = await context.source.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);
+    const content = await collect(reading.body, entry.sizeBytes, entry.key);
+    if (context.bandwidth !== null) await context.bandwidth(content.length, signal);
+    context.onBytes(entry.key, content.length);
+    const source = withDigestsOf(reading.entry, entry);
+    const properties = await propertiesFor(context, source, reading.properties, signal);
+    const strategy = chooseStrategy({
+      entry: source,
+      sizeBytes: source.sizeBytes,
+      target: context.target.traits,
+      facts: context.target.facts,
+      limits: context.target.facets.parts?.limits ?? null,
+      sourcePartBytes: null,
+      memoryBytes: SMALL_BYTES_MAX,
+      smallBytesMax: Number.MAX_SAFE_INTEGER,
+    });
+    if (strategy.kind === 'impossible') throw new DroverError(strategy.code, strategy.details, { key: entry.key });
+    const kinds = strategy.kind === 'whole' ? strategy.compute : [];
+    const computed = digestsOf(content, kinds);
+    refuseContradiction(source, computed);
+    const send = strategy.kind === 'whole' ? strategy.send : {};
+    const options = writeOptions(order, properties, { ...send, ...computed }, context, signal);
+    const written = await context.target.write(order.targetKey, { sizeBytes: content.length, content }, options);
+    return await proved(context, { source, computed, countedBytes: content.length, written }, signal);
+  } finally {
+    release();
+  }
+}
+
+async function copyStream(
+  context: CopyContext,
+  order: CopyOrder,
+  strategy: Extract<Strategy, { kind: 'stream' }>,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  const { entry } = order;
+  const release = await context.memory(SMALL_BYTES_MAX, signal);
+  try {
+    const reading = await context.source.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);
+    const source = withDigestsOf(reading.entry, entry);
+    const properties = await propertiesFor(context, source, reading.properties, signal);
+    const flow = flowOf(reading.body, {
+      compute: strategy.compute,
+      take: takeOf(context, signal),
+      onBytes: (bytes) => context.onBytes(entry.key, bytes),
+    });
+    const options = writeOptions(order, properties, strategy.send, context, signal);
+    const body = { sizeBytes: entry.sizeBytes, content: flow.chunks };
+    const written = await context.target.write(order.targetKey, body, options);
+    const computed = flow.digests();
+    return await proved(context, { source, computed, countedBytes: flow.countedBytes(), written }, signal);
+  } finally {
+    release();
+  }
+}
+
+export interface Proof {
+  readonly source: Entry;
+  readonly computed: Digests;
+  readonly computedComposite?: CompositeDigest | null;
+  /** Written with the source's own part boundaries. */
+  readonly sameParts?: boolean;
+  readonly countedBytes: number;
+  readonly written: Written;
+}
+
+/** Judges a finished write. A contradiction removes what was written, then fails with CORRUPTED. */
+export async function proved(context: CopyContext, proof: Proof, signal: AbortSignal): Promise<Attempt> {
+  const { source, computed, countedBytes, written } = proof;
+  const verdict = verify({
+    sizeBytes: source.sizeBytes,
+    sourceDigests: source.digests,
+    sourceComposite: source.composite,
+    computed,
+    computedComposite: proof.computedComposite ?? null,
+    sameParts: proof.sameParts ?? false,
+    proved: written.proved,
+    provedComposite: written.composite,
+    committedSizeBytes: written.entry.sizeBytes,
+    countedBytes,
+  });
+  if ('mismatch' in verdict) {
+    await context.target.facets.removal?.remove(written.entry, signal).catch(() => undefined);
+    throw new DroverError('CORRUPTED', `${JSON.stringify(source.key)}: ${verdict.mismatch}`, { key: source.key });
+  }
+  return { source, target: written.entry, class: verdict.class, leg: verdict.leg, losses: written.losses };
+}
+
+/** What should go along with the bytes, by policy and by what the target can carry; tags cost a request if there are some. */
+export async function propertiesFor(
+  context: CopyContext,
+  entry: Entry,
+  given: Properties | null,
+  signal: AbortSignal,
+): Promise<Properties> {
+  const { policy, source, target } = context;
+  const known = given ?? (await source.describe(entry, signal)).properties;
+  const carries = target.traits.carries;
+  const wantsTags = policy.tags === 'preserve' && carries.tags && source.facets.tags !== undefined;
+  const tags =
+    wantsTags && known.tags === null && known.tagCount !== 0 ? await readTags(context, entry, signal) : known.tags;
+  return {
+    headers: carries.headers ? known.headers : {},
+    metadata: policy.metadata === 'ignore' || !carries.metadata ? {} : known.metadata,
+    tags: policy.tags === 'preserve' && carries.tags ? tags : null,
+    tagCount: known.tagCount,
+    missingMetadata: known.missingMetadata,
+  };
+}
+
+async function readTags(context: CopyContext, entry: Entry, signal: AbortSignal): Promise<Properties['tags']> {
+  try {
+    return (await context.source.facets.tags?.read(entry, signal)) ?? null;
+  } catch (error) {
+    // Tags have a permission of their own; lacking it costs the tags, not the object.
+    if (toDroverError(error).code === 'PERMISSION_DENIED') return null;
+    throw error;
+  }
+}
+
+export function writeOptions(
+  order: CopyOrder,
+  properties: Properties,
+  digests: Digests,
+  context: CopyContext,
+  signal: AbortSignal,
+): WriteOptions {
+  const { entry } = order;
+  return {
+    properties,
+    digests,
+    expect: order.expect,
+    modifiedAtMs: entry.modifiedAtMs,
+    recorded: {
+      etag: entry.identity.etag,
+      versionId: entry.identity.versionId,
+      sizeBytes: entry.sizeBytes,
+      modifiedAtMs: entry.modifiedAtMs,
+    },
+    storageClass: context.policy.storageClass,
+    kind: entry.kind === 'folder' ? 'folder' : 'object',
+    signal,
+  };
+}
+
+export function takeOf(context: CopyContext, signal: AbortSignal): ((bytes: number) => Promise<void>) | null {
+  const { bandwidth } = context;
+  return bandwidth === null ? null : (bytes) => bandwidth(bytes, signal);
+}
+
+/** An answer's digests complete the listing's; the listing's stand where the answer is silent. */
+export function withDigestsOf(answered: Entry, listed: Entry): Entry {
+  return {
+    ...answered,
+    digests: { ...listed.digests, ...answered.digests },
+    composite: answered.composite ?? listed.composite,
+  };
+}
+
+function digestsOf(content: Uint8Array, kinds: readonly DigestKind[]): Digests {
+  return Object.fromEntries(kinds.map((kind) => [kind, digestOf(kind, content)]));
+}
+
+/** The bytes that came are checked before they are written, where that is known already. */
+function refuseContradiction(source: Entry, computed: Digests): void {
+  for (const [kind, value] of Object.entries(computed)) {
+    const told = source.digests[kind as DigestKind];
+    if (told !== undefined && told !== value) {
+      throw new DroverError(
+        'CORRUPTED',
+        `The ${kind} of the bytes that came for ${JSON.stringify(source.key)} is not the source's.`,
+        {
+          key: source.key,
+        },
+      );
+    }
+  }
+}

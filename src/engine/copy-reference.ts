@@ -1,0 +1,97 @@
+/** Server-side copies: the target fetches the bytes by itself. Falls back (returns `null`) where it cannot. */
+import type { CopyReference, PartReceipt } from '../contract/provider.ts';
+import type { Entry } from '../model/entry.ts';
+import { toDroverError } from '../model/errors.ts';
+import { combineDigests } from './copy-parts.ts';
+import { proved, propertiesFor, withDigestsOf, writeOptions } from './copy-item.ts';
+import type { Attempt, CopyContext, CopyOrder } from './copy-item.ts';
+import { forEachIndex } from './lanes.ts';
+import { MIB, REFERENCE_LIFETIME_MS } from './limits.ts';
+import { partRange, planParts } from './part-plan.ts';
+
+/** Parts the stores copy between themselves: no byte passes this machine, so they may be large. */
+const REFERENCE_PART_BYTES = 256 * MIB;
+
+/** `null`: the target cannot, or may not, fetch from this source; the bytes must be relayed. */
+export async function copyByReference(
+  context: CopyContext,
+  order: CopyOrder,
+  signal: AbortSignal,
+): Promise<Attempt | null> {
+  const { source, target } = context;
+  const copier = target.facets.serverSideCopy;
+  if (copier === undefined || source.facets.references === undefined) return null;
+  const reference = await source.facets.references.of(order.entry, REFERENCE_LIFETIME_MS, signal);
+  if (copier.accepts(reference) === 'no') return null;
+  try {
+    const description = await source.describe(order.entry, signal);
+    const entry = withDigestsOf(description.entry, order.entry);
+    const properties = await propertiesFor(context, entry, description.properties, signal);
+    const options = writeOptions(order, properties, entry.digests, context, signal);
+    if (entry.sizeBytes <= copier.copyBytesMax) {
+      const written = await copier.copy(reference, order.targetKey, entry.sizeBytes, options);
+      context.onBytes(entry.key, entry.sizeBytes);
+      return await proved(context, { source: entry, computed: {}, countedBytes: entry.sizeBytes, written }, signal);
+    }
+    return await copyPartsByReference(context, order, entry, options, signal);
+  } catch (error) {
+    const { code } = toDroverError(error);
+    if (code !== 'UNSUPPORTED' && !(code === 'PERMISSION_DENIED' && copier.accepts(reference) === 'probe')) throw error;
+    context.serverSide.refused = true;
+    return null;
+  }
+}
+
+async function copyPartsByReference(
+  context: CopyContext,
+  order: CopyOrder,
+  entry: Entry,
+  options: ReturnType<typeof writeOptions>,
+  signal: AbortSignal,
+): Promise<Attempt | null> {
+  const { source, target } = context;
+  const copier = target.facets.serverSideCopy;
+  const parts = target.facets.parts;
+  if (copier === undefined || parts === undefined || source.facets.references === undefined) return null;
+  const first = entry.composite === null ? null : ((await source.facets.partSizes?.first(entry, signal)) ?? null);
+  const planned = planParts(entry.sizeBytes, parts.limits, {
+    partBytes: first ?? REFERENCE_PART_BYTES,
+    memoryBytes: 0,
+  });
+  if ('impossible' in planned) return null;
+  const plan = {
+    key: order.targetKey,
+    source: entry,
+    sizeBytes: entry.sizeBytes,
+    partBytes: planned.partBytes,
+    options,
+  };
+  const open = await context.uploads.open(parts, plan);
+  try {
+    await forEachIndex(planned.partCount, context.partGate, signal, async (index, partSignal) => {
+      const range = partRange({ ...planned, sizeBytes: entry.sizeBytes }, index);
+      if (!open.receipts.has(index)) {
+        const reference = await referenceFor(context, entry, partSignal);
+        open.receipts.set(index, await copier.copyPart(open.upload, index, reference, range, partSignal));
+        await context.uploads.saveReceipts(plan, open);
+      }
+      context.onBytes(entry.key, range.lengthBytes);
+    });
+    const receipts: PartReceipt[] = [...open.receipts.values()].toSorted((a, b) => a.index - b.index);
+    const written = await parts.complete(open.upload, receipts, options);
+    await context.uploads.close(open);
+    const countedBytes = receipts.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
+    const all = { ...written, proved: { ...combineDigests(receipts), ...written.proved } };
+    return await proved(context, { source: entry, computed: {}, countedBytes, written: all }, signal);
+  } catch (error) {
+    if (!signal.aborted) await context.uploads.abort(parts, open, signal).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Signed late, once per part: an address dies with the credentials that signed it. */
+function referenceFor(context: CopyContext, entry: Entry, signal: AbortSignal): Promise<CopyReference> {
+  const { references } = context.source.facets;
+  if (references === undefined) throw new TypeError('asked for a reference of a source that gives none');
+  return references.of(entry, REFERENCE_LIFETIME_MS, signal);
+}

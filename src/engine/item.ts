@@ -1,0 +1,219 @@
+/** One key from its meeting of both sides to its outcome: what `decide` said, carried out. */
+import type { Entry } from '../model/entry.ts';
+import { toDroverError } from '../model/errors.ts';
+import type { NameRules } from '../model/names.ts';
+import type { SnapshotRow } from '../model/snapshot.ts';
+import {
+  copiedSettled,
+  failedSettled,
+  joinSettled,
+  putOff,
+  recordOf,
+  sameClass,
+  settle,
+  snapshotRow,
+} from './account.ts';
+import { NOTHING_SETTLED, type Settled } from './chunks.ts';
+import type { RunContext } from './context.ts';
+import { copyItem, type CopyOrder } from './copy-item.ts';
+import { decide, type Action } from './decide.ts';
+import { cancelled } from './lanes.ts';
+import { SMALL_BYTES_MAX } from './limits.ts';
+import { refreshProperties } from './refresh.ts';
+
+export interface ItemSituation {
+  readonly source: Entry | null;
+  readonly target: Entry | null;
+  readonly previous: SnapshotRow | null;
+  /** The name it has, or will have, at the target. */
+  readonly targetKey: string;
+}
+
+/** What is left to do when there is something to do; `settled` when there is not. */
+export type Planned =
+  { readonly settled: Settled } | { readonly work: () => Promise<Settled>; readonly sizeBytes: number };
+
+/** Pure but for the closure it returns: nothing is touched until `work` runs. */
+export function planItem(context: RunContext, situation: ItemSituation): Planned {
+  const { policy } = context;
+  const paired = pairFolders(situation.source, situation.target, context.rules);
+  const subject = paired.source ?? paired.target;
+  const action = decide({
+    source: paired.source,
+    target: paired.target,
+    previous: situation.previous,
+    policy,
+    excluded: subject === null ? null : context.filter(subject),
+    timeToleranceMs: context.timeToleranceMs,
+    targetKeepsSourceTime: context.target.traits.keepsSourceTime,
+    targetMatchable: context.targetMatchable,
+  });
+  return carryOut(context, { ...situation, ...paired }, action);
+}
+
+function carryOut(context: RunContext, situation: ItemSituation, action: Action): Planned {
+  const { source, target } = situation;
+  switch (action.kind) {
+    case 'leave':
+      return { settled: NOTHING_SETTLED };
+    case 'excluded':
+    case 'skipped':
+      return done(settle(recordOf(source as Entry, action.kind, action.reason)));
+    case 'unsupported':
+      return done(settle(recordOf(source as Entry, 'unsupported', action.code, { details: action.details })));
+    case 'missing':
+      return done(settle(recordOf(source as Entry, 'missing', 'missing')));
+    case 'different':
+      return done(settle(recordOf(source as Entry, 'different', 'different', { details: action.details })));
+    case 'extra':
+      return done(settle(recordOf(target as Entry, 'extra', 'extra')));
+    case 'delete':
+      return done(extra(context, target as Entry));
+    case 'folder-same':
+      return done(
+        settle(recordOf(source as Entry, 'same', 'same-folder'), snapshotRow(source as Entry, target as Entry, 'V3')),
+      );
+    case 'same':
+      return same(context, situation, action);
+    case 'restore':
+      return restore(context, situation);
+    case 'copy':
+      return copy(context, situation, action);
+  }
+}
+
+function done(settled: Settled): Planned {
+  return { settled };
+}
+
+/** Deletions come last and from a list of their own. A folder that only exists through its content is no difference. */
+function extra(context: RunContext, target: Entry): Settled {
+  const isImplied = target.kind === 'folder' && target.isImplied;
+  const counted = isImplied
+    ? NOTHING_SETTLED
+    : settle(recordOf(target, 'extra', context.policy.dryRun ? 'dry-run' : 'extra'));
+  // A record is written when the deletion is carried out; until then only the sum matters.
+  return context.policy.dryRun ? counted : { ...counted, records: [], extras: [{ entry: target }] };
+}
+
+function same(context: RunContext, situation: ItemSituation, action: Extract<Action, { kind: 'same' }>): Planned {
+  const source = situation.source as Entry;
+  const target = situation.target as Entry;
+  const verification = sameClass(source, target, action.evidence, situation.previous);
+  const row = snapshotRow(source, { ...target, key: situation.targetKey }, verification);
+  const settled = settle(recordOf(source, 'same', `same-${action.evidence}`, mappedName(situation)), row);
+  const { policy } = context;
+  const canRefresh = context.target.facets.properties !== undefined;
+  if (policy.metadata !== 'refresh' || policy.mode === 'check' || policy.dryRun || !canRefresh) return { settled };
+  return { work: () => refreshProperties(context, { source, target, settled, row }), sizeBytes: 0 };
+}
+
+function copy(context: RunContext, situation: ItemSituation, action: Extract<Action, { kind: 'copy' }>): Planned {
+  const source = situation.source as Entry;
+  if (context.policy.dryRun) {
+    const difference = situation.target === null ? 'missing' : 'different';
+    return done(settle(recordOf(source, difference, 'dry-run', mappedName(situation))));
+  }
+  const order: CopyOrder = { entry: source, targetKey: situation.targetKey, expect: action.expect };
+  return { work: () => copyTimed(context, order, action.reason), sizeBytes: source.sizeBytes };
+}
+
+/** Asks for the restore now; the copy waits in a segment of its own, so that nothing else waits with it. */
+function restore(context: RunContext, situation: ItemSituation): Planned {
+  const source = situation.source as Entry;
+  const { archived, dryRun } = context.policy;
+  const facet = context.source.facets.restore;
+  if (archived === 'report' || facet === undefined) {
+    const details = `It is archived (${source.storageClass}).`;
+    return done(settle(recordOf(source, 'unsupported', 'ARCHIVED', { details })));
+  }
+  if (dryRun) {
+    const details = `It would be restored from ${source.storageClass}.`;
+    return done(settle(recordOf(source, 'missing', 'dry-run', { details })));
+  }
+  const work = async (): Promise<Settled> => {
+    try {
+      await facet.request(source, archived, context.signal);
+      return putOff({ reason: 'restore', side: 'source', targetKey: situation.targetKey, entry: source });
+    } catch (error) {
+      return failedOrStop(context, source, error, { startedAtMs: context.world.clock.now(), durationMs: 0 });
+    }
+  };
+  return { work, sizeBytes: 0 };
+}
+
+/** Copies one item and tells how that went; throws only what concerns the whole run. */
+export async function copyTimed(context: RunContext, order: CopyOrder, reason: string): Promise<Settled> {
+  const { clock } = context.world;
+  const startedAtMs = clock.now();
+  const fromMs = clock.monotonic();
+  const timing = (): Timing => ({ startedAtMs, durationMs: Math.round(clock.monotonic() - fromMs) });
+  const gate = order.entry.sizeBytes > SMALL_BYTES_MAX ? context.largeGate : null;
+  const leave = await gate?.enter(context.signal);
+  context.live.begin(order.entry.key, order.entry.sizeBytes);
+  try {
+    return copiedSettled(order, await copyItem(context, order, context.signal), timing(), reason);
+  } catch (error) {
+    return failedOrStop(context, order.entry, error, timing());
+  } finally {
+    context.live.end(order.entry.key);
+    leave?.();
+  }
+}
+
+export interface Timing {
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+}
+
+export function failedOrStop(context: RunContext, entry: Entry, thrown: unknown, timing: Timing): Settled {
+  if (context.signal.aborted) throw cancelled();
+  const error = toDroverError(thrown);
+  if (error.policy.scope !== 'item') {
+    context.stop(error);
+    throw error;
+  }
+  return failedSettled(entry, error, timing);
+}
+
+/** Versions of one key follow each other: each must be the current one before the next replaces it. */
+export function planVersions(context: RunContext, situations: readonly ItemSituation[]): Planned {
+  const planned = situations.map((situation) => planItem(context, situation));
+  const sizeBytes = planned.reduce((sum, one) => sum + ('work' in one ? one.sizeBytes : 0), 0);
+  const work = async (): Promise<Settled> => {
+    const all: Settled[] = [];
+    for (const one of planned) all.push('settled' in one ? one.settled : await one.work());
+    return joinSettled(all);
+  };
+  return { work, sizeBytes };
+}
+
+function mappedName(situation: ItemSituation): { targetKey?: string } {
+  const { source, targetKey } = situation;
+  return source !== null && targetKey !== source.key ? { targetKey } : {};
+}
+
+/**
+ * An object store has no folders, only empty objects whose name ends with `/`. Where one side has folders, the other
+ * side's marker is one too.
+ */
+function pairFolders(
+  source: Entry | null,
+  target: Entry | null,
+  rules: NameRules,
+): { source: Entry | null; target: Entry | null } {
+  const asFolder =
+    source !== null && isMarker(source) && (kindAtTarget(source, rules) === 'folder' || target?.kind === 'folder');
+  const pairedSource = asFolder ? { ...source, kind: 'folder' as const } : source;
+  const isPair = target !== null && pairedSource?.kind === 'folder' && isMarker(target);
+  return { source: pairedSource, target: isPair ? { ...target, kind: 'folder' as const } : target };
+}
+
+/** What this entry will be at the target: an empty object named like a folder becomes one where there are folders. */
+export function kindAtTarget(entry: Entry, rules: NameRules): Entry['kind'] {
+  return isMarker(entry) && !rules.trailingSlashContent ? 'folder' : entry.kind;
+}
+
+function isMarker(entry: Entry): boolean {
+  return entry.kind === 'object' && entry.sizeBytes === 0 && entry.key.endsWith('/');
+}

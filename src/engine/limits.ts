@@ -1,0 +1,53 @@
+/** Every bound of the engine, named, with the arithmetic. */
+
+export const MIB = 1024 * 1024;
+
+/** Up to here an object is read whole into memory and written in one request. */
+export const SMALL_BYTES_MAX = MIB;
+
+/** Small objects in flight by default: enough to hide 100 ms of latency at some hundred objects per second. */
+export const SMALL_LANES = 48;
+
+/** Large objects in flight, and parts in flight over all of them. */
+export const LARGE_LANES = 4;
+export const PARTS_IN_FLIGHT = 8;
+
+/** Content in memory: 48 small objects of 1 MiB at worst, plus streams of a few chunks each. */
+export const BYTES_IN_FLIGHT_MAX = 64 * MIB;
+
+/** Segments worked on at once; each holds at most two pages of either side (about 4 × 1,000 × 500 bytes = 2 MB). */
+export const SEGMENTS_AT_ONCE = 8;
+
+/** Items of one segment between the oldest unsettled one and the newest planned one. */
+export const WINDOW_ITEMS_MAX = 4_000;
+
+/** A chunk is written when its lines reach this size, or at the latest after this time. */
+export const CHUNK_BYTES_MAX = MIB;
+export const COMMIT_EVERY_MS = 3_000;
+
+/** Pages of a segment before it may be split for an idle lane. */
+export const SPLIT_PAGES_MIN = 3;
+export const SPLIT_PROBES_MAX = 16;
+
+/** Tries for one item, beyond the retries of single requests. */
+export const ITEM_ATTEMPTS_MAX = 4;
+
+/** Tries for one request. */
+export const REQUEST_ATTEMPTS_MAX = 6;
+
+/** Entries held back while it is open whether an object's name is also a folder's; then one probe settles it. */
+export const HOLD_BACK_MAX = 1_000;
+
+/** Entries sorted in memory before a run is spilled: 50,000 × about 400 bytes = 20 MB. */
+export const SORT_ENTRIES_MAX = 50_000;
+
+/** Receipts of an upload in parts are saved at most this often. */
+export const RECEIPTS_EVERY_MS = 2_000;
+
+/** Lifetime of an address another store may read from. */
+export const REFERENCE_LIFETIME_MS = 60 * 60 * 1_000;
+
+/** Between two looks at an object that is being restored. */
+export const RESTORE_POLL_MS = 60_000;
+
+export const PROGRESS_EVERY_MS = 250;

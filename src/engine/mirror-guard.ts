@@ -1,0 +1,30 @@
+/** What must hold before a mirror deletes anything. Asked after both listings are complete, and never skipped. */
+import { DroverError } from '../model/errors.ts';
+import type { Counters } from '../model/outcome.ts';
+import type { Policy } from '../model/policy.ts';
+
+/** GUARD_EMPTY_SOURCE or GUARD_DELETE_CAP; nothing was deleted then. */
+export function refuseUnsafeMirror(counters: Counters, policy: Policy): void {
+  const { extra } = counters.differences;
+  if (extra === 0) return;
+  if (counters.items.scanned === 0 && !policy.allowEmptySource) {
+    throw new DroverError(
+      'GUARD_EMPTY_SOURCE',
+      `Nothing was deleted. The source listed no objects, the target has ${counters.targetScanned}.`,
+    );
+  }
+  if (policy.deleteMax !== null && extra > policy.deleteMax) {
+    throw new DroverError(
+      'GUARD_DELETE_CAP',
+      `Nothing was deleted. ${extra} objects are only at the target, and at most ${policy.deleteMax} may be deleted.`,
+    );
+  }
+  const share = extra / Math.max(1, counters.targetScanned);
+  if (policy.deleteShareMax !== null && share > policy.deleteShareMax) {
+    throw new DroverError(
+      'GUARD_DELETE_CAP',
+      `Nothing was deleted. ${extra} of ${counters.targetScanned} objects at the target are not at the source, ` +
+        `and at most ${Math.round(policy.deleteShareMax * 100)} % may be deleted.`,
+    );
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * Works on one leased segment: lists both sides, decides key by key, sends work to the lanes, and commits in key
+ * order. Memory is bounded by pages and the window, whatever the number of objects.
+ */
+import type { Lister } from '../contract/provider.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
+import type { Entry } from '../model/entry.ts';
+import { compareKeys, keyAfter } from '../model/key.ts';
+import type { Json } from '../model/json.ts';
+import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
+import { putOff } from './account.ts';
+import { chunkPrefix, ChunkWriter, NOTHING_SETTLED, type Settled } from './chunks.ts';
+import type { RunContext } from './context.ts';
+import { HoldBack } from './hold-back.ts';
+import { kindAtTarget, planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
+import { COMMIT_EVERY_MS, SMALL_BYTES_MAX, SPLIT_PAGES_MIN, WINDOW_ITEMS_MAX } from './limits.ts';
+import { merge, type Meeting } from './merge.ts';
+import { isMappedForm, mapKey, needsMapping, objectBesidePrefixName } from './naming.ts';
+import type { Lease } from './ports.ts';
+import { ArrayStream, ListingStream, type EntryStream } from './scan.ts';
+import { SnapshotReader } from './snapshot.ts';
+import { sortedScan } from './sorted-scan.ts';
+import { findCut } from './split.ts';
+import { Window, type Slot } from './window.ts';
+
+export class SegmentWork {
+  readonly #context: RunContext;
+  #lease: Lease;
+  readonly #window: Window;
+  readonly #writer: ChunkWriter;
+  /** What this segment added to the live sums, to be taken back should it start over. */
+  #added: Counters;
+  #source: EntryStream | null = null;
+  #sourceListing: ListingStream | null = null;
+  #target: EntryStream | null = null;
+  #targetListing: ListingStream | null = null;
+  #heldBack: HoldBack | null = null;
+  #plannedKey: string | null = null;
+  #failure: { readonly error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+  #committing: Promise<void> | null = null;
+  #committedAtMs: number;
+  /** The planner waits at this key while the segment is cut there. */
+  #barrier: Promise<void> | null = null;
+  #isListed = false;
+
+  constructor(context: RunContext, lease: Lease) {
+    this.#context = context;
+    this.#lease = lease;
+    this.#added = lease.segment.counters;
+    this.#window = new Window(lease.segment.checkpoint?.settledKey ?? null);
+    this.#writer = new ChunkWriter(context.world.artifacts, lease.segment.checkpoint?.nextChunk ?? 0);
+    this.#committedAtMs = context.world.clock.monotonic();
+  }
+
+  /** `disordered`: nothing of it counts; the segment was reset and must be claimed again, with sorting. */
+  async run(): Promise<'done' | 'disordered'> {
+    try {
+      await this.#openStreams();
+      await this.#plan();
+      this.#isListed = true;
+      await this.#drain();
+      await this.#commit(true);
+      return 'done';
+    } catch (error) {
+      await this.#committing?.catch(() => undefined);
+      if (toDroverError(error).code !== 'LISTING_DISORDERED') throw error;
+      await this.#settleAll();
+      this.#context.live.subtract(this.#added);
+      await this.#context.world.store.release(await this.#context.world.store.reset(this.#lease));
+      return 'disordered';
+    } finally {
+      await this.#source?.close().catch(() => undefined);
+      await this.#target?.close().catch(() => undefined);
+    }
+  }
+
+  /** Keeps what is settled so far; the segment stays open for whoever continues. */
+  async save(): Promise<void> {
+    this.#advance();
+    await this.#committing?.catch(() => undefined);
+    await this.#commit(false);
+    await this.#context.world.store.release(this.#lease);
+  }
+
+  /** Cuts off the second half of what is still to be listed, as a segment of its own. */
+  async trySplit(newSegmentId: string): Promise<boolean> {
+    const { source, target, sorting } = this.#context;
+    const listing = this.#sourceListing;
+    if (this.#isListed || this.#barrier !== null || listing === null || listing.pages < SPLIT_PAGES_MIN) return false;
+    if (source.traits.seek !== 'key' || target.traits.seek !== 'key' || sorting.source || sorting.target) return false;
+    const reached = listing.reachedKey;
+    if (reached === null) return false;
+    let lift = (): void => undefined;
+    try {
+      const cut = await findCut(source, reached, this.#lease.segment.to, this.#context.signal);
+      // From here on the planner may not pass the cut: it stops before its next key until the cut is made or not.
+      this.#barrier = new Promise((resolve) => (lift = resolve));
+      const isPassed = cut === null || (this.#plannedKey !== null && compareKeys(cut, this.#plannedKey) <= 0);
+      if (isPassed || this.#isListed) return false;
+      await this.#settleCommitting();
+      this.#lease = await this.#context.world.store.split(this.#lease, cut, newSegmentId);
+      this.#source?.limit(cut);
+      this.#target?.limit(cut);
+      return true;
+    } finally {
+      this.#barrier = null;
+      lift();
+    }
+  }
+
+  async #openStreams(): Promise<void> {
+    const { source, target, sorting, definition } = { ...this.#context, definition: this.#context.run.definition };
+    const keepVersions = definition.policy.versions === 'all';
+    const checkpoint = this.#lease.segment.checkpoint;
+    const sourceStream = this.#streamOf(
+      source,
+      sorting.source,
+      keepVersions,
+      checkpoint?.sourceCursor ?? null,
+      'source',
+    );
+    this.#sourceListing = sourceStream instanceof ListingStream ? sourceStream : null;
+    this.#source = sourceStream;
+    if (!this.#context.rules.objectAndPrefix && !keepVersions) {
+      this.#heldBack = new HoldBack(sourceStream, (prefix) => this.#sourceHas(prefix));
+      this.#source = this.#heldBack;
+    }
+    this.#target = this.#streamOf(target, sorting.target, false, checkpoint?.targetCursor ?? null, 'target');
+    this.#targetListing = this.#target instanceof ListingStream ? this.#target : null;
+  }
+
+  #streamOf(
+    lister: Lister & { readonly traits: { readonly order: string; readonly seek: string } },
+    isSorting: boolean,
+    keepRepeated: boolean,
+    cursor: Json,
+    side: 'source' | 'target',
+  ): EntryStream {
+    const { segment } = this.#lease;
+    const settledKey = this.#window.settledKey;
+    const from = settledKey === null ? segment.from : keyAfter(settledKey);
+    const { artifacts } = this.#context.world;
+    if (isSorting || lister.traits.order === 'none') {
+      const prefix = `${chunkPrefix(segment.runId)}sorting/${segment.segmentId}-${this.#lease.epoch}-${side}/`;
+      return new ArrayStream(
+        sortedScan(lister, { from, to: segment.to }, { artifacts, prefix }, keepRepeated, this.#context.signal),
+        segment.to,
+      );
+    }
+    const resume = lister.traits.seek === 'key' ? null : cursor;
+    return new ListingStream(lister, { from, to: segment.to, resume }, this.#context.signal, {
+      repeatedKeys: keepRepeated ? 'keep' : 'drop',
+      onDisorder: () => (this.#context.sorting[side] = true),
+    });
+  }
+
+  async #sourceHas(prefix: string): Promise<boolean> {
+    const end = `${prefix.slice(0, -1)}0`;
+    for await (const page of this.#context.source.scan({ from: prefix, to: end, resume: null }, this.#context.signal)) {
+      if (page.entries.length > 0) return true;
+      if (page.complete) return false;
+    }
+    throw new DroverError('LISTING_INCOMPLETE', 'A listing stopped without saying that it was complete.');
+  }
+
+  async #plan(): Promise<void> {
+    const { segment } = this.#lease;
+    const { policy, previous, world } = this.#context;
+    const settledKey = this.#window.settledKey;
+    const from = settledKey === null ? segment.from : keyAfter(settledKey);
+    const rows = new SnapshotReader(world.artifacts, previous, 'keys', { from, to: segment.to });
+    const untilSourceEnds = policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
+    const meetings = merge(this.#source as EntryStream, this.#target as EntryStream, rows, untilSourceEnds);
+    for await (const meeting of this.#guarded(meetings)) {
+      this.#plannedKey = meeting.key;
+      const slot = this.#window.open(meeting.key);
+      await this.#take(slot, meeting);
+      if (this.#window.size >= WINDOW_ITEMS_MAX) await this.#room();
+    }
+  }
+
+  /** Stops for a cut in progress, and for a failure of work already sent out. */
+  async *#guarded(meetings: AsyncGenerator<Meeting>): AsyncGenerator<Meeting> {
+    for await (const meeting of meetings) {
+      while (this.#barrier !== null) {
+        await this.#barrier;
+        const { to } = this.#lease.segment;
+        if (to !== null && compareKeys(meeting.key, to) >= 0) return;
+      }
+      if (this.#failure !== null) throw this.#failure.error;
+      yield meeting;
+    }
+  }
+
+  async #take(slot: Slot, meeting: Meeting): Promise<void> {
+    const planned = this.#planMeeting(meeting);
+    const seen = meeting.target === null ? ZERO_COUNTERS : { ...ZERO_COUNTERS, targetScanned: 1 };
+    if ('settled' in planned) {
+      this.#settle(slot, planned.settled, seen);
+      return;
+    }
+    const isSmall = planned.sizeBytes <= SMALL_BYTES_MAX;
+    const leave = isSmall ? await this.#context.smallGate.enter(this.#context.signal) : null;
+    const { live } = this.#context;
+    live.pendingItems += 1;
+    live.pendingBytes += planned.sizeBytes;
+    planned
+      .work()
+      .then(
+        (settled) => this.#settle(slot, settled, seen),
+        (error: unknown) => this.#fail(error),
+      )
+      .finally(() => {
+        live.pendingItems -= 1;
+        live.pendingBytes -= planned.sizeBytes;
+        leave?.();
+      });
+  }
+
+  #planMeeting(meeting: Meeting): Planned {
+    const { sources, target, previous, key } = meeting;
+    if (sources.length > 1 || this.#context.policy.versions === 'all') return this.#planVersions(meeting);
+    const source = sources[0] ?? null;
+    const later = this.#later(source, target, key);
+    if (later !== null) return { settled: later };
+    return planItem(this.#context, { source, target, previous: previous[0] ?? null, targetKey: key });
+  }
+
+  #planVersions({ key, sources, target, previous }: Meeting): Planned {
+    const situations: ItemSituation[] = sources.map((source, at) => {
+      const isLast = at === sources.length - 1;
+      const row = previous.find((one) => one.source.versionId === source.identity.versionId) ?? null;
+      // Only the newest version can be what the target shows; an older one is known by its row alone.
+      return { source, target: isLast || row !== null ? target : null, previous: row, targetKey: key };
+    });
+    if (situations.length === 0) situations.push({ source: null, target, previous: null, targetKey: key });
+    return planVersions(this.#context, situations);
+  }
+
+  /** Items whose name the target cannot hold, or that could be such a name, are joined by target name afterwards. */
+  #later(source: Entry | null, target: Entry | null, key: string): Settled | null {
+    const { rules, filter } = this.#context;
+    const isForm = isMappedForm(key, rules);
+    const isBeside = this.#heldBack?.isAlsoPrefix(key) ?? false;
+    this.#heldBack?.forget(key);
+    const mapped =
+      source !== null &&
+      source.kind !== 'opaque' &&
+      filter(source) === null &&
+      (isForm || isBeside || needsMapping(key, rules, kindAtTarget(source, rules)));
+    const later: Settled[] = [];
+    if (mapped) {
+      const targetKey = isBeside ? objectBesidePrefixName(key, rules) : mapKey(key, rules, kindAtTarget(source, rules));
+      later.push(putOff({ reason: 'mapped', side: 'source', targetKey, entry: source }));
+    }
+    if (target !== null && isForm)
+      later.push(putOff({ reason: 'mapped', side: 'target', targetKey: key, entry: target }));
+    if (later.length === 0) return null;
+    if (!mapped && source !== null) return null;
+    return { ...NOTHING_SETTLED, later: later.flatMap((one) => one.later) };
+  }
+
+  #settle(slot: Slot, settled: Settled, seen: Counters): void {
+    const counters = addCounters(settled.counters, seen);
+    slot.settled = { ...settled, counters };
+    this.#added = addCounters(this.#added, counters);
+    this.#context.live.add(counters);
+    this.#advance();
+    this.#wake?.();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake?.();
+  }
+
+  /** Moves settled items to the writer, and starts a commit when it is due. */
+  #advance(): void {
+    for (let settled = this.#window.shift(); settled !== null; settled = this.#window.shift())
+      this.#writer.add(settled);
+    if (this.#committing !== null) return;
+    const isDue = this.#context.world.clock.monotonic() - this.#committedAtMs >= COMMIT_EVERY_MS;
+    if (this.#writer.isFull || (isDue && !this.#writer.isEmpty)) {
+      this.#committing = this.#commit(false)
+        .catch((error: unknown) => this.#fail(error))
+        .finally(() => {
+          this.#committing = null;
+        });
+    }
+  }
+
+  async #commit(done: boolean): Promise<void> {
+    this.#committedAtMs = this.#context.world.clock.monotonic();
+    const checkpoint = {
+      settledKey: this.#window.settledKey,
+      sourceCursor: this.#cursorOf(this.#sourceListing),
+      targetCursor: this.#cursorOf(this.#targetListing),
+    };
+    const { names, counters } = await this.#writer.flush(this.#lease);
+    await this.#context.world.store.commit(this.#lease, {
+      checkpoint: { ...checkpoint, nextChunk: this.#writer.nextChunk },
+      addChunks: names,
+      addCounters: counters,
+      done,
+    });
+  }
+
+  /** A cursor is safe only when nothing taken after it is unsettled; otherwise the listing starts at its beginning. */
+  #cursorOf(listing: ListingStream | null): Json {
+    return listing !== null && this.#window.size === 0 && this.#heldBack === null ? listing.takenCursor : null;
+  }
+
+  async #room(): Promise<void> {
+    while (this.#window.size >= WINDOW_ITEMS_MAX && this.#failure === null) await this.#settled();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#window.size > 0 && this.#failure === null) await this.#settled();
+    if (this.#failure !== null) throw this.#failure.error;
+    await this.#settleCommitting();
+  }
+
+  /** Waits for work already sent out, whatever becomes of it. */
+  async #settleAll(): Promise<void> {
+    while (this.#window.size > 0 && this.#failure === null) await this.#settled();
+  }
+
+  async #settleCommitting(): Promise<void> {
+    await this.#committing;
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  #settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = null;
+        resolve();
+      };
+      if (this.#failure !== null) this.#wake();
+    });
+  }
+}

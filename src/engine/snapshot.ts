@@ -1,0 +1,147 @@
+/**
+ * The snapshot of a settled run: every item that is at the target, in key order. It is the manifest (a leaf per row, a
+ * root per segment and for the run), the base of the next run's comparison, and the quantiles for its segments.
+ */
+import { createHash } from 'node:crypto';
+import { compareKeys } from '../model/key.ts';
+import type { SnapshotRow } from '../model/snapshot.ts';
+import { chunkPrefix, chunksOfKind } from './chunks.ts';
+import { readChunk } from './lines.ts';
+import type { SnapshotStream } from './merge.ts';
+import type { ArtifactStore, RunRecord, SegmentRecord } from './ports.ts';
+
+interface IndexedChunk {
+  readonly name: string;
+  readonly first: string;
+  readonly last: string;
+  readonly rowCount: number;
+}
+
+export interface SnapshotIndex {
+  readonly runId: string;
+  readonly root: string;
+  readonly segments: readonly {
+    readonly kind: SegmentRecord['kind'];
+    readonly root: string;
+    readonly chunks: readonly IndexedChunk[];
+  }[];
+}
+
+const INDEX_NAME = 'snapshot.json';
+
+/** Reads every row once, hashes it, and stores the index. Repeating it gives the same root. */
+export async function settleSnapshot(
+  artifacts: ArtifactStore,
+  runId: string,
+  segments: readonly SegmentRecord[],
+): Promise<SnapshotIndex> {
+  const indexed: SnapshotIndex['segments'][number][] = [];
+  const runHash = createHash('sha256');
+  for (const segment of inKeyOrder(segments)) {
+    const segmentHash = createHash('sha256');
+    const chunks: IndexedChunk[] = [];
+    for (const name of chunksOfKind(segment.chunks, 'snap')) {
+      const lines = await readChunk(artifacts, name);
+      if (lines.length === 0) continue;
+      for (const line of lines) segmentHash.update(createHash('sha256').update(line).digest());
+      const first = snapshotKey(JSON.parse(lines[0] as string) as SnapshotRow, segment.kind);
+      const last = snapshotKey(JSON.parse(lines.at(-1) as string) as SnapshotRow, segment.kind);
+      chunks.push({ name, first, last, rowCount: lines.length });
+    }
+    const root = segmentHash.digest('hex');
+    runHash.update(root, 'hex');
+    indexed.push({ kind: segment.kind, root, chunks });
+  }
+  const index: SnapshotIndex = { runId, root: runHash.digest('hex'), segments: indexed };
+  await artifacts.put(chunkPrefix(runId) + INDEX_NAME, Buffer.from(JSON.stringify(index)));
+  return index;
+}
+
+export async function loadSnapshotIndex(
+  artifacts: ArtifactStore,
+  run: RunRecord | null,
+): Promise<SnapshotIndex | null> {
+  if (run === null || run.manifestRoot === null) return null;
+  const content = await artifacts.get(chunkPrefix(run.runId) + INDEX_NAME);
+  return content === null ? null : (JSON.parse(Buffer.from(content).toString('utf8')) as SnapshotIndex);
+}
+
+/** Rows of `[from, to)` in order of their source keys, or of their target names for mapped ones. */
+export class SnapshotReader implements SnapshotStream {
+  readonly #rows: AsyncIterator<SnapshotRow>;
+  #current: SnapshotRow | null | undefined = undefined;
+
+  constructor(
+    artifacts: ArtifactStore,
+    index: SnapshotIndex | null,
+    kind: SegmentRecord['kind'],
+    bounds: { readonly from: string | null; readonly to: string | null },
+  ) {
+    this.#rows = snapshotRows(artifacts, index, kind, bounds);
+  }
+
+  peek(): SnapshotRow | null | undefined {
+    return this.#current;
+  }
+
+  take(): void {
+    this.#current = undefined;
+  }
+
+  async fill(): Promise<void> {
+    if (this.#current !== undefined) return;
+    const result = await this.#rows.next();
+    this.#current = result.done === true ? null : result.value;
+  }
+}
+
+/** Rows of one kind of segment, in order; `mapped` rows carry the target's name as their key. */
+export async function* snapshotRows(
+  artifacts: ArtifactStore,
+  index: SnapshotIndex | null,
+  kind: SegmentRecord['kind'],
+  bounds: { readonly from: string | null; readonly to: string | null },
+): AsyncGenerator<SnapshotRow> {
+  for (const segment of index?.segments ?? []) {
+    if (segment.kind !== kind) continue;
+    for (const chunk of segment.chunks) {
+      if (bounds.to !== null && compareKeys(chunk.first, bounds.to) >= 0) continue;
+      if (bounds.from !== null && compareKeys(chunk.last, bounds.from) < 0) continue;
+      for (const line of await readChunk(artifacts, chunk.name)) {
+        const row = JSON.parse(line) as SnapshotRow;
+        const key = snapshotKey(row, segment.kind);
+        if (bounds.from !== null && compareKeys(key, bounds.from) < 0) continue;
+        if (bounds.to !== null && compareKeys(key, bounds.to) >= 0) break;
+        yield kind === 'mapped' ? { ...row, key } : row;
+      }
+    }
+  }
+}
+
+/** Keys that cut what the last run saw into pieces of about equal numbers of items. */
+export function quantiles(index: SnapshotIndex, pieces: number): string[] {
+  const chunks = index.segments.filter((segment) => segment.kind === 'keys').flatMap((segment) => segment.chunks);
+  const rows = chunks.reduce((sum, chunk) => sum + chunk.rowCount, 0);
+  const cuts: string[] = [];
+  let seen = 0;
+  for (const chunk of chunks) {
+    if (seen >= ((cuts.length + 1) * rows) / pieces && cuts.length < pieces - 1) cuts.push(chunk.first);
+    seen += chunk.rowCount;
+  }
+  return cuts;
+}
+
+function snapshotKey(row: SnapshotRow, kind: SegmentRecord['kind']): string {
+  return kind === 'mapped' ? (row.targetKey ?? row.key) : row.key;
+}
+
+const KIND_ORDER: Readonly<Record<SegmentRecord['kind'], number>> = { keys: 0, mapped: 1, restores: 2, deletes: 3 };
+
+/** Segments as their keys follow each other; those of later phases after them. */
+export function inKeyOrder(segments: readonly SegmentRecord[]): SegmentRecord[] {
+  return segments.toSorted((a, b) => {
+    if (a.kind !== b.kind) return KIND_ORDER[a.kind] - KIND_ORDER[b.kind];
+    if (a.from === null || b.from === null) return a.from === b.from ? 0 : a.from === null ? -1 : 1;
+    return compareKeys(a.from, b.from);
+  });
+}

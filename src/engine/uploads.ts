@@ -1,0 +1,167 @@
+/**
+ * Uploads in parts that outlive this process. The intent is journaled before an upload is begun, its receipts while it
+ * goes on; a continued run picks both up, and whatever is left over at the end is aborted. Only uploads of exactly the
+ * journaled key, begun after the intent, by us, are ever touched.
+ */
+import type { PartReceipt, Parts, Upload, WriteOptions } from '../contract/provider.ts';
+import type { Clock, Random } from '../lib/world.ts';
+import type { Entry } from '../model/entry.ts';
+import type { Json } from '../model/json.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
+import { RECEIPTS_EVERY_MS } from './limits.ts';
+import type { Intent, RunStore } from './ports.ts';
+
+/** What an intent says about an upload that was begun. */
+interface UploadRecord {
+  readonly upload: Upload;
+  readonly partBytes: number;
+  readonly source: string;
+  readonly receipts: readonly PartReceipt[];
+}
+
+export interface UploadPlan {
+  readonly key: string;
+  readonly source: Entry;
+  readonly sizeBytes: number;
+  readonly partBytes: number;
+  readonly options: WriteOptions;
+}
+
+export interface OpenUpload {
+  readonly intentId: string;
+  readonly upload: Upload;
+  /** Parts that arrived and were proved, by index. */
+  readonly receipts: Map<number, PartReceipt>;
+}
+
+export class UploadBook {
+  readonly #store: RunStore;
+  readonly #runId: string;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** Left by an earlier process, by target key. */
+  readonly #inherited = new Map<string, Intent>();
+  readonly #savedAtMs = new Map<string, number>();
+
+  constructor(store: RunStore, runId: string, clock: Clock, random: Random) {
+    this.#store = store;
+    this.#runId = runId;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  async load(): Promise<void> {
+    for (const intent of await this.#store.intents(this.#runId)) this.#inherited.set(intent.targetKey, intent);
+  }
+
+  /** Continues the upload of an earlier process where it fits the plan, else aborts that one and begins anew. */
+  async open(parts: Parts, plan: UploadPlan): Promise<OpenUpload> {
+    const inherited = this.#inherited.get(plan.key);
+    if (inherited !== undefined) {
+      this.#inherited.delete(plan.key);
+      const continued = await this.#continue(parts, plan, inherited);
+      if (continued !== null) return continued;
+      await this.#abandon(parts, inherited, plan.options.signal);
+    }
+    return this.#begin(parts, plan);
+  }
+
+  /** Remembers what arrived, not more often than the bound says. */
+  async saveReceipts(plan: UploadPlan, open: OpenUpload): Promise<void> {
+    const nowMs = this.#clock.monotonic();
+    const savedAtMs = this.#savedAtMs.get(open.intentId) ?? 0;
+    if (nowMs - savedAtMs < RECEIPTS_EVERY_MS) return;
+    this.#savedAtMs.set(open.intentId, nowMs);
+    await this.#save(plan, open.intentId, open.upload, [...open.receipts.values()]);
+  }
+
+  /** The object is complete: nothing of it is open any more. */
+  async close(open: OpenUpload): Promise<void> {
+    this.#savedAtMs.delete(open.intentId);
+    await this.#store.dropIntent(this.#runId, open.intentId);
+  }
+
+  /** The object failed: nothing of it may stay behind. */
+  async abort(parts: Parts, open: OpenUpload, signal: AbortSignal): Promise<void> {
+    await parts.abort(open.upload, signal);
+    await this.close(open);
+  }
+
+  /** Ends what earlier processes left open and nobody continued. */
+  async sweep(parts: Parts | null, signal: AbortSignal): Promise<void> {
+    for (const intent of this.#inherited.values()) {
+      if (parts !== null) await this.#abandon(parts, intent, signal);
+      else await this.#store.dropIntent(this.#runId, intent.intentId);
+    }
+    this.#inherited.clear();
+  }
+
+  async #continue(parts: Parts, plan: UploadPlan, intent: Intent): Promise<OpenUpload | null> {
+    const record = intent.upload as unknown as UploadRecord | null;
+    if (record === null || record.partBytes !== plan.partBytes || record.source !== sourceMark(plan.source))
+      return null;
+    try {
+      const arrived = new Map(
+        (await parts.list(record.upload, plan.options.signal)).map((receipt) => [receipt.index, receipt]),
+      );
+      const receipts = new Map<number, PartReceipt>();
+      for (const receipt of record.receipts) {
+        if (arrived.get(receipt.index)?.sizeBytes === receipt.sizeBytes) receipts.set(receipt.index, receipt);
+      }
+      return { intentId: intent.intentId, upload: record.upload, receipts };
+    } catch (error) {
+      if (toDroverError(error).code === 'UPLOAD_LOST') return null;
+      throw error;
+    }
+  }
+
+  async #begin(parts: Parts, plan: UploadPlan): Promise<OpenUpload> {
+    const intentId = Buffer.from(this.#random.bytes(10)).toString('hex');
+    const intent: Intent = {
+      runId: this.#runId,
+      intentId,
+      targetKey: plan.key,
+      startedAtMs: this.#clock.now(),
+      upload: null,
+    };
+    await this.#store.saveIntent(intent);
+    let upload: Upload;
+    try {
+      upload = await parts.begin(plan.key, plan.sizeBytes, plan.partBytes, plan.options);
+    } catch (error) {
+      // The answer may be lost while the upload exists: what can be found of it is ended, else the journal keeps it.
+      if (!plan.options.signal.aborted) await this.#abandon(parts, intent, plan.options.signal).catch(() => undefined);
+      throw error;
+    }
+    await this.#save(plan, intentId, upload, []);
+    return { intentId, upload, receipts: new Map() };
+  }
+
+  async #save(plan: UploadPlan, intentId: string, upload: Upload, receipts: readonly PartReceipt[]): Promise<void> {
+    const record: UploadRecord = { upload, partBytes: plan.partBytes, source: sourceMark(plan.source), receipts };
+    await this.#store.saveIntent({
+      runId: this.#runId,
+      intentId,
+      targetKey: plan.key,
+      startedAtMs: upload.startedAtMs,
+      upload: record as unknown as Json,
+    });
+  }
+
+  async #abandon(parts: Parts, intent: Intent, signal: AbortSignal): Promise<void> {
+    const record = intent.upload as unknown as UploadRecord | null;
+    const uploads = record !== null ? [record.upload] : await parts.find(intent.targetKey, intent.startedAtMs, signal);
+    for (const upload of uploads) await parts.abort(upload, signal);
+    await this.#store.dropIntent(this.#runId, intent.intentId);
+  }
+}
+
+/** Parts of one object may come from one state of it only. */
+function sourceMark(source: Entry): string {
+  if (source.identity.etag === null && source.identity.versionId === null) {
+    throw new DroverError('INTERNAL', `The source names no state of ${JSON.stringify(source.key)} to hold on to.`, {
+      key: source.key,
+    });
+  }
+  return `${source.identity.etag}|${source.identity.versionId}|${source.sizeBytes}`;
+}

@@ -1,0 +1,44 @@
+/**
+ * The items of a segment between planning and settling. They settle in any order and leave in key order, so that
+ * "everything up to here is settled" is always one key.
+ */
+import type { Settled } from './chunks.ts';
+
+export interface Slot {
+  readonly key: string;
+  settled: Settled | null;
+}
+
+export class Window {
+  #slots: Slot[] = [];
+  #at = 0;
+  /** The last key that left; everything at or before it is settled. */
+  settledKey: string | null;
+
+  constructor(settledKey: string | null) {
+    this.settledKey = settledKey;
+  }
+
+  get size(): number {
+    return this.#slots.length - this.#at;
+  }
+
+  open(key: string): Slot {
+    const slot: Slot = { key, settled: null };
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  /** The oldest item's outcome if it is settled; it leaves the window. */
+  shift(): Settled | null {
+    const slot = this.#slots[this.#at];
+    if (slot === undefined || slot.settled === null) return null;
+    this.#at += 1;
+    this.settledKey = slot.key;
+    if (this.#at >= 1_024 && this.#at * 2 >= this.#slots.length) {
+      this.#slots = this.#slots.slice(this.#at);
+      this.#at = 0;
+    }
+    return slot.settled;
+  }
+}
