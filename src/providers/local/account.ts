@@ -1,0 +1,141 @@
+/** The folders that this process may use. */
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type {
+  Account,
+  BrowsePage,
+  CheckLine,
+  Context,
+  Place,
+  Source,
+  SourceOptions,
+  Target,
+  TargetOptions,
+  Use,
+} from '../../contract/provider.ts';
+import { throwIfCancelled } from '../../lib/system.ts';
+import { DroverError } from '../../model/errors.ts';
+import { keyToBytes } from '../../model/key.ts';
+import { browseFolder } from './browse.ts';
+import { checkPlace } from './check.ts';
+import { errnoOf, fromErrno, isAbsent } from './errors.ts';
+import { LocalSource, LocalTarget } from './ends.ts';
+import { keyProblem } from './names.ts';
+import { resolveRoot, type Root } from './root.ts';
+
+export class LocalAccount implements Account {
+  readonly fingerprint: string;
+  readonly #root: string;
+  readonly #context: Context;
+
+  /** `root`: real path that every place must lie in. */
+  constructor(root: string, context: Context) {
+    this.fingerprint = root === '/' ? 'local' : `local:${root}`;
+    this.#root = root;
+    this.#context = context;
+  }
+
+  async *check(place: Place | null, use: Use, signal: AbortSignal): AsyncGenerator<CheckLine> {
+    throwIfCancelled(signal);
+    yield* checkPlace(place, use, {
+      open: (asked) => this.#open(asked),
+      random: this.#context.random,
+      signal,
+    });
+  }
+
+  async *browse(path: Place | null, signal: AbortSignal): AsyncGenerator<BrowsePage> {
+    throwIfCancelled(signal);
+    const root = await this.#open(path ?? { container: this.#root, prefix: '' });
+    yield* browseFolder(root, path === null, signal);
+  }
+
+  async source(place: Place, options: SourceOptions, signal: AbortSignal): Promise<Source> {
+    throwIfCancelled(signal);
+    if (options.versions === 'all') throw new DroverError('UNSUPPORTED', 'A folder keeps no versions.');
+    const path = this.#containerPath(place.container);
+    if ((await folderState(path)) === 'absent') throw noFolder(path);
+    return new LocalSource(await this.#open(place));
+  }
+
+  /** The folder itself may be missing: the first write makes it. What it lies in must be there. */
+  async target(place: Place, options: TargetOptions, signal: AbortSignal): Promise<Target> {
+    throwIfCancelled(signal);
+    const path = this.#containerPath(place.container);
+    const above = dirname(path);
+    if ((await folderState(path)) === 'absent' && (await folderState(above)) === 'absent') throw noFolder(above);
+    const root = await this.#open(place);
+    const { random, clock } = this.#context;
+    return new LocalTarget({ root, runId: options.runId, random }, clock);
+  }
+
+  async makeContainer(name: string, signal: AbortSignal): Promise<'made' | 'existed'> {
+    throwIfCancelled(signal);
+    const path = this.#containerPath(name);
+    try {
+      await resolveRoot(path, '').then((root) => this.#refuseOutside(root, name));
+      return (await mkdir(bytesOf(path), { recursive: true })) === undefined ? 'existed' : 'made';
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EEXIST' || errno === 'ENOTDIR') {
+        const words = `The folder ${path} cannot be made: a file stands in its way.`;
+        throw new DroverError('ALREADY_EXISTS', words, { cause: error });
+      }
+      throw fromErrno(error, `Making ${path}`, null);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Nothing is held open between calls.
+  }
+
+  #containerPath(container: string): string {
+    if (container.includes('\u0000')) {
+      throw new DroverError('INVALID_INPUT', 'The path of a folder cannot hold a NUL character.', {
+        field: 'container',
+      });
+    }
+    return resolve(this.#root, container);
+  }
+
+  /** INVALID_INPUT for a prefix that no folder can have, PERMISSION_DENIED outside of the account's root. */
+  async #open(place: Place): Promise<Root> {
+    const problem = place.prefix === '' ? null : keyProblem(place.prefix);
+    if (problem !== null) {
+      const words = `No folder can be at ${JSON.stringify(place.prefix)}: ${problem}.`;
+      throw new DroverError('INVALID_INPUT', words, { field: 'prefix' });
+    }
+    const root = await resolveRoot(this.#containerPath(place.container), place.prefix);
+    this.#refuseOutside(root, place.container);
+    return root;
+  }
+
+  #refuseOutside(root: Root, container: string): void {
+    const inside = this.#root === '/' || root.label === this.#root || root.label.startsWith(`${this.#root}/`);
+    if (inside) return;
+    throw new DroverError('PERMISSION_DENIED', `"${container}" lies outside of the root folder ${this.#root}.`, {
+      field: 'root',
+      remedy: 'Choose a place inside the root folder of the connector, or change that.',
+    });
+  }
+}
+
+async function folderState(path: string): Promise<'folder' | 'absent'> {
+  try {
+    const stats = await stat(bytesOf(path));
+    if (stats.isDirectory()) return 'folder';
+  } catch (error) {
+    if (isAbsent(error)) return 'absent';
+    throw fromErrno(error, `Opening ${path}`, null);
+  }
+  throw new DroverError('PLACE_NOT_FOUND', `${path} is not a folder.`);
+}
+
+/** Paths as bytes, because a name need not be text. */
+function bytesOf(path: string): Buffer {
+  return Buffer.from(keyToBytes(path));
+}
+
+function noFolder(path: string): DroverError {
+  return new DroverError('PLACE_NOT_FOUND', `There is no folder ${path}.`);
+}
