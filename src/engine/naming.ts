@@ -87,7 +87,7 @@ export function objectBesidePrefixName(key: string, rules: NameRules): string {
   return mapKey(mapKey(key, rules) + OBJECT_SUFFIX, rules);
 }
 
-/** One text for all names that a target without case takes for the same one. Folding never changes the length much. */
+/** One text for all names that a target without case takes for the same one. */
 export function foldKey(key: string): string {
   let folded = '';
   for (const character of key.normalize('NFC')) {
@@ -96,7 +96,7 @@ export function foldKey(key: string): string {
     const lower = (isOneCharacter(upper) ? upper : character).toLowerCase();
     folded += isOneCharacter(lower) ? lower : character;
   }
-  return folded;
+  return folded.normalize('NFC');
 }
 
 function isOneCharacter(text: string): boolean {

@@ -51,6 +51,7 @@ function instantOf(text: string): number {
   const hasZone = /(?:Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10));
   const atMs = Date.parse(text.length === 10 || hasZone ? text.replace(' ', 'T') : `${text.replace(' ', 'T')}Z`);
   // `2026-02-31` is parsed as a day of March.
-  const isRealDay = new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().slice(0, 10) === text.slice(0, 10);
+  const midnight = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  const isRealDay = midnight.getUTCDate() === Number(text.slice(8, 10));
   return isRealDay ? atMs : Number.NaN;
 }
