@@ -23,9 +23,9 @@ export function isConnectorName(name: string): boolean {
   return CONNECTOR_NAME.test(name);
 }
 
-/** Connector names compare without case, and `-` and `_` are one (an environment name cannot hold `-`). */
-export function connectorNameKey(name: string): string {
-  return name.toUpperCase().replaceAll('-', '_');
+/** The head of its environment names: without case, and with `_` for `-`, which such a name cannot hold. */
+export function environmentHead(connector: string): string {
+  return `DROVER_CONNECTOR_${connector.toUpperCase().replaceAll('-', '_')}_`;
 }
 
 /** USAGE for an empty text, or a bucket that is missing before a `/`. */
@@ -65,7 +65,11 @@ export function objectPlace(container: string, path: string): { readonly place: 
  * would read what it writes. `only`: the source is this one object, so a target below its folder is harmless.
  */
 export function placesOverlap(source: Place, only: string | null, target: Place): boolean {
-  if (source.container !== target.container) return false;
-  if (source.prefix.startsWith(target.prefix)) return true;
-  return only === null && target.prefix.startsWith(source.prefix);
+  const [a, b] = [subtreeOf(source), subtreeOf(target)];
+  return a.startsWith(b) || (only === null && b.startsWith(a));
+}
+
+/** Folders of one machine may lie in one another, so container and prefix are one path. */
+function subtreeOf({ container, prefix }: Place): string {
+  return `${container.endsWith('/') ? container : `${container}/`}${prefix}`;
 }

@@ -1,11 +1,12 @@
 /** One call of the command line: its options, its streams, its state while it is open, and how it is stopped. */
 import type { Log } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
+import type { Standalone } from '../standalone/standalone.ts';
 import type { ExitCode } from './exit.ts';
 import { createFormat, type Format } from './format.ts';
-import type { Summary } from './summary.ts';
+import { EMPTY_SUMMARY, type Summary } from './summary.ts';
 import { Terminal, visible, type TerminalOptions } from './terminal.ts';
-import type { CliState, CliWorld } from './world.ts';
+import type { CliWorld } from './world.ts';
 
 /** How a command ended. */
 export interface CommandEnd {
@@ -23,9 +24,13 @@ export class Session {
   readonly terminal: Terminal;
   readonly format: Format;
   readonly startedAtMs: number;
+  /** Before anything was moved, wrong input is at fault; afterwards the run is. */
+  phase: 'before' | 'during' = 'before';
+  /** What would have to be said if the process ended now. */
+  interim: Summary = EMPTY_SUMMARY;
   readonly #stateFolder: string;
   readonly #stopping = new AbortController();
-  #state: Promise<CliState> | null = null;
+  #state: Promise<Standalone> | null = null;
   #whenStopped: (() => void) | null = null;
 
   constructor(world: CliWorld, options: SessionOptions) {
@@ -55,8 +60,8 @@ export class Session {
   }
 
   /** Opened at first use: a command that keeps no state leaves none behind. */
-  state(): Promise<CliState> {
-    this.#state ??= this.world.openState(this.#stateFolder);
+  state(): Promise<Standalone> {
+    this.#state ??= this.world.openState(this.#stateFolder, this.log);
     return this.#state;
   }
 
@@ -69,6 +74,17 @@ export class Session {
     if (this.#stopping.signal.aborted) return;
     this.#whenStopped?.();
     this.#stopping.abort(new DroverError('CANCELLED', 'The work was stopped.', { remedy: 'Run the command again.' }));
+  }
+
+  /** The summary of a command that was stopped at once. */
+  interrupted(): Summary {
+    const error = {
+      code: 'CANCELLED',
+      message: 'The work was stopped.',
+      field: null,
+      remedy: 'The same command continues.',
+    } as const;
+    return { ...this.interim, state: 'paused', durationMs: this.elapsedMs, error };
   }
 
   async close(): Promise<void> {

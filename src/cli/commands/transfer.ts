@@ -1,0 +1,252 @@
+/** `copy`, `sync`, `check`: opening both ends, saying what will happen, running, reporting. */
+import type { Place, Target, TargetFacts } from '../../contract/provider.ts';
+import type { EndDefinition, RunResult, TransferDefinition } from '../../engine/definition.ts';
+import { readItems } from '../../engine/item-log.ts';
+import { negotiate } from '../../engine/negotiate.ts';
+import type { RunRecord } from '../../engine/ports.ts';
+import { runTransfer } from '../../engine/run.ts';
+import { defineTransfer } from '../../engine/transfer.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { Standalone } from '../../standalone/standalone.ts';
+import { defineEnd, namedPlace, openEnd, openSource, type NamedEnd, type SourceEnd } from '../ends.ts';
+import { exitOfRun, hasDifferences } from '../exit.ts';
+import { placesOverlap } from '../place.ts';
+import { openProgressView } from '../progress.ts';
+import { countsOf } from '../requests.ts';
+import { newRunId } from '../run-id.ts';
+import type { CommandEnd, Session } from '../session.ts';
+import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
+import { visible } from '../terminal.ts';
+import { header, runReport, STOPPING } from '../texts.ts';
+import type { TransferCommand, TransferOptions } from '../transfer-options.ts';
+
+/** Differences shown in full without --verbose; the rest is in the log. */
+const DIFFERENCES_SHOWN_MAX = 20;
+
+export async function transfer(
+  session: Session,
+  command: TransferCommand,
+  sourceWords: string,
+  targetWords: string,
+  options: TransferOptions,
+): Promise<CommandEnd> {
+  await using cleanup = new AsyncDisposableStack();
+  const sourceEnd = cleanup.use(await openNamed(session, sourceWords));
+  const targetEnd = cleanup.use(await openNamed(session, targetWords));
+  const targetPlace = namedPlace(targetEnd.end);
+  const target = defineEnd(targetEnd.end, targetPlace, null);
+  refuseOverlap(defineEnd(sourceEnd.end, namedPlace(sourceEnd.end), null), target, true);
+  const source = await openSource(session, sourceEnd.end, { versions: options.policy.versions });
+  cleanup.use(source.source);
+  refuseOverlap(source.definition, target, false);
+
+  const state = await session.state();
+  const draft = defineTransfer({
+    command,
+    source: source.definition,
+    target,
+    policy: options.policy,
+    concessions: [],
+  });
+  const continued = options.fresh ? null : await state.store.findUnfinished(draft.transferId);
+  const runId = continued?.runId ?? newRunId(session.world.clock, session.world.random);
+  const writes = options.policy.mode !== 'check' && !options.policy.dryRun;
+  if (writes) {
+    const { fingerprint, label } = target;
+    const { container, prefix } = targetPlace;
+    cleanup.use(await state.lockTarget({ fingerprint, container, prefix, runId, label }));
+  }
+  if (options.fresh) await forgetUnfinished(state, draft.transferId, session);
+  const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes);
+  cleanup.use(opened);
+  const concessions = negotiate({
+    source: source.source.traits,
+    target: opened.traits,
+    facts: opened.facts,
+    policy: options.policy,
+    sourceTitle: sourceEnd.end.connector.provider.manifest.title,
+    targetTitle: targetEnd.end.connector.provider.manifest.title,
+  });
+  const definition = continued?.definition ?? { ...draft, concessions };
+  await say(session, definition, continued);
+
+  const result = await run(session, state, { definition, source, target: opened, runId, continued, options }, () =>
+    countsOf(sourceEnd.end.side, targetEnd.end.side),
+  );
+  return report(session, state, result);
+}
+
+interface Prepared {
+  readonly definition: TransferDefinition;
+  readonly source: SourceEnd;
+  readonly target: Target;
+  readonly runId: string;
+  readonly continued: RunRecord | null;
+  readonly options: TransferOptions;
+}
+
+async function openNamed(session: Session, words: string): Promise<{ end: NamedEnd } & AsyncDisposable> {
+  const end = await openEnd(session, words);
+  return { end, [Symbol.asyncDispose]: async () => end.account[Symbol.asyncDispose]() };
+}
+
+/** Before anything is asked over the network; an object can only be told apart from a folder after that. */
+function refuseOverlap(source: EndDefinition, target: EndDefinition, mayBeObject: boolean): void {
+  if (source.fingerprint !== target.fingerprint) return;
+  const only = source.only ?? (mayBeObject && !source.label.endsWith('/') && source.place.prefix !== '' ? '' : null);
+  if (!placesOverlap(source.place, only, target.place)) return;
+  const same = source.place.container === target.place.container && source.place.prefix === target.place.prefix;
+  throw new DroverError(
+    'PLACES_OVERLAP',
+    same && source.only === null
+      ? `Source and target are the same place, "${target.label}".`
+      : `"${source.label}" and "${target.label}" lie inside one another, so the run would read what it writes.`,
+  );
+}
+
+/** `--fresh` means that the old run is over: otherwise the next plain command would continue it. */
+async function forgetUnfinished(state: Standalone, transferId: string, session: Session): Promise<void> {
+  for (;;) {
+    const unfinished = await state.store.findUnfinished(transferId);
+    if (unfinished === null) return;
+    await state.store.updateRun(unfinished.runId, { state: 'cancelled', endedAtMs: session.world.clock.now() });
+  }
+}
+
+/** With what the store was seen to honour; asked once for each store and bucket, when a run writes. */
+async function openTarget(
+  session: Session,
+  end: NamedEnd,
+  place: Place,
+  runId: string,
+  writes: boolean,
+): Promise<Target> {
+  const { facts: known } = await session.state();
+  const facts = await known.get(end.account.fingerprint, place.container);
+  const target = await openOrMake(session, end, place, { facts, runId }, writes);
+  if (!writes || facts !== null || target.observe === undefined) return target;
+  try {
+    const observed = await target.observe(session.signal);
+    await known.put(end.account.fingerprint, place.container, observed);
+    await target[Symbol.asyncDispose]();
+    return await end.account.target(place, { facts: observed, runId }, session.signal);
+  } catch (error) {
+    // Who may only write cannot probe: every answer is then unknown, and the run says what that costs.
+    if (toDroverError(error).code !== 'PERMISSION_DENIED') throw error;
+    return target;
+  }
+}
+
+/** A local folder is made when something is to be written; a bucket is only made by `mkbucket`. */
+async function openOrMake(
+  session: Session,
+  end: NamedEnd,
+  place: Place,
+  options: { readonly facts: TargetFacts | null; readonly runId: string },
+  writes: boolean,
+): Promise<Target> {
+  if (end.text.kind === 'local' && writes) await end.account.makeContainer(place.container, session.signal);
+  return end.account.target(place, options, session.signal);
+}
+
+async function say(session: Session, definition: TransferDefinition, continued: RunRecord | null): Promise<void> {
+  const { policy, source, target, concessions } = definition;
+  const words = header(
+    {
+      source,
+      target,
+      mode: policy.mode,
+      dryRun: policy.dryRun,
+      concessions,
+      continuesSinceMs: continued?.startedAtMs ?? null,
+    },
+    session.format,
+  );
+  await session.terminal.say(words);
+}
+
+async function run(
+  session: Session,
+  state: Standalone,
+  prepared: Prepared,
+  requests: () => ReturnType<typeof countsOf>,
+): Promise<RunResult> {
+  const { definition, source, target, runId, continued, options } = prepared;
+  const { terminal, world } = session;
+  await terminal.record({
+    type: 'run',
+    runId,
+    continued: continued !== null,
+    source: definition.source.label,
+    target: definition.target.label,
+    mode: definition.policy.mode,
+    dryRun: definition.policy.dryRun,
+    concessions: definition.concessions,
+  });
+  const view = openProgressView(session);
+  session.phase = 'during';
+  session.interim = { ...EMPTY_SUMMARY, runId, state: 'running' };
+  session.onStopped(() => {
+    view.end();
+    void terminal.say(STOPPING);
+  });
+  try {
+    return await runTransfer(
+      definition,
+      { source: source.source, target },
+      {
+        clock: world.clock,
+        random: world.random,
+        log: session.log,
+        store: state.store,
+        artifacts: state.artifacts,
+        worker: 'cli',
+        requests,
+      },
+      {
+        runId,
+        tuning: options.tuning,
+        signal: session.signal,
+        onProgress: (progress) => {
+          session.interim = { ...session.interim, counters: progress.counters, requests: requests() };
+          view.show(progress);
+        },
+        continueRun: continued,
+      },
+    );
+  } finally {
+    view.end();
+  }
+}
+
+async function report(session: Session, state: Standalone, result: RunResult): Promise<CommandEnd> {
+  const { run: record, error, interrupted } = result;
+  const exit = exitOfRun(record, error, interrupted);
+  const summary = summaryOfRun(record, error);
+  const failure = summary.error;
+  if (failure !== null && failure.code !== 'CANCELLED') {
+    await session.terminal.fail(failure, null);
+    if (record.state !== 'failed') await session.terminal.say(`Run ${record.runId} can be continued.`);
+  } else if (interrupted) {
+    await session.terminal.say(`Stopped. Run ${record.runId} can be continued by the same command.`);
+  } else {
+    if (record.definition.policy.mode === 'check' && hasDifferences(record.counters)) {
+      await showDifferences(session, state, record);
+    }
+    await session.terminal.print(runReport(record, session.format));
+  }
+  return { exit, summary };
+}
+
+async function showDifferences(session: Session, state: Standalone, record: RunRecord): Promise<void> {
+  const { terminal } = session;
+  const shownMax = terminal.options.verbose ? Number.POSITIVE_INFINITY : DIFFERENCES_SHOWN_MAX;
+  let shown = 0;
+  for await (const item of readItems(record, state)) {
+    if (item.result !== 'missing' && item.result !== 'extra' && item.result !== 'different') continue;
+    await terminal.record({ type: 'difference', ...item });
+    shown += 1;
+    if (shown <= shownMax) await terminal.print(`  ${item.result.padEnd(9)}  ${visible(item.key)}`);
+    if (shown > shownMax && !terminal.options.json) break;
+  }
+}

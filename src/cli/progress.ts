@@ -1,0 +1,131 @@
+/** What a run looks like while it goes on: one moving line at a terminal, plain lines elsewhere. */
+import { Writable } from 'node:stream';
+import { SingleBar } from 'cli-progress';
+import type { Progress } from '../engine/definition.ts';
+import type { Session } from './session.ts';
+import type { TextStream } from './world.ts';
+import { percentOf, progressLine } from './texts.ts';
+
+/** Between two plain lines of one phase. */
+const PLAIN_EVERY_MS = 10_000;
+
+export interface ProgressView {
+  show(progress: Progress): void;
+  /** Leaves the terminal clean for what comes next. */
+  end(): void;
+}
+
+export function openProgressView(session: Session): ProgressView {
+  const isMoving = session.terminal.isAnimated && !session.terminal.options.json;
+  return isMoving ? new MovingView(session) : new PlainView(session);
+}
+
+/** Every 10 s and at each change of phase; with --json also as records. */
+class PlainView implements ProgressView {
+  readonly #session: Session;
+  readonly #percent = new RisingPercent();
+  #phase = '';
+  #lastAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  show(progress: Progress): void {
+    const now = this.#session.world.clock.monotonic();
+    const percent = this.#percent.of(progress);
+    if (progress.phase === this.#phase && now - this.#lastAtMs < PLAIN_EVERY_MS) return;
+    const isChange = progress.phase !== this.#phase;
+    this.#phase = progress.phase;
+    this.#lastAtMs = now;
+    // The end has its own report, and the start nothing to say yet.
+    if (isChange && (progress.phase === 'ended' || progress.phase === 'starting')) return;
+    const { terminal, format } = this.#session;
+    void terminal.say(progressLine(progress, format, percent));
+    void terminal
+      .record({
+        type: 'progress',
+        runId: progress.runId,
+        phase: progress.phase,
+        items: progress.counters.items,
+        bytes: progress.counters.bytes,
+        pending: { items: progress.pendingItems, bytes: progress.pendingBytes },
+        listingComplete: progress.listingComplete,
+        bytesPerSecond: Math.round(progress.bytesPerSecond),
+        remainingMs: progress.listingComplete ? progress.remainingMs : null,
+      })
+      .catch(() => undefined);
+  }
+
+  end(): void {}
+}
+
+class MovingView implements ProgressView {
+  readonly #session: Session;
+  readonly #bar: SingleBar;
+  readonly #percent = new RisingPercent();
+  #isStarted = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+    this.#bar = new SingleBar({
+      // The bar is as wide as the line leaves room for; text that does not fit is cut, never wrapped.
+      format: (_options, _parameters, payload) => this.#line(payload as { progress: Progress; percent: number | null }),
+      stream: writableOf(session.terminal.stderr),
+      hideCursor: true,
+      clearOnComplete: true,
+      fps: 4,
+      forceRedraw: true,
+    });
+  }
+
+  show(progress: Progress): void {
+    if (progress.phase === 'ended') return;
+    const payload = { progress, percent: this.#percent.of(progress) };
+    if (this.#isStarted) this.#bar.update(payload.percent ?? 0, payload);
+    else {
+      this.#isStarted = true;
+      this.#bar.start(100, payload.percent ?? 0, payload);
+    }
+  }
+
+  end(): void {
+    if (this.#isStarted) this.#bar.stop();
+    this.#isStarted = false;
+  }
+
+  #line({ progress, percent }: { progress: Progress; percent: number | null }): string {
+    const words = progressLine(progress, this.#session.format, percent);
+    const room = this.#session.terminal.stderr.columns() - 1;
+    const barWidth = Math.min(24, room - words.length - 4);
+    if (percent === null || barWidth < 8) return words.slice(0, room);
+    const full = Math.floor((percent / 100) * barWidth);
+    return `[${'█'.repeat(full)}${'░'.repeat(barWidth - full)}]  ${words}`;
+  }
+}
+
+/** Totals may still grow when a folder is read again; what people see never goes back. */
+class RisingPercent {
+  #highest = 0;
+
+  of(progress: Progress): number | null {
+    const percent = percentOf(progress);
+    if (percent === null) return null;
+    this.#highest = Math.max(this.#highest, percent);
+    return this.#highest;
+  }
+}
+
+/** cli-progress wants a stream of Node's kind with a terminal's properties. */
+function writableOf(stream: TextStream): NodeJS.WritableStream {
+  const writable = new Writable({
+    decodeStrings: false,
+    write: (chunk: string, _encoding, done) => {
+      stream.write(chunk).then(
+        () => done(),
+        () => done(),
+      );
+    },
+  });
+  return Object.assign(writable, { isTTY: stream.isTerminal });
+}

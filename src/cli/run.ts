@@ -1,0 +1,201 @@
+/** One call of `drover`: words in, exit code out. */
+import { CommanderError, type Command } from 'commander';
+import { DroverError, toDroverError, toFailure, type Failure } from '../model/errors.ts';
+import { EXIT, exitOfFailure } from './exit.ts';
+import { buildProgram } from './program.ts';
+import { Session, type CommandEnd, type SessionOptions } from './session.ts';
+import { EMPTY_SUMMARY } from './summary.ts';
+import { nearest } from './suggest.ts';
+import { joinOptionalValues } from './transfer-options.ts';
+import type { CliWorld } from './world.ts';
+
+/** Never throws. Standard output and error have taken everything when it resolves. */
+export async function runCli(argv: readonly string[], world: CliWorld): Promise<number> {
+  const words = joinOptionalValues(argv);
+  let session: Session | null = null;
+  let end: CommandEnd | null = null;
+  let help = '';
+  let endStops: (() => void) | null = null;
+  const begin = (options: SessionOptions): Session => {
+    session = new Session(world, options);
+    endStops = world.onStop(stopperOf(session, world));
+    return session;
+  };
+  const program: Command = buildProgram(
+    world,
+    async (work) => {
+      end = await work(begin(sessionOptions(program.opts())));
+    },
+    (text) => {
+      help += text;
+    },
+  );
+  try {
+    try {
+      await program.parseAsync(words, { from: 'user' });
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      end = await endOfCommander(error, program, words, session ?? begin(guessedOptions(words)), help);
+    }
+  } catch (error) {
+    end = await endOfError(error, session ?? begin(guessedOptions(words)));
+  }
+  return finish(end, session ?? begin(guessedOptions(words)), endStops);
+}
+
+async function finish(end: CommandEnd | null, session: Session, endStops: (() => void) | null): Promise<number> {
+  let { exit, summary } = end ?? { exit: EXIT.FINE, summary: EMPTY_SUMMARY };
+  try {
+    await session.close();
+  } catch (error) {
+    const failed = await endOfError(error, session);
+    if (exit === EXIT.FINE) ({ exit, summary } = failed);
+  }
+  await session.terminal.summarize(summary);
+  endStops?.();
+  return exit;
+}
+
+/** First: stop cleanly. Second: at once, but scripts still get their summary. */
+function stopperOf(session: Session, world: CliWorld): () => void {
+  return () => {
+    if (!session.signal.aborted) return session.stop();
+    void session.terminal.summarize(session.interrupted()).finally(() => world.exitNow(EXIT.INTERRUPTED));
+  };
+}
+
+async function endOfError(thrown: unknown, session: Session): Promise<CommandEnd> {
+  const error = toDroverError(thrown);
+  const failure = toFailure(error);
+  const isStopped = error.code === 'CANCELLED';
+  if (!isStopped) await session.terminal.fail(failure, stackOf(error, session));
+  else if (session.signal.aborted) await session.terminal.say('Stopped.');
+  const { runId, counters, requests } = session.interim;
+  return {
+    exit: exitOfFailure(failure, session.phase),
+    summary: {
+      runId,
+      counters,
+      requests,
+      state: isStopped ? 'cancelled' : 'failed',
+      durationMs: session.elapsedMs,
+      error: failure,
+    },
+  };
+}
+
+/** Only for faults that nobody expected, and only for those who want to see it. */
+function stackOf(error: DroverError, session: Session): string | null {
+  if (!session.terminal.options.verbose || error.code !== 'INTERNAL') return null;
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return cause.stack ?? null;
+}
+
+async function endOfCommander(
+  error: CommanderError,
+  program: Command,
+  words: readonly string[],
+  session: Session,
+  help: string,
+): Promise<CommandEnd> {
+  const isAsked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
+  if (isAsked || (error.code === 'commander.help' && words.some((word) => word === 'help'))) {
+    await session.terminal.print(help.trimEnd());
+    return { exit: EXIT.FINE, summary: EMPTY_SUMMARY };
+  }
+  const { message, remedy, field } = usageFailure(error, program, words);
+  return endOfError(new DroverError('USAGE', message, { remedy, field }), session);
+}
+
+/** Commander's words name what is wrong between quotes; ours say what to do. */
+function usageFailure(error: CommanderError, program: Command, words: readonly string[]): Failure {
+  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  const command = commandOf(program, words);
+  const path = pathOf(command);
+  const usage = `"drover help${path === '' ? '' : ` ${path}`}" says how it is used.`;
+  switch (error.code) {
+    case 'commander.unknownOption': {
+      const option = quoted.split('=')[0] as string;
+      const meant = nearest(option, optionsOf(command));
+      return wrongUsage(
+        `There is no option ${option}.${meant === null ? '' : ` Did you mean ${meant}?`}`,
+        meant === null ? usage : '',
+        option,
+      );
+    }
+    case 'commander.unknownCommand': {
+      const meant = nearest(
+        quoted,
+        command.commands.map((sub) => sub.name()),
+      );
+      const hint = meant === null ? '' : ` Did you mean ${meant}?`;
+      return wrongUsage(
+        `There is no command ${[path, quoted].filter(Boolean).join(' ')}.${hint}`,
+        meant === null ? usage : '',
+      );
+    }
+    case 'commander.missingArgument':
+      return wrongUsage(`"drover ${path}" needs a ${quoted.toUpperCase()}.`, usage, quoted.toUpperCase());
+    case 'commander.optionMissingArgument': {
+      const option = quoted.split(/[ ,]+/).find((part) => part.startsWith('--')) ?? quoted;
+      return wrongUsage(`${option} needs a value.`, usage, option);
+    }
+    case 'commander.excessArguments': {
+      const names = command.registeredArguments.map((argument) => argument.name().toUpperCase());
+      const takes = names.length === 0 ? 'nothing more' : names.join(' and ');
+      return wrongUsage(
+        `"drover ${path}" takes ${takes}; there is more on the line.`,
+        `Put quotes around names with spaces. ${usage}`,
+      );
+    }
+    case 'commander.help': {
+      const subcommands = command.commands.map((sub) => sub.name()).join(', ');
+      return wrongUsage(`Name a command${path === '' ? '' : ` of "drover ${path}"`}: ${subcommands}.`, usage);
+    }
+    default:
+      return wrongUsage(error.message.replace(/^error: /, ''), usage);
+  }
+}
+
+function wrongUsage(message: string, remedy: string, field: string | null = null): Failure {
+  return { code: 'USAGE', message, field, remedy };
+}
+
+/** The command that the words lead to, as far as they do. */
+function commandOf(program: Command, words: readonly string[]): Command {
+  let command = program;
+  for (const word of words) {
+    if (word === '--') break;
+    const next = command.commands.find((sub) => sub.name() === word);
+    if (next !== undefined) command = next;
+  }
+  return command;
+}
+
+function pathOf(command: Command): string {
+  const names: string[] = [];
+  for (let at = command; at.parent !== null; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
+}
+
+function optionsOf(command: Command): string[] {
+  const own = command.options.flatMap(({ long }) => (typeof long === 'string' ? [long] : []));
+  return command.parent === null ? [...own, '--help'] : [...own, ...optionsOf(command.parent)];
+}
+
+function sessionOptions(given: Readonly<Record<string, unknown>>): SessionOptions {
+  return {
+    json: given['json'] === true,
+    quiet: given['quiet'] === true,
+    verbose: given['verbose'] === true,
+    stateFolder: typeof given['state'] === 'string' ? given['state'] : null,
+  };
+}
+
+/** For lines that cannot be parsed: scripts that asked for JSON get their summary all the same. */
+function guessedOptions(words: readonly string[]): SessionOptions {
+  const end = words.indexOf('--');
+  const options = end === -1 ? words : words.slice(0, end);
+  const has = (...names: string[]): boolean => options.some((word) => names.includes(word));
+  return { json: has('--json'), quiet: has('--quiet', '-q'), verbose: has('--verbose', '-v'), stateFolder: null };
+}

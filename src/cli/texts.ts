@@ -1,0 +1,228 @@
+/** Sentences of the command line that carry numbers or names. Everything is rendered from values, nothing is stored. */
+import type { Concession, EndDefinition, Progress } from '../engine/definition.ts';
+import type { RunRecord } from '../engine/ports.ts';
+import type { ItemCounts, RunState, VerificationClass } from '../model/outcome.ts';
+import { formatDuration, formatPercent, formatRange, type Format, type PluralForms } from './format.ts';
+import { visible } from './terminal.ts';
+
+export const OBJECTS: PluralForms = { one: '# object', other: '# objects' };
+export const STOPPING = 'Stopping cleanly; the same command continues. Again to stop at once.';
+
+/** The code's words never reach a screen unmapped. */
+export const STATE_WORDS: Readonly<Record<RunState, string>> = {
+  queued: 'Queued',
+  running: 'Running',
+  pausing: 'Pausing',
+  paused: 'Paused',
+  cancelling: 'Canceling',
+  cancelled: 'Canceled',
+  failed: 'Failed',
+  succeeded: 'Succeeded',
+  'completed-with-issues': 'Completed with issues',
+};
+
+const PROOF_WORDS: Readonly<Record<VerificationClass, string>> = {
+  V3: 'by SHA-256 or stronger',
+  V2: 'by CRC',
+  V1: 'by MD5',
+  V0: 'by size only',
+  VM: 'rewritten by the provider',
+};
+
+const MODE_WORDS: Readonly<Record<string, string>> = {
+  merge: 'Copies what is missing or different; deletes nothing.',
+  mirror: 'Makes the target equal to the source; deletes what only the target has.',
+  check: 'Compares only; writes nothing.',
+};
+
+export interface HeaderFacts {
+  readonly source: EndDefinition;
+  readonly target: EndDefinition;
+  readonly mode: string;
+  readonly dryRun: boolean;
+  readonly concessions: readonly Concession[];
+  /** When the run that is continued began. */
+  readonly continuesSinceMs: number | null;
+}
+
+export function header(facts: HeaderFacts, format: Format): string {
+  const lines = [
+    `${visible(facts.source.label)} → ${visible(facts.target.label)}`,
+    `  ${MODE_WORDS[facts.mode] ?? ''}`,
+  ];
+  if (facts.dryRun) lines.push('  Dry run: nothing is written and nothing is deleted.');
+  if (facts.continuesSinceMs !== null) {
+    lines.push(`  Continues the run that began on ${format.time(facts.continuesSinceMs)}.`);
+  }
+  if (facts.concessions.length > 0) lines.push('  What will not survive this way:');
+  for (const concession of facts.concessions) lines.push(`    ${concession.aspect}: ${visible(concession.detail)}`);
+  return lines.join('\n');
+}
+
+/** One line; never a percentage or a time before everything has been counted. */
+export function progressLine(progress: Progress, format: Format, percentDone: number | null): string {
+  const { counters } = progress;
+  const doneItems = settledItems(counters.items);
+  const totalItems = doneItems + progress.pendingItems;
+  const doneBytes = counters.bytes.copied;
+  const totalBytes = doneBytes + progress.pendingBytes;
+  const of = progress.listingComplete ? 'of' : 'of at least';
+  const parts = [phaseWord(progress)];
+  if (percentDone !== null) parts.push(`${percentDone} %`);
+  if (totalBytes > 0) parts.push(format.bytesOf(doneBytes, totalBytes, of));
+  parts.push(`${format.count(doneItems)} ${of} ${format.plural(totalItems, OBJECTS)}`);
+  if (progress.phase === 'copying' && progress.bytesPerSecond > 0) parts.push(format.speed(progress.bytesPerSecond));
+  if (progress.listingComplete && progress.remainingMs !== null) {
+    parts.push(`${formatRange(progress.remainingMs)} left`);
+  }
+  if (counters.items.failed > 0) parts.push(`${format.count(counters.items.failed)} failed`);
+  const limit = LIMIT_WORDS[progress.limitedBy];
+  if (limit !== null && progress.phase === 'copying') parts.push(`limited by ${limit}`);
+  return parts.join('  ');
+}
+
+const LIMIT_WORDS: Readonly<Record<Progress['limitedBy'], string | null>> = {
+  source: 'the source',
+  target: 'the target',
+  bandwidth: '--bwlimit',
+  cpu: 'the processor',
+  listing: 'the listing',
+  none: null,
+};
+
+export function phaseWord(progress: Progress): string {
+  switch (progress.phase) {
+    case 'starting':
+      return 'starting';
+    case 'copying':
+      return progress.listingComplete ? 'copying' : 'counting and copying';
+    case 'names':
+      return 'copying under mapped names';
+    case 'deleting':
+      return 'deleting';
+    case 'settling':
+      return 'writing the report';
+    default:
+      return 'done';
+  }
+}
+
+/** Bytes where there are any, else objects; `null` while counting. Never 100 before the end. */
+export function percentOf(progress: Progress): number | null {
+  if (!progress.listingComplete || progress.phase === 'starting') return null;
+  const { items, bytes } = progress.counters;
+  const totalBytes = bytes.copied + progress.pendingBytes;
+  const doneItems = settledItems(items);
+  const share =
+    totalBytes > 0
+      ? formatPercent(bytes.copied, totalBytes)
+      : formatPercent(doneItems, doneItems + progress.pendingItems);
+  return Number.parseInt(share, 10);
+}
+
+export function settledItems(items: ItemCounts): number {
+  return items.copied + items.same + items.excluded + items.skipped + items.unsupported + items.failed;
+}
+
+/** What a run came to: what did not make it first, then what did, then what can be done. */
+export function runReport(run: RunRecord, format: Format): string {
+  const { policy } = run.definition;
+  if (policy.mode === 'check') return checkReport(run, format);
+  const { items, bytes, verification } = run.counters;
+  const lines: string[] = [];
+  const lost = items.failed + items.unsupported;
+  if (lost > 0) {
+    const reasons = [
+      ...(items.unsupported > 0 ? [`${format.count(items.unsupported)} unsupported`] : []),
+      ...(items.failed > 0 ? [`${format.count(items.failed)} failed`] : []),
+    ];
+    const sentence = { one: '# of TOTAL did not make it', other: '# of TOTAL did not make it' };
+    const total = format.plural(items.scanned, OBJECTS);
+    lines.push(`${format.plural(lost, sentence).replace('TOTAL', total)}: ${reasons.join(', ')}.`);
+  }
+  const took = formatDuration(run.durationMs);
+  if (policy.dryRun) {
+    lines.push(
+      `Would transfer ${format.plural(items.copied, OBJECTS)}, ${format.bytes(bytes.copied)}` +
+        `${items.deleted > 0 ? ` and delete ${format.plural(items.deleted, OBJECTS)} in the target` : ''}. Nothing was changed.`,
+    );
+  } else if (items.copied === 0 && items.deleted === 0 && lost === 0) {
+    lines.push(
+      `Nothing had changed: ${format.plural(items.same, OBJECTS)} needed no transfer. ${took}. Run ${run.runId}.`,
+    );
+  } else {
+    const proved = items.copied > 0 && verification.V0 === 0 ? ' and verified' : '';
+    lines.push(
+      `${format.count(items.copied)} transferred${proved}, ${format.bytes(bytes.copied)} in ${took}. Run ${run.runId}.`,
+    );
+  }
+  lines.push(...otherOutcomes(run, format), ...nextSteps(run));
+  return lines.join('\n');
+}
+
+/** The sum, in one line: it must add up. */
+export function outcomeSum(items: ItemCounts, format: Format): string {
+  const n = format.count;
+  return (
+    `${n(items.scanned)} scanned = ${n(items.copied)} transferred + ${n(items.same)} no transfer needed + ` +
+    `${n(items.excluded)} excluded + ${n(items.skipped)} skipped + ${n(items.unsupported)} unsupported + ` +
+    `${n(items.failed)} failed`
+  );
+}
+
+export function proofLine(verification: Readonly<Record<VerificationClass, number>>, format: Format): string {
+  return (Object.keys(PROOF_WORDS) as VerificationClass[])
+    .filter((name) => verification[name] > 0)
+    .map((name) => `${format.count(verification[name])} ${PROOF_WORDS[name]}`)
+    .join(' · ');
+}
+
+function otherOutcomes(run: RunRecord, format: Format): string[] {
+  const { items, verification, mapped, sameWeak } = run.counters;
+  const lines: string[] = [`  ${outcomeSum(items, format)}`];
+  const proof = proofLine(verification, format);
+  if (proof !== '' && !run.definition.policy.dryRun) lines.push(`  Verified: ${proof}`);
+  if (items.deleted > 0 && !run.definition.policy.dryRun) {
+    lines.push(`  ${format.plural(items.deleted, { one: '# object', other: '# objects' })} deleted in the target.`);
+  }
+  if (mapped > 0) {
+    lines.push(
+      `  ${format.plural(mapped, {
+        one: '# object has another name at the target, which cannot hold the original one.',
+        other: '# objects have other names at the target, which cannot hold the original ones.',
+      })}`,
+    );
+  }
+  if (sameWeak > 0) lines.push(`  ${format.plural(sameWeak, OBJECTS)} taken for the same by size alone.`);
+  return lines;
+}
+
+function nextSteps(run: RunRecord): string[] {
+  const { items, verification } = run.counters;
+  const results = [...(items.failed > 0 ? ['failed'] : []), ...(items.unsupported > 0 ? ['unsupported'] : [])];
+  const lines: string[] = [];
+  if (results.length > 0) lines.push(`  See them      drover runs log ${run.runId} --result ${results.join(',')}`);
+  if (items.failed > 0) lines.push('  Try again     the same command; what is there is not copied twice');
+  if (verification.V0 > 0 && !run.definition.policy.acceptV0) {
+    lines.push('  Size only     neither side gave a checksum for some; --accept-size-only takes that as enough');
+  }
+  return lines;
+}
+
+function checkReport(run: RunRecord, format: Format): string {
+  const { items, differences } = run.counters;
+  const total = differences.missing + differences.extra + differences.different;
+  if (total === 0) {
+    return `Identical: ${format.plural(items.same, OBJECTS)} on both sides. ${formatDuration(run.durationMs)}. Run ${run.runId}.`;
+  }
+  const parts = [
+    `${format.count(differences.missing)} missing in the target`,
+    `${format.count(differences.different)} different`,
+    ...(run.definition.policy.oneWay ? [] : [`${format.count(differences.extra)} only in the target`]),
+  ];
+  const sentence = format.plural(total, { one: '# difference', other: '# differences' });
+  return (
+    `${sentence}: ${parts.join(', ')}. ${format.plural(items.same, OBJECTS)} equal. Run ${run.runId}.\n` +
+    `  See them      drover runs log ${run.runId} --result missing,different,extra`
+  );
+}

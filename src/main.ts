@@ -1,0 +1,134 @@
+/** Where everything is constructed and connected; nowhere else. */
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import packageJson from '../package.json' with { type: 'json' };
+import { runCli } from './cli/run.ts';
+import type { CliWorld, Prompt, TextStream } from './cli/world.ts';
+import { systemClock, systemRandom } from './lib/system.ts';
+import { openUndiciTransport } from './lib/undici-transport.ts';
+import { DroverError } from './model/errors.ts';
+import { azureBlob } from './providers/azure-blob/provider.ts';
+import { local } from './providers/local/provider.ts';
+import { s3 } from './providers/s3/provider.ts';
+import { openStandalone } from './standalone/standalone.ts';
+
+const environment = process.env;
+
+const world: CliWorld = {
+  version: packageJson.version,
+  stdout: streamOf(process.stdout),
+  stderr: streamOf(process.stderr),
+  prompt: process.stdin.isTTY && process.stderr.isTTY ? terminalPrompt() : null,
+  environment,
+  clock: systemClock,
+  random: systemRandom,
+  openTransport: openUndiciTransport(environment),
+  providers: [s3, azureBlob, local],
+  stateFolder: stateFolder(),
+  openState: async (folder, log) => openStandalone({ folder, clock: systemClock, random: systemRandom, log }),
+  workingFolder: process.cwd(),
+  homeFolder: homedir(),
+  readTextFile,
+  locale: localeOf(environment['LC_ALL'] || environment['LC_NUMERIC'] || environment['LANG'] || ''),
+  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  onStop,
+  exitNow: (code) => process.exit(code),
+};
+
+process.exitCode = await runCli(process.argv.slice(2), world);
+// Sockets that a store keeps open must not keep us; what was written has been taken already.
+process.exit();
+
+function streamOf(stream: NodeJS.WriteStream): TextStream {
+  let isGone = false;
+  // Without a listener a reader that went away (`| head`) would end the process with a stack trace.
+  stream.on('error', () => {
+    isGone = true;
+  });
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: () => stream.columns ?? 80,
+    write: (content) =>
+      new Promise((resolve, reject) => {
+        const gone = (cause?: unknown): DroverError =>
+          new DroverError('CANCELLED', 'Whoever read the output went away.', { cause });
+        if (isGone) return reject(gone());
+        stream.write(content, (error) => (error == null ? resolve() : reject(gone(error))));
+      }),
+  };
+}
+
+/** Questions go to standard error, so that standard output stays clean. */
+function terminalPrompt(): Prompt {
+  return {
+    ask: (question, hidden) =>
+      new Promise((resolve, reject) => {
+        let isMuted = false;
+        const output = new Writable({
+          write: (chunk: Buffer, _encoding, done) => {
+            if (isMuted) done();
+            else process.stderr.write(chunk, () => done());
+          },
+        });
+        const lines = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
+        let answer: string | null = null;
+        lines.on('SIGINT', () => lines.close());
+        lines.on('close', () => {
+          if (hidden || answer === null) process.stderr.write('\n');
+          if (answer === null) reject(new DroverError('CANCELLED', 'The question was not answered.'));
+          else resolve(answer);
+        });
+        lines.question(question, (text) => {
+          answer = text;
+          lines.close();
+        });
+        isMuted = hidden;
+      }),
+  };
+}
+
+function onStop(handler: () => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, handler);
+  return () => {
+    for (const signal of signals) process.off(signal, handler);
+  };
+}
+
+/** The convention of the platform for what programs keep about their work. */
+function stateFolder(): string {
+  const home = homedir();
+  if (process.platform === 'darwin') return join(home, 'Library', 'Application Support', 'drover');
+  if (process.platform === 'win32') {
+    return join(environment['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'drover');
+  }
+  return join(environment['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'drover');
+}
+
+async function readTextFile(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw new DroverError('INVALID_INPUT', `The file ${path} cannot be read (${code}).`, {
+      cause: error,
+      field: '--file',
+      remedy: 'Check who may read it.',
+    });
+  }
+}
+
+/** `de_DE.UTF-8` → `de-DE`; without a language, English as the sentences are. */
+function localeOf(name: string): string {
+  const tag = (name.split(/[.@]/)[0] as string).replace('_', '-');
+  if (tag === '' || tag === 'C' || tag === 'POSIX') return 'en-US';
+  try {
+    return Intl.NumberFormat.supportedLocalesOf([tag])[0] ?? 'en-US';
+  } catch {
+    return 'en-US';
+  }
+}
