@@ -1,0 +1,284 @@
+/** Permission by permission, on the place itself: what works, what does not, and what to correct. */
+import type { CheckLine, Place, Use } from '../../contract/provider.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { BlobClient } from './client.ts';
+import { listContainersPage, listPage, type BlobPage } from './listing.ts';
+
+export interface CheckSettings {
+  readonly client: BlobClient;
+  /** Fields the person filled in, to name the right one. */
+  readonly hasEndpointField: boolean;
+  /** The place to look at; `null`: the account as a whole. */
+  readonly place: Place | null;
+  readonly use: Use;
+}
+
+export async function* checkAccount(settings: CheckSettings, signal: AbortSignal): AsyncGenerator<CheckLine> {
+  const { client, place } = settings;
+  yield identityLine(client);
+  const expiry = expiryLine(client);
+  if (expiry !== null) yield expiry;
+  if (place === null) {
+    yield await tried(settings, 'list', 'The containers of the account can be listed.', () =>
+      listContainersPage(client, null, signal, 1),
+    );
+    return;
+  }
+  let page: BlobPage | null = null;
+  const listed = await tried(settings, 'list', `Container "${place.container}" can be listed.`, async () => {
+    page = await listPage(
+      client,
+      {
+        container: place.container,
+        prefix: place.prefix,
+        marker: null,
+        startFrom: null,
+        withVersions: false,
+        entriesMax: 20,
+      },
+      signal,
+    );
+  });
+  yield listed;
+  if (isFatal(listed)) return;
+  const results: CheckLine[] = [listed];
+  for await (const line of permissionLines(settings, place, page, signal)) {
+    results.push(line);
+    yield line;
+  }
+  yield summary(results, settings.use);
+}
+
+async function* permissionLines(
+  settings: CheckSettings,
+  place: Place,
+  page: BlobPage | null,
+  signal: AbortSignal,
+): AsyncGenerator<CheckLine> {
+  const { client, use } = settings;
+  if (use !== 'write') {
+    const sample = page?.blobs.find((blob) => blob.entry.kind === 'object' && blob.entry.availability === 'online');
+    if (sample === undefined) {
+      yield line('read', 'unknown', 'There is no blob here to try reading with.', null, null);
+    } else {
+      yield await tried(settings, 'read', 'Blobs can be read.', () =>
+        readOne(client, place, sample.name, sample.entry.sizeBytes, signal),
+      );
+      yield await tried(settings, 'tags', 'Tags can be read.', () => readTagsOf(client, place, sample.name, signal));
+    }
+  }
+  if (use === 'read') return;
+  const probe = `${place.prefix}.drover-probe-check-${client.clock.now().toString(36)}`;
+  const written = await tried(settings, 'write', 'Blobs can be written.', () =>
+    putProbe(client, place, probe, {}, signal),
+  );
+  yield written;
+  if (written.result !== 'ok') return;
+  yield await tried(settings, 'tags', 'Tags can be written.', () =>
+    putProbe(client, place, probe, { 'x-ms-tags': 'drover=probe' }, signal),
+  );
+  yield await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(client, place, probe, signal));
+}
+
+function identityLine(client: BlobClient): CheckLine {
+  const { signIn } = client;
+  const how = {
+    'connection-string': 'a connection string',
+    sas: 'a shared access signature',
+    'account-key': 'the account key',
+    'client-secret': 'an app registration (client secret)',
+    'client-certificate': 'an app registration (certificate)',
+    'managed-identity': 'the managed identity of this machine',
+    environment: 'the identity of the environment',
+  }[signIn.authorization];
+  return line('identity', 'ok', `Signed in to storage account "${signIn.accountName}" with ${how}.`, null, null);
+}
+
+function expiryLine(client: BlobClient): CheckLine | null {
+  const { credential } = client.signIn;
+  if (credential.kind !== 'sas' || credential.token.expiresAtMs === null) return null;
+  const at = new Date(credential.token.expiresAtMs).toISOString();
+  const left = credential.token.expiresAtMs - client.now();
+  if (left <= 0)
+    return line(
+      'identity',
+      'refused',
+      `The shared access signature expired on ${at}.`,
+      credential.field,
+      'Make a new signature and put it into the connector.',
+    );
+  const result = left < 24 * 3_600_000 ? 'warning' : 'ok';
+  return line(
+    'identity',
+    result,
+    `The shared access signature is valid until ${at}.`,
+    result === 'ok' ? null : credential.field,
+    null,
+  );
+}
+
+async function tried(
+  settings: CheckSettings,
+  what: CheckLine['what'],
+  success: string,
+  work: () => Promise<unknown>,
+): Promise<CheckLine> {
+  try {
+    await work();
+    return line(what, 'ok', success, null, null);
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (error.code === 'CANCELLED') throw error;
+    return refusedLine(settings, what, error);
+  }
+}
+
+function refusedLine(settings: CheckSettings, what: CheckLine['what'], error: DroverError): CheckLine {
+  if (error.code === 'UNREACHABLE' || error.code === 'TIMED_OUT') {
+    const field = settings.hasEndpointField ? 'endpoint' : 'accountName';
+    return line(
+      'network',
+      'refused',
+      error.message,
+      field,
+      `Check the ${settings.hasEndpointField ? 'endpoint' : 'name of the storage account'}, the network and the proxy.`,
+    );
+  }
+  if (error.code === 'PLACE_NOT_FOUND') return line('container', 'refused', error.message, 'container', error.remedy);
+  if (what === 'tags' && (error.code === 'PERMISSION_DENIED' || error.code === 'UNSUPPORTED')) {
+    return line(
+      'tags',
+      'warning',
+      `Tags are not available: ${error.message}`,
+      null,
+      'Grant the role Storage Blob Data Owner, or the permission t of a signature, if tags matter.',
+    );
+  }
+  return line(what, 'refused', error.message, error.field, roleRemedy(settings, what, error));
+}
+
+function roleRemedy(settings: CheckSettings, what: CheckLine['what'], error: DroverError): string {
+  if (error.code !== 'PERMISSION_DENIED') return error.remedy;
+  const { credential, accountName } = settings.client.signIn;
+  if (credential.kind === 'sas') {
+    const letter = { list: 'l', read: 'r', write: 'c and w', delete: 'd' }[what as 'list'] ?? 'r';
+    return `Make a signature with the permission ${letter}, and put it into the field ${credential.field}.`;
+  }
+  if (credential.kind === 'key') return error.remedy;
+  const role = what === 'list' || what === 'read' ? 'Storage Blob Data Reader' : 'Storage Blob Data Contributor';
+  const scope = `$(az storage account show --name ${accountName} --query id --output tsv)`;
+  return `Grant the role: az role assignment create --role "${role}" --assignee CLIENT_ID --scope "${scope}". It takes up to 30 minutes to work.`;
+}
+
+function isFatal(listed: CheckLine): boolean {
+  if (listed.result !== 'refused') return false;
+  return (
+    listed.what === 'network' || listed.what === 'container' || (listed.field !== null && listed.field !== 'container')
+  );
+}
+
+/** Read-only and write-only are healthy; what such a connector cannot be used for is said. */
+function summary(results: readonly CheckLine[], use: Use): CheckLine {
+  const works = (what: CheckLine['what']) => results.some((result) => result.what === what && result.result === 'ok');
+  const reads = works('list') && !results.some((result) => result.what === 'read' && result.result === 'refused');
+  const writes = works('write');
+  if (use !== 'write' && use !== 'read' && reads && writes)
+    return line('fact', 'ok', 'It can be a source and a target.', null, null);
+  if (use === 'read') return readLine(reads);
+  if (writes && !works('list')) {
+    return line(
+      'fact',
+      'warning',
+      'It can only be written to: without the right to list, a copy cannot see what is there already.',
+      null,
+      null,
+    );
+  }
+  if (writes) return line('fact', 'ok', 'It can be a target.', null, null);
+  return reads
+    ? line(
+        'fact',
+        use === 'both' ? 'ok' : 'refused',
+        'It can be a source, but not a target: nothing can be written.',
+        null,
+        null,
+      )
+    : readLine(false);
+}
+
+function readLine(reads: boolean): CheckLine {
+  return reads
+    ? line('fact', 'ok', 'It can be a source.', null, null)
+    : line('fact', 'refused', 'It can be neither listed nor read.', null, null);
+}
+
+async function readOne(
+  client: BlobClient,
+  place: Place,
+  blob: string,
+  sizeBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await client.sendAndDiscard({
+    method: 'GET',
+    operation: 'GET',
+    container: place.container,
+    blob,
+    headers: sizeBytes > 0 ? { 'x-ms-range': 'bytes=0-0' } : {},
+    signal,
+    accepts: [200, 206],
+  });
+}
+
+async function readTagsOf(client: BlobClient, place: Place, blob: string, signal: AbortSignal): Promise<void> {
+  await client.sendAndDiscard({
+    method: 'GET',
+    operation: 'TAGS',
+    container: place.container,
+    blob,
+    query: { comp: 'tags' },
+    signal,
+    accepts: [200],
+  });
+}
+
+async function putProbe(
+  client: BlobClient,
+  place: Place,
+  blob: string,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const content = Buffer.from('Drover writes this to learn whether it may, and removes it.');
+  await client.sendAndDiscard({
+    method: 'PUT',
+    operation: 'PUT',
+    container: place.container,
+    blob,
+    headers: { ...headers, 'x-ms-blob-type': 'BlockBlob' },
+    body: { sizeBytes: content.length, content },
+    signal,
+    accepts: [201],
+  });
+}
+
+async function deleteProbe(client: BlobClient, place: Place, blob: string, signal: AbortSignal): Promise<void> {
+  await client.sendAndDiscard({
+    method: 'DELETE',
+    operation: 'DELETE',
+    container: place.container,
+    blob,
+    signal,
+    accepts: [202],
+  });
+}
+
+function line(
+  what: CheckLine['what'],
+  result: CheckLine['result'],
+  message: string,
+  field: string | null,
+  remedy: string | null,
+): CheckLine {
+  return { what, result, message, field, remedy };
+}

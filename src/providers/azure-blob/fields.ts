@@ -1,0 +1,138 @@
+/** The fields of an Azure Blob Storage connector. Environment names follow from the names of the fields. */
+import type { Fields } from '../../contract/fields.ts';
+
+export const ACCOUNT_FIELDS = {
+  authorization: {
+    type: 'choice',
+    label: 'Authorization',
+    help: 'How to sign in. Leave it on automatic: what is filled in below decides.',
+    default: 'auto',
+    choices: [
+      { value: 'auto', label: 'Automatic' },
+      { value: 'connection-string', label: 'Connection string' },
+      { value: 'sas', label: 'Shared access signature' },
+      { value: 'account-key', label: 'Account key' },
+      { value: 'client-secret', label: 'Entra ID: client secret' },
+      { value: 'client-certificate', label: 'Entra ID: certificate' },
+      { value: 'managed-identity', label: 'Entra ID: managed identity', help: 'Only on a machine that runs in Azure.' },
+      { value: 'environment', label: 'Entra ID: from the environment' },
+    ],
+  },
+  accountName: {
+    type: 'text',
+    label: 'Storage Account',
+    help: 'Name of the storage account, such as "contosodata". Not needed with a connection string.',
+    optional: true,
+    lengthMin: 3,
+    lengthMax: 63,
+    pattern: '[a-z0-9][a-z0-9-]*',
+    example: 'contosodata',
+  },
+  accountKey: {
+    type: 'secret',
+    label: 'Account Key',
+    help: 'One of the two access keys of the storage account (portal: Security + networking, Access keys).',
+    optional: true,
+    when: { field: 'authorization', in: ['auto', 'account-key'] },
+  },
+  sasToken: {
+    type: 'secret',
+    label: 'SAS Token',
+    help: 'A shared access signature, such as "sv=…&sig=…". A target needs the permissions racwl, and t for tags.',
+    optional: true,
+    when: { field: 'authorization', in: ['auto', 'sas'] },
+  },
+  connectionString: {
+    type: 'secret',
+    label: 'Connection String',
+    help: 'The whole connection string from the portal; it holds the account name and a key or a signature.',
+    optional: true,
+    when: { field: 'authorization', in: ['auto', 'connection-string'] },
+  },
+  tenantId: {
+    type: 'text',
+    label: 'Tenant ID',
+    help: 'Directory (tenant) ID of the app registration in Entra ID.',
+    optional: true,
+    example: '00000000-0000-0000-0000-000000000000',
+    when: { field: 'authorization', in: ['auto', 'client-secret', 'client-certificate'] },
+  },
+  clientId: {
+    type: 'text',
+    label: 'Client ID',
+    help: 'Application (client) ID of the app registration, or of a user-assigned managed identity.',
+    optional: true,
+    when: { field: 'authorization', in: ['auto', 'client-secret', 'client-certificate', 'managed-identity'] },
+  },
+  clientSecret: {
+    type: 'secret',
+    label: 'Client Secret',
+    help: 'Value (not the ID) of a client secret of the app registration.',
+    optional: true,
+    when: { field: 'authorization', in: ['auto', 'client-secret'] },
+  },
+  clientCertificate: {
+    type: 'secret',
+    multiline: true,
+    label: 'Client Certificate',
+    help: 'Certificate of the app registration with its private key, as PEM text.',
+    optional: true,
+    when: { field: 'authorization', in: ['auto', 'client-certificate'] },
+  },
+  endpoint: {
+    type: 'text',
+    format: 'url',
+    label: 'Endpoint',
+    help: 'Address of the blob service, for other clouds, private endpoints and emulators. Empty: https://ACCOUNT.blob.core.windows.net.',
+    optional: true,
+    advanced: true,
+    example: 'https://contosodata.blob.core.usgovcloudapi.net',
+  },
+  container: {
+    type: 'text',
+    label: 'Restrict to container',
+    help: 'Use only this container. Then no right to list the containers of the account is needed.',
+    optional: true,
+    advanced: true,
+    lengthMin: 3,
+    lengthMax: 63,
+    example: 'archive',
+  },
+  prefix: {
+    type: 'text',
+    label: 'Restrict to path',
+    help: 'Use only what lies under this path of the container, such as "2024/photos/".',
+    optional: true,
+    advanced: true,
+  },
+  accessTier: {
+    type: 'choice',
+    label: 'Access Tier',
+    help: 'Tier of the blobs that Drover writes.',
+    default: 'default',
+    advanced: true,
+    choices: [
+      { value: 'default', label: "The account's default" },
+      { value: 'Hot', label: 'Hot' },
+      { value: 'Cool', label: 'Cool', help: 'Billed for at least 30 days.' },
+      { value: 'Cold', label: 'Cold', help: 'Billed for at least 90 days.' },
+      {
+        value: 'Archive',
+        label: 'Archive',
+        help: 'Billed for at least 180 days; must be rehydrated before it can be read.',
+      },
+    ],
+  },
+  caCertificate: {
+    type: 'text',
+    multiline: true,
+    label: 'CA Certificate',
+    help: 'PEM text of a certificate authority to trust in addition, for private endpoints and inspecting proxies.',
+    optional: true,
+    advanced: true,
+  },
+} as const satisfies Fields;
+
+export type Authorization = (typeof ACCOUNT_FIELDS)['authorization']['choices'][number]['value'];
+
+export const ACCESS_TIERS = ['Hot', 'Cool', 'Cold', 'Archive'] as const;

@@ -1,0 +1,306 @@
+/**
+ * Uploads in parts. The service has no upload as a thing of its own: blocks wait under the blob's name until a list of
+ * them is committed, or until it drops them seven days after the last one. So beginning needs no request, and aborting
+ * can only forget: nobody sees unfinished blocks, and they go by themselves.
+ */
+import type {
+  PartLimits,
+  PartReceipt,
+  Parts,
+  Upload,
+  WriteBody,
+  Written,
+  WriteOptions,
+} from '../../contract/provider.ts';
+import type { Digests } from '../../model/digest.ts';
+import type { HttpResponse } from '../../lib/transport.ts';
+import { hexToBase64 } from '../../lib/encode.ts';
+import { crc64Combine } from '../../lib/crc64.ts';
+import { DroverError } from '../../model/errors.ts';
+import { parseBlockId, type OwnBlock, type UploadName } from './block-ids.ts';
+import type { BlockStage, StagedBlock } from './blocks.ts';
+import type { BlobPlace } from './place.ts';
+import { entryFromHeaders, propertyHeaders, readMetadata } from './properties.ts';
+import { conditionHeaders, writtenEntry, type Writer } from './write.ts';
+
+const MIB = 1024 * 1024;
+export const PART_LIMITS: PartLimits = {
+  partBytesMin: 1,
+  partBytesMax: 4000 * MIB,
+  partsMax: 50_000,
+  objectBytesMax: 50_000 * 4000 * MIB,
+  equalParts: false,
+};
+const CLOCK_SLACK_MS = 15 * 60_000;
+
+export class BlobParts implements Parts {
+  readonly limits = PART_LIMITS;
+  readonly #place: BlobPlace;
+  readonly #stage: BlockStage;
+  readonly #writer: Writer;
+  /** Uploads that this process aborted or completed. */
+  readonly #ended = new Set<string>();
+
+  constructor(place: BlobPlace, stage: BlockStage, writer: Writer) {
+    this.#place = place;
+    this.#stage = stage;
+    this.#writer = writer;
+  }
+
+  async begin(key: string, sizeBytes: number, partBytes: number, options: WriteOptions): Promise<Upload> {
+    checkPlan(key, sizeBytes, partBytes);
+    if (options.signal.aborted) throw new DroverError('CANCELLED', 'The work was stopped.');
+    const startedAtMs = this.#writer.nextStart();
+    return { key, startedAtMs, token: { runId: this.#writer.settings.runId, startedAtMs } };
+  }
+
+  async find(key: string, sinceMs: number, signal: AbortSignal): Promise<readonly Upload[]> {
+    const { runId } = this.#writer.settings;
+    const starts = new Set<number>();
+    for (const block of await this.#stage.uncommitted(this.#blob(key), key, signal)) {
+      const own = parseBlockId(block.id, runId);
+      if (own !== null && own.startedAtMs >= sinceMs - CLOCK_SLACK_MS) starts.add(own.startedAtMs);
+    }
+    return [...starts]
+      .sort((a, b) => a - b)
+      .map((startedAtMs) => ({ key, startedAtMs, token: { runId, startedAtMs } }))
+      .filter((upload) => !this.#ended.has(nameOf(upload)));
+  }
+
+  async put(
+    upload: Upload,
+    index: number,
+    body: WriteBody,
+    digests: Digests,
+    signal: AbortSignal,
+  ): Promise<PartReceipt> {
+    this.#refuseEnded(upload);
+    checkIndex(upload, index);
+    const staged = await this.#stage.put(
+      this.#blob(upload.key),
+      upload.key,
+      tokenOf(upload),
+      index,
+      body,
+      digests,
+      signal,
+    );
+    return { index, sizeBytes: body.sizeBytes, token: { id: staged.id }, proved: staged.proved };
+  }
+
+  /** A block that the service fetches by itself. */
+  async putFromUrl(
+    upload: Upload,
+    index: number,
+    sizeBytes: number,
+    sourceHeaders: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<PartReceipt> {
+    this.#refuseEnded(upload);
+    checkIndex(upload, index);
+    const staged = await this.#stage.putFromUrl(
+      this.#blob(upload.key),
+      upload.key,
+      tokenOf(upload),
+      index,
+      sourceHeaders,
+      signal,
+    );
+    return { index, sizeBytes, token: { id: staged.id }, proved: staged.proved };
+  }
+
+  async list(upload: Upload, signal: AbortSignal): Promise<readonly PartReceipt[]> {
+    this.#refuseEnded(upload);
+    const blocks = await this.#stage.uncommitted(this.#blob(upload.key), upload.key, signal);
+    const receipts = ownReceipts(blocks, tokenOf(upload));
+    if (receipts.length === 0 && (await this.#committed(upload, signal)) !== null)
+      throw lost(upload, 'it was completed');
+    return receipts;
+  }
+
+  async complete(upload: Upload, receipts: readonly PartReceipt[], options: WriteOptions): Promise<Written> {
+    const parts = inOrder(upload, receipts);
+    const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
+    const proved = wholeCrc64(parts);
+    const { crc64nvme, md5 } = options.digests;
+    if (crc64nvme !== undefined && proved.crc64nvme !== undefined && crc64nvme !== proved.crc64nvme) {
+      throw new DroverError(
+        'CORRUPTED',
+        `Blob "${upload.key}": its parts together do not have the CRC-64 of the source.`,
+        {
+          key: upload.key,
+        },
+      );
+    }
+    const { defaultTier } = this.#writer.settings;
+    const keepsTags = !this.#place.nature.isHierarchical;
+    const made = propertyHeaders(options, { upload: nameOf(upload), defaultTier, keepsTags });
+    const finished = (response: HttpResponse, entry: Written['entry']): Written => {
+      this.#ended.add(nameOf(upload));
+      void response;
+      return { entry, proved, composite: null, losses: made.losses };
+    };
+    const missing = await this.#missing(upload, parts, options.signal);
+    if (missing !== null)
+      return this.#alreadyCommitted(upload, sizeBytes, lost(upload, missing), finished, options.signal);
+    const headers = {
+      ...made.headers,
+      ...conditionHeaders(options),
+      ...(md5 === undefined ? {} : { 'x-ms-blob-content-md5': hexToBase64(md5) }),
+    };
+    const ids = parts.map(idOf);
+    try {
+      const response = await this.#writer.withTags(made.tags, made.losses, true, (extra) =>
+        this.#stage.commit(this.#blob(upload.key), upload.key, ids, { ...headers, ...extra }, options.signal),
+      );
+      return finished(response, writtenEntry(upload.key, sizeBytes, response, options, md5, defaultTier));
+    } catch (thrown) {
+      // The answer to an earlier try may have been lost while the service was still at it.
+      if (!(thrown instanceof DroverError) || (thrown.code !== 'CHANGED' && thrown.code !== 'UPLOAD_LOST'))
+        throw thrown;
+      return this.#alreadyCommitted(upload, sizeBytes, thrown, finished, options.signal);
+    }
+  }
+
+  async abort(upload: Upload, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw new DroverError('CANCELLED', 'The work was stopped.');
+    this.#ended.add(nameOf(upload));
+    this.#place.client.log('info', 'Unfinished blocks stay invisible; the service drops them after seven days.', {
+      key: upload.key,
+    });
+  }
+
+  async #alreadyCommitted(
+    upload: Upload,
+    sizeBytes: number,
+    otherwise: DroverError,
+    finished: (response: HttpResponse, entry: Written['entry']) => Written,
+    signal: AbortSignal,
+  ): Promise<Written> {
+    const response = await this.#committed(upload, signal);
+    if (response === null) throw otherwise;
+    const entry = entryFromHeaders(upload.key, response.headers, this.#place.withVersions);
+    if (entry.sizeBytes !== sizeBytes) throw otherwise;
+    return finished(response, entry);
+  }
+
+  /** The answer to a HEAD when the blob that stands there is the one this upload made. */
+  async #committed(upload: Upload, signal: AbortSignal): Promise<HttpResponse | null> {
+    const response = await this.#place.client.sendAndDiscard({
+      method: 'HEAD',
+      operation: 'HEAD',
+      container: this.#place.container,
+      blob: this.#blob(upload.key),
+      key: upload.key,
+      signal,
+      accepts: [200, 404],
+    });
+    if (response.status === 404) return null;
+    return readMetadata(response.headers).upload === nameOf(upload) ? response : null;
+  }
+
+  /** What of the plan the service does not hold, in words; `null` when everything is there with its size. */
+  async #missing(upload: Upload, parts: readonly PartReceipt[], signal: AbortSignal): Promise<string | null> {
+    if (parts.length === 0) return null;
+    const blocks = await this.#stage.uncommitted(this.#blob(upload.key), upload.key, signal);
+    const sizes = new Map(blocks.map((block) => [block.id, block.sizeBytes]));
+    for (const part of parts) {
+      const sizeBytes = sizes.get(idOf(part));
+      if (sizeBytes === undefined) return `part ${part.index} is not there any more`;
+      if (sizeBytes !== part.sizeBytes) return `part ${part.index} has ${sizeBytes} instead of ${part.sizeBytes} bytes`;
+    }
+    return null;
+  }
+
+  #blob(key: string): string {
+    return this.#place.fullKey(key);
+  }
+
+  #refuseEnded(upload: Upload): void {
+    if (this.#ended.has(nameOf(upload))) throw lost(upload, 'it was ended before');
+  }
+}
+
+/** Own parts among the waiting blocks. An index that several blocks claim is left out: it must be sent again. */
+export function ownReceipts(blocks: readonly StagedBlock[], upload: UploadName): readonly PartReceipt[] {
+  const byIndex = new Map<number, { block: StagedBlock; own: OwnBlock }[]>();
+  for (const block of blocks) {
+    const own = parseBlockId(block.id, upload.runId);
+    if (own === null || own.startedAtMs !== upload.startedAtMs) continue;
+    byIndex.set(own.index, [...(byIndex.get(own.index) ?? []), { block, own }]);
+  }
+  const receipts: PartReceipt[] = [];
+  for (const [index, claims] of [...byIndex].sort(([a], [b]) => a - b)) {
+    const [claim] = claims;
+    if (claim === undefined || claims.length > 1) continue;
+    const { crc64 } = claim.own;
+    const proved = crc64 === null ? {} : { crc64nvme: crc64 };
+    receipts.push({ index, sizeBytes: claim.block.sizeBytes, token: { id: claim.block.id }, proved });
+  }
+  return receipts;
+}
+
+/** CRC-64 of the whole, when every part's was proved. */
+export function wholeCrc64(parts: readonly PartReceipt[]): Digests {
+  let whole: string | null = null;
+  for (const part of parts) {
+    const crc64 = part.proved.crc64nvme;
+    if (crc64 === undefined) return {};
+    whole = whole === null ? crc64 : crc64Combine(whole, crc64, part.sizeBytes);
+  }
+  return whole === null ? {} : { crc64nvme: whole };
+}
+
+function inOrder(upload: Upload, receipts: readonly PartReceipt[]): readonly PartReceipt[] {
+  const parts = [...receipts].sort((a, b) => a.index - b.index);
+  const gap = parts.findIndex((part, at) => part.index !== at);
+  if (gap >= 0) {
+    throw new DroverError('INTERNAL', `Blob "${upload.key}": part ${gap} is missing from the list to complete.`, {
+      key: upload.key,
+    });
+  }
+  return parts;
+}
+
+function checkPlan(key: string, sizeBytes: number, partBytes: number): void {
+  if (partBytes > PART_LIMITS.partBytesMax || Math.ceil(sizeBytes / partBytes) > PART_LIMITS.partsMax) {
+    throw new DroverError(
+      'TOO_LARGE',
+      `Blob "${key}": ${sizeBytes} bytes in parts of ${partBytes} are beyond what the service takes.`,
+      { key },
+    );
+  }
+}
+
+function checkIndex(upload: Upload, index: number): void {
+  if (!Number.isInteger(index) || index < 0 || index >= PART_LIMITS.partsMax) {
+    throw new DroverError('TOO_LARGE', `Blob "${upload.key}": a blob has at most ${PART_LIMITS.partsMax} parts.`, {
+      key: upload.key,
+    });
+  }
+}
+
+function tokenOf(upload: Upload): UploadName {
+  const { runId, startedAtMs } = upload.token as { runId?: unknown; startedAtMs?: unknown };
+  if (typeof runId !== 'string' || typeof startedAtMs !== 'number') {
+    throw new DroverError('INTERNAL', `Blob "${upload.key}": the unfinished upload was not begun by this provider.`, {
+      key: upload.key,
+    });
+  }
+  return { runId, startedAtMs };
+}
+
+function nameOf(upload: Upload): string {
+  const token = tokenOf(upload);
+  return `${token.runId}-${token.startedAtMs.toString(16)}`;
+}
+
+function idOf(part: PartReceipt): string {
+  return String((part.token as { id?: unknown }).id);
+}
+
+function lost(upload: Upload, why: string): DroverError {
+  return new DroverError('UPLOAD_LOST', `Blob "${upload.key}": the unfinished upload cannot go on: ${why}.`, {
+    key: upload.key,
+  });
+}

@@ -1,0 +1,177 @@
+/** One place of an account, as source and target both see it: addressing, single entries, and what was found at open. */
+import type { Description, Page, Place, ScanRange } from '../../contract/provider.ts';
+import type { HttpResponse } from '../../lib/transport.ts';
+import type { Entry } from '../../model/entry.ts';
+import { DroverError } from '../../model/errors.ts';
+import { type BlobClient, type BlobRequest, START_FROM_VERSION } from './client.ts';
+import { listPage } from './listing.ts';
+import { entryFromHeaders, quoted, readProperties } from './properties.ts';
+import { scanBlobs } from './scan.ts';
+
+/** What this account and container turned out to be. */
+export interface Nature {
+  readonly isHierarchical: boolean;
+  /** A listing can begin at a name, and its order is the order of bytes. */
+  readonly canSeek: boolean;
+}
+
+export class BlobPlace {
+  readonly client: BlobClient;
+  readonly container: string;
+  readonly prefix: string;
+  readonly nature: Nature;
+  readonly withVersions: boolean;
+
+  constructor(client: BlobClient, place: Place, nature: Nature, withVersions: boolean) {
+    this.client = client;
+    this.container = place.container;
+    this.prefix = place.prefix;
+    this.nature = nature;
+    this.withVersions = withVersions;
+  }
+
+  /** Full name of a key. */
+  fullKey(key: string): string {
+    return this.prefix + key;
+  }
+
+  /** Name of the blob behind an entry; in a hierarchical namespace a folder's name has no slash at its end. */
+  blobName(entry: Pick<Entry, 'key' | 'kind'>): string {
+    const name = this.fullKey(entry.key);
+    return entry.kind === 'folder' && this.nature.isHierarchical ? withoutSlash(name) : name;
+  }
+
+  scan(range: ScanRange, signal: AbortSignal): AsyncIterable<Page> {
+    const { client, container, prefix, withVersions } = this;
+    return scanBlobs({ client, container, prefix, withVersions, canSeek: this.nature.canSeek }, range, signal);
+  }
+
+  async stat(key: string, signal: AbortSignal): Promise<Entry | null> {
+    const found = await this.#headOrNull(this.fullKey(key), signal);
+    if (found !== null) {
+      const entry = entryFromHeaders(key, found.headers, this.withVersions);
+      if (entry.key === key) return entry;
+      // It is a folder, whose key ends with a slash.
+      return null;
+    }
+    if (!key.endsWith('/')) return null;
+    const folder = await this.#headOrNull(withoutSlash(this.fullKey(key)), signal);
+    if (folder === null) return null;
+    const entry = entryFromHeaders(withoutSlash(key), folder.headers, this.withVersions);
+    return entry.kind === 'folder' ? entry : null;
+  }
+
+  async describe(entry: Entry, signal: AbortSignal): Promise<Description> {
+    const response = await this.head(entry, signal);
+    return {
+      entry: entryFromHeaders(entry.key, response.headers, this.withVersions),
+      properties: readProperties(response.headers),
+    };
+  }
+
+  /** HEAD of exactly the state that the entry names: CHANGED or NOT_FOUND otherwise. */
+  async head(entry: Entry, signal: AbortSignal): Promise<HttpResponse> {
+    return this.client.sendAndDiscard({
+      method: 'HEAD',
+      operation: 'HEAD',
+      ...this.pinned(entry),
+      signal,
+      accepts: [200],
+    });
+  }
+
+  /** Address and condition that pin a request to the entry's state. */
+  pinned(entry: Entry): Pick<BlobRequest, 'container' | 'blob' | 'key' | 'query' | 'headers'> & {
+    query: Record<string, string>;
+    headers: Record<string, string>;
+  } {
+    const { etag, versionId } = entry.identity;
+    return {
+      container: this.container,
+      blob: this.blobName(entry),
+      key: entry.key,
+      query: versionId === null ? {} : { versionid: versionId },
+      headers: etag === null ? {} : { 'if-match': quoted(etag) },
+    };
+  }
+
+  async #headOrNull(blob: string, signal: AbortSignal): Promise<HttpResponse | null> {
+    if (blob === '' || !blob.isWellFormed()) return null;
+    try {
+      return await this.client.sendAndDiscard({
+        method: 'HEAD',
+        operation: 'HEAD',
+        container: this.container,
+        blob,
+        signal,
+        accepts: [200],
+      });
+    } catch (thrown) {
+      if (thrown instanceof DroverError && (thrown.code === 'NOT_FOUND' || thrown.code === 'UNREPRESENTABLE'))
+        return null;
+      throw thrown;
+    }
+  }
+}
+
+/**
+ * Finds out, with two requests, that the container is there, whether its namespace is hierarchical, and whether a
+ * listing can begin at a name. PLACE_NOT_FOUND; sign-in errors. A missing right to list is no error here: a target
+ * that is only written to does not need it.
+ */
+export async function explore(client: BlobClient, place: Place, signal: AbortSignal): Promise<Nature> {
+  const told = await accountIsHierarchical(client, place.container, signal);
+  const asciiPrefix = /^[\x20-\x7e]*$/.test(place.prefix);
+  const startFrom = asciiPrefix && client.version >= START_FROM_VERSION ? `${place.prefix}~~~~` : null;
+  let canSeek = startFrom !== null;
+  let isHierarchical = told ?? false;
+  try {
+    const query = {
+      container: place.container,
+      prefix: place.prefix,
+      marker: null,
+      startFrom,
+      withVersions: false,
+      entriesMax: 1,
+    };
+    const page = await listPage(client, query, signal);
+    const first = page.blobs[0];
+    if (client.version < START_FROM_VERSION) canSeek = false;
+    // An entry before the asked name: the parameter was not understood.
+    if (first !== undefined && startFrom !== null && first.name < startFrom) canSeek = false;
+    if (first?.hasResourceType === true) isHierarchical = true;
+  } catch (thrown) {
+    if (!(thrown instanceof DroverError)) throw thrown;
+    if (thrown.code === 'INTERNAL') canSeek = false;
+    else if (thrown.code !== 'PERMISSION_DENIED') throw thrown;
+  }
+  return { isHierarchical, canSeek: canSeek && !isHierarchical };
+}
+
+async function accountIsHierarchical(
+  client: BlobClient,
+  container: string,
+  signal: AbortSignal,
+): Promise<boolean | null> {
+  try {
+    const response = await client.sendAndDiscard({
+      method: 'HEAD',
+      operation: 'HEAD',
+      container,
+      query: { restype: 'account', comp: 'properties' },
+      signal,
+      accepts: [200],
+    });
+    const told = response.headers['x-ms-is-hns-enabled'];
+    return told === undefined ? null : told.toLowerCase() === 'true';
+  } catch (thrown) {
+    // Who may not ask this may still do everything else; the listing tells then.
+    const codes = ['PERMISSION_DENIED', 'NOT_FOUND', 'PLACE_NOT_FOUND', 'UNSUPPORTED', 'INTERNAL', 'UNREPRESENTABLE'];
+    if (thrown instanceof DroverError && codes.includes(thrown.code)) return null;
+    throw thrown;
+  }
+}
+
+function withoutSlash(name: string): string {
+  return name.endsWith('/') ? name.slice(0, -1) : name;
+}

@@ -1,0 +1,125 @@
+/** Writing: whole objects, parts, removal, properties, tags and copies that the service makes by itself. */
+import type {
+  Description,
+  Page,
+  ScanRange,
+  Target,
+  TargetFacets,
+  TargetFacts,
+  TargetTraits,
+  WriteBody,
+  Written,
+  WriteOptions,
+} from '../../contract/provider.ts';
+import type { Entry } from '../../model/entry.ts';
+import { DroverError } from '../../model/errors.ts';
+import { BlockStage } from './blocks.ts';
+import { BlobCopy } from './copy.ts';
+import { observeStore } from './observe.ts';
+import { BlobParts } from './parts.ts';
+import type { BlobPlace } from './place.ts';
+import { replaceProperties } from './replace.ts';
+import { readTags } from './tag-requests.ts';
+import { Writer } from './write.ts';
+
+export interface TargetSettings {
+  readonly place: BlobPlace;
+  readonly traits: TargetTraits;
+  readonly facts: TargetFacts | null;
+  readonly runId: string;
+  readonly defaultTier: string | null;
+  readonly fingerprint: string;
+}
+
+/** Before anything was tried: what is not known is not claimed. */
+export const UNOBSERVED: TargetFacts = {
+  observedAtMs: null,
+  createOnly: 'unknown',
+  matchOnWrite: 'unknown',
+  matchOnComplete: 'unknown',
+  matchOnDelete: 'unknown',
+  etagQuotes: 'quoted',
+  contentMd5: 'unknown',
+  checksums: {},
+  returned: [],
+  partNumberReads: 'unknown',
+  tagsOnBegin: 'unknown',
+};
+
+export class BlobTarget implements Target {
+  readonly traits: TargetTraits;
+  readonly facets: TargetFacets;
+  readonly #place: BlobPlace;
+  readonly #writer: Writer;
+  #facts: TargetFacts;
+
+  constructor(settings: TargetSettings) {
+    const { place, traits } = settings;
+    this.traits = traits;
+    this.#place = place;
+    this.#facts = settings.facts ?? UNOBSERVED;
+    const stage = new BlockStage(place);
+    const { runId, defaultTier } = settings;
+    this.#writer = new Writer({ place, stage, runId, defaultTier, facts: () => this.#facts });
+    const parts = new BlobParts(place, stage, this.#writer);
+    const all: Required<TargetFacets> = {
+      parts,
+      removal: { remove: (entry, signal) => removeBlob(place, entry, signal) },
+      properties: { replace: (entry, properties, signal) => replaceProperties(place, entry, properties, signal) },
+      tags: { read: (entry, signal) => readTags(place, entry, signal) },
+      serverSideCopy: new BlobCopy(place, parts, settings.fingerprint),
+    };
+    this.facets = Object.fromEntries(
+      Object.entries(all).filter(([name]) => traits.facets.includes(name as keyof TargetFacets)),
+    );
+  }
+
+  get facts(): TargetFacts {
+    return this.#facts;
+  }
+
+  scan(range: ScanRange, signal: AbortSignal): AsyncIterable<Page> {
+    return this.#place.scan(range, signal);
+  }
+
+  stat(key: string, signal: AbortSignal): Promise<Entry | null> {
+    return this.#place.stat(key, signal);
+  }
+
+  describe(entry: Entry, signal: AbortSignal): Promise<Description> {
+    return this.#place.describe(entry, signal);
+  }
+
+  write(key: string, body: WriteBody, options: WriteOptions): Promise<Written> {
+    return this.#writer.write(key, body, options);
+  }
+
+  async observe(signal: AbortSignal): Promise<TargetFacts> {
+    this.#facts = await observeStore(this.#place, this.#writer.settings.runId, signal);
+    return this.#facts;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // The connections belong to the account.
+  }
+}
+
+async function removeBlob(place: BlobPlace, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {
+  try {
+    const pinned = place.pinned(entry);
+    const response = await place.client.sendAndDiscard({
+      method: 'DELETE',
+      operation: 'DELETE',
+      ...pinned,
+      signal,
+      accepts: [202],
+    });
+    void response;
+    return 'removed';
+  } catch (thrown) {
+    if (!(thrown instanceof DroverError)) throw thrown;
+    if (thrown.code === 'NOT_FOUND') return 'absent';
+    if (entry.kind === 'folder' && thrown.details?.['code'] === 'DirectoryIsNotEmpty') return 'kept';
+    throw thrown;
+  }
+}
