@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entryOf } from '../model/entry.ts';
 import type { Entry } from '../model/entry.ts';
@@ -6,36 +5,11 @@ import type { Policy } from '../model/policy.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { decide } from './decide.ts';
 import type { Action, Situation } from './decide.ts';
+import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 
-const POLICY: Policy = {
-  mode: 'merge',
-  dryRun: false,
-  targetNewer: 'overwrite',
-  filter: {
-    include: [],
-    exclude: [],
-    sizeBytesMin: null,
-    sizeBytesMax: null,
-    ageMsMin: null,
-    ageMsMax: null,
-    excludeClasses: [],
-  },
-  serverSide: 'auto',
-  versions: 'current',
-  metadata: 'preserve',
-  tags: 'preserve',
-  archived: 'report',
-  deleteMax: null,
-  deleteShareMax: null,
-  allowEmptySource: false,
-  oneWay: false,
-  acceptV0: false,
-  storageClass: null,
-};
-
-const MIRROR: Policy = { ...POLICY, mode: 'mirror' };
-const CHECK: Policy = { ...POLICY, mode: 'check' };
-const RESTORE: Policy = { ...POLICY, archived: { tier: 'Bulk', days: 3 } };
+const MIRROR: Policy = { ...NEUTRAL_POLICY, mode: 'mirror' };
+const CHECK: Policy = { ...NEUTRAL_POLICY, mode: 'check' };
+const RESTORE: Policy = { ...NEUTRAL_POLICY, archived: { tier: 'Bulk', days: 3 } };
 
 const identity = (etag: string | null, versionId: string | null = null) => ({ etag, versionId });
 const object = (given: Partial<Entry> = {}): Entry =>
@@ -58,7 +32,7 @@ function situation(given: Partial<Situation>): Situation {
     source: null,
     target: null,
     previous: null,
-    policy: POLICY,
+    policy: NEUTRAL_POLICY,
     excluded: null,
     timeToleranceMs: 0,
     targetKeepsSourceTime: false,
@@ -371,7 +345,7 @@ describe('decide', () => {
       {
         source: object(),
         target: targetObject({ sizeBytes: 11, modifiedAtMs: 1001 }),
-        policy: { ...POLICY, targetNewer: 'skip' },
+        policy: { ...NEUTRAL_POLICY, targetNewer: 'skip' },
       },
       { kind: 'skipped', reason: 'target-newer' },
     ],
@@ -381,13 +355,13 @@ describe('decide', () => {
         source: object(),
         target: targetObject({ sizeBytes: 11, modifiedAtMs: 1001 }),
         timeToleranceMs: 1,
-        policy: { ...POLICY, targetNewer: 'skip' },
+        policy: { ...NEUTRAL_POLICY, targetNewer: 'skip' },
       },
       COPY_CHANGED,
     ],
     [
       'older at the target, skip',
-      { source: object(), target: targetObject({ sizeBytes: 11 }), policy: { ...POLICY, targetNewer: 'skip' } },
+      { source: object(), target: targetObject({ sizeBytes: 11 }), policy: { ...NEUTRAL_POLICY, targetNewer: 'skip' } },
       COPY_CHANGED,
     ],
     [
@@ -418,95 +392,5 @@ describe('decide', () => {
     });
     const archived = object({ availability: 'archived', storageClass: 'DEEP_ARCHIVE' });
     expect(decide(situation({ source: archived }))).toMatchObject({ details: expect.stringContaining('DEEP_ARCHIVE') });
-  });
-});
-
-const arbitraryEntry = fc.oneof(
-  fc.constant(null),
-  fc
-    .record({
-      kind: fc.constantFrom('object', 'object', 'folder', 'opaque'),
-      sizeBytes: fc.constantFrom(0, 10, 11),
-      modifiedAtMs: fc.constantFrom(null, 500, 1000, 2000),
-      identity: fc.record({ etag: fc.constantFrom(null, 's1', 't1', 'x'), versionId: fc.constantFrom(null, 'v1') }),
-      digests: fc.constantFrom({}, MD5_A, MD5_B),
-      availability: fc.constantFrom('online', 'archived', 'restoring'),
-      isImplied: fc.boolean(),
-    } as const)
-    .map((given) => entryOf({ key: given.kind === 'folder' ? 'a/' : 'a', ...given })),
-);
-
-const arbitrarySituation = fc.record({
-  source: arbitraryEntry,
-  target: arbitraryEntry,
-  previous: fc.constantFrom(null, row(), row({ verification: 'VM' })),
-  policy: fc.record({
-    mode: fc.constantFrom('merge', 'mirror', 'check'),
-    targetNewer: fc.constantFrom('overwrite', 'skip'),
-    archived: fc.constantFrom('report', RESTORE.archived),
-    oneWay: fc.boolean(),
-  }),
-  excluded: fc.constantFrom(null, 'why'),
-  timeToleranceMs: fc.constantFrom(0, 1000),
-  targetKeepsSourceTime: fc.boolean(),
-  targetMatchable: fc.boolean(),
-} as const);
-
-describe('decide, in every situation', () => {
-  const check = (property: (given: Situation, action: Action) => void): void => {
-    fc.assert(
-      fc.property(arbitrarySituation, (given) => {
-        const full = { ...given, policy: { ...POLICY, ...given.policy } };
-        property(full, decide(full));
-      }),
-      { numRuns: 2000 },
-    );
-  };
-
-  it('changes nothing when checking', () => {
-    check(({ policy }, { kind }) => {
-      if (policy.mode === 'check') expect(['copy', 'delete', 'restore', 'skipped']).not.toContain(kind);
-      else expect(['missing', 'different', 'extra']).not.toContain(kind);
-    });
-  });
-
-  it('deletes only in a mirror, only what the source does not have and the filter does not hide', () => {
-    check(({ policy, source, target, excluded }, { kind }) => {
-      if (kind !== 'delete') return;
-      expect([policy.mode, source, excluded]).toEqual(['mirror', null, null]);
-      expect(target?.kind).not.toBe('opaque');
-    });
-  });
-
-  it('never writes without a condition where the target can check one', () => {
-    check(({ target, targetMatchable }, action) => {
-      if (action.kind !== 'copy') return;
-      if (target === null) expect(action.expect).toEqual({ kind: 'absent' });
-      else if (targetMatchable && target.identity.etag !== null) {
-        expect(action.expect).toEqual({ kind: 'match', identity: target.identity });
-      }
-    });
-  });
-
-  it('never calls other sizes or other digests the same, unless the provider rewrote the content', () => {
-    check(({ source, target, previous }, { kind }) => {
-      if (kind !== 'same' || previous?.verification === 'VM') return;
-      expect(source?.sizeBytes).toBe(target?.sizeBytes);
-      const [x, y] = [source?.digests.md5, target?.digests.md5];
-      if (x !== undefined && y !== undefined) expect(x).toBe(y);
-    });
-  });
-
-  it('gives every source entry that is an item an outcome', () => {
-    check(({ source }, { kind }) => {
-      if (source === null || (source.kind === 'folder' && source.isImplied)) return;
-      expect(['leave', 'delete', 'extra']).not.toContain(kind);
-    });
-  });
-
-  it('never reads what is archived', () => {
-    check(({ source }, { kind }) => {
-      if (source?.availability !== 'online' && source !== null) expect(kind).not.toBe('copy');
-    });
   });
 });

@@ -104,26 +104,22 @@ describe('patterns', () => {
   });
 });
 
+const REFERENCE: Readonly<Record<string, string>> = {
+  '*': '[^/]*',
+  '?': '[^/]',
+  '[ab]': '[ab]',
+  '[!a]': '[^a/]',
+  '{a,b/}': '(?:a|b/)',
+  '{,a}': '(?:|a)',
+};
+
 /** The same language as a regular expression; fine for short patterns only. */
 function referenceOf(glob: string): RegExp {
-  let source = '';
-  for (let rest = glob; rest !== '';) {
-    const isSegmentStart = source === '' || glob[glob.length - rest.length - 1] === '/';
-    const stars = /^\*+/.exec(rest)?.[0] ?? '';
-    const take = (length: number, text: string): void => {
-      source += text;
-      rest = rest.slice(length);
-    };
-    if (stars.length > 1 && isSegmentStart && rest[stars.length] === '/') take(stars.length + 1, '(?:[^]*/)?');
-    else if (stars.length > 1) take(stars.length, '[^]*');
-    else if (stars.length === 1) take(1, '[^/]*');
-    else if (rest.startsWith('?')) take(1, '[^/]');
-    else if (rest.startsWith('[ab]')) take(4, '[ab]');
-    else if (rest.startsWith('[!a]')) take(4, '[^a/]');
-    else if (rest.startsWith('{a,b/}')) take(6, '(?:a|b/)');
-    else if (rest.startsWith('{,a}')) take(4, '(?:|a)');
-    else take(1, rest[0] as string);
-  }
+  const tokens = /(?<=^|\/)\*{2,}\/|\*{2,}|\[[^\]]*\]|\{[^}]*\}|[^]/g;
+  const source = glob.replace(tokens, (token) => {
+    if (token.startsWith('**')) return token.endsWith('/') ? '(?:[^]*/)?' : '[^]*';
+    return REFERENCE[token] ?? token;
+  });
   return new RegExp(`^(?:${source})$`, 'u');
 }
 

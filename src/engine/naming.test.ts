@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EntryKind } from '../model/entry.ts';
-import { compareKeys, keyFromBytes, keyLengthBytes } from '../model/key.ts';
+import { keyFromBytes, keyLengthBytes } from '../model/key.ts';
 import { ALL_NAMES } from '../model/names.ts';
 import type { NameRules } from '../model/names.ts';
 import { decodeMapped, foldKey, isMappedForm, mapKey, needsMapping, objectBesidePrefixName } from './naming.ts';
-import { objectsInTheWay, PrefixWatch } from './prefix-watch.ts';
 
 const FILES: NameRules = {
   ...ALL_NAMES,
@@ -135,6 +134,8 @@ describe('isMappedForm', () => {
   });
 });
 
+const named = (text: string, what: EntryKind): string => (what === 'folder' && !text.endsWith('/') ? `${text}/` : text);
+
 describe('mapping any key', () => {
   const piece = fc.constantFrom(
     '/',
@@ -177,8 +178,6 @@ describe('mapping any key', () => {
       .map((given) => ({ ...ALL_NAMES, ...given })),
   );
   const kind = fc.constantFrom<EntryKind>('object', 'folder');
-  const named = (text: string, what: EntryKind): string =>
-    what === 'folder' && !text.endsWith('/') ? `${text}/` : text;
 
   it('gives a name the target can hold, which is its own name from then on', () => {
     fc.assert(
@@ -255,49 +254,5 @@ describe('foldKey', () => {
       }),
       { numRuns: 3000 },
     );
-  });
-});
-
-describe('PrefixWatch', () => {
-  const found = (keys: readonly string[]): readonly string[] => {
-    const watch = new PrefixWatch();
-    return keys.toSorted(compareKeys).flatMap((key) => watch.see(key, !key.endsWith('/')));
-  };
-
-  it.each([
-    [['a', 'a/b'], ['a']],
-    [['a', 'a!', 'a-x', 'a/b', 'a/c'], ['a']],
-    [
-      ['a', 'a/b', 'a/b/c'],
-      ['a', 'a/b'],
-    ],
-    [['a', 'ab', 'b/c'], []],
-    [['a', 'a/'], ['a']],
-    [['a/b', 'a/b!', 'a/bc'], []],
-    [['é', 'é/x', 'z'], ['é']],
-  ])('%j', (keys, expected) => {
-    expect(found(keys)).toEqual(expected);
-  });
-
-  it('finds exactly the objects that are prefixes, with little memory', () => {
-    const key = fc
-      .array(fc.constantFrom('a', 'b', '/', '!', 'é'), { minLength: 1, maxLength: 6 })
-      .map((letters) => letters.join(''));
-    fc.assert(
-      fc.property(fc.uniqueArray(key, { maxLength: 60 }), (keys) => {
-        const expected = keys.filter((one) => !one.endsWith('/') && keys.some((other) => other.startsWith(`${one}/`)));
-        expect(found(keys).toSorted(compareKeys)).toEqual(expected.toSorted(compareKeys));
-      }),
-    );
-    const watch = new PrefixWatch();
-    for (let i = 100; i < 1000; i++) watch.see(`k${i}`, true);
-    expect(watch.size).toBe(1);
-  });
-
-  it('names the objects that would be in the way', () => {
-    expect(objectsInTheWay('a/b/c')).toEqual(['a', 'a/b']);
-    expect(objectsInTheWay('a')).toEqual([]);
-    expect(objectsInTheWay('a/')).toEqual(['a']);
-    expect(objectsInTheWay('/a/b')).toEqual(['/a']);
   });
 });

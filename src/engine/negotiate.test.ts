@@ -4,32 +4,8 @@ import { ALL_NAMES } from '../model/names.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Concession } from './definition.ts';
 import { negotiate } from './negotiate.ts';
+import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 
-const POLICY: Policy = {
-  mode: 'merge',
-  dryRun: false,
-  targetNewer: 'overwrite',
-  filter: {
-    include: [],
-    exclude: [],
-    sizeBytesMin: null,
-    sizeBytesMax: null,
-    ageMsMin: null,
-    ageMsMax: null,
-    excludeClasses: [],
-  },
-  serverSide: 'auto',
-  versions: 'current',
-  metadata: 'preserve',
-  tags: 'preserve',
-  archived: 'report',
-  deleteMax: null,
-  deleteShareMax: null,
-  allowEmptySource: false,
-  oneWay: false,
-  acceptV0: false,
-  storageClass: null,
-};
 const FACTS: TargetFacts = {
   observedAtMs: 1,
   createOnly: 'honoured',
@@ -72,7 +48,7 @@ const TARGET: TargetTraits = {
 /** No concession is left with these. */
 const QUIET = {
   source: { ...SOURCE, carries: { ...ALL, storageClasses: [] } },
-  policy: { ...POLICY, metadata: 'refresh' as const },
+  policy: { ...NEUTRAL_POLICY, metadata: 'refresh' as const },
 };
 
 interface Given {
@@ -182,7 +158,7 @@ describe('negotiate', () => {
         names: { ...ALL_NAMES, dotSegments: false, caseSensitive: false },
       },
       facts: null,
-      policy: { ...POLICY, mode: 'mirror', versions: 'all' },
+      policy: { ...NEUTRAL_POLICY, mode: 'mirror', versions: 'all' },
       sourceTitle: 'Amazon S3',
       targetTitle: 'Azure Blob Storage',
     });

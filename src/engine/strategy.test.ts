@@ -245,17 +245,18 @@ describe('chooseStrategy', () => {
   });
 });
 
+const all = (kinds: readonly DigestKind[]): Digests => Object.fromEntries(kinds.map((kind) => [kind, kind]));
+const combinable = (kind: DigestKind): boolean => kind === 'crc64nvme' || kind === 'crc32c' || kind === 'crc32';
+
 /** What an honest target and engine know at the end when they do what the strategy says. */
 function carryOut(
   strategy: Strategy,
   input: { digests: Digests; provable: readonly DigestKind[]; facts: TargetFacts },
 ): ReturnType<typeof verify> | null {
   if (strategy.kind === 'impossible') return null;
-  const all = (kinds: readonly DigestKind[]): Digests => Object.fromEntries(kinds.map((kind) => [kind, kind]));
   const isProved = (kind: DigestKind, sent: readonly DigestKind[]): boolean =>
     input.facts.returned.includes(kind) ||
     (sent.includes(kind) && (kind === 'md5' ? input.facts.contentMd5 : input.facts.checksums[kind]) === 'honoured');
-  const combinable = (kind: DigestKind): boolean => kind === 'crc64nvme' || kind === 'crc32c' || kind === 'crc32';
   const forwarded = strategy.kind === 'parts' ? [] : (Object.keys(strategy.send) as DigestKind[]);
   const computed =
     strategy.kind === 'parts'

@@ -139,7 +139,7 @@ function forwardedProof(input: StrategyInput): DigestKind | null {
   return (
     DIGEST_KINDS.filter((kind) => entry.digests[kind] !== undefined && target.provableDigests.includes(kind))
       .filter((kind) => isSeen(input, kind))
-      .sort((a, b) => (DIGEST_STRENGTH[a] < DIGEST_STRENGTH[b] ? 1 : -1))[0] ?? null
+      .toSorted((a, b) => (DIGEST_STRENGTH[a] < DIGEST_STRENGTH[b] ? 1 : -1))[0] ?? null
   );
 }
 

@@ -2,32 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Policy } from '../model/policy.ts';
 import { canonicalJson, pairIdOf, transferIdOf } from './transfer-id.ts';
 import type { EndIdentity } from './transfer-id.ts';
+import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 
-const POLICY: Policy = {
-  mode: 'merge',
-  dryRun: false,
-  targetNewer: 'overwrite',
-  filter: {
-    include: [],
-    exclude: [],
-    sizeBytesMin: null,
-    sizeBytesMax: null,
-    ageMsMin: null,
-    ageMsMax: null,
-    excludeClasses: [],
-  },
-  serverSide: 'auto',
-  versions: 'current',
-  metadata: 'preserve',
-  tags: 'preserve',
-  archived: 'report',
-  deleteMax: null,
-  deleteShareMax: null,
-  allowEmptySource: false,
-  oneWay: false,
-  acceptV0: false,
-  storageClass: null,
-};
 const SOURCE: EndIdentity = {
   provider: 's3',
   fingerprint: 's3:aws:1',
@@ -35,10 +11,10 @@ const SOURCE: EndIdentity = {
   only: null,
 };
 const TARGET: EndIdentity = { ...SOURCE, fingerprint: 's3:aws:2' };
-const BASE = { command: 'copy', source: SOURCE, target: TARGET, policy: POLICY };
+const BASE = { command: 'copy', source: SOURCE, target: TARGET, policy: NEUTRAL_POLICY };
 const filtered = (filter: Partial<Policy['filter']>): Policy => ({
-  ...POLICY,
-  filter: { ...POLICY.filter, ...filter },
+  ...NEUTRAL_POLICY,
+  filter: { ...NEUTRAL_POLICY.filter, ...filter },
 });
 
 describe('transferIdOf', () => {
@@ -57,12 +33,12 @@ describe('transferIdOf', () => {
     ['prefix', { ...BASE, target: { ...TARGET, place: { container: 'photos', prefix: 'x/' } } }],
     ['single object', { ...BASE, source: { ...SOURCE, only: 'a' } }],
     ['direction', { ...BASE, source: TARGET, target: SOURCE }],
-    ['mode', { ...BASE, policy: { ...POLICY, mode: 'mirror' } }],
-    ['dry run', { ...BASE, policy: { ...POLICY, dryRun: true } }],
+    ['mode', { ...BASE, policy: { ...NEUTRAL_POLICY, mode: 'mirror' } }],
+    ['dry run', { ...BASE, policy: { ...NEUTRAL_POLICY, dryRun: true } }],
     ['filter', { ...BASE, policy: filtered({ exclude: ['*.tmp'] }) }],
     ['include instead of exclude', { ...BASE, policy: filtered({ include: ['*.tmp'] }) }],
-    ['restore', { ...BASE, policy: { ...POLICY, archived: { tier: 'Bulk', days: 1 } } }],
-    ['cap', { ...BASE, policy: { ...POLICY, deleteMax: 5 } }],
+    ['restore', { ...BASE, policy: { ...NEUTRAL_POLICY, archived: { tier: 'Bulk', days: 1 } } }],
+    ['cap', { ...BASE, policy: { ...NEUTRAL_POLICY, deleteMax: 5 } }],
   ];
 
   it('differs with everything that changes the result', () => {
@@ -74,11 +50,10 @@ describe('transferIdOf', () => {
     const one = { ...BASE, policy: filtered({ exclude: ['a', 'b'] }) };
     const two = { ...BASE, policy: filtered({ exclude: ['b', 'a', 'b'] }) };
     expect(transferIdOf(two)).toBe(transferIdOf(one));
-    const shuffled = Object.fromEntries(Object.entries(POLICY).toReversed()) as unknown as Policy;
+    const named = { ...SOURCE, connector: 'acme', label: 'acme:photos' };
+    const shuffled = Object.fromEntries(Object.entries(NEUTRAL_POLICY).toReversed()) as unknown as Policy;
     expect(transferIdOf({ ...BASE, policy: shuffled })).toBe(transferIdOf(BASE));
-    expect(transferIdOf({ ...BASE, source: { ...SOURCE, ...{ connector: 'acme', label: 'acme:photos' } } })).toBe(
-      transferIdOf(BASE),
-    );
+    expect(transferIdOf({ ...BASE, source: named })).toBe(transferIdOf(BASE));
   });
 });
 
