@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 import { entryOf } from '../model/entry.ts';
+import type { Policy } from '../model/policy.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { decide } from './decide.ts';
 import type { Action, Situation } from './decide.ts';
@@ -37,7 +38,7 @@ const arbitrarySituation = fc.record({
   policy: fc.record({
     mode: fc.constantFrom('merge', 'mirror', 'check'),
     targetNewer: fc.constantFrom('overwrite', 'skip'),
-    archived: fc.constantFrom('report', { tier: 'Bulk' as const, days: 3 }),
+    archived: fc.constantFrom<Policy['archived']>('report', { tier: 'Bulk', days: 3 }),
     oneWay: fc.boolean(),
   }),
   excluded: fc.constantFrom(null, 'why'),
