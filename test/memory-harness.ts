@@ -119,7 +119,7 @@ async function openBench(
   store.ensure(box);
   const faults = new HookFaults(store);
   const provider = change(createMemoryProvider(store), store);
-  const config = parseConfig(provider.account, FORM).config as Config;
+  const { config } = parseConfig(provider.account, FORM) as { config: Config };
   const logged: string[] = [];
   const reopen = (): Promise<Account> => provider.open(config, contextFor(logged));
   return {

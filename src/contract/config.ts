@@ -17,9 +17,7 @@ export { MASK, redact, secretValues, splitSecrets } from './config-secrets.ts';
 export { toJsonSchema } from './config-schema.ts';
 export { toMarkdown } from './config-markdown.ts';
 
-export type ParseResult =
-  | { readonly config: Config; readonly problems?: never }
-  | { readonly problems: readonly FieldProblem[]; readonly config?: never };
+export type ParseResult = { readonly config: Config } | { readonly problems: readonly FieldProblem[] };
 
 type Value = string | boolean | number;
 type Parsed = { readonly value: Value } | { readonly problem: string } | null;
