@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import packageJson from '../package.json' with { type: 'json' };
+import { EXIT } from './cli/exit.ts';
 import { runCli } from './cli/run.ts';
+import { EMPTY_SUMMARY, summaryLine } from './cli/summary.ts';
 import type { CliWorld, Prompt, TextStream } from './cli/world.ts';
 import { systemClock, systemRandom } from './lib/system.ts';
 import { openUndiciTransport } from './lib/undici-transport.ts';
-import { DroverError } from './model/errors.ts';
+import { DroverError, toFailure } from './model/errors.ts';
 import { azureBlob } from './providers/azure-blob/provider.ts';
 import { local } from './providers/local/provider.ts';
 import { s3 } from './providers/s3/provider.ts';
@@ -38,9 +40,20 @@ const world: CliWorld = {
   exitNow: (code) => process.exit(code),
 };
 
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, crash);
 process.exitCode = await runCli(process.argv.slice(2), world);
 // Sockets that a store keeps open must not keep us; what was written has been taken already.
 process.exit();
+
+/** A fault outside of every command. Node itself would print a stack trace and end with 1. */
+function crash(thrown: unknown): void {
+  const error = toFailure(thrown);
+  process.stderr.write(`${error.message}\n${error.remedy}\n`);
+  if (process.argv.includes('--verbose') && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`);
+  const line = `${JSON.stringify(summaryLine({ ...EMPTY_SUMMARY, state: 'failed', error }))}\n`;
+  if (!process.argv.includes('--json')) process.exit(EXIT.FAILED);
+  process.stdout.write(line, () => process.exit(EXIT.FAILED));
+}
 
 function streamOf(stream: NodeJS.WriteStream): TextStream {
   let isGone = false;
@@ -56,7 +69,7 @@ function streamOf(stream: NodeJS.WriteStream): TextStream {
         const gone = (cause?: unknown): DroverError =>
           new DroverError('CANCELLED', 'Whoever read the output went away.', { cause });
         if (isGone) return reject(gone());
-        stream.write(content, (error) => (error == null ? resolve() : reject(gone(error))));
+        stream.write(content, (error) => (error ? reject(gone(error)) : resolve()));
       }),
   };
 }

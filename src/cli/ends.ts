@@ -2,11 +2,15 @@
 import { resolve as resolvePath, dirname, basename } from 'node:path';
 import type { Account, Lister, Place, Source, SourceOptions } from '../contract/provider.ts';
 import type { EndDefinition } from '../engine/definition.ts';
+import { retrying } from '../lib/retry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { findConnector, listConnectors, localConnector, openAccount, type ReadyConnector } from './connectors.ts';
 import { objectPlace, parsePlace, prefixPlace, type PlaceText } from './place.ts';
 import { openSide, type Side } from './requests.ts';
 import type { Session } from './session.ts';
+
+/** A store that cannot be reached should be told of soon: a person is waiting. */
+const OPENING_ATTEMPTS_MAX = 3;
 
 /** An account that a place named, before anyone asked whether the place exists. */
 export interface NamedEnd {
@@ -52,8 +56,8 @@ export function namedPlace(end: NamedEnd): Place {
 export async function openSource(session: Session, end: NamedEnd, options: SourceOptions): Promise<SourceEnd> {
   const place = namedPlace(end);
   if (end.text.kind === 'local') return openLocalSource(session, end, place, options);
-  const source = await end.account.source(place, options, session.signal);
-  if (place.prefix === '' || (await holdsAnything(source, session.signal))) {
+  const source = await patiently(session, () => end.account.source(place, options, session.signal));
+  if (place.prefix === '' || (await patiently(session, () => holdsAnything(source, session.signal)))) {
     return { source, definition: defineEnd(end, place, null) };
   }
   await source[Symbol.asyncDispose]();
@@ -84,6 +88,12 @@ export function defineEnd(end: NamedEnd, place: Place, only: string | null): End
     label: end.text.text,
     only,
   };
+}
+
+/** Before a run, a single hiccup of the network should not send anybody away. */
+export async function patiently<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  const { clock, random } = session.world;
+  return retrying(work, { clock, random, signal: session.signal, attemptsMax: OPENING_ATTEMPTS_MAX });
 }
 
 /** True at the first entry; false only after a complete listing. */
@@ -118,7 +128,7 @@ async function openLocalSource(
   options: SourceOptions,
 ): Promise<SourceEnd> {
   try {
-    const source = await end.account.source(place, options, session.signal);
+    const source = await patiently(session, () => end.account.source(place, options, session.signal));
     return { source, definition: defineEnd(end, place, null) };
   } catch (error) {
     if (toDroverError(error).code !== 'PLACE_NOT_FOUND') throw error;
@@ -140,8 +150,8 @@ async function openObject(
   single: { readonly place: Place; readonly key: string },
   options: SourceOptions,
 ): Promise<SourceEnd | null> {
-  const source = await end.account.source(single.place, options, session.signal);
-  const entry = await source.stat(single.key, session.signal);
+  const source = await patiently(session, () => end.account.source(single.place, options, session.signal));
+  const entry = await patiently(session, () => source.stat(single.key, session.signal));
   if (entry !== null && entry.kind !== 'folder') {
     return { source, definition: defineEnd(end, single.place, single.key) };
   }

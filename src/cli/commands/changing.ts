@@ -1,9 +1,10 @@
 /** `mkbucket`, `rm`: changing a store by hand. */
 import type { Target } from '../../contract/provider.ts';
+import { retryingTarget } from '../../engine/wrap.ts';
 import type { Entry } from '../../model/entry.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
-import { defineEnd, namedPlace, openEnd, type NamedEnd } from '../ends.ts';
+import { defineEnd, namedPlace, openEnd, patiently, type NamedEnd } from '../ends.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { objectPlace } from '../place.ts';
 import { countsOf } from '../requests.ts';
@@ -54,7 +55,8 @@ export async function remove(session: Session, words: string, options: RemoveOpt
   }
   const runId = newRunId(session.world.clock, session.world.random);
   const where = single?.place ?? place;
-  const target = await end.account.target(where, { facts: null, runId }, session.signal);
+  const opened = await patiently(session, () => end.account.target(where, { facts: null, runId }, session.signal));
+  const target = retryingTarget(opened, session.world);
   await using _target = target;
   const only = single === null ? null : await onlyEntry(session, end, target, single.key);
   const removed = only === null ? await measured(session, target) : { items: 1, bytes: only.sizeBytes };

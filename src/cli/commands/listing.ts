@@ -1,6 +1,6 @@
 /** `ls`, `du`, `cat`: looking, without changing anything. */
 import type { BrowsePage, Lister } from '../../contract/provider.ts';
-import { retrying } from '../../lib/retry.ts';
+import { retryingSource } from '../../engine/wrap.ts';
 import type { Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
@@ -35,7 +35,7 @@ export async function list(session: Session, words: string, options: ListOptions
   } else {
     const { source, definition } = await openSource(session, end, { versions: options.versions });
     await using _source = source;
-    for await (const entry of entriesOf(session, { source, definition })) {
+    for await (const entry of entriesOf(session, { source: retryingSource(source, session.world), definition })) {
       sum.items += 1;
       sum.bytes += entry.sizeBytes;
       await showEntry(session, entry, options);
@@ -58,7 +58,7 @@ export async function measure(session: Session, words: string): Promise<CommandE
           session.signal,
         );
         await using _source = source;
-        const part = await sumOf(entriesOfLister(source, session.signal));
+        const part = await sumOf(entriesOfLister(retryingSource(source, session.world), session.signal));
         sum.items += part.items;
         sum.bytes += part.bytes;
         await session.terminal.record({
@@ -74,7 +74,7 @@ export async function measure(session: Session, words: string): Promise<CommandE
   } else {
     const opened = await openSource(session, end, { versions: 'current' });
     await using _source = opened.source;
-    const part = await sumOf(entriesOf(session, opened));
+    const part = await sumOf(entriesOf(session, { ...opened, source: retryingSource(opened.source, session.world) }));
     sum.items = part.items;
     sum.bytes = part.bytes;
   }
@@ -86,7 +86,8 @@ export async function measure(session: Session, words: string): Promise<CommandE
 export async function printContent(session: Session, words: string): Promise<CommandEnd> {
   const end = await openEnd(session, words);
   await using _account = end.account;
-  const { source, definition } = await openNamedObject(session, end);
+  const { source: opened, definition } = await openNamedObject(session, end);
+  const source = retryingSource(opened, session.world);
   await using _source = source;
   const entry = await source.stat(definition.only as string, session.signal);
   if (entry === null) throw new DroverError('SOURCE_NOT_FOUND', `"${words}" was removed a moment ago.`);
@@ -95,10 +96,8 @@ export async function printContent(session: Session, words: string): Promise<Com
   }
   let bytes = 0;
   if (entry.sizeBytes > 0) {
-    const { clock, random } = session.world;
     const range = { offset: 0, lengthBytes: entry.sizeBytes };
-    const open = async () => source.read(entry, range, session.signal);
-    const reading = await retrying(open, { clock, random, signal: session.signal, attemptsMax: 5 });
+    const reading = await source.read(entry, range, session.signal);
     for await (const chunk of reading.body) {
       bytes += chunk.byteLength;
       if (session.terminal.options.json) {

@@ -8,7 +8,7 @@ import { runTransfer } from '../../engine/run.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { Standalone } from '../../standalone/standalone.ts';
-import { defineEnd, namedPlace, openEnd, openSource, type NamedEnd, type SourceEnd } from '../ends.ts';
+import { defineEnd, namedPlace, openEnd, openSource, patiently, type NamedEnd, type SourceEnd } from '../ends.ts';
 import { exitOfRun, hasDifferences } from '../exit.ts';
 import { placesOverlap } from '../place.ts';
 import { openProgressView } from '../progress.ts';
@@ -146,7 +146,7 @@ async function openOrMake(
   writes: boolean,
 ): Promise<Target> {
   if (end.text.kind === 'local' && writes) await end.account.makeContainer(place.container, session.signal);
-  return end.account.target(place, options, session.signal);
+  return patiently(session, () => end.account.target(place, options, session.signal));
 }
 
 async function say(session: Session, definition: TransferDefinition, continued: RunRecord | null): Promise<void> {
