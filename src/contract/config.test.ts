@@ -168,7 +168,7 @@ describe('parseConfig', () => {
   test('what it returns, it accepts again unchanged', () => {
     fc.assert(
       fc.property(configs, (config) => {
-        const first = parseConfig(FIELDS, config).config;
+        const first = configOf(FIELDS, config);
         expect(first).toBeDefined();
         expect(configOf(FIELDS, first)).toEqual(first);
         const asTexts = Object.fromEntries(

@@ -17,7 +17,8 @@ export { MASK, redact, secretValues, splitSecrets } from './config-secrets.ts';
 export { toJsonSchema } from './config-schema.ts';
 export { toMarkdown } from './config-markdown.ts';
 
-export type ParseResult = { readonly config: Config } | { readonly problems: readonly FieldProblem[] };
+export type ParseResult =
+  { readonly config: Config; readonly problems?: undefined } | { readonly problems: readonly FieldProblem[] };
 
 type Value = string | boolean | number;
 type Parsed = { readonly value: Value } | { readonly problem: string } | null;
