@@ -114,7 +114,9 @@ function copy(context: RunContext, situation: ItemSituation, action: Extract<Act
     const difference = situation.target === null ? 'missing' : 'different';
     return done(settle(recordOf(source, difference, 'dry-run', mappedName(situation))));
   }
-  const order: CopyOrder = { entry: source, targetKey: situation.targetKey, expect: action.expect };
+  // A version is written over the one before it, which nobody has listed yet.
+  const expect = context.policy.versions === 'all' ? ({ kind: 'any' } as const) : action.expect;
+  const order: CopyOrder = { entry: source, targetKey: situation.targetKey, expect };
   return { work: () => copyTimed(context, order, action.reason), sizeBytes: source.sizeBytes };
 }
 
@@ -176,9 +178,19 @@ export function failedOrStop(context: RunContext, entry: Entry, thrown: unknown,
   return failedSettled(entry, error, timing);
 }
 
-/** Versions of one key follow each other: each must be the current one before the next replaces it. */
+/**
+ * Versions of one key, oldest first, each written over the one before, so that the newest ends up as the current one.
+ * Those that the last snapshot has are there; from the first that is not, all are written.
+ */
 export function planVersions(context: RunContext, situations: readonly ItemSituation[]): Planned {
-  const planned = situations.map((situation) => planItem(context, situation));
+  const planned: Planned[] = [];
+  let isWriting = false;
+  for (const [at, situation] of situations.entries()) {
+    const isNewest = at === situations.length - 1;
+    const one = isWriting || isNewest ? planItem(context, situation) : planOlderVersion(context, situation);
+    if ('work' in one) isWriting = true;
+    planned.push(one);
+  }
   const sizeBytes = planned.reduce((sum, one) => sum + ('work' in one ? one.sizeBytes : 0), 0);
   const work = async (): Promise<Settled> => {
     const all: Settled[] = [];
@@ -186,6 +198,16 @@ export function planVersions(context: RunContext, situations: readonly ItemSitua
     return joinSettled(all);
   };
   return { work, sizeBytes };
+}
+
+/** A version never changes, so a row of the last snapshot is proof enough while the key still exists at the target. */
+function planOlderVersion(context: RunContext, situation: ItemSituation): Planned {
+  const { source, target, previous, targetKey } = situation;
+  if (source === null || target === null || previous === null || context.filter(source) !== null) {
+    return planItem(context, { ...situation, target: null });
+  }
+  const row = snapshotRow(source, { ...target, key: targetKey }, previous.verification);
+  return done(settle(recordOf(source, 'same', 'same-snapshot'), { ...row, target: previous.target }));
 }
 
 function mappedName(situation: ItemSituation): { targetKey?: string } {

@@ -4,7 +4,7 @@ import type { RunContext } from './context.ts';
 import { SegmentWork } from './segment.ts';
 
 /** How long an idle lane waits before it looks again for something to take over. */
-const IDLE_MS = 200;
+const IDLE_MS = 50;
 
 export async function workKeys(context: RunContext, lanesMax: number): Promise<void> {
   const active = new Set<SegmentWork>();

@@ -43,6 +43,7 @@ export class SegmentWork {
   /** The planner waits at this key while the segment is cut there. */
   #barrier: Promise<void> | null = null;
   #isListed = false;
+  #isSplitting = false;
 
   constructor(context: RunContext, lease: Lease) {
     this.#context = context;
@@ -87,11 +88,12 @@ export class SegmentWork {
   async trySplit(newSegmentId: string): Promise<boolean> {
     const { source, target, sorting } = this.#context;
     const listing = this.#sourceListing;
-    if (this.#isListed || this.#barrier !== null || listing === null || listing.pages < SPLIT_PAGES_MIN) return false;
+    if (this.#isListed || this.#isSplitting || listing === null || listing.pages < SPLIT_PAGES_MIN) return false;
     if (source.traits.seek !== 'key' || target.traits.seek !== 'key' || sorting.source || sorting.target) return false;
     const reached = listing.reachedKey;
     if (reached === null) return false;
     let lift = (): void => undefined;
+    this.#isSplitting = true;
     try {
       const cut = await findCut(source, reached, this.#lease.segment.to, this.#context.signal);
       // From here on the planner may not pass the cut: it stops before its next key until the cut is made or not.
@@ -105,6 +107,7 @@ export class SegmentWork {
       return true;
     } finally {
       this.#barrier = null;
+      this.#isSplitting = false;
       lift();
     }
   }
@@ -228,11 +231,9 @@ export class SegmentWork {
   }
 
   #planVersions({ key, sources, target, previous }: Meeting): Planned {
-    const situations: ItemSituation[] = sources.map((source, at) => {
-      const isLast = at === sources.length - 1;
+    const situations: ItemSituation[] = sources.map((source) => {
       const row = previous.find((one) => one.source.versionId === source.identity.versionId) ?? null;
-      // Only the newest version can be what the target shows; an older one is known by its row alone.
-      return { source, target: isLast || row !== null ? target : null, previous: row, targetKey: key };
+      return { source, target, previous: row, targetKey: key };
     });
     if (situations.length === 0) situations.push({ source: null, target, previous: null, targetKey: key });
     return planVersions(this.#context, situations);

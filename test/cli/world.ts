@@ -1,0 +1,125 @@
+/** A world for commands that run inside the test: what they wrote, and what they were told. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCli } from '../../src/cli/run.ts';
+import type { CliWorld } from '../../src/cli/world.ts';
+import type { Provider } from '../../src/contract/provider.ts';
+import { systemClock, systemRandom } from '../../src/lib/system.ts';
+import { openUndiciTransport } from '../../src/lib/undici-transport.ts';
+import { DroverError } from '../../src/model/errors.ts';
+import { local } from '../../src/providers/local/provider.ts';
+import { memory } from '../../src/providers/memory/provider.ts';
+import { openStandalone } from '../../src/standalone/standalone.ts';
+
+export interface Called {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Parsed lines of standard output; only with --json. */
+  readonly lines: readonly Record<string, unknown>[];
+  readonly summary: Summary;
+}
+
+export interface Summary {
+  readonly type: 'summary';
+  readonly runId: string | null;
+  readonly state: string;
+  readonly items: Readonly<Record<string, number>>;
+  readonly bytes: Readonly<Record<string, number>>;
+  readonly verification: Readonly<Record<string, number>>;
+  readonly requests: Readonly<Record<'source' | 'target', Readonly<Record<string, number>>>>;
+  readonly differences: Readonly<Record<string, number>>;
+  readonly durationMs: number;
+  readonly error: { readonly code: string; readonly message: string; readonly field: string | null } | null;
+}
+
+export interface TestWorld {
+  readonly folder: string;
+  /** Runs `drover …words` with its state in the folder. */
+  call(...words: string[]): Promise<Called>;
+  /** The same with --json. */
+  json(...words: string[]): Promise<Called>;
+  /** Answers to questions, in order; set by a test that plays a person. */
+  answers: string[] | null;
+  environment: Record<string, string>;
+  /** Asks the running command to stop. */
+  stop(): void;
+  remove(): void;
+}
+
+export function openTestWorld(providers: readonly Provider[] = [memory, local]): TestWorld {
+  const folder = mkdtempSync(join(tmpdir(), 'drover-cli-'));
+  let stopper: (() => void) | null = null;
+  const world: TestWorld = {
+    folder,
+    answers: null,
+    environment: {},
+    stop: () => stopper?.(),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+    json: (...words) => world.call('--json', ...words),
+    async call(...words) {
+      const written = { stdout: '', stderr: '' };
+      const stream = (name: 'stdout' | 'stderr') => ({
+        isTerminal: false,
+        columns: () => 80,
+        write: async (content: string | Uint8Array) => {
+          written[name] += typeof content === 'string' ? content : Buffer.from(content).toString('utf8');
+        },
+      });
+      const cli: CliWorld = {
+        version: '1.2.3',
+        stdout: stream('stdout'),
+        stderr: stream('stderr'),
+        prompt: world.answers === null ? null : { ask: async (question) => answer(world, question, written) },
+        environment: world.environment,
+        clock: systemClock,
+        random: systemRandom,
+        openTransport: openUndiciTransport({}),
+        providers,
+        stateFolder: join(folder, 'state'),
+        openState: async (path, log) => openStandalone({ folder: path, clock: systemClock, random: systemRandom, log }),
+        workingFolder: folder,
+        homeFolder: folder,
+        readTextFile: async (path) => readText(path),
+        locale: 'en-US',
+        timeZone: 'UTC',
+        onStop: (handler) => {
+          stopper = handler;
+          return () => {
+            stopper = null;
+          };
+        },
+        exitNow: () => {
+          throw new Error('The command was ended at once.');
+        },
+      };
+      const exit = await runCli(words, cli);
+      const lines = words.includes('--json') ? parseLines(written.stdout) : [];
+      return { exit, ...written, lines, summary: lines.at(-1) as unknown as Summary };
+    },
+  };
+  return world;
+}
+
+export function parseLines(text: string): Record<string, unknown>[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+function answer(world: TestWorld, question: string, written: { stderr: string }): string {
+  written.stderr += `${question}\n`;
+  const next = world.answers?.shift();
+  if (next === undefined) throw new DroverError('CANCELLED', `Nobody answered "${question}".`);
+  return next;
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}

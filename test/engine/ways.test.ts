@@ -1,0 +1,126 @@
+/** The ways beside the plain one: parallel listing, versions, archived objects, server-side copies, properties. */
+import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/lib/system.ts';
+import { openBench, sumsAgree, TUNING } from './bench.ts';
+
+describe('parallel listing', () => {
+  test('a long flat prefix is cut while it is listed, and nothing is lost or done twice', async () => {
+    await using bench = await openBench({ pageSize: 20 }, { pageSize: 20 });
+    for (let i = 0; i < 3_000; i++) bench.source.put('in', `img-${String(i).padStart(6, '0')}.jpg`, '');
+    // Listing must take longer than copying, as it does over a network, or nobody waits for it.
+    const latency = (): Promise<void> => systemClock.sleep(5);
+    bench.source.hooks.before = (operation) => (operation === 'LIST' ? latency() : undefined);
+    const result = await bench.run({}, { tuning: { ...TUNING, transfersMax: 64 } });
+    expect(result.error?.message ?? null).toBeNull();
+    const segments = await bench.state.store.segments(result.run.runId);
+    expect(result.run.counters.items).toMatchObject({ scanned: 3_000, copied: 3_000 });
+    expect(bench.target.keys('out')).toEqual(bench.source.keys('in'));
+    sumsAgree(result, await bench.log(result));
+    const again = await bench.run();
+    expect(again.run.counters.items).toMatchObject({ scanned: 3_000, same: 3_000 });
+    expect(segments.filter((segment) => segment.kind === 'keys').length).toBeGreaterThan(3);
+  });
+});
+
+describe('versions', () => {
+  test('travel oldest first, and once', async () => {
+    await using bench = await openBench({ isVersioned: true }, { isVersioned: true });
+    bench.source.put('in', 'a', 'one');
+    bench.source.put('in', 'a', 'two');
+    bench.source.put('in', 'a', 'three');
+    bench.source.put('in', 'b', 'only');
+    const result = await bench.run({ versions: 'all' });
+    expect(result.error).toBeNull();
+    expect(result.run.counters.items).toMatchObject({ scanned: 4, copied: 4 });
+    expect(bench.content(bench.target)).toEqual({ a: 'three', b: 'only' });
+    const again = await bench.run({ versions: 'all' });
+    expect(again.run.counters.items).toMatchObject({ scanned: 4, same: 4, copied: 0 });
+  });
+});
+
+describe('archived objects', () => {
+  test('are reported with their class', async () => {
+    await using bench = await openBench();
+    bench.source.put('in', 'cold', 'ice', { storageClass: 'GLACIER', availability: 'archived' });
+    const result = await bench.run();
+    expect(result.run.state).toBe('completed-with-issues');
+    expect(result.run.counters.items).toMatchObject({ scanned: 1, unsupported: 1 });
+    const [record] = await bench.log(result);
+    expect(record).toMatchObject({ code: 'ARCHIVED' });
+    expect(record?.details).toContain('GLACIER');
+  });
+
+  test('are restored, waited for and copied when asked', async () => {
+    await using bench = await openBench({ restoreMs: 0 });
+    bench.source.put('in', 'cold', 'ice', { storageClass: 'GLACIER', availability: 'archived' });
+    bench.source.put('in', 'warm', 'water');
+    const result = await bench.run({ archived: { tier: 'Bulk', days: 3 } });
+    expect(result.error).toBeNull();
+    expect(result.run.counters.items).toMatchObject({ scanned: 2, copied: 2, unsupported: 0 });
+    expect(bench.content(bench.target)).toEqual({ cold: 'ice', warm: 'water' });
+    sumsAgree(result, await bench.log(result));
+  });
+});
+
+describe('properties', () => {
+  test('travel with the content, and can be refreshed alone', async () => {
+    await using bench = await openBench();
+    bench.source.put('in', 'a', 'text', {
+      headers: { contentType: 'text/plain' },
+      metadata: { owner: 'ann' },
+      tags: { team: 'x' },
+    });
+    await bench.run();
+    expect(bench.target.get('out', 'a')).toMatchObject({
+      headers: { contentType: 'text/plain' },
+      metadata: { owner: 'ann' },
+      tags: { team: 'x' },
+    });
+    bench.source.put('in', 'a', 'text', {
+      headers: { contentType: 'text/plain' },
+      metadata: { owner: 'ben' },
+      tags: { team: 'x' },
+    });
+    const unseen = await bench.run();
+    expect(unseen.run.counters.items.same).toBe(1);
+    await bench.run({ metadata: 'refresh' });
+    expect(bench.target.get('out', 'a')?.metadata).toEqual({ owner: 'ben' });
+    const result = await bench.run({ metadata: 'refresh' });
+    expect(result.run.counters.items).toMatchObject({ scanned: 1, same: 1 });
+  });
+});
+
+describe('filters', () => {
+  test('leave out, count, and protect from deletion', async () => {
+    await using bench = await openBench();
+    bench.source.put('in', 'a.txt', '1');
+    bench.source.put('in', 'b.tmp', '2');
+    bench.target.put('out', 'c.tmp', 'protected');
+    bench.target.put('out', 'd.txt', 'goes');
+    const filter = {
+      include: [],
+      exclude: ['*.tmp'],
+      sizeBytesMin: null,
+      sizeBytesMax: null,
+      ageMsMin: null,
+      ageMsMax: null,
+      excludeClasses: [],
+    };
+    const result = await bench.run({ mode: 'mirror', filter });
+    expect(result.run.counters.items).toMatchObject({ scanned: 2, copied: 1, excluded: 1, deleted: 1 });
+    expect(Object.keys(bench.content(bench.target))).toEqual(['a.txt', 'c.tmp']);
+  });
+});
+
+describe('a target that is newer', () => {
+  for (const targetNewer of ['skip', 'overwrite'] as const) {
+    test(`is ${targetNewer === 'skip' ? 'left alone' : 'overwritten'}`, async () => {
+      await using bench = await openBench();
+      bench.source.put('in', 'a', 'from source', { modifiedAtMs: 1_000 });
+      bench.target.put('out', 'a', 'newer here', { modifiedAtMs: 2_000_000 });
+      const result = await bench.run({ targetNewer });
+      expect(result.run.counters.items).toMatchObject(targetNewer === 'skip' ? { skipped: 1 } : { copied: 1 });
+      expect(bench.target.text('out', 'a')).toBe(targetNewer === 'skip' ? 'newer here' : 'from source');
+    });
+  }
+});
