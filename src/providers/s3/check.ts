@@ -1,0 +1,300 @@
+/** Permission by permission: who we are, and what may be done at the place. Nothing here throws for a refusal. */
+import type { CheckLine, Place, Use } from '../../contract/provider.ts';
+import type { Random } from '../../lib/world.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { Entry } from '../../model/entry.ts';
+import { keyParameter } from './address.ts';
+import type { S3Client } from './client.ts';
+import type { CredentialSource } from './credentials.ts';
+import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
+import { listOnce } from './listing.ts';
+import { ownerNames } from './owner.ts';
+import type { Sts } from './sts.ts';
+
+export interface CheckParts {
+  readonly client: S3Client;
+  readonly sts: Sts;
+  readonly identities: { readonly base: CredentialSource; readonly acting: CredentialSource };
+  readonly random: Random;
+}
+
+type Result = CheckLine['result'];
+
+function line(what: CheckLine['what'], result: Result, message: string, more: Partial<CheckLine> = {}): CheckLine {
+  return { what, result, message, field: null, remedy: null, ...more };
+}
+
+/** `message` in front of what happened. */
+function refusal(what: CheckLine['what'], message: string, thrown: unknown): CheckLine {
+  const error = toDroverError(thrown);
+  const result: Result = isAboutRights(error) || error.policy.scope === 'account' ? 'refused' : 'unknown';
+  const settled = error.code === 'PLACE_NOT_FOUND' || error.code === 'INVALID_INPUT' ? 'refused' : result;
+  return line(what, settled, `${message}: ${error.message}`, { field: fieldOf(error), remedy: error.remedy });
+}
+
+function isAboutRights(error: DroverError): boolean {
+  return error.code === 'PERMISSION_DENIED' || error.code === 'UNAUTHENTICATED';
+}
+
+function fieldOf(error: DroverError): string | null {
+  if (error.field !== null) return error.field;
+  if (error.code !== 'UNREACHABLE') return null;
+  return /certificate|TLS|SSL/i.test(error.message) ? 'caCertificate' : 'endpoint';
+}
+
+/** Troubles after which nothing further can be learnt. */
+function isFinal(thrown: unknown): boolean {
+  const error = toDroverError(thrown);
+  return error.policy.scope === 'account' || error.code === 'PLACE_NOT_FOUND' || error.code === 'CANCELLED';
+}
+
+export async function* check(
+  parts: CheckParts,
+  place: Place | null,
+  use: Use,
+  signal: AbortSignal,
+): AsyncGenerator<CheckLine> {
+  const { client } = parts;
+  try {
+    await parts.identities.acting.current(signal);
+  } catch (thrown) {
+    yield* signer(parts, signal);
+    yield refusal('identity', 'Signing in failed', thrown);
+    return;
+  }
+  yield* identity(parts, signal);
+  const at = place ?? restrictedPlace(client);
+  if (at === null) {
+    yield await bucketsLine(client, signal);
+    return;
+  }
+  const listed = await list(client, at, signal);
+  yield listed.line;
+  if (listed.isFinal) return;
+  yield line('container', 'ok', `Bucket "${at.container}" is in region ${client.regionOf(at.container)}.`);
+  let canRead = use === 'write';
+  let canWrite = use === 'read';
+  if (use !== 'write') {
+    const read = await readLine(client, at, listed.first, signal);
+    canRead = read.result === 'ok';
+    yield read;
+  }
+  if (use !== 'read') {
+    for await (const answer of writeLines(parts, at, signal)) {
+      if (answer.what === 'write') canWrite = answer.result === 'ok';
+      yield answer;
+    }
+  }
+  const summary = summaryLine(use, listed.line.result === 'ok', canRead, canWrite);
+  if (summary !== null) yield summary;
+}
+
+function restrictedPlace(client: S3Client): Place | null {
+  const { bucket, prefix } = client.settings;
+  return bucket === null ? null : { container: bucket, prefix };
+}
+
+/** What a connector with only some rights is good for: that is no fault of it. */
+function summaryLine(use: Use, canList: boolean, canRead: boolean, canWrite: boolean): CheckLine | null {
+  if (use !== 'both' || (canRead && canWrite && canList)) return null;
+  if (canList && !canWrite) return line('fact', 'ok', 'This connector can only read: it cannot be used as a target.');
+  if (canWrite && !canList) {
+    const message = 'This connector can only write: it cannot be used as a source, nor compared with one.';
+    return line('fact', 'ok', message);
+  }
+  return null;
+}
+
+async function* identity(parts: CheckParts, signal: AbortSignal): AsyncGenerator<CheckLine> {
+  const { client, sts, identities } = parts;
+  const { settings } = client;
+  if (identities.base !== identities.acting) {
+    yield* signer(parts, signal);
+  }
+  yield await actingLine(client, sts, identities.acting, signal);
+  if (settings.roleArn === null || identities.base === identities.acting) return;
+  if (settings.externalId === null) {
+    const message =
+      'No external ID is set: whoever makes Drover use this role ARN elsewhere would get in. Demand one in the trust policy.';
+    yield line('identity', 'warning', message, { field: 'externalId' });
+    return;
+  }
+  const isOpen = await worksWithoutExternalId(parts, settings.roleArn, signal);
+  if (isOpen) {
+    const message = 'The role can also be assumed without the external ID: its trust policy does not demand it.';
+    yield line('identity', 'warning', message, {
+      field: 'externalId',
+      remedy: 'Add the condition on sts:ExternalId; "drover connector policy" prints the trust policy.',
+    });
+  }
+}
+
+async function* signer(parts: CheckParts, signal: AbortSignal): AsyncGenerator<CheckLine> {
+  const { identities, sts } = parts;
+  if (identities.base === identities.acting) return;
+  try {
+    const caller = await sts.callerIdentity(await identities.base.current(signal), signal);
+    yield line(
+      'identity',
+      'ok',
+      `Drover signs as ${caller.arn} (account ${caller.accountId}); the role must trust it.`,
+    );
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (isAboutRights(error) || error.policy.scope === 'account')
+      yield refusal('identity', 'The signing identity', error);
+    else yield line('identity', 'unknown', `The store does not tell who signs (${error.message})`);
+  }
+}
+
+async function actingLine(
+  client: S3Client,
+  sts: Sts,
+  acting: CredentialSource,
+  signal: AbortSignal,
+): Promise<CheckLine> {
+  const credentials = await acting.current(signal);
+  try {
+    const caller = await sts.callerIdentity(credentials, signal);
+    return line('identity', 'ok', `Drover acts as ${caller.arn} (account ${caller.accountId}).`);
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    const isKnownToS3 = error.code !== 'UNAUTHENTICATED' && error.code !== 'CREDENTIALS_EXPIRED';
+    const names = isKnownToS3 ? await ownerNames(client, signal).catch(() => []) : [];
+    if (names[0] !== undefined) return line('identity', 'ok', `Drover acts as the store's user "${names[0]}".`);
+    if (!isKnownToS3) return refusal('identity', 'The credentials were not accepted', error);
+    return line(
+      'identity',
+      'unknown',
+      `The store does not tell who acts; signed with ${credentials.keys.accessKeyId}.`,
+    );
+  }
+}
+
+async function worksWithoutExternalId(parts: CheckParts, roleArn: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const base = await parts.identities.base.current(signal);
+    await parts.sts.assumeRole({ roleArn, externalId: null }, base, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function bucketsLine(client: S3Client, signal: AbortSignal): Promise<CheckLine> {
+  try {
+    await client.run({
+      method: 'GET',
+      bucket: null,
+      key: null,
+      query: [['max-buckets', '1']],
+      operation: 'LIST',
+      signal,
+    });
+    return line('list', 'ok', 'The buckets of the account can be listed.');
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (error.code !== 'PERMISSION_DENIED') return refusal('list', 'Listing the buckets failed', error);
+    const message = 'The buckets cannot be listed; name one under "Restrict to bucket" or in each place.';
+    return line('list', 'warning', message, { field: 'bucket' });
+  }
+}
+
+async function list(
+  client: S3Client,
+  place: Place,
+  signal: AbortSignal,
+): Promise<{ line: CheckLine; first: Entry | null; isFinal: boolean }> {
+  const query = [
+    ['encoding-type', 'url'],
+    ['list-type', '2'],
+    ['max-keys', '50'],
+    ['prefix', keyParameter(place.prefix)],
+  ] as const;
+  try {
+    const at = { bucket: place.container, prefix: place.prefix };
+    const page = await listOnce(client, at, query, { isMd5: true }, signal);
+    const first =
+      page.entries.find((entry) => entry.availability === 'online' && entry.sizeBytes > 0) ?? page.entries[0] ?? null;
+    return { line: line('list', 'ok', `${nameOf(place)} can be listed.`), first, isFinal: false };
+  } catch (thrown) {
+    return {
+      line: refusal('list', `${nameOf(place)} cannot be listed`, thrown),
+      first: null,
+      isFinal: isFinal(thrown),
+    };
+  }
+}
+
+function nameOf(place: Place): string {
+  return place.prefix === '' ? `Bucket "${place.container}"` : `"${place.prefix}" in bucket "${place.container}"`;
+}
+
+/** One byte of one object that is there. */
+async function readLine(client: S3Client, place: Place, first: Entry | null, signal: AbortSignal): Promise<CheckLine> {
+  if (first === null) return line('read', 'unknown', 'There is no object here to try reading with.');
+  try {
+    const response = await client.send({
+      method: 'GET',
+      bucket: place.container,
+      key: place.prefix + first.key,
+      headers: {
+        ...(first.sizeBytes > 0 ? { range: 'bytes=0-0' } : {}),
+        ...encryptionOfRead(client.settings),
+      },
+      operation: 'GET',
+      signal,
+    });
+    await response.discard();
+    return line('read', 'ok', 'Objects can be read.');
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (error.code === 'ARCHIVED')
+      return line('read', 'unknown', 'The first objects are archived; reading was not tried.');
+    return refusal('read', 'Objects cannot be read', error);
+  }
+}
+
+async function* writeLines(parts: CheckParts, place: Place, signal: AbortSignal): AsyncGenerator<CheckLine> {
+  const { client } = parts;
+  const name = `.drover-probe-${Buffer.from(parts.random.bytes(8)).toString('hex')}`;
+  const on = { bucket: place.container, key: place.prefix + name };
+  const content = Buffer.from('drover probe', 'utf8');
+  const put = (headers: Record<string, string>) =>
+    client.run({
+      ...on,
+      method: 'PUT',
+      headers: { ...encryptionOfWrite(client.settings), ...headers },
+      body: { sizeBytes: content.length, content },
+      operation: 'PUT',
+      signal,
+    });
+  try {
+    await put({});
+  } catch (thrown) {
+    yield refusal('write', 'Objects cannot be written', thrown);
+    return;
+  }
+  let isRemoved = false;
+  const remove = async (stop: AbortSignal) => {
+    await client.run({ ...on, method: 'DELETE', operation: 'DELETE', signal: stop });
+    isRemoved = true;
+  };
+  try {
+    yield line('write', 'ok', 'Objects can be written.');
+    yield await put({ 'x-amz-tagging': 'drover=probe' }).then(
+      () => line('tags', 'ok', 'Tags can be written.'),
+      (thrown: unknown) => refusal('tags', 'Tags cannot be written', thrown),
+    );
+    yield await remove(signal).then(
+      () => line('delete', 'ok', 'Objects can be deleted.'),
+      (thrown: unknown) => {
+        const answer = refusal('delete', 'Objects cannot be deleted, so a mirror is not possible', thrown);
+        return { ...answer, message: `${answer.message} The probe "${on.key}" remains.` };
+      },
+    );
+  } finally {
+    // Whoever stops listening half-way must not leave the probe behind.
+    if (!isRemoved) await remove(new AbortController().signal).catch(() => undefined);
+  }
+}

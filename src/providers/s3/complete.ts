@@ -1,0 +1,175 @@
+/** Makes the object of an upload visible, and finds out what happened when the answer was lost. */
+import type { PartReceipt, Upload, WriteOptions, Written } from '../../contract/provider.ts';
+import { childText } from '../../lib/xml.ts';
+import type { XmlElement } from '../../lib/xml.ts';
+import { escapeXml } from '../../lib/xml.ts';
+import { DroverError } from '../../model/errors.ts';
+import { DIGEST_KINDS } from '../../model/digest.ts';
+import type { DigestKind, Digests } from '../../model/digest.ts';
+import { conditionHeaders } from './conditions.ts';
+import { compositeOfEtag, headersOfProperties, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
+import type { Headers } from './headers.ts';
+import { replaceTags } from './tags.ts';
+import { expectedEtag, listParts, partToken, uploadToken } from './upload.ts';
+import { corrupted, writtenEntry } from './write.ts';
+import type { TargetState } from './write.ts';
+
+/** Putting ten thousand parts together may take minutes without a byte in between. */
+const PATIENCE_MS = 15 * 60_000;
+
+export async function complete(
+  state: TargetState,
+  upload: Upload,
+  receipts: readonly PartReceipt[],
+  options: WriteOptions,
+): Promise<Written> {
+  const ordered = receipts.toSorted((a, b) => a.index - b.index);
+  let headers: Headers;
+  let root: XmlElement | null = null;
+  try {
+    const answer = await send(state, upload, ordered, options);
+    headers = answer.headers;
+    root = answer.root;
+  } catch (thrown) {
+    const own = await ownResult(state, upload, ordered, options, thrown);
+    if (own === null) throw thrown;
+    headers = own;
+  }
+  return finished(state, upload, ordered, options, headers, root);
+}
+
+async function send(state: TargetState, upload: Upload, ordered: readonly PartReceipt[], options: WriteOptions) {
+  const { objects, facts } = state;
+  const { uploadId, checksum } = uploadToken(upload);
+  const judged = { absent: facts.matchOnComplete, match: facts.matchOnComplete };
+  const headers: Record<string, string> = {
+    ...(await conditionHeaders(objects, upload.key, options.expect, judged, facts, options.signal)),
+  };
+  headers['content-type'] = 'application/xml';
+  if (checksum !== null) headers['x-amz-checksum-type'] = 'FULL_OBJECT';
+  const body = Buffer.from(completionDocument(ordered, checksum), 'utf8');
+  return objects.client.document({
+    method: 'POST',
+    bucket: objects.place.bucket,
+    key: objects.fullKey(upload.key),
+    query: [['uploadId', uploadId]],
+    headers,
+    body: { sizeBytes: body.length, content: body },
+    operation: 'COMPLETE',
+    signal: options.signal,
+    idleMsMax: PATIENCE_MS,
+  });
+}
+
+export function completionDocument(ordered: readonly PartReceipt[], checksum: DigestKind | null): string {
+  const parts = ordered.map((receipt) => {
+    const token = partToken(receipt);
+    const name = checksum === null ? null : `Checksum${checksum.toUpperCase()}`;
+    const sum = name === null || token.checksum === null ? '' : `<${name}>${escapeXml(token.checksum)}</${name}>`;
+    return `<Part>${sum}<ETag>&quot;${escapeXml(token.etag)}&quot;</ETag><PartNumber>${receipt.index + 1}</PartNumber></Part>`;
+  });
+  const space = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
+  return `<CompleteMultipartUpload ${space}>${parts.join('')}</CompleteMultipartUpload>`;
+}
+
+/**
+ * After a refusal: the headers of the object when an earlier try of ours made it, `null` when not. The object is ours
+ * when its ETag can only come from our parts, or, where ETags are no digests, when it has our size and was made after
+ * the upload began; in both cases the upload itself must be gone.
+ */
+async function ownResult(
+  state: TargetState,
+  upload: Upload,
+  ordered: readonly PartReceipt[],
+  options: WriteOptions,
+  thrown: unknown,
+): Promise<Headers | null> {
+  if (!(thrown instanceof DroverError) || (thrown.code !== 'UPLOAD_LOST' && thrown.code !== 'CHANGED')) return null;
+  const { objects } = state;
+  const head = await objects.head(upload.key, [], options.signal);
+  if (head === null) return null;
+  const etag = plainEtag(head.headers['etag']);
+  const sizeBytes = ordered.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
+  if (Number(head.headers['content-length']) !== sizeBytes) return null;
+  const isOurs = isEncryptedApart(head.headers)
+    ? Date.parse(head.headers['last-modified'] ?? '') >= upload.startedAtMs - 1000
+    : etag === expectedEtag(ordered);
+  if (!isOurs) return null;
+  return (await isGone(state, upload, options.signal)) ? head.headers : null;
+}
+
+async function isGone(state: TargetState, upload: Upload, signal: AbortSignal): Promise<boolean> {
+  try {
+    await listParts(state, upload, signal);
+    return false;
+  } catch (thrown) {
+    if (thrown instanceof DroverError && thrown.code === 'UPLOAD_LOST') return true;
+    throw thrown;
+  }
+}
+
+async function finished(
+  state: TargetState,
+  upload: Upload,
+  ordered: readonly PartReceipt[],
+  options: WriteOptions,
+  headers: Headers,
+  root: XmlElement | null,
+): Promise<Written> {
+  const { objects } = state;
+  const sizeBytes = ordered.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
+  const expected = expectedEtag(ordered);
+  let etag = root === null ? plainEtag(headers['etag']) : plainEtag(childText(root, 'ETag'));
+  let known = headers;
+  // Only an ETag made from our parts proves the size; some stores answer without one at all.
+  if (etag === null || etag !== expected) {
+    const head = await objects.head(upload.key, [], options.signal);
+    if (head === null) throw new DroverError('CHANGED', `"${upload.key}" was removed right after it was written.`);
+    if (Number(head.headers['content-length']) !== sizeBytes) {
+      throw new DroverError('CHANGED', `"${upload.key}" was replaced right after it was written.`, { key: upload.key });
+    }
+    etag = plainEtag(head.headers['etag']);
+    known = head.headers;
+  }
+  const proved = root === null ? {} : digestsOfDocument(root);
+  for (const [kind, value] of Object.entries(proved) as [DigestKind, string][]) {
+    const sent = options.digests[kind];
+    if (sent !== undefined && sent !== value) {
+      await removeWritten(state, upload.key, options.signal);
+      throw corrupted(upload.key, kind);
+    }
+  }
+  const { losses } = headersOfProperties(options.properties, !objects.client.foldsMetadataNames);
+  const { tags } = options.properties;
+  if (tags !== null && Object.keys(tags).length > 0 && state.facts.tagsOnBegin !== 'honoured') {
+    await replaceTags(objects, upload.key, tags, losses, options.signal);
+  }
+  const version = headers['x-amz-version-id'];
+  const told = { ...known, ...(version === undefined ? {} : { 'x-amz-version-id': version }), etag: etag ?? '' };
+  const entry = writtenEntry(upload.key, sizeBytes, told, proved);
+  return { entry, proved, composite: compositeOfEtag(etag), losses };
+}
+
+/** Digests of the whole object in the answers to complete and copy; those over parts are left out. */
+export function digestsOfDocument(root: XmlElement): Digests {
+  if (childText(root, 'ChecksumType') === 'COMPOSITE') return {};
+  const digests: { [K in DigestKind]?: string } = {};
+  for (const kind of DIGEST_KINDS) {
+    const hex = hexOfChecksum(childText(root, `Checksum${kind.toUpperCase()}`));
+    if (hex !== null) digests[kind] = hex;
+  }
+  return digests;
+}
+
+/** Content that was just written and found wrong must not stay. */
+export async function removeWritten(state: TargetState, key: string, signal: AbortSignal): Promise<void> {
+  const { objects } = state;
+  await objects.client.run({
+    method: 'DELETE',
+    bucket: objects.place.bucket,
+    key: objects.fullKey(key),
+    operation: 'DELETE',
+    signal,
+    accept: [404],
+  });
+}

@@ -1,0 +1,121 @@
+/** Single objects: what HEAD tells, and their tags. Shared by the source and the target. */
+import type { Description } from '../../contract/provider.ts';
+import { childText, child, children } from '../../lib/xml.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { Entry } from '../../model/entry.ts';
+import type { Query, S3Client } from './client.ts';
+import { encryptionOfRead } from './encryption.ts';
+import { entryOfHeaders, isEncryptedApart, propertiesOfHeaders } from './headers.ts';
+import type { Headers } from './headers.ts';
+import type { EtagTrust, ListPlace } from './listing.ts';
+
+export interface Head {
+  readonly status: number;
+  readonly headers: Headers;
+}
+
+/** One place of one account. */
+export class Objects {
+  readonly client: S3Client;
+  readonly place: ListPlace;
+  readonly trust: EtagTrust = { isMd5: true };
+
+  constructor(client: S3Client, place: ListPlace) {
+    this.client = client;
+    this.place = place;
+  }
+
+  fullKey(key: string): string {
+    return this.place.prefix + key;
+  }
+
+  /** Names the object that an entry describes, in exactly its version. */
+  versionQuery(entry: Entry): Query {
+    return entry.identity.versionId === null ? [] : [['versionId', entry.identity.versionId]];
+  }
+
+  async head(key: string, query: Query, signal: AbortSignal): Promise<Head | null> {
+    const answer = await this.client.run({
+      method: 'HEAD',
+      bucket: this.place.bucket,
+      key: this.fullKey(key),
+      query,
+      headers: { 'x-amz-checksum-mode': 'ENABLED', ...encryptionOfRead(this.client.settings) },
+      operation: 'HEAD',
+      signal,
+      accept: [404],
+    });
+    return answer.status === 404 ? null : answer;
+  }
+
+  async stat(key: string, signal: AbortSignal): Promise<Entry | null> {
+    if (this.fullKey(key) === '') return null;
+    const head = await this.head(key, [], signal);
+    return head === null ? null : this.entryOf(key, head.headers);
+  }
+
+  /** From the answer to HEAD, or to GET of the whole object. */
+  entryOf(key: string, headers: Headers): Entry {
+    this.watch(headers);
+    const sizeBytes = Number(headers['content-length'] ?? Number.NaN);
+    if (!Number.isSafeInteger(sizeBytes)) {
+      throw new DroverError('UNAVAILABLE', `The store did not tell the size of "${key}".`, { key });
+    }
+    return entryOfHeaders(key, headers, { sizeBytes, isWholeObject: true, nowMs: this.client.time.now() });
+  }
+
+  /** Once an object's ETag was seen to be no MD5, listings of this place prove nothing by it any more. */
+  watch(headers: Headers): void {
+    if (isEncryptedApart(headers)) this.trust.isMd5 = false;
+  }
+
+  async describe(entry: Entry, signal: AbortSignal): Promise<Description> {
+    const head = await this.head(entry.key, this.versionQuery(entry), signal);
+    if (head === null) throw notFound(entry.key);
+    const found = this.entryOf(entry.key, head.headers);
+    requireSame(entry, found);
+    return { entry: withIdentity(found, entry), properties: propertiesOfHeaders(head.headers) };
+  }
+
+  async readTags(entry: Entry, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    const { root } = await this.client.document({
+      method: 'GET',
+      bucket: this.place.bucket,
+      key: this.fullKey(entry.key),
+      query: [['tagging', ''], ...this.versionQuery(entry)],
+      operation: 'TAGS',
+      signal,
+    });
+    const set = child(root, 'TagSet');
+    const tags: Record<string, string> = {};
+    for (const tag of set === null ? [] : children(set, 'Tag')) {
+      tags[childText(tag, 'Key') ?? ''] = childText(tag, 'Value') ?? '';
+    }
+    return tags;
+  }
+}
+
+/** A reading or describing answer must be the state that was named. */
+export function requireSame(entry: Entry, found: Entry): void {
+  const isSame =
+    (entry.identity.etag === null || entry.identity.etag === found.identity.etag) &&
+    entry.sizeBytes === found.sizeBytes;
+  if (!isSame) throw changed(entry.key);
+}
+
+/** A listing of current objects names no version; the entry keeps saying what it said. */
+export function withIdentity(found: Entry, asked: Entry): Entry {
+  return asked.identity.versionId === null ? found : { ...found, identity: { ...found.identity, ...versionOf(asked) } };
+}
+
+function versionOf(entry: Entry): { versionId: string | null } {
+  return { versionId: entry.identity.versionId };
+}
+
+export function changed(key: string): DroverError {
+  return new DroverError('CHANGED', `"${key}" was changed after it was listed.`, { key });
+}
+
+export function notFound(key: string): DroverError {
+  return new DroverError('NOT_FOUND', `"${key}" is not there any more.`, { key });
+}

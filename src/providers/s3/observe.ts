@@ -1,0 +1,250 @@
+/** Finds out what a store really honours, with small objects of our own that are removed again. */
+import type { Honour, TargetFacts } from '../../contract/provider.ts';
+import { hexToBase64 } from '../../lib/encode.ts';
+import { digestOf, COMPUTABLE_DIGESTS } from '../../lib/hash.ts';
+import { childText } from '../../lib/xml.ts';
+import { DroverError } from '../../model/errors.ts';
+import { DIGEST_KINDS } from '../../model/digest.ts';
+import type { DigestKind } from '../../model/digest.ts';
+import type { S3Request } from './client.ts';
+import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
+import { checksumHeader, hexOfChecksum, plainEtag } from './headers.ts';
+import type { Headers } from './headers.ts';
+import type { Objects } from './objects.ts';
+
+const CONTENT = Buffer.from('drover probe', 'utf8');
+const OTHER_ETAG = 'd41d8cd98f00b204e9800998ecf8427e';
+const OTHER_MD5 = hexToBase64(OTHER_ETAG);
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The wire code of a refusal. */
+  readonly code: string;
+}
+
+export async function observe(objects: Objects, runId: string, signal: AbortSignal): Promise<TargetFacts> {
+  const probe = new Probe(objects, runId, signal);
+  try {
+    const { etag, returned: early } = await probe.first();
+    const createOnly = await probe.createOnly();
+    const match = await probe.matchOnWrite(etag);
+    const contentMd5 = await probe.contentMd5();
+    const { checksums, returned } = await probe.checksums();
+    const parts = await probe.parts(match.quotes);
+    return {
+      observedAtMs: objects.client.time.now(),
+      createOnly,
+      matchOnWrite: match.honour,
+      matchOnComplete: parts.match,
+      matchOnDelete: await probe.matchOnDelete(match.quotes),
+      etagQuotes: match.quotes,
+      contentMd5,
+      checksums,
+      returned: [...new Set([...early, ...returned])],
+      partNumberReads: parts.partNumber,
+      tagsOnBegin: parts.tags,
+    };
+  } finally {
+    await probe.cleanUp();
+  }
+}
+
+/** What a condition that does not hold was answered with. */
+function judge(answer: Answer): Honour {
+  if (answer.status >= 200 && answer.status < 300) return 'ignored';
+  if (answer.status === 412 || answer.status === 409) return 'honoured';
+  return answer.status === 501 || answer.status === 400 ? 'refused' : 'unknown';
+}
+
+class Probe {
+  readonly #objects: Objects;
+  readonly #signal: AbortSignal;
+  readonly #name: string;
+  readonly #made = new Set<string>();
+  #uploadId: string | null = null;
+
+  constructor(objects: Objects, runId: string, signal: AbortSignal) {
+    this.#objects = objects;
+    this.#signal = signal;
+    this.#name = `.drover-probe-${runId}`;
+  }
+
+  /** A plain write: without the right to do that, nothing can be found out. */
+  async first(): Promise<{ etag: string; returned: DigestKind[] }> {
+    const answer = await this.#objects.client.run(this.#put('a', {}));
+    const etag = plainEtag(answer.headers['etag']);
+    if (etag === null) throw new DroverError('UNAVAILABLE', 'The store took an object without telling its ETag.');
+    return { etag, returned: returnedKinds(answer.headers) };
+  }
+
+  async createOnly(): Promise<Honour> {
+    return judge(await this.#try(this.#put('a', { 'if-none-match': '*' })));
+  }
+
+  /** First whether a wrong one is refused, then how a right one must be written. */
+  async matchOnWrite(etag: string): Promise<{ honour: Honour; quotes: 'quoted' | 'unquoted' }> {
+    const honour = judge(await this.#try(this.#put('a', { 'if-match': `"${OTHER_ETAG}"` })));
+    if (honour !== 'honoured') return { honour, quotes: 'quoted' };
+    if (isFine(await this.#try(this.#put('a', { 'if-match': `"${etag}"` })))) return { honour, quotes: 'quoted' };
+    const plain = await this.#try(this.#put('a', { 'if-match': etag }));
+    return isFine(plain) ? { honour, quotes: 'unquoted' } : { honour: 'refused', quotes: 'quoted' };
+  }
+
+  async contentMd5(): Promise<Honour> {
+    const answer = await this.#try(this.#put('b', { 'content-md5': OTHER_MD5 }));
+    if (isFine(answer)) return 'ignored';
+    return /Digest/i.test(answer.code) ? 'honoured' : 'refused';
+  }
+
+  async checksums(): Promise<{ checksums: TargetFacts['checksums']; returned: DigestKind[] }> {
+    const checksums: { [K in DigestKind]?: Honour } = {};
+    const returned: DigestKind[] = [];
+    for (const kind of DIGEST_KINDS) {
+      if (kind === 'md5' || !COMPUTABLE_DIGESTS.includes(kind)) continue;
+      const right = digestOf(kind, CONTENT);
+      const wrong = digestOf(kind, Buffer.from('something else', 'utf8'));
+      const [name, value] = checksumHeader(kind, wrong);
+      if (isFine(await this.#try(this.#put('b', { [name]: value })))) {
+        checksums[kind] = 'ignored';
+        continue;
+      }
+      const [, rightValue] = checksumHeader(kind, right);
+      const answer = await this.#try(this.#put('b', { [name]: rightValue }));
+      checksums[kind] = isFine(answer) ? 'honoured' : 'refused';
+      if (isFine(answer) && hexOfChecksum(answer.headers[name]) === right) returned.push(kind);
+    }
+    return { checksums, returned };
+  }
+
+  async matchOnDelete(quotes: 'quoted' | 'unquoted'): Promise<Honour> {
+    const value = quotes === 'quoted' ? `"${OTHER_ETAG}"` : OTHER_ETAG;
+    return judge(
+      await this.#try({ ...this.#on('a'), method: 'DELETE', operation: 'DELETE', headers: { 'if-match': value } }),
+    );
+  }
+
+  /** One upload of one part, onto an object that is there. */
+  async parts(quotes: 'quoted' | 'unquoted'): Promise<{ match: Honour; partNumber: Honour; tags: Honour }> {
+    const { client } = this.#objects;
+    const settings = client.settings;
+    const nothing = { match: 'unknown', partNumber: 'unknown', tags: 'unknown' } as const;
+    const begun = await client.document({
+      ...this.#on('a'),
+      method: 'POST',
+      query: [['uploads', '']],
+      headers: { 'x-amz-tagging': 'drover=probe', ...encryptionOfWrite(settings) },
+      operation: 'BEGIN',
+    });
+    const uploadId = childText(begun.root, 'UploadId');
+    if (!uploadId) return nothing;
+    this.#uploadId = uploadId;
+    const part = await this.#try({
+      ...this.#put('a', encryptionOfRead(settings)),
+      headers: encryptionOfRead(settings),
+      query: [
+        ['partNumber', '1'],
+        ['uploadId', uploadId],
+      ],
+      operation: 'PART',
+    });
+    const etag = plainEtag(part.headers['etag']);
+    if (!isFine(part) || etag === null) return nothing;
+    const wrong = quotes === 'quoted' ? `"${OTHER_ETAG}"` : OTHER_ETAG;
+    const match = judge(await this.#complete(uploadId, etag, { 'if-match': wrong }));
+    // Refused as it should be: now it has to become an object.
+    if (match !== 'ignored' && !isFine(await this.#complete(uploadId, etag, {}))) return { ...nothing, match };
+    this.#uploadId = null;
+    return { match, partNumber: await this.#partNumber(), tags: await this.#tags() };
+  }
+
+  #complete(uploadId: string, etag: string, headers: Headers): Promise<Answer> {
+    const text =
+      `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&quot;${etag}&quot;</ETag></Part>` +
+      '</CompleteMultipartUpload>';
+    const body = Buffer.from(text, 'utf8');
+    return this.#try({
+      ...this.#on('a'),
+      method: 'POST',
+      query: [['uploadId', uploadId]],
+      headers: { 'content-type': 'application/xml', ...headers },
+      body: { sizeBytes: body.length, content: body },
+      operation: 'COMPLETE',
+    });
+  }
+
+  async #partNumber(): Promise<Honour> {
+    const head = await this.#try({
+      ...this.#on('a'),
+      method: 'HEAD',
+      query: [['partNumber', '1']],
+      headers: encryptionOfRead(this.#objects.client.settings),
+      operation: 'HEAD',
+    });
+    if (!isFine(head)) return 'refused';
+    return head.status === 206 ? 'honoured' : 'ignored';
+  }
+
+  async #tags(): Promise<Honour> {
+    const head = await this.#try({
+      ...this.#on('a'),
+      method: 'HEAD',
+      headers: encryptionOfRead(this.#objects.client.settings),
+      operation: 'HEAD',
+    });
+    if (!isFine(head)) return 'unknown';
+    return Number(head.headers['x-amz-tagging-count'] ?? 0) > 0 ? 'honoured' : 'ignored';
+  }
+
+  #on(name: string): Pick<S3Request, 'bucket' | 'key' | 'signal'> {
+    const key = this.#objects.fullKey(`${this.#name}-${name}`);
+    return { bucket: this.#objects.place.bucket, key, signal: this.#signal };
+  }
+
+  #put(name: string, headers: Headers): S3Request {
+    this.#made.add(name);
+    return {
+      ...this.#on(name),
+      method: 'PUT',
+      headers: { ...encryptionOfWrite(this.#objects.client.settings), ...headers },
+      body: { sizeBytes: CONTENT.length, content: CONTENT },
+      operation: 'PUT',
+    };
+  }
+
+  /** The answer, also where it is a refusal; only troubles of the network and the account are thrown. */
+  async #try(request: S3Request): Promise<Answer> {
+    try {
+      const answer = await this.#objects.client.run(request);
+      return { ...answer, code: '' };
+    } catch (thrown) {
+      const status = thrown instanceof DroverError ? thrown.details?.['status'] : undefined;
+      if (!(thrown instanceof DroverError) || typeof status !== 'number') throw thrown;
+      if (['THROTTLED', 'UNAVAILABLE', 'CREDENTIALS_EXPIRED'].includes(thrown.code)) throw thrown;
+      return { status, headers: {}, code: String(thrown.details?.['code'] ?? '') };
+    }
+  }
+
+  /** Also after a cancellation: the probes must not stay. */
+  async cleanUp(): Promise<void> {
+    const { signal } = new AbortController();
+    const settle = async (request: S3Request) => {
+      await this.#objects.client.run(request).catch(() => undefined);
+    };
+    if (this.#uploadId !== null) {
+      const query = [['uploadId', this.#uploadId]] as const;
+      await settle({ ...this.#on('a'), method: 'DELETE', query, operation: 'ABORT', signal });
+    }
+    for (const name of this.#made) await settle({ ...this.#on(name), method: 'DELETE', operation: 'DELETE', signal });
+  }
+}
+
+function isFine(answer: Answer): boolean {
+  return answer.status >= 200 && answer.status < 300;
+}
+
+function returnedKinds(headers: Headers): DigestKind[] {
+  return COMPUTABLE_DIGESTS.filter(
+    (kind) => kind !== 'md5' && hexOfChecksum(headers[`x-amz-checksum-${kind}`]) === digestOf(kind, CONTENT),
+  );
+}

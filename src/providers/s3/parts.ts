@@ -1,0 +1,246 @@
+/** Uploads in parts: begun once, continued by whoever finds them, completed exactly once. */
+import type { PartReceipt, Parts, Upload, WriteBody, WriteOptions, Written } from '../../contract/provider.ts';
+import { hexToBase64 } from '../../lib/encode.ts';
+import { COMPUTABLE_DIGESTS, digestOf } from '../../lib/hash.ts';
+import { childText, children } from '../../lib/xml.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { DigestKind, Digests } from '../../model/digest.ts';
+import { keyParameter } from './address.ts';
+import type { Query } from './client.ts';
+import { encryptionOfRead } from './encryption.ts';
+import { checksumHeader, digestsOfEtag, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
+import type { Headers } from './headers.ts';
+import { complete } from './complete.ts';
+import { decodeListedKey } from './listing.ts';
+import { isOwn } from './owner.ts';
+import type { OwnIdentity } from './owner.ts';
+import { checkKey, corrupted, creationHeaders, isNameMixUp } from './write.ts';
+import { listParts, uploadToken } from './upload.ts';
+import type { TargetState } from './write.ts';
+
+const MIB = 1024 * 1024;
+export const OBJECT_BYTES_MAX = 10_000 * 5 * 1024 * MIB;
+const CLOCK_SLACK_MS = 15 * 60_000;
+
+export function partsFacet(state: TargetState, own: OwnIdentity): Parts {
+  return {
+    limits: {
+      partBytesMin: 5 * MIB,
+      partBytesMax: 5 * 1024 * MIB,
+      partsMax: 10_000,
+      objectBytesMax: OBJECT_BYTES_MAX,
+      equalParts: false,
+    },
+    begin: (key, _sizeBytes, _partBytes, options) => begin(state, key, options),
+    find: (key, sinceMs, signal) => find(state, own, key, sinceMs, signal),
+    put: (upload, index, body, digests, signal) => put(state, upload, index, body, digests, signal),
+    list: (upload, signal) => listParts(state, upload, signal),
+    complete: (upload, receipts, options): Promise<Written> => complete(state, upload, receipts, options),
+    abort: (upload, signal) => abort(state, upload, signal),
+  };
+}
+
+async function begin(state: TargetState, key: string, options: WriteOptions): Promise<Upload> {
+  const { objects } = state;
+  checkKey(objects, key);
+  const { headers } = creationHeaders(state, options);
+  const checksum = algorithmFor(state, options.digests);
+  if (checksum !== null) {
+    headers['x-amz-checksum-algorithm'] = checksum.toUpperCase();
+    headers['x-amz-checksum-type'] = 'FULL_OBJECT';
+  }
+  const startedAtMs = objects.client.time.now();
+  try {
+    const { root } = await objects.client.document({
+      method: 'POST',
+      bucket: objects.place.bucket,
+      key: objects.fullKey(key),
+      query: [['uploads', '']],
+      headers,
+      operation: 'BEGIN',
+      signal: options.signal,
+    });
+    const uploadId = childText(root, 'UploadId');
+    if (!uploadId) throw new DroverError('UNAVAILABLE', `The store began an upload of "${key}" without naming it.`);
+    return { key, startedAtMs, token: { uploadId, checksum } };
+  } catch (thrown) {
+    if (!(thrown instanceof DroverError) || !isNameMixUp(thrown, state, options)) throw thrown;
+    objects.client.foldsMetadataNames = true;
+    return begin(state, key, options);
+  }
+}
+
+/**
+ * Amazon computes a CRC64NVME of every upload by itself. Only where the source's whole digest is another CRC is that
+ * one asked for, because then each part must bring its own.
+ */
+function algorithmFor(state: TargetState, digests: Digests): DigestKind | null {
+  if (digests.crc64nvme !== undefined) return null;
+  const wanted: readonly DigestKind[] = ['crc32c', 'crc32'];
+  const fits = (kind: DigestKind) => digests[kind] !== undefined && state.facts.checksums[kind] === 'honoured';
+  return wanted.find((kind) => fits(kind) && COMPUTABLE_DIGESTS.includes(kind)) ?? null;
+}
+
+async function put(
+  state: TargetState,
+  upload: Upload,
+  index: number,
+  body: WriteBody,
+  digests: Digests,
+  signal: AbortSignal,
+): Promise<PartReceipt> {
+  const { objects } = state;
+  const { uploadId, checksum } = uploadToken(upload);
+  const content =
+    checksum !== null && digests[checksum] === undefined ? await inMemory(body, upload.key) : body.content;
+  const known: Digests = completed(digests, content, checksum);
+  const headers: Record<string, string> = { ...encryptionOfRead(objects.client.settings) };
+  if (known.md5 !== undefined && state.facts.contentMd5 !== 'refused') headers['content-md5'] = hexToBase64(known.md5);
+  if (checksum !== null) {
+    const [name, value] = checksumHeader(checksum, known[checksum] as string);
+    headers[name] = value;
+  }
+  const answer = await objects.client.run({
+    method: 'PUT',
+    bucket: objects.place.bucket,
+    key: objects.fullKey(upload.key),
+    query: partQuery(uploadId, index),
+    headers,
+    body: { sizeBytes: body.sizeBytes, content },
+    operation: 'PART',
+    signal,
+  });
+  return receiptOf(state, upload.key, index, body.sizeBytes, answer.headers, known, checksum);
+}
+
+export function partQuery(uploadId: string, index: number): Query {
+  return [
+    ['partNumber', String(index + 1)],
+    ['uploadId', uploadId],
+  ];
+}
+
+function completed(given: Digests, content: WriteBody['content'], checksum: DigestKind | null): Digests {
+  if (!(content instanceof Uint8Array)) return given;
+  const known: { [K in DigestKind]?: string } = { ...given };
+  if (checksum !== null) known[checksum] ??= digestOf(checksum, content);
+  // Without any digest of the source the ETag of each part has to prove what was received.
+  if (Object.keys(known).length === 0) known.md5 = digestOf('md5', content);
+  return known;
+}
+
+/** The algorithm's value stands in a header, before the content: a stream has to be gathered first. */
+async function inMemory(body: WriteBody, key: string): Promise<Uint8Array> {
+  if (body.content instanceof Uint8Array) return body.content;
+  const whole = new Uint8Array(body.sizeBytes);
+  let at = 0;
+  for await (const chunk of body.content) {
+    if (at + chunk.length > whole.length) {
+      throw new DroverError('EXTRA_BYTES', `"${key}": a part has more than its ${body.sizeBytes} bytes.`, { key });
+    }
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  if (at < whole.length) {
+    throw new DroverError('EARLY_END', `"${key}": a part ended ${whole.length - at} bytes early.`, { key });
+  }
+  return whole;
+}
+
+function receiptOf(
+  state: TargetState,
+  key: string,
+  index: number,
+  sizeBytes: number,
+  headers: Headers,
+  sent: Digests,
+  checksum: DigestKind | null,
+): PartReceipt {
+  const etag = plainEtag(headers['etag']);
+  if (etag === null)
+    throw new DroverError('UNAVAILABLE', `"${key}": the store took part ${index + 1} without a receipt.`);
+  const proved: { [K in DigestKind]?: string } = {};
+  const ofEtag = digestsOfEtag(etag, isEncryptedApart(headers)).md5;
+  if (sent.md5 !== undefined && state.facts.contentMd5 === 'honoured') proved.md5 = sent.md5;
+  else if (sent.md5 === undefined || ofEtag === sent.md5)
+    Object.assign(proved, ofEtag === undefined ? {} : { md5: ofEtag });
+  if (checksum !== null) {
+    const returned = hexOfChecksum(headers[`x-amz-checksum-${checksum}`]);
+    if (returned !== null && returned !== sent[checksum]) throw corrupted(key, checksum);
+    proved[checksum] = sent[checksum] as string;
+  }
+  const base64 = checksum === null ? null : hexToBase64(sent[checksum] as string);
+  return { index, sizeBytes, token: { etag, checksum: base64 }, proved };
+}
+
+async function abort(state: TargetState, upload: Upload, signal: AbortSignal): Promise<void> {
+  const { objects } = state;
+  const { uploadId } = uploadToken(upload);
+  try {
+    await objects.client.run({
+      method: 'DELETE',
+      bucket: objects.place.bucket,
+      key: objects.fullKey(upload.key),
+      query: [['uploadId', uploadId]],
+      operation: 'ABORT',
+      signal,
+    });
+  } catch (thrown) {
+    const isGone = thrown instanceof DroverError && (thrown.code === 'UPLOAD_LOST' || thrown.code === 'NOT_FOUND');
+    if (!isGone) throw thrown;
+  }
+}
+
+/**
+ * Uploads carry no mark of whoever began them, so ours are known by three things together: exactly this key, begun
+ * at or after the moment we had written down, and begun by the identity that signs for us (roles sign under a session
+ * name of our own). Where the store does not name the initiator, or we do not know ourselves, nothing is ours.
+ */
+async function find(
+  state: TargetState,
+  own: OwnIdentity,
+  key: string,
+  sinceMs: number,
+  signal: AbortSignal,
+): Promise<Upload[]> {
+  const { objects } = state;
+  const fullKey = objects.fullKey(key);
+  const found: Upload[] = [];
+  let keyMarker: string | null = null;
+  let uploadMarker: string | null = null;
+  for (;;) {
+    const query: Query[number][] = [
+      ['encoding-type', 'url'],
+      ['max-uploads', '1000'],
+      ['prefix', keyParameter(fullKey)],
+      ['uploads', ''],
+    ];
+    if (keyMarker !== null) query.push(['key-marker', keyParameter(keyMarker)]);
+    if (uploadMarker !== null) query.push(['upload-id-marker', uploadMarker]);
+    const { root } = await objects.client.document({
+      method: 'GET',
+      bucket: objects.place.bucket,
+      key: null,
+      query,
+      operation: 'LIST',
+      signal,
+    });
+    const isEncoded = childText(root, 'EncodingType') === 'url';
+    for (const element of children(root, 'Upload')) {
+      const startedAtMs = Date.parse(childText(element, 'Initiated') ?? '');
+      const uploadId = childText(element, 'UploadId');
+      const isKey = decodeListedKey(childText(element, 'Key') ?? '', isEncoded) === fullKey;
+      if (!isKey || !uploadId || !(startedAtMs >= sinceMs - CLOCK_SLACK_MS)) continue;
+      if (!(await isOwn(own, element, signal))) continue;
+      const algorithm = childText(element, 'ChecksumAlgorithm')?.toLowerCase() ?? '';
+      const checksum = algorithm === 'crc32' || algorithm === 'crc32c' ? algorithm : null;
+      found.push({ key, startedAtMs, token: { uploadId, checksum } });
+    }
+    const next: string | null = childText(root, 'NextKeyMarker') || null;
+    if (childText(root, 'IsTruncated') !== 'true' || next === null) return found;
+    keyMarker = decodeListedKey(next, isEncoded);
+    uploadMarker = childText(root, 'NextUploadIdMarker') || null;
+    // Keys come in order and the exact one is first: what follows merely begins like it.
+    if (keyMarker !== fullKey) return found;
+  }
+}

@@ -1,0 +1,118 @@
+/** Writing to a bucket. */
+import type { Page, ScanRange, Target, TargetFacts, TargetTraits } from '../../contract/provider.ts';
+import { ALL_NAMES } from '../../model/names.ts';
+import { keyLengthBytes } from '../../model/key.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { Entry } from '../../model/entry.ts';
+import { AMAZON_FACTS, UNKNOWN_FACTS, quoteEtag } from './conditions.ts';
+import { copyFacet, propertiesFacet } from './copy.ts';
+import { METADATA_BYTES_MAX, TAGS_MAX } from './headers.ts';
+import { scanCurrent } from './listing.ts';
+import { changed } from './objects.ts';
+import type { Objects } from './objects.ts';
+import { observe } from './observe.ts';
+import type { OwnIdentity } from './owner.ts';
+import { partsFacet } from './parts.ts';
+import { sourceTraits } from './source.ts';
+import { write } from './write.ts';
+import type { TargetState } from './write.ts';
+
+const KEY_BYTES_MAX = 1024;
+const GIB = 1024 * 1024 * 1024;
+
+export const targetTraits: TargetTraits = {
+  order: sourceTraits.order,
+  seek: sourceTraits.seek,
+  listedDigests: sourceTraits.listedDigests,
+  timePrecisionMs: sourceTraits.timePrecisionMs,
+  keepsSourceTime: false,
+  carries: sourceTraits.carries,
+  facets: ['parts', 'removal', 'properties', 'tags', 'serverSideCopy'],
+  names: { ...ALL_NAMES, keyBytesMax: KEY_BYTES_MAX, invalidUtf8: false },
+  writeBytesMax: 5 * GIB,
+  provableDigests: ['sha256', 'crc64nvme', 'crc32c', 'crc32', 'sha1', 'md5'],
+  metadataBytesMax: METADATA_BYTES_MAX,
+  tagsMax: TAGS_MAX,
+};
+
+export interface TargetGiven {
+  readonly objects: Objects;
+  readonly facts: TargetFacts | null;
+  readonly runId: string;
+  /** The fingerprint of the account. */
+  readonly account: string;
+  readonly own: OwnIdentity;
+}
+
+export function openTarget(given: TargetGiven): Target {
+  const { objects } = given;
+  const state: TargetState = {
+    objects,
+    facts: given.facts ?? (objects.client.isAmazon ? AMAZON_FACTS : UNKNOWN_FACTS),
+    unsure: new Map(),
+  };
+  return {
+    traits: traitsOf(objects),
+    get facts() {
+      return state.facts;
+    },
+    facets: {
+      parts: partsFacet(state, given.own),
+      removal: { remove: (entry, signal) => remove(state, entry, signal) },
+      properties: propertiesFacet(state),
+      tags: { read: (entry, signal) => objects.readTags(entry, signal) },
+      serverSideCopy: copyFacet(state, given.account),
+    },
+    scan(range: ScanRange, signal: AbortSignal): AsyncIterable<Page> {
+      return scanCurrent(objects.client, objects.place, range, objects.trust, signal);
+    },
+    stat: (key, signal) => objects.stat(key, signal),
+    describe: (entry, signal) => objects.describe(entry, signal),
+    write: (key, body, options) => write(state, key, body, options),
+    async observe(signal) {
+      state.facts = await observe(objects, given.runId, signal);
+      return state.facts;
+    },
+    async [Symbol.asyncDispose]() {
+      // The account owns the connections.
+    },
+  };
+}
+
+/** The prefix of the place takes its share of the longest name. */
+function traitsOf(objects: Objects): TargetTraits {
+  const prefixBytes = keyLengthBytes(objects.place.prefix);
+  const names = {
+    ...targetTraits.names,
+    keyBytesMax: KEY_BYTES_MAX - prefixBytes,
+    invalidUtf8: !objects.client.isAmazon,
+  };
+  return { ...targetTraits, names };
+}
+
+async function remove(state: TargetState, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {
+  const { objects, facts } = state;
+  const { etag } = entry.identity;
+  const headers: Record<string, string> = {};
+  if (etag !== null && facts.matchOnDelete === 'honoured') {
+    headers['if-match'] = quoteEtag(etag, facts);
+  } else {
+    const found = await objects.stat(entry.key, signal);
+    if (found === null) return 'absent';
+    if (etag !== null && found.identity.etag !== etag) throw changed(entry.key);
+  }
+  try {
+    await objects.client.run({
+      method: 'DELETE',
+      bucket: objects.place.bucket,
+      key: objects.fullKey(entry.key),
+      headers,
+      operation: 'DELETE',
+      signal,
+    });
+    return 'removed';
+  } catch (thrown) {
+    if (thrown instanceof DroverError && thrown.code === 'NOT_FOUND') return 'absent';
+    throw thrown;
+  }
+}
