@@ -23,7 +23,9 @@ if (existsSync(`${root}/src/main.ts`)) {
   });
   mkdirSync(`${root}/dist`, { recursive: true });
   // The map first: a bundle in place always finds one.
-  const files = result.outputFiles.toSorted((a, b) => Number(b.path.endsWith('.map')) - Number(a.path.endsWith('.map')));
+  const files = result.outputFiles.toSorted(
+    (a, b) => Number(b.path.endsWith('.map')) - Number(a.path.endsWith('.map')),
+  );
   for (const file of files) {
     const temporary = `${file.path}.${process.pid}`;
     writeFileSync(temporary, file.contents);

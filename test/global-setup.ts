@@ -1,10 +1,11 @@
 /** Starts what the tests need from npm packages, finds real servers, and says at the end what was not there. */
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import type { RgwServer, Servers } from './servers.ts';
 
@@ -12,13 +13,15 @@ const require = createRequire(import.meta.url);
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const azurite = await startAzurite();
-  const rgw = await findRgw();
+  const started = await startRgw();
+  const rgw = started.server;
   const missing: string[] = [];
   if (rgw === null) missing.push('Ceph RGW (npm run test:setup installs it)');
   const servers: Servers = { azurite: azurite.server, rgw, missing };
   project.provide('servers', servers);
   return async () => {
     azurite.stop();
+    started.stop();
     for (const name of missing) process.stderr.write(`NOT RUN: tests against ${name}\n`);
     if (missing.length > 0 && process.env['DROVER_TEST_ALL'] === '1') process.exitCode = 1;
   };
@@ -63,9 +66,26 @@ async function startAzurite() {
   };
 }
 
-async function findRgw(): Promise<RgwServer | null> {
+interface StartedRgw {
+  readonly server: RgwServer | null;
+  readonly stop: () => void;
+}
+
+/** One that runs already (its `rgw.json` stands in a known folder), else one of our own if Ceph is installed. */
+async function startRgw(): Promise<StartedRgw> {
+  const folder = process.env['DROVER_TEST_DIR'] ?? join(tmpdir(), 'drover-test');
+  const running = await readRgw(folder);
+  if (running !== null) return { server: running, stop: () => undefined };
+  if (!existsSync('/usr/bin/radosgw')) return { server: null, stop: () => undefined };
+  const own = mkdtempSync(join(tmpdir(), 'drover-ceph-'));
+  const script = fileURLToPath(new URL('../scripts/servers/ceph.sh', import.meta.url));
+  const port = await freePort();
+  execFileSync('bash', [script, 'up', own, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return { server: await readRgw(own), stop: () => execFileSync('bash', [script, 'down', own], { stdio: 'ignore' }) };
+}
+
+async function readRgw(folder: string): Promise<RgwServer | null> {
   try {
-    const folder = process.env['DROVER_TEST_DIR'] ?? join(tmpdir(), 'drover-test');
     const server = JSON.parse(readFileSync(join(folder, 'rgw.json'), 'utf8')) as RgwServer;
     await answers(server.endpoint, 2_000);
     return server;
