@@ -27,7 +27,8 @@ export function createFormat(locale: string, timeZone: string | undefined): Form
   const short = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
   // The sentences are English, so their plural forms are.
   const rules = new Intl.PluralRules('en');
-  const moment = new Intl.DateTimeFormat(locale, {
+  // English sentences say the day first everywhere; numbers keep the region's form.
+  const moment = new Intl.DateTimeFormat(locale.startsWith('en') ? 'en-GB' : locale, {
     day: 'numeric',
     month: 'short',
     year: 'numeric',

@@ -44,7 +44,7 @@ test('counts, speeds, plurals, times', () => {
   expect(format.speed(104_000_000.4)).toBe('104 MB/s');
   expect(format.plural(1, { one: '# object', other: '# objects' })).toBe('1 object');
   expect(format.plural(3052, { one: '# object', other: '# objects' })).toBe('3,052 objects');
-  expect(format.time(Date.UTC(2026, 10, 21, 10, 11))).toBe('Nov 21, 2026, 10:11');
+  expect(format.time(Date.UTC(2026, 10, 21, 10, 11))).toBe('21 Nov 2026, 10:11');
   expect(createFormat('de-DE', 'UTC').count(1_204_311)).toBe('1.204.311');
 });
 
