@@ -192,7 +192,7 @@ export function completeUpload(call: ObjectCall): SimResponse {
       'The XML you provided was not well-formed or did not validate against our published schema',
     );
   }
-  const parts = named.map((node, i) => namedPart(call, upload, node, named[i - 1] ?? null));
+  const parts = named.map((node, i) => namedPart(upload, node, named[i - 1] ?? null));
   for (const part of parts.slice(0, -1)) {
     if (part.content.sizeBytes < call.world.partBytesMin) {
       throw new S3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
@@ -237,7 +237,7 @@ export function completeUpload(call: ObjectCall): SimResponse {
   });
 }
 
-function namedPart(call: ObjectCall, upload: Upload, node: XmlNode, previous: XmlNode | null): StoredPart {
+function namedPart(upload: Upload, node: XmlNode, previous: XmlNode | null): StoredPart {
   const number = Number(childText(node, 'PartNumber'));
   const etag = (childText(node, 'ETag') ?? '').replaceAll('"', '');
   if (previous !== null && number <= Number(childText(previous, 'PartNumber'))) {
