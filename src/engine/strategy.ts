@@ -41,7 +41,7 @@ export type Strategy =
       readonly composeSource: boolean;
       /** Over the whole content, in order. */
       readonly computeWhole: readonly DigestKind[];
-      /** Over each part; sent along with it. */
+      /** Over each part: sent along where the part is in memory, else compared with what the target returns for it. */
       readonly computePart: readonly DigestKind[];
     };
 
@@ -103,11 +103,13 @@ function inParts(input: StrategyInput, limits: PartLimits): Strategy {
   }
   const proofKind = partProofKind(input);
   const partKinds = proofKind === null ? [] : [proofKind];
-  const sourceKind = cheapestOf(knownKinds(entry.digests));
-  // The part digests combine into the source's own digest: one computation proves both legs.
-  if (proofKind !== null && COMBINABLE.includes(proofKind) && entry.digests[proofKind] !== undefined) {
-    return { ...cut, sameParts: false, composeSource: false, computeWhole: [], computePart: partKinds };
+  // Digests that combine need no pass over the whole in order: parts may come in any order, many at once.
+  const combinedKind = COMBINABLE.find((kind) => entry.digests[kind] !== undefined);
+  if (combinedKind !== undefined) {
+    const computePart = [...new Set([combinedKind, ...partKinds])];
+    return { ...cut, sameParts: false, composeSource: false, computeWhole: [], computePart };
   }
+  const sourceKind = cheapestOf(knownKinds(entry.digests));
   if (sourceKind === null && isAligned && composite !== null && COST_ORDER.includes(composite.kind)) {
     const computePart = [...new Set([composite.kind, ...partKinds])];
     return { ...cut, sameParts: false, composeSource: true, computeWhole: [], computePart };
@@ -116,11 +118,18 @@ function inParts(input: StrategyInput, limits: PartLimits): Strategy {
   return { ...cut, sameParts: false, composeSource: false, computeWhole, computePart: partKinds };
 }
 
-/** The kind of digest to send with each part: one that gives the source's digest too, else the cheapest, MD5 last. */
+/**
+ * The kind of digest that proves a part: the source's own where it combines; else one that the target returns by
+ * itself; else MD5 where ETags are made of it; else one that must be sent along; what was never tried comes last.
+ */
 function partProofKind(input: StrategyInput): DigestKind | null {
+  const { entry, facts, target } = input;
   const kinds = provableKinds(input).filter((kind) => COST_ORDER.includes(kind));
   const combinable = COMBINABLE.filter((kind) => kinds.includes(kind));
-  return combinable.find((kind) => input.entry.digests[kind] !== undefined) ?? combinable[0] ?? cheapestOf(kinds);
+  const known = combinable.find((kind) => entry.digests[kind] !== undefined && isSeen(input, kind));
+  const returned = combinable.find((kind) => facts.returned.includes(kind));
+  const isMd5Etag = hasMd5Etags(target) && (isSeen(input, 'md5') || isUsable(honourOf(facts, 'md5')));
+  return known ?? returned ?? (isMd5Etag ? 'md5' : null) ?? combinable[0] ?? cheapestOf(kinds);
 }
 
 /** What must be computed over the bytes so that both legs are proved with what the target can prove. */
@@ -163,7 +172,16 @@ function provableKinds(input: StrategyInput): readonly DigestKind[] {
 
 /** Kinds the target computes by itself and returns, so that they may be known only after the content went. */
 function returnedKinds({ target, facts }: StrategyInput): readonly DigestKind[] {
-  return target.provableDigests.filter((kind) => facts.returned.includes(kind));
+  const returned = target.provableDigests.filter((kind) => facts.returned.includes(kind));
+  // Stores that compute a digest nobody sent choose CRC64NVME; some repeat the others only when they were sent.
+  if (returned.includes('crc64nvme')) return ['crc64nvme'];
+  const isMd5Etag = hasMd5Etags(target) && honourOf(facts, 'md5') === 'honoured';
+  return returned.length === 0 && isMd5Etag ? ['md5'] : returned;
+}
+
+/** S3's way: the ETag of an object that was written in one request is its MD5. */
+function hasMd5Etags(target: TargetTraits): boolean {
+  return (target.compositeDigests ?? []).includes('md5') && target.provableDigests.includes('md5');
 }
 
 function isSeen({ facts }: Pick<StrategyInput, 'facts'>, kind: DigestKind): boolean {
