@@ -44,9 +44,11 @@ export async function wire(answer: (socket: Socket, head: string, connection: nu
       socket.on('data', (chunk) => {
         seen += chunk.toString('latin1');
         for (let end = seen.indexOf('\r\n\r\n'); end >= 0; end = seen.indexOf('\r\n\r\n')) {
-          const head = seen.slice(0, end + 4);
+          // What stands before it is the rest of an earlier request's body.
+          const start = seen.search(/[A-Z]+ \S+ HTTP\/1\.1\r\n/);
+          const head = seen.slice(Math.max(0, start), end + 4);
           seen = '';
-          if (!/^[A-Z]+ \S+ HTTP/.test(head)) continue;
+          if (start < 0) continue;
           heads.push(head);
           answer(socket, head, connection);
         }

@@ -39,37 +39,52 @@ function certificatesIn(text: string): string[] {
   });
 }
 
+/** A connection on its way; destroying it ends the attempt with an error. */
+export interface Connecting {
+  destroy(error: Error): void;
+}
+
+export type Connector = (wanted: buildConnector.Options, callback: buildConnector.Callback) => Connecting;
+
 /** For undici's clients. Every failure is a DroverError UNREACHABLE that names the host and the reason. */
 export function connectorFor(options: {
   readonly origin: string;
   /** Tunnels through it; `null` connects to the origin itself. */
   readonly proxy: Proxy | null;
   readonly authorities: () => SecureContext;
-}): buildConnector.connector {
+}): Connector {
   const { proxy, authorities } = options;
   const url = new URL(options.origin);
-  let connect: buildConnector.connector | null = null;
-  const open = (wanted: buildConnector.Options, callback: buildConnector.Callback): void => {
+  let connect: Connector | null = null;
+  const open: Connector = (wanted, callback) => {
+    // undici's connector gives back its socket, which the types leave out.
     connect ??= buildConnector({
       allowH2: false,
       timeout: CONNECT_MS_MAX,
       autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
       ...(url.protocol === 'https:' ? { secureContext: authorities() } : {}),
-    } as buildConnector.BuildOptions);
+    } as buildConnector.BuildOptions) as unknown as Connector;
     // Named here, because undici would take the name from a `host` header that may be another's behind a proxy.
-    connect({ ...wanted, ...(isIP(bareHost(url)) === 0 ? { servername: url.hostname } : {}) }, (error, socket) => {
+    const servername = isIP(bareHost(url)) === 0 ? { servername: url.hostname } : {};
+    return connect({ ...wanted, ...servername }, (error, socket) => {
       if (error !== null) callback(connectFailure(error, url), null);
       else callback(null, socket);
     });
   };
-  if (proxy === null) return open;
+  return proxy === null ? open : tunneling(proxy, url, authorities, open);
+}
+
+function tunneling(proxy: Proxy, url: URL, authorities: () => SecureContext, open: Connector): Connector {
   const hostAndPort = `${url.hostname}:${url.port === '' ? '443' : url.port}`;
   return (wanted, callback) => {
+    const stop = new AbortController();
+    let inner: Connecting = { destroy: (error) => stop.abort(error) };
     const secureContext = proxy.origin.startsWith('https:') ? authorities() : null;
-    openTunnel({ proxy, hostAndPort, connectMsMax: CONNECT_MS_MAX, secureContext }).then(
-      (httpSocket) => open({ ...wanted, httpSocket } as buildConnector.Options, callback),
+    openTunnel({ proxy, hostAndPort, connectMsMax: CONNECT_MS_MAX, secureContext, signal: stop.signal }).then(
+      (httpSocket) => (inner = open({ ...wanted, httpSocket } as buildConnector.Options, callback)),
       (error: unknown) => callback(connectFailure(error, new URL(proxy.origin)), null),
     );
+    return { destroy: (error) => inner.destroy(error) };
   };
 }
 

@@ -19,6 +19,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private readonly request: HttpRequest;
   private readonly outgoing: OutgoingStream | null;
   private readonly onFreed: () => void;
+  private readonly onNotWanted: (error: DroverError) => void;
   private readonly host: string;
   private readonly watch: SilenceWatch;
   private readonly stop: () => void;
@@ -29,11 +30,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private failure: DroverError | null = null;
   private isLost = false;
 
-  /** `onFreed` is called exactly once, when the connection can carry another request. */
-  constructor(request: HttpRequest, outgoing: OutgoingStream | null, onFreed: () => void) {
+  /**
+   * `onFreed` is called exactly once, when the connection can carry another request; `onNotWanted` when there is no
+   * connection yet and none is needed any more.
+   */
+  constructor(
+    request: HttpRequest,
+    outgoing: OutgoingStream | null,
+    lane: { readonly onFreed: () => void; readonly onNotWanted: (error: DroverError) => void },
+  ) {
     this.request = request;
     this.outgoing = outgoing;
-    this.onFreed = onFreed;
+    this.onFreed = lane.onFreed;
+    this.onNotWanted = lane.onNotWanted;
     this.host = new URL(request.origin).host;
     const idleMsMax = request.idleMsMax ?? IDLE_MS_MAX;
     this.watch = new SilenceWatch(idleMsMax, () => {
@@ -114,6 +123,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // Still waiting for the connection: the caller is told now, and undici when it gets there.
     this.settle();
     this.reject(error);
+    this.onNotWanted(error);
   }
 
   private settle(): void {

@@ -1,5 +1,6 @@
 /** Connections to one origin: each carries one request at a time and is kept for the next one. */
-import { Client, type buildConnector } from 'undici';
+import { Client } from 'undici';
+import type { Connecting, Connector } from './http-connect.ts';
 import { cancelled, throwIfCancelled } from './system.ts';
 
 /** Services close idle connections after 5 to 20 seconds; leaving first saves the request that would meet that. */
@@ -12,6 +13,8 @@ export interface Lane {
   readonly client: Client;
   /** Requests that the present connection has carried; above 0 the service may have closed it meanwhile. */
   carried: number;
+  /** The connection that is being opened now. */
+  connecting: Connecting | null;
 }
 
 interface Waiter {
@@ -22,14 +25,14 @@ interface Waiter {
 
 export class Lanes {
   private readonly origin: string;
-  private readonly connect: buildConnector.connector;
+  private readonly connect: Connector;
   private readonly lanesMax: number;
   private readonly idle: Lane[] = [];
   private readonly waiters = new Set<Waiter>();
   private count = 0;
   private isClosed = false;
 
-  constructor(origin: string, connect: buildConnector.connector, lanesMax: number) {
+  constructor(origin: string, connect: Connector, lanesMax: number) {
     this.origin = origin;
     this.connect = connect;
     this.lanesMax = Math.max(1, lanesMax);
@@ -69,7 +72,12 @@ export class Lanes {
 
   private open(): Lane {
     const client = new Client(this.origin, {
-      connect: this.connect,
+      connect: (wanted, callback) => {
+        lane.connecting = this.connect(wanted, (...outcome) => {
+          lane.connecting = null;
+          callback(...outcome);
+        });
+      },
       allowH2: false,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -79,7 +87,7 @@ export class Lanes {
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    const lane: Lane = { client, carried: 0 };
+    const lane: Lane = { client, carried: 0, connecting: null };
     client.on('connect', () => (lane.carried = 0));
     this.count++;
     return lane;

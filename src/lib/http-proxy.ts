@@ -43,8 +43,9 @@ export function openTunnel(options: {
   readonly hostAndPort: string;
   readonly connectMsMax: number;
   readonly secureContext: SecureContext | null;
+  readonly signal: AbortSignal;
 }): Promise<Socket> {
-  const { proxy, hostAndPort, connectMsMax, secureContext } = options;
+  const { proxy, hostAndPort, connectMsMax, secureContext, signal } = options;
   const url = new URL(proxy.origin);
   const headers: Record<string, string> = { host: hostAndPort };
   if (proxy.authorization !== null) headers['proxy-authorization'] = proxy.authorization;
@@ -56,6 +57,7 @@ export function openTunnel(options: {
       path: hostAndPort,
       headers,
       agent: false,
+      signal,
       ...(secureContext === null ? {} : { secureContext }),
     });
     request.setTimeout(connectMsMax, () => {

@@ -3,6 +3,8 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import type { DroverError } from '../model/errors.ts';
+import { seededRandom } from './fake-world.ts';
 import type { HttpRequest } from './transport.ts';
 import { httpServer, listening, OK, put, request, streamOf, text, transport, wire } from '../../test/wire.ts';
 
@@ -209,6 +211,59 @@ describe('ending early', () => {
     later.abort();
     await expect(reading).rejects.toMatchObject(isCancelled);
     expect(await text(await client.send(request(server.origin)))).toBe('ok');
+  });
+
+  test('a connection that is still being opened is given up at once', async () => {
+    const { promise: isGivenUp, resolve: givenUp } = Promise.withResolvers<unknown>();
+    const { promise: isOpening, resolve: opening } = Promise.withResolvers<unknown>();
+    // It takes connections and never begins with TLS.
+    const mute = createServer((socket) => socket.on('data', opening).on('close', givenUp));
+    const origin = `https://${await listening(mute)}`;
+    const stop = new AbortController();
+    const client = transport(1);
+    const sending = client.send(request(origin, { signal: stop.signal }));
+    const queued = client.send(request(origin, { signal: stop.signal }));
+    await isOpening;
+    stop.abort();
+    for (const outcome of await Promise.allSettled([sending, queued])) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CANCELLED' } });
+    }
+    await isGivenUp;
+  });
+
+  test('whatever happens to requests, in any mixture, their connections can be used again', async () => {
+    const ways = ['/ok', '/mute', '/reset', '/cut', '/stall', '/early'];
+    const server = await wire((socket, head) => {
+      if (head.includes('/ok')) socket.write(OK);
+      if (head.includes('/reset')) socket.resetAndDestroy();
+      if (head.includes('/cut')) socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc');
+      if (head.includes('/stall')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc');
+      if (head.includes('/early')) socket.write('HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\nno');
+    });
+    const random = seededRandom(1);
+    const client = transport(3);
+    const outcomes = new Set<string>();
+    const one = async (): Promise<void> => {
+      const path = ways[Math.floor(random.fraction() * ways.length)] as string;
+      const stop = new AbortController();
+      const body = random.fraction() < 0.5 ? put(200_000, streamOf(Array(20).fill('x'.repeat(10_000))).content) : {};
+      const sending = client.send(request(server.origin, { ...body, path, signal: stop.signal, idleMsMax: 60 }));
+      if (random.fraction() < 0.3) setTimeout(() => stop.abort(), random.fraction() * 30);
+      try {
+        const response = await sending;
+        outcomes.add(String(response.status));
+        if (random.fraction() < 0.3) return await response.discard();
+        await response.bytes(1000);
+      } catch (error) {
+        outcomes.add((error as DroverError).code);
+      }
+    };
+    await Promise.all(Array.from({ length: 300 }, one));
+    expect([...outcomes].toSorted()).toEqual(['200', '403', 'CANCELLED', 'EARLY_END', 'TIMED_OUT', 'UNAVAILABLE']);
+    const after = Array.from({ length: 6 }, async () =>
+      text(await client.send(request(server.origin, { path: '/ok' }))),
+    );
+    expect(await Promise.all(after)).toEqual(Array.from({ length: 6 }, () => 'ok'));
   });
 
   test('a closed transport leaves no connection', async () => {

@@ -113,10 +113,13 @@ interface Dispatched {
 function dispatch(lane: Lane, route: Route, request: HttpRequest, mayRepeat: boolean): Dispatched {
   let isKept = false;
   const outgoing = outgoingOf(request.body, (state) => exchange.onProgress(state));
-  const exchange: Exchange = new Exchange(request, outgoing instanceof OutgoingStream ? outgoing : null, () => {
-    isKept = mayRepeat && lane.carried > 0 && exchange.isLostUnanswered();
-    lane.carried++;
-    if (!isKept) route.lanes.release(lane);
+  const exchange: Exchange = new Exchange(request, outgoing instanceof OutgoingStream ? outgoing : null, {
+    onFreed() {
+      isKept = mayRepeat && lane.carried > 0 && exchange.isLostUnanswered();
+      lane.carried++;
+      if (!isKept) route.lanes.release(lane);
+    },
+    onNotWanted: (error) => lane.connecting?.destroy(error),
   });
   lane.client.dispatch(
     {
