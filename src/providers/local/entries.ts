@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
 import { entryOf, type Entry, type Identity } from '../../model/entry.ts';
 import { keyFromBytes } from '../../model/key.ts';
-import { isAbsent } from './errors.ts';
+import { isAbsent, isLink } from './errors.ts';
 import { keyProblem, parseOwnName, shown } from './names.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Folder, Root } from './root.ts';
@@ -56,7 +56,7 @@ export async function parentOrNull(root: Root, key: string) {
   try {
     return await root.parent(key);
   } catch (error) {
-    if (isAbsent(error) || (error instanceof DroverError && error.code === 'UNREPRESENTABLE')) return null;
+    if (isAbsent(error) || isLink(error)) return null;
     throw error;
   }
 }

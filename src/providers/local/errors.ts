@@ -29,7 +29,7 @@ export const ERRNO: Readonly<Record<string, Meaning>> = {
   EISDIR: { code: 'UNREPRESENTABLE', words: 'a folder stands where a file is needed' },
   ENOTEMPTY: { code: 'UNREPRESENTABLE', words: 'a folder that is not empty stands there' },
   EEXIST: { code: 'UNREPRESENTABLE', words: 'something else stands there' },
-  ELOOP: { code: 'UNREPRESENTABLE', words: 'a symbolic link stands there, and Drover does not follow it' },
+  ELOOP: { code: 'UNREPRESENTABLE', words: 'a symbolic link stands on the way, and Drover does not follow it' },
   EFBIG: { code: 'TOO_LARGE', words: 'the file system holds no file of this size' },
   EIO: { code: 'UNAVAILABLE', words: 'the disk reported a fault' },
   ESTALE: { code: 'UNAVAILABLE', words: 'the network file system lost it' },
@@ -61,6 +61,11 @@ export function fromErrno(thrown: unknown, doing: string, key: string | null): D
 export function errnoOf(thrown: unknown): string | null {
   const code = (thrown as { code?: unknown } | null)?.code;
   return typeof code === 'string' && !(thrown instanceof DroverError) ? code : null;
+}
+
+/** A symbolic link stands in the path. */
+export function isLink(thrown: unknown): boolean {
+  return errnoOf(thrown) === 'ELOOP';
 }
 
 /** Nothing is there, or something on the way to it is no folder. */

@@ -90,7 +90,7 @@ export class Root {
       const where = hasHandlePaths
         ? await readlink(`${HANDLES}/${handle.fd}`, { encoding: 'buffer' })
         : await realpath(path, { encoding: 'buffer' });
-      if (!where.equals(path)) throw leavesRoot(key);
+      if (!where.equals(path)) throw linkOnTheWay(path);
       return new Folder(handle, path);
     } catch (error) {
       await handle.close();
@@ -211,7 +211,7 @@ async function makeDurably(path: Buffer, parent: Folder): Promise<void> {
   await parent.sync();
 }
 
-function leavesRoot(key: string): DroverError {
-  const words = `A symbolic link stands on the way to ${shown(key)}, and Drover does not follow it.`;
-  return new DroverError('UNREPRESENTABLE', words, { key });
+/** As the system says it of a link at the end of a path, so that both are handled alike. */
+function linkOnTheWay(path: Buffer): Error {
+  return Object.assign(new Error(`a symbolic link stands on the way to ${path.toString()}`), { code: 'ELOOP' });
 }

@@ -11,7 +11,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { compareKeys, isWithin, keyAfter } from '../../model/key.ts';
 import { fileEntry, folderEntry, nameOf } from './entries.ts';
-import { fromErrno, isAbsent } from './errors.ts';
+import { fromErrno, isAbsent, isLink } from './errors.ts';
 import { parseOwnName, shown } from './names.ts';
 import type { Folder, Root } from './root.ts';
 
@@ -190,10 +190,6 @@ async function lstatOrGone(folder: Folder, name: string): Promise<BigIntStats | 
     if (isAbsent(error)) return null;
     throw error;
   }
-}
-
-function isLink(error: unknown): boolean {
-  return error instanceof DroverError && error.code === 'UNREPRESENTABLE';
 }
 
 /** Whether anything at or below the folder can be in the range. */

@@ -3,7 +3,7 @@ import { opendir, unlink } from 'node:fs/promises';
 import type { Place } from '../../contract/provider.ts';
 import { throwIfCancelled } from '../../lib/system.ts';
 import { nameOf } from './entries.ts';
-import { fromErrno, isAbsent } from './errors.ts';
+import { fromErrno, isAbsent, isLink } from './errors.ts';
 import { readJournal } from './journal.ts';
 import { parseOwnName, shown } from './names.ts';
 import { resolveRoot, type Root } from './root.ts';
@@ -26,7 +26,8 @@ export async function sweepLeftovers(place: Place, runId: string, options: Sweep
     try {
       removedCount += await sweepFolder(root, key, runId, options, waiting);
     } catch (error) {
-      if (!isAbsent(error)) throw fromErrno(error, `Sweeping ${key === '' ? root.label : shown(key)}`, key);
+      if (!isAbsent(error) && !isLink(error))
+        throw fromErrno(error, `Sweeping ${key === '' ? root.label : shown(key)}`, key);
     }
   }
   return removedCount;
