@@ -1,11 +1,29 @@
 /** All checks, in the order of the matrix. */
+import { CANCELLING } from './cancelling.ts';
+import { CONFIG } from './config.ts';
+import { DISTURBING } from './disturbing.ts';
+import { errorChecks } from './errors.ts';
 import type { Check, Harness } from './harness.ts';
 import { LISTING } from './listing.ts';
+import { MANIFEST } from './manifest.ts';
 import { NAMING } from './naming.ts';
 import { PARTS } from './parts.ts';
 import { READING } from './reading.ts';
+import { REMOVAL } from './removal.ts';
 import { WRITING } from './writing.ts';
 
-export function checksOf(_harness: Harness): readonly Check[] {
-  return [...LISTING, ...NAMING, ...READING, ...WRITING, ...PARTS];
+export function checksOf(harness: Harness): readonly Check[] {
+  return [
+    ...MANIFEST,
+    ...CONFIG,
+    ...LISTING,
+    ...NAMING,
+    ...READING,
+    ...WRITING,
+    ...PARTS,
+    ...REMOVAL,
+    ...errorChecks(harness),
+    ...CANCELLING,
+    ...DISTURBING,
+  ];
 }

@@ -71,7 +71,7 @@ export class FaultTransport implements Faults {
 
   async #send(inner: Transport, request: HttpRequest): Promise<HttpResponse> {
     this.count += 1;
-    if (this.#kind === null || this.count !== this.#nth) return this.#watched(await inner.send(request), null);
+    if (this.#kind === null || this.count !== this.#nth) return this.#watched(request, await inner.send(request), null);
     const kind = this.#kind;
     this.#kind = null;
     this.hasFired = true;
@@ -94,11 +94,13 @@ export class FaultTransport implements Faults {
       case 'stall':
         throw await stalled(request.signal);
       default:
-        return this.#watched(await inner.send(request), kind);
+        return this.#watched(request, await inner.send(request), kind);
     }
   }
 
-  #watched(answer: HttpResponse, kind: FaultKind | null): HttpResponse {
+  #watched(request: HttpRequest, answer: HttpResponse, wanted: FaultKind | null): HttpResponse {
+    // An answer to HEAD has no body, only the length of what GET would give.
+    const kind = request.method === 'HEAD' ? null : wanted;
     const { status, headers } = head(answer, kind);
     const lengthBytes = Number(answer.headers['content-length'] ?? Number.NaN);
     const body = this.#counted(kind === null ? answer.body : distorted(answer.body, kind, lengthBytes));

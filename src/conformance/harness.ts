@@ -76,7 +76,7 @@ export interface Bench extends AsyncDisposable {
   readonly logged: readonly string[];
   /** Ways to disturb a store that is not behind the wrapped transport. */
   readonly faults?: Faults;
-  /** Contents that are being read and were neither finished nor left. */
+  /** Contents that are being read, where that is not behind the wrapped transport. */
   openReadings?(): number;
 }
 
@@ -89,6 +89,8 @@ export interface Trial {
   readonly place: Place;
   readonly signal: AbortSignal;
   readonly faults: Faults | null;
+  /** Contents that are being read and were neither finished nor left. */
+  openReadings(): number;
   /** How production repeats an operation; `null` in the plain pass. */
   readonly retry: (<T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>) | null;
   source(place?: Place): Promise<Source>;

@@ -16,6 +16,17 @@ export function bytesOf(text: string): Uint8Array {
 
 /** Bytes that differ everywhere, always the same for a name: shifted or mixed-up content shows. */
 export function contentOf(name: string, sizeBytes: number): Uint8Array {
+  const id = `${sizeBytes} ${name}`;
+  const made = large.get(id) ?? generated(name, sizeBytes);
+  if (sizeBytes >= LARGE_BYTES) large.set(id, made);
+  return made.slice();
+}
+
+/** Making large contents takes longer than copying them. */
+const LARGE_BYTES = 1_000_000;
+const large = new Map<string, Uint8Array>();
+
+function generated(name: string, sizeBytes: number): Uint8Array {
   const bytes = new Uint8Array(sizeBytes);
   let state = crc32(name) | 1;
   for (let i = 0; i < sizeBytes; i++) {

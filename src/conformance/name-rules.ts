@@ -7,8 +7,6 @@ import { keyLengthBytes } from '../model/key.ts';
 export function canHold(rules: NameRules, fullKey: string): boolean {
   const points = Array.from(fullKey, (character) => character.codePointAt(0) as number);
   const segments = fullKey.replace(/\/$/, '').split('/');
-  const isDots = (segment: string): boolean => segment === '.' || segment === '..';
-  const fits = (value: number, max: number | null): boolean => max === null || value <= max;
   return (
     fullKey !== '' &&
     fits(keyLengthBytes(fullKey), rules.keyBytesMax) &&
@@ -23,6 +21,14 @@ export function canHold(rules: NameRules, fullKey: string): boolean {
     (rules.invalidUtf8 || fullKey.isWellFormed()) &&
     !points.some((point) => rules.forbidden.some((range) => point >= range.from && point <= range.to))
   );
+}
+
+function isDots(segment: string): boolean {
+  return segment === '.' || segment === '..';
+}
+
+function fits(value: number, max: number | null): boolean {
+  return max === null || value <= max;
 }
 
 /** Rules for seeding: those of the target side, or everything where the provider is a source only. */

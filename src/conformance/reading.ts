@@ -262,7 +262,7 @@ export const READING: readonly Check[] = [
           break;
         }
       }
-      assert.equal(trial.bench.openReadings?.() ?? 0, 0, 'contents that nobody reads any more are still open');
+      assert.equal(trial.openReadings(), 0, 'contents that nobody reads any more are still open');
       sameBytes(await contentRead(await source.read(entry, range, trial.signal)), content, 'afterwards');
     },
   },

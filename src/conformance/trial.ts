@@ -29,6 +29,7 @@ export async function runCheck(check: Check, harness: Harness, pass: 'plain' | '
     place: bench.place,
     signal: controller.signal,
     faults: bench.faults ?? (isWrapped ? transport : null),
+    openReadings: () => bench.openReadings?.() ?? transport.openBodies,
     retry: production === null ? null : (work, signal) => production.retry(work, signal),
     async source(place = bench.place): Promise<Source> {
       return kept(opened, await bench.account.source(place, { versions: 'current' }, controller.signal));

@@ -67,7 +67,7 @@ function configOf(fields: Fields, input: unknown): Config | undefined {
 
 function problemsOf(input: unknown, fields: Fields = FIELDS): Record<string, string> {
   const result = parseConfig(fields, input);
-  const problems = 'problems' in result ? result.problems : [];
+  const problems = result.problems ?? [];
   return Object.fromEntries(problems.map((problem) => [problem.field, problem.message]));
 }
 
