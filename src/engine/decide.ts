@@ -182,10 +182,10 @@ function hasEqualDigest(a: Entry, b: Entry): boolean {
   return x !== null && y !== null && x.kind === y.kind && x.partCount === y.partCount && x.value === y.value;
 }
 
+/** The sizes of both sides are equal here, so that of the record is compared with both at once. */
 function isRecordedCopy(source: Entry, target: Entry): boolean {
   const { recorded } = target;
-  if (recorded === null || recorded.sizeBytes !== target.sizeBytes) return false;
-  return isSameState(recorded, source);
+  return recorded !== null && isSameState(recorded, source);
 }
 
 function isNewer(target: Entry, source: Entry, timeToleranceMs: number): boolean {

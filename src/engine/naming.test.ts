@@ -103,6 +103,17 @@ describe('mapKey', () => {
     expect(mapKey(`${key}!`, rules)).not.toBe(mapped);
   });
 
+  it('leaves no name too long where it cuts a key', () => {
+    const mapped = mapKey(`${'x'.repeat(30)}/${'y'.repeat(64)}/${'z'.repeat(30)}`, STRICT);
+    expect(mapped).toMatch(/^x{30}\/y{47}~[0-9a-f]{16}$/);
+  });
+
+  it('escapes what is forbidden among the stand-ins for bytes', () => {
+    const rules = { ...ALL_NAMES, forbidden: [{ from: 0xd800, to: 0xdc7f }] };
+    expect(mapKey('a\ud800', rules)).toBe('a%EF%BF%BD');
+    expect(mapKey('a\udc80', rules)).toBe('a\udc80');
+  });
+
   it('does not cut inside an escape', () => {
     const key = `${'a'.repeat(46)}::${'b'.repeat(30)}`;
     expect(mapKey(key, STRICT)).toMatch(/^a{46}~[0-9a-f]{16}$/);

@@ -208,7 +208,7 @@ function areCharactersHeld(key: string, rules: NameRules): boolean {
 
 function isCharacterHeld(character: string, rules: NameRules): boolean {
   const point = character.codePointAt(0) as number;
-  if (point >= 0xd800 && point <= 0xdfff) return rules.invalidUtf8;
+  if (point >= 0xd800 && point <= 0xdfff && !rules.invalidUtf8) return false;
   return !rules.forbidden.some(({ from, to }) => from <= point && point <= to);
 }
 
