@@ -5,6 +5,7 @@ import { DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import { findConnector, localConnector, openAccount } from '../connectors.ts';
 import { EXIT } from '../exit.ts';
+import { parsePlace } from '../place.ts';
 import { countsOf, openSide } from '../requests.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { visible } from '../terminal.ts';
@@ -25,7 +26,7 @@ export async function verify(session: Session, runId: string): Promise<CommandEn
   }
   const side = openSide(session);
   const connector =
-    end.provider === 'local' && !end.label.includes(':')
+    parsePlace(end.label).kind === 'local'
       ? localConnector(session)
       : await findConnector(session, end.connector);
   const account = cleanup.use(await openAccount(session, connector, side.openTransport));
