@@ -127,7 +127,7 @@ export async function openAzureBench(server: AzuriteServer, provider: Provider, 
   await raw.ok('PUT', raw.path(container), { restype: 'container' });
   const place = { container, prefix: 'pre fix/' };
   const blob = (key: string) => raw.path(container, place.prefix + key);
-  const config = parseConfig(provider.account, azureForm(server)).config as Config;
+  const { config } = parseConfig(provider.account, azureForm(server)) as { config: Config };
   const logged: string[] = [];
   const reopen = (): Promise<Account> => provider.open(config, azureContext(logged, wrap));
   return {
@@ -160,7 +160,8 @@ export async function openAzureBench(server: AzuriteServer, provider: Provider, 
       return answer.status === 404 ? null : new Uint8Array(answer.body);
     },
     async wipe(key) {
-      await raw.ok('DELETE', blob(key));
+      const answer = await raw.send('DELETE', blob(key));
+      if (answer.status !== 202 && answer.status !== 404) throw new Error(`wipe ${key}: ${answer.status}`);
     },
     async keys() {
       const keys: string[] = [];

@@ -85,7 +85,7 @@ async function finish(
     source: plan.source,
     // Parts that an earlier process sent were not seen by this one: then the source's leg rests on the target's proof.
     computed: received.length === strategy.partCount ? combineDigests(received) : {},
-    computedComposite: strategy.composeSource ? composeMd5(received, strategy.partCount) : null,
+    computedComposite: composeMd5(received, strategy.partCount),
     sameParts: strategy.sameParts,
     countedBytes,
     written: { ...written, proved: { ...combined, ...written.proved } },

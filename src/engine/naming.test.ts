@@ -58,7 +58,7 @@ describe('mapKey', () => {
     ['hidden file', FILES, '.profile', '.profile'],
     ['leading slash', FILES, '/etc/passwd', '%2Fetc/passwd'],
     ['two slashes', FILES, 'a//b', 'a/%2Fb'],
-    ['three slashes', FILES, 'a///b', 'a/%2F/b'],
+    ['three slashes', FILES, 'a///b', 'a/%2F%2Fb'],
     ['content under a slash', FILES, 'd/', 'd%2F'],
     ['content under two slashes', FILES, 'd//', 'd/%2F'],
     ['folder', FILES, 'd/', 'd/', 'folder'],

@@ -124,7 +124,8 @@ function cutIntoSegments(body: string, rules: NameRules, isFolder: boolean): rea
       return;
     }
     const isLast = index === points.length - 1;
-    const isEmptyBefore = pieces.length === 0 && !rules.emptySegments;
+    // Slashes in a row all become part of the next name: a folder of escaped slashes alone could be an object's name too.
+    const isEmptyBefore = pieces.every((piece) => piece === ESCAPED_SLASH) && !rules.emptySegments;
     const isEmptyAfter = isLast && (isFolder ? !rules.emptySegments : !rules.trailingSlashContent);
     if (isEmptyBefore || isEmptyAfter || segments.length + 1 >= most) {
       original += point;
