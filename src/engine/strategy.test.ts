@@ -181,6 +181,11 @@ describe('chooseStrategy', () => {
       { kind: 'parts', partCount: 1, sameParts: true },
     ],
     [
+      'part boundaries that are only guessed: parts are digested too',
+      { ...rgw, etag: 13, sourcePartBytes: 8 * MIB, isPartSizeGuessed: true },
+      { kind: 'parts', partBytes: 8 * MIB, sameParts: false, composeSource: true, computePart: ['md5'] },
+    ],
+    [
       'wrong part size for that many parts',
       { etag: 13, sourcePartBytes: 16 * MIB },
       { kind: 'parts', partBytes: 16 * MIB, sameParts: false, computePart: ['crc64nvme'] },

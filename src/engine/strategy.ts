@@ -19,6 +19,8 @@ export interface StrategyInput {
   readonly limits: PartLimits | null;
   /** Size of the source's parts, told or guessed; `null` when unknown, or when a guess proved wrong. */
   readonly sourcePartBytes: number | null;
+  /** `sourcePartBytes` is only likely: then the proof must not rest on it alone, or a wrong guess would look like damage. */
+  readonly isPartSizeGuessed?: boolean;
   /** Bytes of memory that this object may take. */
   readonly memoryBytes: number;
   /** Up to here an object is held in memory as a whole. */
@@ -98,7 +100,7 @@ function inParts(input: StrategyInput, limits: PartLimits): Strategy {
   const cut = { kind: 'parts', partBytes, partCount } as const;
 
   const makesSameComposite = composite !== null && (target.compositeDigests ?? []).includes(composite.kind);
-  if (isAligned && makesSameComposite) {
+  if (isAligned && makesSameComposite && input.isPartSizeGuessed !== true) {
     return { ...cut, sameParts: true, composeSource: false, computeWhole: [], computePart: [] };
   }
   const proofKind = partProofKind(input);

@@ -78,6 +78,16 @@ describe('verify', () => {
       },
       is('V1'),
     ],
+    [
+      'a wrong guess of the source parts: the target still proves what was received',
+      { sourceComposite: composite('e'), computedComposite: composite('o'), provedComposite: composite('o') },
+      is('V1', 'target'),
+    ],
+    [
+      'a right guess of the source parts',
+      { sourceComposite: composite('e'), computedComposite: composite('e'), provedComposite: composite('e') },
+      is('V1'),
+    ],
     ['only the target leg, CRC', { computed: { crc64nvme: 'c' }, proved: { crc64nvme: 'c' } }, is('V1', 'target')],
     ['only the target leg, SHA-256', { computed: { sha256: 'c' }, proved: { sha256: 'c' } }, is('V1', 'target')],
     [
