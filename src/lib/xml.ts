@@ -54,24 +54,30 @@ export function escapeXml(text: string): string {
 }
 
 interface OpenElement {
-  name: string;
+  readonly name: string;
   text: string;
-  attributes: Readonly<Record<string, string>>;
-  children: XmlElement[];
-  /** As written, to compare with the closing tag. */
-  readonly tag: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  children: OpenElement[];
 }
 
-const NO_CHILDREN: XmlElement[] = [];
+const NO_CHILDREN: OpenElement[] = [];
 const NO_ATTRIBUTES: Readonly<Record<string, string>> = {};
 
 const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
+/** 1 for the ASCII characters a name may hold here: all but white space, control characters and markup. */
+const NAME_UNITS = Uint8Array.from({ length: 0x80 }, (_, unit) => {
+  return unit > 0x20 && !'>/=<"\''.includes(String.fromCharCode(unit)) ? 1 : 0;
+});
+
 class Scanner {
   private readonly text: string;
   private at: number;
-  private readonly open: OpenElement[] = [];
-  private root: XmlElement | null = null;
+  /** Elements that are open around the current one, and the tags as written of all that are open. */
+  private readonly outer: OpenElement[] = [];
+  private readonly tags: string[] = [];
+  private current: OpenElement | null = null;
+  private root: OpenElement | null = null;
 
   constructor(text: string) {
     this.text = text;
@@ -86,7 +92,7 @@ class Scanner {
       if (bracket < 0) break;
       this.markup(text.charCodeAt(bracket + 1));
     }
-    if (this.open.length > 0) throw this.malformed(`<${(this.open.at(-1) as OpenElement).tag}> is not closed`);
+    if (this.current !== null) throw this.malformed(`<${this.tags.at(-1)}> is not closed`);
     if (this.root === null) throw this.malformed('there is no element in it');
     return this.root;
   }
@@ -95,8 +101,8 @@ class Scanner {
   private characters(end: number): void {
     if (end === this.at) return;
     const piece = this.text.slice(this.at, end);
-    const parent = this.open.at(-1);
-    if (parent === undefined) {
+    const parent = this.current;
+    if (parent === null) {
       if (piece.trim() !== '') throw this.malformed('there is text outside of the elements');
     } else {
       const decoded = this.decoded(piece);
@@ -124,36 +130,46 @@ class Scanner {
 
   private literalText(): void {
     const from = this.at + '<![CDATA['.length;
-    const parent = this.open.at(-1);
-    if (parent === undefined) throw this.malformed('there is text outside of the elements');
+    const parent = this.current;
+    if (parent === null) throw this.malformed('there is text outside of the elements');
     this.skipPast(']]>', from, 'a CDATA section');
     parent.text += this.text.slice(from, this.at - ']]>'.length);
   }
 
   private closingTag(): void {
-    const end = this.text.indexOf('>', this.at + 2);
-    if (end < 0) throw this.malformed('it is cut off inside a closing tag');
-    const element = this.open.pop();
-    const tag = this.text.slice(this.at + 2, end);
-    if (element === undefined || (tag !== element.tag && tag.trimEnd() !== element.tag)) {
-      throw this.malformed(`</${tag}> closes nothing that is open`);
-    }
+    const from = this.at + 2;
+    const tag = this.tags.pop();
+    const end = this.endOfClosingTag(from, tag);
+    if (end < 0) throw this.malformed('it closes what is not open, or is cut off inside a closing tag');
     this.at = end + 1;
-    this.finish(element);
+    this.current = this.outer.pop() ?? null;
+  }
+
+  /** Where its `>` stands; negative when this is not the closing tag of `tag`. */
+  private endOfClosingTag(from: number, tag: string | undefined): number {
+    if (tag === undefined || !this.text.startsWith(tag, from)) return -1;
+    let end = from + tag.length;
+    while (isSpace(this.text.charCodeAt(end))) end++;
+    return this.text.charCodeAt(end) === 0x3e ? end : -1;
   }
 
   private openingTag(): void {
-    if (this.root !== null) throw this.malformed('there is a second root element');
+    const parent = this.current;
+    if (parent === null && this.root !== null) throw this.malformed('there is a second root element');
     const tag = this.nameFrom(this.at + 1);
-    const attributes = this.attributesHere(tag);
-    const element: OpenElement = { name: localName(tag), text: '', attributes, children: NO_CHILDREN, tag };
+    const attributes = this.text.charCodeAt(this.at) === 0x3e ? NO_ATTRIBUTES : this.attributesHere(tag);
+    const element: OpenElement = { name: localName(tag), text: '', attributes, children: NO_CHILDREN };
+    if (parent === null) this.root = element;
+    else if (parent.children === NO_CHILDREN) parent.children = [element];
+    else parent.children.push(element);
     if (this.text.charCodeAt(this.at) === 0x2f) {
       this.at += 2;
-      this.finish(element);
-    } else {
-      this.at += 1;
-      this.open.push(element);
+      return;
     }
+    this.at += 1;
+    this.tags.push(tag);
+    if (parent !== null) this.outer.push(parent);
+    this.current = element;
   }
 
   /** Attributes up to, not including, the `>` or `/>` that ends the tag. */
@@ -195,15 +211,6 @@ class Scanner {
     if (end === start) throw this.malformed('a name is missing after "<" or between attributes');
     this.at = end;
     return this.text.slice(start, end);
-  }
-
-  private finish(element: OpenElement): void {
-    const { name, text, attributes } = element;
-    const finished: XmlElement = { name, text, attributes, children: element.children };
-    const parent = this.open.at(-1);
-    if (parent === undefined) this.root = finished;
-    else if (parent.children === NO_CHILDREN) parent.children = [finished];
-    else parent.children.push(finished);
   }
 
   private decoded(piece: string): string {
@@ -264,7 +271,5 @@ function isSpace(unit: number): boolean {
 
 /** Everything except what ends a name; NaN (past the end) is false. */
 function isNameUnit(unit: number): boolean {
-  return (
-    unit > 0x20 && unit !== 0x3e && unit !== 0x2f && unit !== 0x3d && unit !== 0x3c && unit !== 0x22 && unit !== 0x27
-  );
+  return unit < 0x80 ? NAME_UNITS[unit] === 1 : unit >= 0x80;
 }
