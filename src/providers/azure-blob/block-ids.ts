@@ -4,7 +4,8 @@
  *
  * Readable (63 bytes): `drov-`, the run, the time the upload began, the index, and the block's CRC-64 where it was known
  * before it was sent. The service refused the block if it did not have that CRC, so a process that finds the block
- * again has its proof too.
+ * again has its proof too. One block of a single byte marks an upload from its beginning on; the size of the whole
+ * stands in the place of its CRC.
  */
 import { createHash } from 'node:crypto';
 
@@ -17,7 +18,7 @@ export interface UploadName {
 export interface OwnBlock {
   readonly startedAtMs: number;
   readonly index: number;
-  /** CRC-64 the service checked; `null` when it was not known beforehand. */
+  /** CRC-64 the service checked (of the marker: the size of the whole); `null` when it was not known beforehand. */
   readonly crc64: string | null;
 }
 
@@ -29,6 +30,8 @@ const RUN_WIDTH = 26;
 const TIME_WIDTH = 11;
 const INDEX_WIDTH = 5;
 const NO_CRC = '-'.repeat(16);
+/** Index of the block that marks an upload from its beginning on; no part has it. */
+export const MARKER_INDEX = 65_535;
 
 /** Base64, as it goes on the wire. */
 export function blockId(upload: UploadName, index: number, crc64: string | null, length: number): string {

@@ -4,13 +4,14 @@ import { DroverError } from '../../model/errors.ts';
 import type { WriteBody } from '../../contract/provider.ts';
 import type { HttpResponse } from '../../lib/transport.ts';
 import { child, children, childText, parseXml } from '../../lib/xml.ts';
-import { blockId, idLength, isUsableLength, READABLE_LENGTH, type UploadName } from './block-ids.ts';
+import { blockId, idLength, isUsableLength, MARKER_INDEX, READABLE_LENGTH, type UploadName } from './block-ids.ts';
 import { textBody } from './client.ts';
 import { checkedBody } from './content.ts';
 import type { BlobPlace } from './place.ts';
 import { crc64FromWire, crc64ToWire } from './properties.ts';
 
 const BLOCK_LIST_BYTES_MAX = 64 * 1024 * 1024;
+const MARKER = Buffer.from('.');
 
 export interface StagedBlock {
   readonly id: string;
@@ -59,6 +60,30 @@ export class BlockStage {
       });
       return { id, proved: provedCrc64(response, checked.crc64After(), key) };
     });
+  }
+
+  /** Marks an upload as begun; `sizeBytes` is the size of the whole. */
+  async putMarker(
+    blob: string,
+    key: string,
+    upload: UploadName,
+    sizeBytes: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const size = sizeBytes.toString(16).padStart(16, '0');
+    await this.#withLength(blob, key, true, signal, (length) =>
+      this.place.client.sendAndDiscard({
+        method: 'PUT',
+        operation: 'PART',
+        container: this.place.container,
+        blob,
+        key,
+        query: { comp: 'block', blockid: blockId(upload, MARKER_INDEX, size, length) },
+        body: { sizeBytes: 1, content: MARKER },
+        signal,
+        accepts: [201],
+      }),
+    );
   }
 
   /** Stages one block that the service fetches by itself from a URL. */

@@ -42,9 +42,9 @@ export async function* checkAccount(settings: CheckSettings, signal: AbortSignal
   yield listed;
   if (isFatal(listed)) return;
   const results: CheckLine[] = [listed];
-  for await (const line of permissionLines(settings, place, page, signal)) {
-    results.push(line);
-    yield line;
+  for await (const found of permissionLines(settings, place, page, signal)) {
+    results.push(found);
+    yield found;
   }
   yield summary(results, settings.use);
 }

@@ -39,7 +39,7 @@ export class BlobCopy implements ServerSideCopy {
   }
 
   async copy(reference: CopyReference, key: string, sizeBytes: number, options: WriteOptions): Promise<Written> {
-    const upload = await this.#parts.begin(key, sizeBytes, Math.max(1, sizeBytes), options);
+    const upload = this.#parts.beginUnmarked(key, sizeBytes, options);
     const receipts: PartReceipt[] = [];
     if (sizeBytes > 0) {
       receipts.push(await this.copyPart(upload, 0, reference, { offset: 0, lengthBytes: sizeBytes }, options.signal));

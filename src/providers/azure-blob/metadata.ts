@@ -56,7 +56,7 @@ export function encodeMetadata(given: MetadataGiven): MetadataWritten {
   const encoded: string[] = [];
   let sizeBytes = [...entries].reduce((sum, [name, value]) => sum + name.length + value.length, 0);
   // Names that can stay as they are come first, so that no other name takes theirs.
-  const names = Object.keys(given.metadata).sort(
+  const names = Object.keys(given.metadata).toSorted(
     (a, b) => Number(needsName(a)) - Number(needsName(b)) || (a < b ? -1 : 1),
   );
   for (const name of names) {

@@ -1,4 +1,5 @@
 /** Blob names on the wire, and which names the service can hold. */
+import type { EntryKind } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { NameRules } from '../../model/names.ts';
 
@@ -60,6 +61,31 @@ export function nameRules(prefix: string, isHierarchical: boolean): NameRules {
     objectAndPrefix: !isHierarchical,
     caseSensitive: true,
   };
+}
+
+/** UNREPRESENTABLE when the rules say that the key cannot be held; nothing has been sent then. */
+export function refuseName(key: string, rules: NameRules, kind: EntryKind): void {
+  const why = whyNotHeld(kind === 'folder' ? key.replace(/\/$/, '') : key, rules);
+  if (why === null) return;
+  throw new DroverError('UNREPRESENTABLE', `"${key.toWellFormed()}" cannot be the name of a blob: ${why}.`, { key });
+}
+
+function whyNotHeld(name: string, rules: NameRules): string | null {
+  const points = Array.from(name, (character) => character.codePointAt(0) as number);
+  const segments = name.replace(/\/$/, '').split('/');
+  if (name === '') return 'it is empty';
+  if (!name.isWellFormed()) return 'it holds bytes that are not UTF-8';
+  if (rules.keyCharactersMax !== null && points.length > rules.keyCharactersMax) {
+    return `it is longer than ${rules.keyCharactersMax} characters`;
+  }
+  if (rules.segmentsMax !== null && segments.length > rules.segmentsMax)
+    return `it is nested deeper than ${rules.segmentsMax} folders`;
+  if (points.some((point) => rules.forbidden.some((range) => point >= range.from && point <= range.to))) {
+    return 'it holds a control character or a backslash';
+  }
+  if (segments.some((segment) => segment.endsWith('.'))) return 'a part of it ends with a dot';
+  if (!rules.emptySegments && segments.includes('')) return 'a part of it is empty';
+  return !rules.trailingSlashContent && name.endsWith('/') ? 'it ends with a slash' : null;
 }
 
 /** True for names the service accepts for a container. */

@@ -1,7 +1,8 @@
 /**
  * Uploads in parts. The service has no upload as a thing of its own: blocks wait under the blob's name until a list of
- * them is committed, or until it drops them seven days after the last one. So beginning needs no request, and aborting
- * can only forget: nobody sees unfinished blocks, and they go by themselves.
+ * them is committed, or until it drops them seven days after the last one. So beginning stages a block of one byte that
+ * is never committed, by which the upload can be found, and aborting can only forget: nobody sees unfinished blocks, and
+ * they go by themselves.
  */
 import type {
   PartLimits,
@@ -17,8 +18,9 @@ import type { HttpResponse } from '../../lib/transport.ts';
 import { hexToBase64 } from '../../lib/encode.ts';
 import { crc64Combine } from '../../lib/crc64.ts';
 import { DroverError } from '../../model/errors.ts';
-import { parseBlockId, type OwnBlock, type UploadName } from './block-ids.ts';
+import { MARKER_INDEX, parseBlockId, type OwnBlock, type UploadName } from './block-ids.ts';
 import type { BlockStage, StagedBlock } from './blocks.ts';
+import { refuseName } from './names.ts';
 import type { BlobPlace } from './place.ts';
 import { entryFromHeaders, propertyHeaders, readMetadata } from './properties.ts';
 import { conditionHeaders, writtenEntry, type Writer } from './write.ts';
@@ -38,8 +40,9 @@ export class BlobParts implements Parts {
   readonly #place: BlobPlace;
   readonly #stage: BlockStage;
   readonly #writer: Writer;
-  /** Uploads that this process aborted or completed. */
-  readonly #ended = new Set<string>();
+  /** Uploads that this process ended. */
+  readonly #aborted = new Set<string>();
+  readonly #completed = new Set<string>();
 
   constructor(place: BlobPlace, stage: BlockStage, writer: Writer) {
     this.#place = place;
@@ -49,22 +52,32 @@ export class BlobParts implements Parts {
 
   async begin(key: string, sizeBytes: number, partBytes: number, options: WriteOptions): Promise<Upload> {
     checkPlan(key, sizeBytes, partBytes);
+    const upload = this.beginUnmarked(key, sizeBytes, options);
+    await this.#stage.putMarker(this.#blob(key), key, tokenOf(upload), sizeBytes, options.signal);
+    return upload;
+  }
+
+  /** For uploads that begin and end within one call and never need to be found. */
+  beginUnmarked(key: string, sizeBytes: number, options: WriteOptions): Upload {
+    refuseName(key, this.#writer.settings.names, options.kind);
     if (options.signal.aborted) throw new DroverError('CANCELLED', 'The work was stopped.');
     const startedAtMs = this.#writer.nextStart();
-    return { key, startedAtMs, token: { runId: this.#writer.settings.runId, startedAtMs } };
+    return { key, startedAtMs, token: { runId: this.#writer.settings.runId, startedAtMs, sizeBytes } };
   }
 
   async find(key: string, sinceMs: number, signal: AbortSignal): Promise<readonly Upload[]> {
     const { runId } = this.#writer.settings;
-    const starts = new Set<number>();
+    const sizes = new Map<number, number | null>();
     for (const block of await this.#stage.uncommitted(this.#blob(key), key, signal)) {
       const own = parseBlockId(block.id, runId);
-      if (own !== null && own.startedAtMs >= sinceMs - CLOCK_SLACK_MS) starts.add(own.startedAtMs);
+      if (own === null || own.startedAtMs < sinceMs - CLOCK_SLACK_MS) continue;
+      const sizeBytes = own.index === MARKER_INDEX && own.crc64 !== null ? parseInt(own.crc64, 16) : null;
+      sizes.set(own.startedAtMs, sizeBytes ?? sizes.get(own.startedAtMs) ?? null);
     }
-    return [...starts]
-      .sort((a, b) => a - b)
-      .map((startedAtMs) => ({ key, startedAtMs, token: { runId, startedAtMs } }))
-      .filter((upload) => !this.#ended.has(nameOf(upload)));
+    return [...sizes]
+      .toSorted(([a], [b]) => a - b)
+      .map(([startedAtMs, sizeBytes]) => ({ key, startedAtMs, token: { runId, startedAtMs, sizeBytes } }))
+      .filter((upload) => !this.#aborted.has(nameOf(upload)));
   }
 
   async put(
@@ -111,16 +124,18 @@ export class BlobParts implements Parts {
 
   async list(upload: Upload, signal: AbortSignal): Promise<readonly PartReceipt[]> {
     this.#refuseEnded(upload);
+    const token = tokenOf(upload);
     const blocks = await this.#stage.uncommitted(this.#blob(upload.key), upload.key, signal);
-    const receipts = ownReceipts(blocks, tokenOf(upload));
-    if (receipts.length === 0 && (await this.#committed(upload, signal)) !== null)
-      throw lost(upload, 'it was completed');
-    return receipts;
+    const isThere = blocks.some((block) => parseBlockId(block.id, token.runId)?.startedAtMs === token.startedAtMs);
+    if (!isThere) throw lost(upload, 'its blocks are not there any more');
+    return ownReceipts(blocks, token);
   }
 
   async complete(upload: Upload, receipts: readonly PartReceipt[], options: WriteOptions): Promise<Written> {
+    if (this.#aborted.has(nameOf(upload))) throw lost(upload, 'it was aborted');
     const parts = inOrder(upload, receipts);
     const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
+    checkWhole(upload, sizeBytes);
     const proved = wholeCrc64(parts);
     const { crc64nvme, md5 } = options.digests;
     if (crc64nvme !== undefined && proved.crc64nvme !== undefined && crc64nvme !== proved.crc64nvme) {
@@ -135,9 +150,8 @@ export class BlobParts implements Parts {
     const { defaultTier } = this.#writer.settings;
     const keepsTags = !this.#place.nature.isHierarchical;
     const made = propertyHeaders(options, { upload: nameOf(upload), defaultTier, keepsTags });
-    const finished = (response: HttpResponse, entry: Written['entry']): Written => {
-      this.#ended.add(nameOf(upload));
-      void response;
+    const finished = (entry: Written['entry']): Written => {
+      this.#completed.add(nameOf(upload));
       return { entry, proved, composite: null, losses: made.losses };
     };
     const missing = await this.#missing(upload, parts, options.signal);
@@ -153,7 +167,7 @@ export class BlobParts implements Parts {
       const response = await this.#writer.withTags(made.tags, made.losses, true, (extra) =>
         this.#stage.commit(this.#blob(upload.key), upload.key, ids, { ...headers, ...extra }, options.signal),
       );
-      return finished(response, writtenEntry(upload.key, sizeBytes, response, options, md5, defaultTier));
+      return finished(writtenEntry(upload.key, sizeBytes, response, options, md5, defaultTier));
     } catch (thrown) {
       // The answer to an earlier try may have been lost while the service was still at it.
       if (!(thrown instanceof DroverError) || (thrown.code !== 'CHANGED' && thrown.code !== 'UPLOAD_LOST'))
@@ -164,7 +178,7 @@ export class BlobParts implements Parts {
 
   async abort(upload: Upload, signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw new DroverError('CANCELLED', 'The work was stopped.');
-    this.#ended.add(nameOf(upload));
+    this.#aborted.add(nameOf(upload));
     this.#place.client.log('info', 'Unfinished blocks stay invisible; the service drops them after seven days.', {
       key: upload.key,
     });
@@ -174,14 +188,14 @@ export class BlobParts implements Parts {
     upload: Upload,
     sizeBytes: number,
     otherwise: DroverError,
-    finished: (response: HttpResponse, entry: Written['entry']) => Written,
+    finished: (entry: Written['entry']) => Written,
     signal: AbortSignal,
   ): Promise<Written> {
     const response = await this.#committed(upload, signal);
     if (response === null) throw otherwise;
     const entry = entryFromHeaders(upload.key, response.headers, this.#place.withVersions);
     if (entry.sizeBytes !== sizeBytes) throw otherwise;
-    return finished(response, entry);
+    return finished(entry);
   }
 
   /** The answer to a HEAD when the blob that stands there is the one this upload made. */
@@ -217,7 +231,8 @@ export class BlobParts implements Parts {
   }
 
   #refuseEnded(upload: Upload): void {
-    if (this.#ended.has(nameOf(upload))) throw lost(upload, 'it was ended before');
+    const name = nameOf(upload);
+    if (this.#aborted.has(name) || this.#completed.has(name)) throw lost(upload, 'it was ended before');
   }
 }
 
@@ -226,11 +241,11 @@ export function ownReceipts(blocks: readonly StagedBlock[], upload: UploadName):
   const byIndex = new Map<number, { block: StagedBlock; own: OwnBlock }[]>();
   for (const block of blocks) {
     const own = parseBlockId(block.id, upload.runId);
-    if (own === null || own.startedAtMs !== upload.startedAtMs) continue;
+    if (own === null || own.startedAtMs !== upload.startedAtMs || own.index === MARKER_INDEX) continue;
     byIndex.set(own.index, [...(byIndex.get(own.index) ?? []), { block, own }]);
   }
   const receipts: PartReceipt[] = [];
-  for (const [index, claims] of [...byIndex].sort(([a], [b]) => a - b)) {
+  for (const [index, claims] of [...byIndex].toSorted(([a], [b]) => a - b)) {
     const [claim] = claims;
     if (claim === undefined || claims.length > 1) continue;
     const { crc64 } = claim.own;
@@ -252,7 +267,7 @@ export function wholeCrc64(parts: readonly PartReceipt[]): Digests {
 }
 
 function inOrder(upload: Upload, receipts: readonly PartReceipt[]): readonly PartReceipt[] {
-  const parts = [...receipts].sort((a, b) => a.index - b.index);
+  const parts = [...receipts].toSorted((a, b) => a.index - b.index);
   const gap = parts.findIndex((part, at) => part.index !== at);
   if (gap >= 0) {
     throw new DroverError('INTERNAL', `Blob "${upload.key}": part ${gap} is missing from the list to complete.`, {
@@ -270,6 +285,16 @@ function checkPlan(key: string, sizeBytes: number, partBytes: number): void {
       { key },
     );
   }
+}
+
+/** What is known about the whole since the beginning must be what the parts add up to. */
+function checkWhole(upload: Upload, sizeBytes: number): void {
+  const { sizeBytes: planned } = upload.token as { sizeBytes?: unknown };
+  if (typeof planned !== 'number' || planned === sizeBytes) return;
+  const code = sizeBytes < planned ? 'EARLY_END' : 'EXTRA_BYTES';
+  throw new DroverError(code, `Blob "${upload.key}": its parts hold ${sizeBytes} instead of ${planned} bytes.`, {
+    key: upload.key,
+  });
 }
 
 function checkIndex(upload: Upload, index: number): void {

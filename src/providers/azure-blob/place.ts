@@ -43,7 +43,8 @@ export class BlobPlace {
 
   scan(range: ScanRange, signal: AbortSignal): AsyncIterable<Page> {
     const { client, container, prefix, withVersions } = this;
-    return scanBlobs({ client, container, prefix, withVersions, canSeek: this.nature.canSeek }, range, signal);
+    const { canSeek, isHierarchical } = this.nature;
+    return scanBlobs({ client, container, prefix, withVersions, canSeek, isSorted: !isHierarchical }, range, signal);
   }
 
   async stat(key: string, signal: AbortSignal): Promise<Entry | null> {
@@ -71,12 +72,22 @@ export class BlobPlace {
 
   /** HEAD of exactly the state that the entry names: CHANGED or NOT_FOUND otherwise. */
   async head(entry: Entry, signal: AbortSignal): Promise<HttpResponse> {
-    return this.client.sendAndDiscard({
-      method: 'HEAD',
-      operation: 'HEAD',
-      ...this.pinned(entry),
-      signal,
-      accepts: [200],
+    const request = { method: 'HEAD', operation: 'HEAD', ...this.pinned(entry), signal, accepts: [200] } as const;
+    try {
+      return await this.client.sendAndDiscard(request);
+    } catch (thrown) {
+      throw await this.explained(thrown, entry, signal);
+    }
+  }
+
+  /** Some servers call an unmet condition what is in fact a blob that is gone; one more question tells them apart. */
+  async explained(thrown: unknown, entry: Entry, signal: AbortSignal): Promise<unknown> {
+    if (!(thrown instanceof DroverError) || thrown.code !== 'CHANGED') return thrown;
+    const found = await this.#headOrNull(this.blobName(entry), signal);
+    if (found !== null) return thrown;
+    return new DroverError('NOT_FOUND', `Blob "${entry.key}" in container "${this.container}": it is gone.`, {
+      key: entry.key,
+      cause: thrown,
     });
   }
 

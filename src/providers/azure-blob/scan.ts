@@ -8,6 +8,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { asciiHead, compareKeys, isWithin, prefixEnd } from '../../model/key.ts';
 import type { BlobClient } from './client.ts';
+import { inGroupOrder, openGroupStart } from './groups.ts';
 import { listPage, type ListedBlob } from './listing.ts';
 
 export interface ScanPlace {
@@ -18,6 +19,8 @@ export interface ScanPlace {
   /** The service can begin a listing at a name. */
   readonly canSeek: boolean;
   readonly withVersions: boolean;
+  /** The service lists by name and not folder by folder. */
+  readonly isSorted: boolean;
 }
 
 /** `marker` asks for the page after; `after` is the last key that was given of that page. */
@@ -33,13 +36,13 @@ export async function* scanBlobs(place: ScanPlace, range: ScanRange, signal: Abo
   const stop = place.canSeek ? stopTest(range.to) : () => false;
   let cursor = parseCursor(range.resume);
   let { marker, after } = cursor;
-  // Versions of the last key of a page may go on in the next one; they are held back until all of them are there.
+  // What the next page may go on with is held back until all of it is there.
   let held: readonly ListedBlob[] = [];
   for (;;) {
     const page = await listPage(client, { container, prefix: listPrefix, marker, startFrom, withVersions }, signal);
     const blobs = [...held, ...(after === null ? page.blobs : withoutSeen(page.blobs, after))];
     const isLast = page.nextMarker === null;
-    const keep = withVersions && !isLast ? lastRun(blobs) : blobs.length;
+    const keep = place.isSorted && !isLast ? openGroupStart(blobs, withVersions) : blobs.length;
     if (keep === blobs.length) cursor = { marker: page.nextMarker, after: null };
     else if (keep >= held.length)
       cursor = { marker, after: keep > held.length ? (blobs[keep - 1]?.name ?? null) : after };
@@ -47,7 +50,7 @@ export async function* scanBlobs(place: ScanPlace, range: ScanRange, signal: Abo
     const given = blobs.slice(0, keep);
     const entries: Entry[] = [];
     let isPast = false;
-    for (const blob of withVersions ? oldestFirst(given) : given) {
+    for (const blob of place.isSorted ? inGroupOrder(given, withVersions) : given) {
       const entry = relative(blob, prefix);
       if (entry === null) continue;
       if (isWithin(entry.key, range.from, range.to)) entries.push(entry);
@@ -92,34 +95,6 @@ function withoutSeen(blobs: readonly ListedBlob[], after: string): readonly List
   if (last >= 0) return blobs.slice(last + 1);
   // It was removed meanwhile.
   return blobs.filter((blob) => compareKeys(blob.name, after) > 0);
-}
-
-/** Index where the run of the last name begins. */
-function lastRun(blobs: readonly ListedBlob[]): number {
-  const name = blobs.at(-1)?.name;
-  let at = blobs.length;
-  while (at > 0 && blobs[at - 1]?.name === name) at -= 1;
-  return at;
-}
-
-/** Version ids are times, so they sort as text; the current one is the last. */
-function oldestFirst(blobs: readonly ListedBlob[]): ListedBlob[] {
-  const sorted: ListedBlob[] = [];
-  for (let i = 0; i < blobs.length;) {
-    let end = i + 1;
-    while (end < blobs.length && blobs[end]?.name === blobs[i]?.name) end += 1;
-    const run = blobs.slice(i, end);
-    run.sort((a, b) => Number(a.isCurrentVersion) - Number(b.isCurrentVersion) || versionOrder(a, b));
-    sorted.push(...run);
-    i = end;
-  }
-  return sorted;
-}
-
-function versionOrder(a: ListedBlob, b: ListedBlob): number {
-  const x = a.entry.identity.versionId ?? '';
-  const y = b.entry.identity.versionId ?? '';
-  return x < y ? -1 : x > y ? 1 : 0;
 }
 
 function parseCursor(resume: Json | null): ScanCursor {

@@ -44,14 +44,16 @@ export function hmacBase64(key: Uint8Array, text: string): string {
 
 function canonicalHeaders(headers: Readonly<Record<string, string>>): string {
   const names = Object.keys(headers).filter((name) => name.startsWith('x-ms-'));
-  names.sort(compareHeaderNames);
-  return names.map((name) => `${name}:${(headers[name] as string).trim().replace(/\s+/g, ' ')}\n`).join('');
+  return names
+    .toSorted(compareHeaderNames)
+    .map((name) => `${name}:${(headers[name] as string).trim().replace(/\s+/g, ' ')}\n`)
+    .join('');
 }
 
 function canonicalResource(accountName: string, request: SignableRequest): string {
   const byName = new Map<string, string>();
   for (const [name, value] of Object.entries(request.query)) byName.set(name.toLowerCase(), value);
-  const lines = [...byName.keys()].sort().map((name) => `\n${name}:${byName.get(name)}`);
+  const lines = [...byName.keys()].toSorted().map((name) => `\n${name}:${byName.get(name)}`);
   return `/${accountName}${request.path}${lines.join('')}`;
 }
 

@@ -68,14 +68,19 @@ export async function readRange(
   if (range.lengthBytes === 0 || entry.kind !== 'object') return readNothing(place, entry, signal);
   const pinned = place.pinned(entry);
   const last = range.offset + range.lengthBytes - 1;
-  const response = await place.client.send({
-    method: 'GET',
-    operation: 'GET',
-    ...pinned,
-    headers: { ...pinned.headers, 'x-ms-range': `bytes=${range.offset}-${last}` },
-    signal,
-    accepts: [200, 206],
-  });
+  let response: HttpResponse;
+  try {
+    response = await place.client.send({
+      method: 'GET',
+      operation: 'GET',
+      ...pinned,
+      headers: { ...pinned.headers, 'x-ms-range': `bytes=${range.offset}-${last}` },
+      signal,
+      accepts: [200, 206],
+    });
+  } catch (thrown) {
+    throw await place.explained(thrown, entry, signal);
+  }
   const problem = rangeProblem(response, entry, range);
   if (problem !== null) {
     await response.discard();

@@ -16,7 +16,7 @@ export interface HoldableTags {
 export function holdableTags(tags: Tags): HoldableTags {
   const held: [string, string][] = [];
   const losses: string[] = [];
-  for (const name of Object.keys(tags).sort()) {
+  for (const name of Object.keys(tags).toSorted()) {
     const value = tags[name] as string;
     if (!TEXT.test(name) || !TEXT.test(value)) {
       losses.push(

@@ -15,6 +15,7 @@ import type { Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { BlockStage } from './blocks.ts';
 import { BlobCopy } from './copy.ts';
+import { listPage } from './listing.ts';
 import { observeStore } from './observe.ts';
 import { BlobParts } from './parts.ts';
 import type { BlobPlace } from './place.ts';
@@ -60,7 +61,8 @@ export class BlobTarget implements Target {
     this.#facts = settings.facts ?? UNOBSERVED;
     const stage = new BlockStage(place);
     const { runId, defaultTier } = settings;
-    this.#writer = new Writer({ place, stage, runId, defaultTier, facts: () => this.#facts });
+    const { names } = traits;
+    this.#writer = new Writer({ place, stage, names, runId, defaultTier, facts: () => this.#facts });
     const parts = new BlobParts(place, stage, this.#writer);
     const all: Required<TargetFacets> = {
       parts,
@@ -105,21 +107,33 @@ export class BlobTarget implements Target {
 }
 
 async function removeBlob(place: BlobPlace, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {
+  if (entry.kind === 'folder' && (await hasInside(place, entry, signal))) return 'kept';
   try {
-    const pinned = place.pinned(entry);
-    const response = await place.client.sendAndDiscard({
+    await place.client.sendAndDiscard({
       method: 'DELETE',
       operation: 'DELETE',
-      ...pinned,
+      ...place.pinned(entry),
       signal,
       accepts: [202],
     });
-    void response;
     return 'removed';
-  } catch (thrown) {
+  } catch (refused) {
+    const thrown = await place.explained(refused, entry, signal);
     if (!(thrown instanceof DroverError)) throw thrown;
     if (thrown.code === 'NOT_FOUND') return 'absent';
     if (entry.kind === 'folder' && thrown.details?.['code'] === 'DirectoryIsNotEmpty') return 'kept';
     throw thrown;
   }
+}
+
+async function hasInside(place: BlobPlace, folder: Entry, signal: AbortSignal): Promise<boolean> {
+  const prefix = place.fullKey(folder.key);
+  let marker: string | null = null;
+  do {
+    const query = { container: place.container, prefix, marker, startFrom: null, withVersions: false, entriesMax: 2 };
+    const page: Awaited<ReturnType<typeof listPage>> = await listPage(place.client, query, signal);
+    if (page.blobs.some((blob) => blob.entry.key !== prefix)) return true;
+    marker = page.nextMarker;
+  } while (marker !== null);
+  return false;
 }

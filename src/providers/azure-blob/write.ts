@@ -6,8 +6,10 @@ import { hexToBase64 } from '../../lib/encode.ts';
 import type { Digests } from '../../model/digest.ts';
 import { entryOf, type Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
+import type { NameRules } from '../../model/names.ts';
 import type { BlockStage } from './blocks.ts';
 import { checkLength, counted } from './content.ts';
+import { refuseName } from './names.ts';
 import type { BlobPlace } from './place.ts';
 import {
   crc64FromWire,
@@ -28,6 +30,7 @@ export interface WriterSettings {
   readonly place: BlobPlace;
   readonly stage: BlockStage;
   readonly facts: () => TargetFacts;
+  readonly names: NameRules;
   readonly runId: string;
   readonly defaultTier: string | null;
 }
@@ -49,6 +52,7 @@ export class Writer {
   }
 
   async write(key: string, body: WriteBody, options: WriteOptions): Promise<Written> {
+    refuseName(key, this.settings.names, options.kind);
     if (body.sizeBytes > WRITE_BYTES_MAX) {
       throw new DroverError('TOO_LARGE', `Blob "${key}": ${body.sizeBytes} bytes are too many for one request.`, {
         key,

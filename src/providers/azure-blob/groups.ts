@@ -1,0 +1,68 @@
+/**
+ * Neighbours of a listing that must be seen together before they can be given in byte order. Two reasons: the versions of
+ * one name, and names with characters beyond U+FFFF, which a server that compares UTF-16 units puts before U+E000–U+FFFF.
+ * Everywhere else all known orders agree.
+ */
+import { compareKeys } from '../../model/key.ts';
+import type { ListedBlob } from './listing.ts';
+
+/** More than this is given as it came; whoever relies on the order checks it and sorts for itself. */
+const HELD_MAX = 20_000;
+
+/** Index where the last group begins, when the next page may go on with it; otherwise the length. */
+export function openGroupStart(blobs: readonly ListedBlob[], withVersions: boolean): number {
+  let start = 0;
+  let end = 0;
+  while (end < blobs.length) {
+    start = end;
+    end = groupEnd(blobs, start, withVersions);
+  }
+  const last = blobs[start];
+  const isOpen = last !== undefined && (withVersions || firstSurrogate(last.name) >= 0);
+  return isOpen && blobs.length - start <= HELD_MAX ? start : blobs.length;
+}
+
+/** Byte order of names; versions of a name oldest first, which is the order of their ids, the current one last. */
+export function inGroupOrder(blobs: readonly ListedBlob[], withVersions: boolean): ListedBlob[] {
+  const sorted: ListedBlob[] = [];
+  for (let start = 0; start < blobs.length;) {
+    const end = groupEnd(blobs, start, withVersions);
+    if (end === start + 1) sorted.push(blobs[start] as ListedBlob);
+    else sorted.push(...blobs.slice(start, end).toSorted(compareBlobs));
+    start = end;
+  }
+  return sorted;
+}
+
+function groupEnd(blobs: readonly ListedBlob[], start: number, withVersions: boolean): number {
+  const { name } = blobs[start] as ListedBlob;
+  const at = firstSurrogate(name);
+  let end = start + 1;
+  if (at >= 0) {
+    const shared = name.slice(0, at);
+    while (end < blobs.length && isBeyond((blobs[end] as ListedBlob).name, shared)) end += 1;
+  } else if (withVersions) {
+    while (end < blobs.length && blobs[end]?.name === name) end += 1;
+  }
+  return end;
+}
+
+function isBeyond(name: string, shared: string): boolean {
+  return name.startsWith(shared) && name.charCodeAt(shared.length) >= 0xd800;
+}
+
+function firstSurrogate(name: string): number {
+  for (let at = 0; at < name.length; at++) {
+    const unit = name.charCodeAt(at);
+    if (unit >= 0xd800 && unit <= 0xdfff) return at;
+  }
+  return -1;
+}
+
+function compareBlobs(a: ListedBlob, b: ListedBlob): number {
+  if (a.name !== b.name) return compareKeys(a.name, b.name);
+  if (a.isCurrentVersion !== b.isCurrentVersion) return a.isCurrentVersion ? 1 : -1;
+  const x = a.entry.identity.versionId ?? '';
+  const y = b.entry.identity.versionId ?? '';
+  return x < y ? -1 : x > y ? 1 : 0;
+}
