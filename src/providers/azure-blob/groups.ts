@@ -1,13 +1,14 @@
 /**
- * Neighbours of a listing that must be seen together before they can be given in byte order. Two reasons: the versions of
- * one name, and names with characters beyond U+FFFF, which a server that compares UTF-16 units puts before U+E000–U+FFFF.
- * Everywhere else all known orders agree.
+ * Neighbours of a listing that must be seen together before they can be given in byte order of their keys: the versions
+ * of one name; names with characters beyond U+FFFF, which a server that compares UTF-16 units puts before U+E000–U+FFFF;
+ * and folders that stand there under their name without the slash of their key. Everywhere else all known orders agree.
  */
 import { compareKeys } from '../../model/key.ts';
 import type { ListedBlob } from './listing.ts';
 
 /** More than this is given as it came; whoever relies on the order checks it and sorts for itself. */
 const HELD_MAX = 20_000;
+const SLASH = 0x2f;
 
 /** Index where the last group begins, when the next page may go on with it; otherwise the length. */
 export function openGroupStart(blobs: readonly ListedBlob[], withVersions: boolean): number {
@@ -18,11 +19,11 @@ export function openGroupStart(blobs: readonly ListedBlob[], withVersions: boole
     end = groupEnd(blobs, start, withVersions);
   }
   const last = blobs[start];
-  const isOpen = last !== undefined && (withVersions || firstSurrogate(last.name) >= 0);
+  const isOpen = last !== undefined && (withVersions || isStub(last) || firstSurrogate(last.name) >= 0);
   return isOpen && blobs.length - start <= HELD_MAX ? start : blobs.length;
 }
 
-/** Byte order of names; versions of a name oldest first, which is the order of their ids, the current one last. */
+/** Byte order of keys; versions of a key oldest first, which is the order of their ids, the current one last. */
 export function inGroupOrder(blobs: readonly ListedBlob[], withVersions: boolean): ListedBlob[] {
   const sorted: ListedBlob[] = [];
   for (let start = 0; start < blobs.length;) {
@@ -35,16 +36,26 @@ export function inGroupOrder(blobs: readonly ListedBlob[], withVersions: boolean
 }
 
 function groupEnd(blobs: readonly ListedBlob[], start: number, withVersions: boolean): number {
-  const { name } = blobs[start] as ListedBlob;
+  const first = blobs[start] as ListedBlob;
+  const { name } = first;
   const at = firstSurrogate(name);
+  const belongs =
+    at >= 0
+      ? (other: string) => isBeyond(other, name.slice(0, at))
+      : (other: string) => (withVersions && other === name) || (isStub(first) && isBeforeInside(other, name));
   let end = start + 1;
-  if (at >= 0) {
-    const shared = name.slice(0, at);
-    while (end < blobs.length && isBeyond((blobs[end] as ListedBlob).name, shared)) end += 1;
-  } else if (withVersions) {
-    while (end < blobs.length && blobs[end]?.name === name) end += 1;
-  }
+  while (end < blobs.length && belongs((blobs[end] as ListedBlob).name)) end += 1;
   return end;
+}
+
+/** A folder that stands there under its name without a slash. */
+function isStub(blob: ListedBlob): boolean {
+  return blob.entry.key !== blob.name;
+}
+
+/** Names such as `dir!` and `dir-2`, which stand between a folder's name `dir` and its key `dir/`. */
+function isBeforeInside(other: string, name: string): boolean {
+  return other.startsWith(name) && other.charCodeAt(name.length) < SLASH;
 }
 
 function isBeyond(name: string, shared: string): boolean {
@@ -60,7 +71,7 @@ function firstSurrogate(name: string): number {
 }
 
 function compareBlobs(a: ListedBlob, b: ListedBlob): number {
-  if (a.name !== b.name) return compareKeys(a.name, b.name);
+  if (a.entry.key !== b.entry.key) return compareKeys(a.entry.key, b.entry.key);
   if (a.isCurrentVersion !== b.isCurrentVersion) return a.isCurrentVersion ? 1 : -1;
   const x = a.entry.identity.versionId ?? '';
   const y = b.entry.identity.versionId ?? '';

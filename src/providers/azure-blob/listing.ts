@@ -86,7 +86,6 @@ function listedBlob(blob: XmlElement, withVersions: boolean): ListedBlob {
   const read = decodeMetadata(raw);
   const resourceType = property('ResourceType') ?? childText(blob, 'ResourceType');
   const isFolder = read.isFolder || resourceType === 'directory';
-  const type = property('BlobType') ?? 'BlockBlob';
   const tier = property('AccessTier');
   const entry = entryOf({
     kind: isFolder ? 'folder' : 'object',
@@ -101,7 +100,6 @@ function listedBlob(blob: XmlElement, withVersions: boolean): ListedBlob {
     storageClass: isFolder ? null : tier,
     availability: availabilityOf(tier ?? undefined, property('ArchiveStatus') ?? undefined),
     recorded: read.recorded,
-    nativeType: type === 'BlockBlob' ? null : type,
   });
   return {
     name,

@@ -72,11 +72,24 @@ export class BlobPlace {
 
   /** HEAD of exactly the state that the entry names: CHANGED or NOT_FOUND otherwise. */
   async head(entry: Entry, signal: AbortSignal): Promise<HttpResponse> {
-    const request = { method: 'HEAD', operation: 'HEAD', ...this.pinned(entry), signal, accepts: [200] } as const;
+    return this.sendPinned(entry, { method: 'HEAD', operation: 'HEAD', signal, accepts: [200] });
+  }
+
+  /** A request to exactly the state that the entry names; its body is discarded. */
+  async sendPinned(
+    entry: Entry,
+    request: Omit<BlobRequest, 'container' | 'blob' | 'query' | 'headers'>,
+  ): Promise<HttpResponse> {
+    const pinned = this.pinned(entry);
     try {
-      return await this.client.sendAndDiscard(request);
-    } catch (thrown) {
-      throw await this.explained(thrown, entry, signal);
+      return await this.client.sendAndDiscard({ ...request, ...pinned });
+    } catch (refused) {
+      const thrown = await this.explained(refused, entry, request.signal);
+      const { blob } = pinned;
+      if (!(thrown instanceof DroverError) || thrown.code !== 'NOT_FOUND' || blob?.endsWith('/') !== true) throw thrown;
+      if (entry.kind !== 'folder') throw thrown;
+      // Other programs keep a folder under its name without the slash.
+      return this.client.sendAndDiscard({ ...request, ...pinned, blob: withoutSlash(blob) });
     }
   }
 

@@ -112,7 +112,6 @@ export function entryFromHeaders(key: string, headers: Headers, pinsVersions: bo
   const read = readMetadata(headers);
   const isFolder = read.isFolder || headers['x-ms-resource-type'] === 'directory';
   const range = /^bytes (?:\d+-\d+|\*)\/(\d+)$/.exec(headers['content-range'] ?? '');
-  const type = headers['x-ms-blob-type'] ?? 'BlockBlob';
   return entryOf({
     kind: isFolder ? 'folder' : 'object',
     key: isFolder && !key.endsWith('/') ? `${key}/` : key,
@@ -126,7 +125,6 @@ export function entryFromHeaders(key: string, headers: Headers, pinsVersions: bo
     storageClass: isFolder ? null : (headers['x-ms-access-tier'] ?? null),
     availability: availabilityOf(headers['x-ms-access-tier'], headers['x-ms-archive-status']),
     recorded: read.recorded,
-    nativeType: type === 'BlockBlob' ? null : type,
   });
 }
 

@@ -18,7 +18,7 @@ export interface RefusedRequest {
 }
 
 export function refusal(refused: Refused, request: RefusedRequest, signIn: SignIn, nowMs: number): DroverError {
-  const row = errorRow(refused.status, refused.serviceCode);
+  const row = rowFor(refused, request);
   const word = refused.serviceCode ?? `status ${refused.status}`;
   const details: Record<string, string | number> = { status: refused.status, code: refused.serviceCode ?? '' };
   const requestId = refused.headers['x-ms-request-id'];
@@ -38,6 +38,13 @@ export function refusal(refused: Refused, request: RefusedRequest, signIn: SignI
     remedy: row.remedy ?? null,
     details,
   });
+}
+
+/** Nothing found where no blob was asked for is about the container. */
+function rowFor(refused: Refused, request: RefusedRequest): ErrorRow {
+  const row = errorRow(refused.status, refused.serviceCode);
+  if (row.code !== 'NOT_FOUND' || request.blob !== undefined) return row;
+  return { ...row, code: 'PLACE_NOT_FOUND', field: request.container === undefined ? 'accountName' : 'container' };
 }
 
 /** Milliseconds the service asks to wait; `null` when it does not say. */

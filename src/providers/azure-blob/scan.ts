@@ -39,7 +39,10 @@ export async function* scanBlobs(place: ScanPlace, range: ScanRange, signal: Abo
   // What the next page may go on with is held back until all of it is there.
   let held: readonly ListedBlob[] = [];
   for (;;) {
-    const page = await listPage(client, { container, prefix: listPrefix, marker, startFrom, withVersions }, signal);
+    const query = { container, prefix: listPrefix, marker, startFrom, withVersions };
+    const page = await listPage(client, query, signal).catch((thrown: unknown) => {
+      throw marker === null ? thrown : cursorProblem(thrown);
+    });
     const blobs = [...held, ...(after === null ? page.blobs : withoutSeen(page.blobs, after))];
     const isLast = page.nextMarker === null;
     const keep = place.isSorted && !isLast ? openGroupStart(blobs, withVersions) : blobs.length;
@@ -95,6 +98,14 @@ function withoutSeen(blobs: readonly ListedBlob[], after: string): readonly List
   if (last >= 0) return blobs.slice(last + 1);
   // It was removed meanwhile.
   return blobs.filter((blob) => compareKeys(blob.name, after) > 0);
+}
+
+/** A cursor that the service does not take any more is a listing that broke off, not a mistake in the request. */
+function cursorProblem(thrown: unknown): unknown {
+  if (!(thrown instanceof DroverError) || thrown.details?.['status'] !== 400) return thrown;
+  return new DroverError('LISTING_INCOMPLETE', `The listing cannot go on where it was: ${thrown.message}`, {
+    cause: thrown,
+  });
 }
 
 function parseCursor(resume: Json | null): ScanCursor {

@@ -109,16 +109,9 @@ export class BlobTarget implements Target {
 async function removeBlob(place: BlobPlace, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {
   if (entry.kind === 'folder' && (await hasInside(place, entry, signal))) return 'kept';
   try {
-    await place.client.sendAndDiscard({
-      method: 'DELETE',
-      operation: 'DELETE',
-      ...place.pinned(entry),
-      signal,
-      accepts: [202],
-    });
+    await place.sendPinned(entry, { method: 'DELETE', operation: 'DELETE', signal, accepts: [202] });
     return 'removed';
-  } catch (refused) {
-    const thrown = await place.explained(refused, entry, signal);
+  } catch (thrown) {
     if (!(thrown instanceof DroverError)) throw thrown;
     if (thrown.code === 'NOT_FOUND') return 'absent';
     if (entry.kind === 'folder' && thrown.details?.['code'] === 'DirectoryIsNotEmpty') return 'kept';
