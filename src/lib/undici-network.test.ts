@@ -1,7 +1,7 @@
 // Trust and proxies: whom a connection believes, which way it goes, and in which words it says that it could not.
 import { createServer as createPlain, type IncomingMessage } from 'node:http';
 import { createServer as createSecure } from 'node:https';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer as createTcp, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { makeAuthority } from '../../test/certificates.ts';
 import { httpServer, listening, put, request, streamOf, text, transport } from '../../test/wire.ts';
@@ -162,6 +162,19 @@ describe('proxies', () => {
       code: 'UNREACHABLE',
       message: 'The name no-such-proxy.invalid cannot be found.',
     });
+  });
+
+  test('a proxy that does not answer can be given up', async () => {
+    const { promise: isAsked, resolve: asked } = Promise.withResolvers<unknown>();
+    const { promise: isGivenUp, resolve: givenUp } = Promise.withResolvers<unknown>();
+    const mute = createTcp((socket) => socket.on('data', asked).on('close', givenUp));
+    const client = transport(1, { environment: { https_proxy: `http://${await listening(mute)}` } });
+    const stop = new AbortController();
+    const sending = client.send(request('https://storage.test', { signal: stop.signal }));
+    await isAsked;
+    stop.abort();
+    await expect(sending).rejects.toMatchObject({ code: 'CANCELLED' });
+    await isGivenUp;
   });
 
   for (const value of ['socks5://host:1080', 'http://', 'http://u:hidden@bad host']) {
