@@ -1,5 +1,4 @@
 /** What other tools' configuration files mean as connectors. Pure. */
-import { parse } from 'ini';
 import { reveal } from './obscure.ts';
 import { isConnectorName } from './place.ts';
 
@@ -209,34 +208,25 @@ function unknownSettings(section: Section, known: ReadonlySet<string>): readonly
   return unknown.length === 0 ? [] : [`these settings have no counterpart and were left out: ${unknown.join(', ')}`];
 }
 
-/** Flat sections only: a dot in a name is part of the name. */
+/**
+ * Sections of `name = value` lines. Not the `ini` package, which ends a value at `#` or `;` and takes quotes and
+ * backslashes out: secrets hold such characters, and neither tool gives them a meaning.
+ */
 function sectionsOf(text: string): readonly (readonly [string, Section])[] {
-  const sections: [string, Section][] = [];
-  let name: string | null = null;
-  let lines: string[] = [];
-  const flush = (): void => {
-    if (name !== null) sections.push([name, readSection(lines)]);
-    lines = [];
-  };
-  for (const line of text.split(/\r?\n/)) {
+  const sections: [string, Record<string, string>][] = [];
+  for (const line of text.replace(/^\ufeff/, '').split(/\r?\n/)) {
     const head = /^\s*\[(.+)\]\s*$/.exec(line)?.[1];
-    if (head === undefined) lines.push(line);
-    else {
-      flush();
-      name = head.trim();
-    }
+    if (head !== undefined) sections.push([head.trim(), {}]);
+    // Indented lines are a nested table of the AWS files, which nothing here needs.
+    const [, key, value] = /^([^\s#;=][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    const section = sections.at(-1)?.[1];
+    if (head === undefined && section !== undefined && key !== undefined) section[key] = withoutQuotes(value ?? '');
   }
-  flush();
   return sections;
 }
 
-/** Indented lines are a nested table of the AWS files, which nothing here needs. */
-function readSection(lines: readonly string[]): Section {
-  const flat = lines.filter((line) => !/^\s/.test(line)).join('\n');
-  const entries = Object.entries(parse(flat) as Record<string, unknown>);
-  return Object.fromEntries(
-    entries.filter(([, value]) => typeof value !== 'object').map(([key, value]) => [key, String(value).trim()]),
-  );
+function withoutQuotes(value: string): string {
+  return /^(["`]).*\1$/.test(value) && value.length >= 2 ? value.slice(1, -1) : value;
 }
 
 function withScheme(endpoint: string): string {

@@ -89,7 +89,8 @@ async function seed(target: Target): Promise<number> {
       count += 1;
     } catch (error) {
       // A few names no S3 server takes; those are no part of a tree that lies in one.
-      if (!(error instanceof DroverError) || !['UNREPRESENTABLE', 'INVALID_INPUT', 'INTERNAL'].includes(error.code)) throw error;
+      if (!(error instanceof DroverError) || !['UNREPRESENTABLE', 'INVALID_INPUT', 'INTERNAL'].includes(error.code))
+        throw error;
       refused.push(key);
     }
   };
@@ -121,7 +122,6 @@ describe.skipIf(servers.rgw === null)('the hard tree from Ceph RGW', () => {
   const folder = mkdtempSync(join(tmpdir(), 'drover-hard-'));
   const environment = connectorsOf(servers, join(folder, 'state'));
   let objectCount = 0;
-
 
   beforeAll(async () => {
     await using account = await openRgw();

@@ -26,9 +26,7 @@ export async function verify(session: Session, runId: string): Promise<CommandEn
   }
   const side = openSide(session);
   const connector =
-    parsePlace(end.label).kind === 'local'
-      ? localConnector(session)
-      : await findConnector(session, end.connector);
+    parsePlace(end.label).kind === 'local' ? localConnector(session) : await findConnector(session, end.connector);
   const account = cleanup.use(await openAccount(session, connector, side.openTransport));
   const facts = await state.facts.get(account.fingerprint, end.place.container);
   const target = cleanup.use(await account.target(end.place, { facts, runId: run.runId }, session.signal));
