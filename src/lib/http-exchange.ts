@@ -8,6 +8,8 @@ import { cancelled } from './system.ts';
 import type { HttpRequest, HttpResponse } from './transport.ts';
 
 const IDLE_MS_MAX = 60_000;
+/** A timer that is asked for more fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const LOST_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED']);
 
@@ -44,7 +46,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.onFreed = lane.onFreed;
     this.onNotWanted = lane.onNotWanted;
     this.host = new URL(request.origin).host;
-    const idleMsMax = request.idleMsMax ?? IDLE_MS_MAX;
+    const idleMsMax = Math.min(request.idleMsMax ?? IDLE_MS_MAX, TIMER_MS_MAX);
     this.watch = new SilenceWatch(idleMsMax, () => {
       this.abort(new DroverError('TIMED_OUT', `${this.host} was silent for ${Math.round(idleMsMax / 1000)} s.`));
     });

@@ -80,6 +80,8 @@ export class Lanes {
       },
       allowH2: false,
       pipelining: 1,
+      // Whatever the environment says: chunks of the usual parser belong to us.
+      useMilo: false,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS_MAX,
       maxHeaderSize: HEADER_BYTES_MAX,
