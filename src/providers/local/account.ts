@@ -50,12 +50,14 @@ export class LocalAccount implements Account {
     yield* browseFolder(root, path === null, signal);
   }
 
+  /** A prefix that no folder has is an empty source, as in every other store. */
   async source(place: Place, options: SourceOptions, signal: AbortSignal): Promise<Source> {
     throwIfCancelled(signal);
     if (options.versions === 'all') throw new DroverError('UNSUPPORTED', 'A folder keeps no versions.');
     const path = this.#containerPath(place.container);
     if ((await folderState(path)) === 'absent') throw noFolder(path);
-    return new LocalSource(await this.#open(place));
+    const root = await this.#open(place);
+    return new LocalSource(root, place.prefix === '' || (await isFolder(root)));
   }
 
   /** The folder itself may be missing: the first write makes it. What it lies in must be there. */
@@ -129,6 +131,17 @@ async function folderState(path: string): Promise<'folder' | 'absent'> {
     throw fromErrno(error, `Opening ${path}`, null);
   }
   throw new DroverError('PLACE_NOT_FOUND', `${path} is not a folder.`);
+}
+
+async function isFolder(root: Root): Promise<boolean> {
+  try {
+    const folder = await root.folder('');
+    await folder?.[Symbol.asyncDispose]();
+    return folder !== null;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw fromErrno(error, `Opening ${root.label}`, null);
+  }
 }
 
 /** Paths as bytes, because a name need not be text. */

@@ -1,16 +1,16 @@
 /** What this process may do at a place, found out by doing it. */
 import { constants } from 'node:fs';
-import { access, open, opendir, unlink } from 'node:fs/promises';
+import { open, opendir, unlink } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import type { CheckLine, Place, Use } from '../../contract/provider.ts';
 import { throwIfCancelled } from '../../lib/system.ts';
 import type { Random } from '../../lib/world.ts';
-import { toDroverError } from '../../model/errors.ts';
+import { DroverError } from '../../model/errors.ts';
 import { fromErrno } from './errors.ts';
 import { nameOf } from './entries.ts';
 import { makeOwnFile } from './placing.ts';
-import type { Folder, Root } from './root.ts';
+import { resolveRoot, type Folder, type Root } from './root.ts';
 
 /** Stands for a run in the name of the file that is written and removed. */
 const CHECK_RUN_ID = 'drovercheck';
@@ -34,7 +34,7 @@ export async function* checkPlace(place: Place | null, use: Use, world: CheckWor
     return;
   }
   if (folder === null) {
-    yield* checkMissing(root, use);
+    yield* checkMissing(place, root, use, world);
     return;
   }
   try {
@@ -50,27 +50,35 @@ export async function* checkPlace(place: Place | null, use: Use, world: CheckWor
   }
 }
 
-async function* checkMissing(root: Root, use: Use): AsyncGenerator<CheckLine> {
+/** Whether a missing folder could be made is tried in the one that it would be made in. */
+async function* checkMissing(place: Place, root: Root, use: Use, world: CheckWorld): AsyncGenerator<CheckLine> {
   if (use !== 'write') {
-    const remedy = 'Check the path of the folder.';
+    const message = `There is no folder ${root.label}.`;
     yield {
       what: 'container',
       result: 'refused',
-      message: `There is no folder ${root.label}.`,
+      message,
       field: 'container',
-      remedy,
+      remedy: 'Check the path of the folder.',
     };
     return;
   }
   const message = `There is no folder ${root.label} yet; the first write makes it.`;
   yield { what: 'container', result: 'warning', message, field: 'container', remedy: null };
-  const above = dirname(root.label);
-  try {
-    await access(above, constants.W_OK | constants.X_OK);
-    yield ok('write', `Folders can be made in ${above}.`);
-  } catch (error) {
-    yield refused('write', error, `Making a folder in ${above}`);
+  throwIfCancelled(world.signal);
+  const container = await world.open({ container: place.container, prefix: '' });
+  for (const above of [container, await resolveRoot(dirname(container.label), '')]) {
+    try {
+      await using folder = await above.folder('');
+      if (folder === null) continue;
+      yield* checkWrite(folder, above, world.random);
+    } catch (error) {
+      yield refused('write', error, `Opening ${above.label}`);
+    }
+    return;
   }
+  const missing = new DroverError('PLACE_NOT_FOUND', `There is no folder ${dirname(container.label)} to make it in.`);
+  yield refused('write', missing, '');
 }
 
 async function checkList(folder: Folder, root: Root): Promise<{ line: CheckLine; file: Buffer | null }> {
@@ -127,7 +135,7 @@ function ok(what: CheckLine['what'], message: string): CheckLine {
 }
 
 function refused(what: CheckLine['what'], thrown: unknown, doing: string): CheckLine {
-  const { message, field, remedy } = toDroverError(fromErrno(thrown, doing, null));
+  const { message, field, remedy } = fromErrno(thrown, doing, null);
   return { what, result: 'refused', message, field, remedy };
 }
 

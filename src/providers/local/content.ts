@@ -7,7 +7,7 @@ import { DIGEST_KINDS, type DigestKind, type Digests } from '../../model/digest.
 import { DroverError } from '../../model/errors.ts';
 import { shown } from './names.ts';
 
-/** What is proved when nothing else is asked for: the cheapest digest that combines over parts. */
+/** Proved of everything that is written, whatever else is asked for: it is cheap and combines over parts. */
 export const DEFAULT_DIGEST = 'crc64nvme' as const;
 
 /** Of the given digests those that can be checked here. */

@@ -67,14 +67,25 @@ class LocalLister {
 export class LocalSource extends LocalLister implements Source {
   readonly traits = SOURCE_TRAITS;
   readonly facets: SourceFacets = {};
+  readonly #isThere: boolean;
 
-  constructor(root: Root) {
+  /** `isThere`: the folder of the prefix existed when the source was opened; if not, nothing begins with the prefix. */
+  constructor(root: Root, isThere: boolean) {
     super(root, false);
+    this.#isThere = isThere;
+  }
+
+  override scan(range: ScanRange, signal: AbortSignal): AsyncIterable<Page> {
+    return this.#isThere ? super.scan(range, signal) : emptyListing(range);
   }
 
   read(entry: Entry, range: ReadRange, signal: AbortSignal): Promise<Reading> {
     return readEntry(this.root, entry, range, signal);
   }
+}
+
+async function* emptyListing(range: ScanRange): AsyncGenerator<Page> {
+  yield { entries: [], cursor: range.resume, complete: true };
 }
 
 export class LocalTarget extends LocalLister implements Target {

@@ -8,7 +8,7 @@ import { mkdir, open, readlink, realpath, type FileHandle } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path';
 import { DroverError } from '../../model/errors.ts';
 import { keyToBytes } from '../../model/key.ts';
-import { errnoOf, fromErrno } from './errors.ts';
+import { errnoOf, fromErrno, isAbsent } from './errors.ts';
 import { segmentsOf, shown } from './names.ts';
 
 const HANDLES = '/proc/self/fd';
@@ -182,7 +182,7 @@ async function realPathOf(path: Buffer): Promise<Buffer> {
   try {
     return await realpath(path, { encoding: 'buffer' });
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, `Opening ${path.toString()}`, null);
+    if (!isAbsent(error)) throw fromErrno(error, `Opening ${path.toString()}`, null);
     // Latin-1 keeps every byte as one character.
     const above = dirname(path.toString('latin1'));
     if (above === path.toString('latin1')) return path;

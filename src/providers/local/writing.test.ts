@@ -65,7 +65,7 @@ describe('a file', () => {
     expect(text('a')).toBe('old');
     expect(everythingIn(folder)).toEqual(['a']);
     const written = await target.write('a', bodyOf('new'), optionsOf({ digests: { [kind]: right } }));
-    expect(written.proved).toEqual({ [kind]: right });
+    expect(written.proved).toEqual({ crc64nvme: digestOf('crc64nvme', bytesOf('new')), [kind]: right });
   });
 
   test.each([

@@ -44,9 +44,8 @@ async function writeFile(writer: Writer, key: string, body: WriteBody, options: 
   let isPlaced = false;
   try {
     const { handle } = temporary;
-    const told = checkableKinds(options.digests);
-    const kinds = told.length === 0 ? [DEFAULT_DIGEST] : told;
-    const proved = await pour(body, kinds, { handle, offset: 0, key }, signal);
+    const kinds = new Set([DEFAULT_DIGEST, ...checkableKinds(options.digests)]);
+    const proved = await pour(body, [...kinds], { handle, offset: 0, key }, signal);
     refuseOtherDigests(options.digests, proved, key);
     await setTime(handle, options.modifiedAtMs);
     await handle.datasync();

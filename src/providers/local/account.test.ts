@@ -1,0 +1,177 @@
+import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Account, Place, Use } from '../../contract/provider.ts';
+import { parseConfig } from '../../contract/config.ts';
+import { local } from './provider.ts';
+import { asNobody, contextOf, everythingIn, keysOf, makeFolder, never, plant } from './testing.ts';
+
+let folder: string;
+let removeFolder: () => void;
+
+beforeEach(() => {
+  ({ folder, removeFolder } = makeFolder());
+});
+afterEach(() => removeFolder());
+
+const open = (config: Readonly<Record<string, string>> = {}): Promise<Account> => local.open(config, contextOf());
+const sourceAt = (account: Account, container: string, prefix = '') =>
+  account.source({ container, prefix }, { versions: 'current' }, never);
+
+async function checkOf(account: Account, place: Place | null, use: Use): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of account.check(place, use, never)) lines.push(`${line.what} ${line.result}`);
+  return lines;
+}
+
+describe('root', () => {
+  test('relative places begin there, and nothing outside of it opens', async () => {
+    plant(folder, 'root/photos/2024/a', 'outside/b');
+    symlinkSync('../outside', join(folder, 'root/link'));
+    const account = await open({ root: join(folder, 'root') });
+    expect(await keysOf(await sourceAt(account, 'photos', '2024/'))).toEqual(['a']);
+    for (const container of ['../outside', join(folder, 'outside'), 'link']) {
+      await expect(sourceAt(account, container), container).rejects.toMatchObject({
+        code: 'PERMISSION_DENIED',
+        field: 'root',
+      });
+      const target = account.target({ container, prefix: '' }, { facts: null, runId: 'run00000001' }, never);
+      await expect(target, container).rejects.toMatchObject({ code: 'PERMISSION_DENIED', field: 'root' });
+      await expect(account.makeContainer(`${container}/new`, never)).rejects.toMatchObject({ field: 'root' });
+    }
+    expect(everythingIn(folder)).not.toContain('outside/new/');
+  });
+
+  test.each([['relative'], ['/nowhere-at-all']])('%s is refused by its field', async (root) => {
+    const parsed = parseConfig(local.account, { root });
+    const opened = 'config' in parsed && parsed.config !== undefined ? local.open(parsed.config, contextOf()) : null;
+    if (opened === null) expect('problems' in parsed && parsed.problems?.[0]?.field).toBe('root');
+    else await expect(opened).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'root' });
+  });
+
+  test('a fingerprint tells roots apart and is the same for the same root', async () => {
+    plant(folder, 'a/', 'b/');
+    symlinkSync('a', join(folder, 'c'));
+    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => open({ root: join(folder, name) })));
+    expect(a!.fingerprint).not.toBe(b!.fingerprint);
+    expect(a!.fingerprint).toBe(c!.fingerprint);
+    expect((await open()).fingerprint).toBe('local');
+  });
+});
+
+test('prefixes that no folder can have are refused, those that none has are empty', async () => {
+  plant(folder, 'a', 'b/c');
+  const account = await open();
+  for (const prefix of ['../', 'a//b/', '/', './', 'x\u0000/']) {
+    await expect(sourceAt(account, folder, prefix), prefix).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'prefix',
+    });
+  }
+  for (const prefix of ['none/', 'a/', 'a/deeper/', 'none/deeper/']) {
+    expect(await keysOf(await sourceAt(account, folder, prefix)), prefix).toEqual([]);
+  }
+  await expect(account.source({ container: folder, prefix: '' }, { versions: 'all' }, never)).rejects.toMatchObject({
+    code: 'UNSUPPORTED',
+  });
+});
+
+test('makes folders with what they lie in, and says when one was there', async () => {
+  plant(folder, 'file');
+  const account = await open();
+  expect(await account.makeContainer(join(folder, 'a/b'), never)).toBe('made');
+  expect(await account.makeContainer(join(folder, 'a/b'), never)).toBe('existed');
+  for (const name of ['file', 'file/x']) {
+    await expect(account.makeContainer(join(folder, name), never)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+  }
+});
+
+test('browses containers, then folders and files', async () => {
+  plant(folder, 'b/x', 'a/', 'a-file', 'b/.drover-run00000001-0123456789abcdef.part');
+  const account = await open({ root: folder });
+  const itemsOf = async (path: Place | null): Promise<string[]> => {
+    const items: string[] = [];
+    for await (const page of account.browse(path, never))
+      items.push(...page.items.map(({ kind, name }) => `${kind} ${name}`));
+    return items;
+  };
+  expect(await itemsOf(null)).toEqual(['container a', 'container b']);
+  expect(await itemsOf({ container: folder, prefix: '' })).toEqual(['object a-file', 'folder a/', 'folder b/']);
+  expect(await itemsOf({ container: 'b', prefix: '' })).toEqual(['object x']);
+  await expect(itemsOf({ container: 'none', prefix: '' })).rejects.toMatchObject({ code: 'PLACE_NOT_FOUND' });
+});
+
+describe('check', () => {
+  const place = (container: string): Place => ({ container, prefix: '' });
+
+  test('tries what it says, and leaves nothing', async () => {
+    plant(folder, 'a');
+    const account = await open();
+    expect(await checkOf(account, null, 'both')).toEqual(['identity ok']);
+    expect(await checkOf(account, place(folder), 'both')).toEqual([
+      'identity ok',
+      'container ok',
+      'list ok',
+      'read ok',
+      'write ok',
+      'delete ok',
+    ]);
+    expect(await checkOf(account, place(folder), 'read')).toEqual([
+      'identity ok',
+      'container ok',
+      'list ok',
+      'read ok',
+    ]);
+    expect(everythingIn(folder)).toEqual(['a']);
+  });
+
+  test('names what is refused, and why', async () => {
+    plant(folder, 'closed/secret', 'dark/a');
+    chmodSync(join(folder, 'closed/secret'), 0);
+    chmodSync(join(folder, 'closed'), 0o555);
+    chmodSync(join(folder, 'dark'), 0);
+    await asNobody(async () => {
+      const account = await open();
+      expect(await checkOf(account, place(join(folder, 'closed')), 'both')).toEqual([
+        'identity ok',
+        'container ok',
+        'list ok',
+        'read refused',
+        'write refused',
+      ]);
+      expect(await checkOf(account, place(join(folder, 'dark')), 'both')).toEqual(['identity ok', 'container refused']);
+      expect(await checkOf(account, place(join(folder, 'closed/new')), 'write')).toEqual([
+        'identity ok',
+        'container warning',
+        'write refused',
+      ]);
+    });
+    chmodSync(join(folder, 'dark'), 0o755);
+  });
+
+  test('of a folder that is not there yet', async () => {
+    mkdirSync(join(folder, 'x'));
+    const account = await open();
+    expect(await checkOf(account, place(join(folder, 'x/new')), 'write')).toEqual([
+      'identity ok',
+      'container warning',
+      'write ok',
+      'delete ok',
+    ]);
+    const deeper = { container: join(folder, 'x/new/deeper'), prefix: '' };
+    expect(await checkOf(account, deeper, 'write')).toEqual(['identity ok', 'container warning', 'write refused']);
+    const prefixed = { container: join(folder, 'x'), prefix: 'not/there/' };
+    expect((await checkOf(account, prefixed, 'write')).slice(2)).toEqual(['write ok', 'delete ok']);
+    expect(await checkOf(account, place(join(folder, 'x/new')), 'read')).toEqual(['identity ok', 'container refused']);
+    expect(everythingIn(folder)).toEqual(['x/']);
+  });
+
+  test('of a folder without files says that reading is not known', async () => {
+    expect(await checkOf(await open(), place(folder), 'read')).toEqual([
+      'identity ok',
+      'container ok',
+      'list ok',
+      'read unknown',
+    ]);
+  });
+});
