@@ -4,7 +4,7 @@ import type { Account, CheckLine, Place, PolicyRequest, Use } from '../../contra
 import { DroverError } from '../../model/errors.ts';
 import { findConnector, listConnectors, openAccount, providerById, type ReadyConnector } from '../connectors.ts';
 import { collectConfig, sayExternalId, type GivenFields } from '../connector-form.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { EXIT } from '../exit.ts';
 import { environmentHead, isConnectorName, prefixPlace } from '../place.ts';
 import { countsOf, openSide } from '../requests.ts';
 import type { CommandEnd, Session } from '../session.ts';
@@ -45,6 +45,9 @@ export async function addConnector(
         field,
         remedy: remedy ?? 'Nothing was saved. Correct it and try again.',
       });
+    }
+    if (!outcome.isConfirmed) {
+      await session.terminal.say(`Nothing confirmed the sign-in yet. Name a place: drover connector test ${name}:…`);
     }
   }
   await connectors.save({ name, provider: provider.manifest.id, config });
@@ -94,19 +97,16 @@ export async function testConnector(session: Session, words: string, use: Use): 
       ? null
       : prefixPlace(slash === -1 ? path : path.slice(0, slash), slash === -1 ? '' : path.slice(slash + 1));
   const outcome = await checkConnector(session, connector, place, use, false);
-  const exit: ExitCode = outcome.signInRefused === null ? EXIT.FINE : EXIT.WRONG_INPUT;
-  const line = outcome.signInRefused;
+  const line = outcome.signInRefused ?? outcome.placeRefused;
+  const code = outcome.signInRefused === null ? 'PERMISSION_DENIED' : 'UNAUTHENTICATED';
   return {
-    exit,
+    exit: line === null ? EXIT.FINE : EXIT.WRONG_INPUT,
     summary: {
       ...EMPTY_SUMMARY,
       state: line === null ? 'succeeded' : 'failed',
       requests: outcome.requests,
       durationMs: session.elapsedMs,
-      error:
-        line === null
-          ? null
-          : { code: 'UNAUTHENTICATED', message: line.message, field: line.field, remedy: line.remedy ?? '' },
+      error: line === null ? null : { code, message: line.message, field: line.field, remedy: line.remedy ?? '' },
     },
   };
 }
@@ -169,6 +169,10 @@ export function refuseName(name: string): void {
 interface CheckOutcome {
   /** The line that refused the sign-in; missing rights are no fault of a connector. */
   readonly signInRefused: CheckLine | null;
+  /** What was asked of a place and refused, when nothing there was allowed: then the place is of no use. */
+  readonly placeRefused: CheckLine | null;
+  /** At least one answer proved that the sign-in works. */
+  readonly isConfirmed: boolean;
   readonly requests: ReturnType<typeof countsOf>;
 }
 
@@ -183,14 +187,21 @@ async function checkConnector(
   const account = await openAccount(session, connector, side.openTransport);
   await using _account = account;
   let signInRefused: CheckLine | null = null;
+  let placeRefused: CheckLine | null = null;
+  let isConfirmed = false;
+  let isUseful = false;
   for await (const line of account.check(place, use, session.signal)) {
     await session.terminal.record({ type: 'check', ...line });
     const isSignIn = line.what === 'identity' || line.what === 'network';
+    if (line.result === 'ok') isConfirmed = true;
+    if (line.result === 'ok' && !isSignIn) isUseful = true;
+    if (line.result === 'refused' && !isSignIn) placeRefused ??= line;
     if (line.result === 'refused' && isSignIn) signInRefused ??= line;
     else if (!brief || line.result !== 'unknown') await session.terminal.print(checkText(line));
   }
   if (signInRefused !== null && !brief) await session.terminal.print(checkText(signInRefused));
-  return { signInRefused, requests: countsOf(side, null) };
+  if (place === null || isUseful) placeRefused = null;
+  return { signInRefused, placeRefused, isConfirmed, requests: countsOf(side, null) };
 }
 
 const RESULT_WORDS: Readonly<Record<CheckLine['result'], string>> = {
