@@ -12,13 +12,15 @@ export interface MemoryHarnessOptions {
   readonly behaviour?: Partial<MemoryBehaviour>;
   /** Changes the provider: how the tests of the kit break it. */
   readonly change?: (provider: Provider, store: MemoryStore) => Provider;
+  readonly manyKeys?: number;
   readonly production?: Harness['production'];
   readonly exempt?: Harness['exempt'];
   readonly errors?: Harness['errors'];
   readonly matrixFolder?: string;
 }
 
-const FORM = { store: 'kit', passphrase: 'Open-Sesame-4711' };
+export const PASSPHRASE = 'Open-Sesame-4711';
+const FORM = { store: 'kit', passphrase: PASSPHRASE };
 
 /** Faults by hooks: a memory store has no transport that could break. */
 export class HookFaults implements Faults {
@@ -94,13 +96,13 @@ export class HookFaults implements Faults {
 }
 
 export function memoryHarness(options: MemoryHarnessOptions): Harness {
-  const behaviour: Partial<MemoryBehaviour> = { pageSize: 1000, passphrase: FORM.passphrase, ...options.behaviour };
+  const behaviour: Partial<MemoryBehaviour> = { pageSize: 1000, passphrase: PASSPHRASE, ...options.behaviour };
   const change = options.change ?? ((provider) => provider);
   return {
     name: options.name ?? 'memory',
     provider: createMemoryProvider(new MemoryStore(behaviour)),
     level: 'faked',
-    manyKeys: 10_000,
+    manyKeys: options.manyKeys ?? 10_000,
     config: async () => FORM,
     open: () => openBench(new MemoryStore(behaviour, 'kit'), change),
     production: options.production,
@@ -156,7 +158,7 @@ async function openBench(
   };
 }
 
-function contextFor(logged: string[]): Context {
+export function contextFor(logged: string[]): Context {
   return {
     openTransport: () => ({
       send: () => Promise.reject(new DroverError('UNREACHABLE', 'There is no network here.')),

@@ -127,11 +127,8 @@ export function hardNames(prefix: string): readonly HardName[] {
   ];
 }
 
-/** Those of a place without a prefix. */
-export const HARD_NAMES: readonly HardName[] = hardNames('');
-
 /** Titles do not depend on a prefix. */
-export const HARD_NAME_TITLES: readonly string[] = HARD_NAMES.map((name) => name.title);
+export const HARD_NAME_TITLES: readonly string[] = hardNames('').map((name) => name.title);
 
 /** Sets of names that must stay apart. */
 export const NEIGHBOUR_SETS: readonly { readonly title: string; readonly keys: readonly string[] }[] = [

@@ -132,6 +132,20 @@ export function sameBytes(actual: Uint8Array | null, expected: Uint8Array, what:
   assert.equal(at, -1, `${what}: byte ${at} differs`);
 }
 
+/** Nothing is there. Compared by hand: assertions print contents at great length. */
+export function absent(content: Uint8Array | null, what: string): void {
+  assert.ok(content === null, `${what}: ${content?.length} bytes are there`);
+}
+
+/** The same names in the same order; says where they part, however many there are. */
+export function sameKeys(actual: readonly string[], expected: readonly string[], what: string): void {
+  const at = expected.findIndex((key, index) => actual[index] !== key);
+  const where = at >= 0 ? at : expected.length;
+  const isSame = at < 0 && actual.length === expected.length;
+  const words = `${JSON.stringify(actual[where] ?? null)} instead of ${JSON.stringify(expected[where] ?? null)}`;
+  assert.ok(isSame, `${what}: ${actual.length} keys, expected ${expected.length}; at ${where} ${words}`);
+}
+
 export function writeOptions(signal: AbortSignal, more: Partial<WriteOptions> = {}): WriteOptions {
   return {
     properties: NO_PROPERTIES,

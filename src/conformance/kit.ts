@@ -6,7 +6,7 @@ import { afterAll, describe, test } from 'vitest';
 import { checksOf } from './checks.ts';
 import { nameOf, type Check, type Harness } from './harness.ts';
 import { writeMatrix, type MatrixRow } from './matrix.ts';
-import { runCheck } from './trial.ts';
+import { judged } from './trial.ts';
 
 export { FaultTransport, type FaultKind, type Faults } from './faults.ts';
 export type { Bench, Check, ErrorRow, Harness, Level, Trial, Wrap } from './harness.ts';
@@ -29,12 +29,9 @@ function register(harness: Harness, checks: readonly Check[], pass: 'plain' | 'p
   for (const suite of new Set(checks.map((check) => check.suite))) {
     describe(suite, () => {
       for (const check of checks.filter((each) => each.suite === suite)) {
-        const settle = (result: MatrixRow['result'], reason: string | null = null): void => {
-          rows.push({ suite, name: check.name, pass, result, reason });
-        };
-        const inapplicable = check.unless?.(harness.provider.manifest, harness) ?? null;
-        if (inapplicable !== null) settle('not applicable', inapplicable);
-        else test(check.name, (context) => runOne(check, harness, pass, settle, (reason) => context.skip(reason)));
+        const reason = check.unless?.(harness.provider.manifest, harness) ?? null;
+        if (reason === null) test(check.name, (context) => runOne(check, harness, pass, rows, context.skip));
+        else rows.push({ suite, name: check.name, pass, result: 'not applicable', reason });
       }
     });
   }
@@ -44,25 +41,13 @@ async function runOne(
   check: Check,
   harness: Harness,
   pass: 'plain' | 'production',
-  settle: (result: MatrixRow['result'], reason?: string | null) => void,
+  rows: MatrixRow[],
   skip: (reason: string) => void,
 ): Promise<void> {
-  const exemption = harness.exempt?.[nameOf(check)] ?? null;
-  let reason: string | null = null;
-  try {
-    const verdict = await runCheck(check, harness, pass);
-    if (verdict.result === 'not applicable') reason = verdict.reason;
-  } catch (thrown) {
-    settle(exemption === null ? 'fail' : 'exempt', exemption);
-    if (exemption === null) throw thrown;
-    return;
-  }
-  if (exemption !== null) {
-    settle('fail', 'The exemption is not needed any more.');
-    throw new Error(`Remove the exemption "${nameOf(check)}": the check passes.`);
-  }
-  settle(reason === null ? 'pass' : 'not applicable', reason);
-  if (reason !== null) skip(reason);
+  const { row, error } = await judged(check, harness, pass);
+  rows.push(row);
+  if (error !== null) throw error;
+  if (row.result === 'not applicable') skip(row.reason ?? '');
 }
 
 function registerExemptions(harness: Harness, checks: readonly Check[]): void {

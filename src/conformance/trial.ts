@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Source, Target } from '../contract/provider.ts';
 import { FaultTransport } from './faults.ts';
-import { NotApplicable, type Bench, type Check, type Harness, type Trial } from './harness.ts';
+import { nameOf, NotApplicable, type Bench, type Check, type Harness, type Trial } from './harness.ts';
+import type { MatrixRow } from './matrix.ts';
 
 export type Verdict = { readonly result: 'pass' } | { readonly result: 'not applicable'; readonly reason: string };
 
@@ -65,4 +66,28 @@ export function runIdOf(bench: Bench): string {
 function kept<T extends AsyncDisposable>(opened: AsyncDisposable[], each: T): T {
   opened.push(each);
   return each;
+}
+
+/** The row of the matrix, and the error that the test has to end with. An exemption that is not needed is one. */
+export async function judged(
+  check: Check,
+  harness: Harness,
+  pass: 'plain' | 'production',
+): Promise<{ readonly row: MatrixRow; readonly error: unknown }> {
+  const exemption = harness.exempt?.[nameOf(check)] ?? null;
+  const rowOf = (result: MatrixRow['result'], reason: string | null): MatrixRow => {
+    return { suite: check.suite, name: check.name, pass, result, reason };
+  };
+  try {
+    const verdict = await runCheck(check, harness, pass);
+    if (exemption === null) {
+      const reason = verdict.result === 'not applicable' ? verdict.reason : null;
+      return { row: rowOf(verdict.result, reason), error: null };
+    }
+  } catch (thrown) {
+    if (exemption !== null) return { row: rowOf('exempt', exemption), error: null };
+    return { row: rowOf('fail', thrown instanceof Error ? thrown.message : String(thrown)), error: thrown };
+  }
+  const words = `Remove the exemption "${nameOf(check)}": it is not needed any more.`;
+  return { row: rowOf('fail', words), error: new Error(words) };
 }

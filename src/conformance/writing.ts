@@ -4,6 +4,7 @@ import type { Target, WriteBody } from '../contract/provider.ts';
 import type { DigestKind } from '../model/digest.ts';
 import { DroverError } from '../model/errors.ts';
 import {
+  absent,
   bytesOf,
   contentOf,
   EVERYTHING,
@@ -28,7 +29,7 @@ const BEFORE: readonly (Uint8Array | null)[] = [null, bytesOf('what was there be
 
 async function untouched(trial: Trial, key: string, before: Uint8Array | null, what: string): Promise<void> {
   const now = await trial.bench.peek(key);
-  if (before === null) assert.equal(now, null, `${what}: something is visible`);
+  if (before === null) absent(now, what);
   else sameBytes(now, before, `${what}: the old content`);
   const keys = (await trial.bench.keys()).toSorted();
   assert.deepEqual(keys, before === null ? [] : [key], `${what}: other things are visible`);
@@ -120,7 +121,7 @@ export const WRITING: readonly Check[] = [
             yield content.slice(at, at + 50_000);
             const now = await trial.bench.peek(key);
             looked += 1;
-            if (before === null) assert.equal(now, null, 'visible before it was whole');
+            if (before === null) absent(now, 'before it was whole');
             else sameBytes(now, before, 'before it was whole');
           }
           throw new DroverError('UNAVAILABLE', 'The source broke at the very end.');
@@ -217,7 +218,7 @@ export const WRITING: readonly Check[] = [
         } catch (thrown) {
           if (!(thrown instanceof DroverError)) throw thrown;
           assert.equal(thrown.code, 'CORRUPTED', `a wrong ${kind}: ${thrown.message}`);
-          assert.equal(await trial.bench.peek(key), null, `a wrong ${kind} was refused, but the object is there`);
+          absent(await trial.bench.peek(key), `a wrong ${kind} was refused`);
         }
       }
     },
@@ -289,7 +290,7 @@ export const WRITING: readonly Check[] = [
       await failsWith('CHANGED', over('pinned'), 'over a state that is gone');
       sameBytes(await trial.bench.peek('pinned'), bytesOf('second'), 'pinned');
       await failsWith('CHANGED', over('absent'), 'over something that is not there');
-      assert.equal(await trial.bench.peek('absent'), null);
+      absent(await trial.bench.peek('absent'), 'absent');
     },
   },
 
@@ -482,7 +483,7 @@ export const WRITING: readonly Check[] = [
       );
       assert.equal(error.code, 'TOO_LARGE');
       assert.equal(touched, 0, 'the content was touched');
-      assert.equal(await trial.bench.peek('large'), null);
+      absent(await trial.bench.peek('large'), 'large');
     },
   },
 ];
