@@ -55,7 +55,7 @@ export function createAzureService(options: AzureOptions): AzureService {
 
 function openWorld(options: AzureOptions): AzureWorld {
   const hex = (bytes: number): string => Buffer.from(options.random.bytes(bytes)).toString('hex');
-  let lastVersion = 0;
+  let last = { ms: 0, tick: 0 };
   return {
     options,
     containers: new SortedMap(),
@@ -63,9 +63,9 @@ function openWorld(options: AzureOptions): AzureWorld {
     etag: () => `"0x8${hex(7).toUpperCase()}"`,
     uuid: () => hex(16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
     versionId: () => {
-      lastVersion = Math.max(options.clock.now() * 10_000, lastVersion + 1);
-      const ms = Math.floor(lastVersion / 10_000);
-      return new Date(ms).toISOString().replace('Z', `${String(lastVersion % 10_000).padStart(4, '0')}Z`);
+      const nowMs = Math.max(options.clock.now(), last.ms);
+      last = nowMs === last.ms ? { ms: nowMs, tick: last.tick + 1 } : { ms: nowMs, tick: 0 };
+      return new Date(nowMs).toISOString().replace('Z', `${String(last.tick).padStart(4, '0')}Z`);
     },
   };
 }

@@ -3,6 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { SimRequest, SimResponse, SimService } from './http.ts';
 
 export interface ServedService {
@@ -93,12 +95,7 @@ async function readBody(incoming: IncomingMessage, bodyBytesMax: number): Promis
 
 async function writeResponse(response: SimResponse, outgoing: ServerResponse, isHead: boolean): Promise<void> {
   outgoing.writeHead(response.status, response.headers);
-  if (!isHead) {
-    for (const chunk of response.body.chunks()) {
-      if (outgoing.destroyed) return;
-      // A slow reader must not make the whole object pile up here.
-      if (!outgoing.write(chunk)) await Promise.race([once(outgoing, 'drain'), once(outgoing, 'close')]);
-    }
-  }
-  outgoing.end();
+  if (isHead) outgoing.end();
+  // Paced by the reader: a slow one must not make the whole object pile up here.
+  else await pipeline(Readable.from(response.body.chunks()), outgoing);
 }

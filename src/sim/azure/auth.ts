@@ -152,6 +152,7 @@ function bySas(options: AzureOptions, request: SimRequest, target: Target, locat
         'AuthorizationServiceMismatch',
         'This request is not authorized to perform this operation using this service.',
       );
+    return { letters: get('sp'), container: null, blob: null, types: get('srt') };
   }
   return {
     letters: get('sp'),

@@ -1,0 +1,525 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { SimResponse } from './http.ts';
+import { collect } from './http.ts';
+import type { S3Service } from './s3-service.ts';
+import { createS3Service } from './s3-service.ts';
+import { ODD_KEYS, plantSample } from './sample.ts';
+import type { AwsRequest, AwsSignature } from './test-signing.ts';
+import { awsPresigned, awsSigned } from './test-signing.ts';
+import type { SimClock } from './world.ts';
+import { seededRandom, simClock } from './world.ts';
+
+let clock: SimClock;
+let s3: S3Service;
+let alice: AwsSignature;
+
+const ROLE = 'arn:aws:iam::111111111111:role/mover';
+
+function open(dialect: 'aws' | 'rgw' = 'aws'): S3Service {
+  return createS3Service({
+    clock,
+    random: seededRandom(1),
+    dialect,
+    partBytesMin: 5,
+    continuationTokenLifetimeMs: 60_000,
+    virtualHostBases: ['s3.test'],
+    webTokens: { jwt: { issuer: 'https://id.test', audience: 'aws', subject: 'me', expiresAtMs: clock.now() + 1000 } },
+    accounts: [
+      {
+        accountId: '111111111111',
+        users: [
+          { name: 'alice', accessKeyId: 'AKALICE', secretAccessKey: 'as' },
+          {
+            name: 'narrow',
+            accessKeyId: 'AKNARROW',
+            secretAccessKey: 'ns',
+            grants: [{ actions: ['s3:ListBucket', 's3:GetObject'], buckets: ['one'], prefix: 'team/' }],
+          },
+        ],
+        roles: [
+          {
+            name: 'mover',
+            trustedPrincipals: ['arn:aws:iam::111111111111:user/alice', 'arn:aws:iam::111111111111:role/mover'],
+            externalId: 'right',
+            maxSessionSeconds: 7200,
+            webIdentity: { issuer: 'https://id.test', audience: 'aws', subject: 'me' },
+          },
+        ],
+      },
+      { accountId: '222222222222', users: [{ name: 'bob', accessKeyId: 'AKBOB', secretAccessKey: 'bs' }] },
+    ],
+  });
+}
+
+beforeEach(() => {
+  clock = simClock();
+  s3 = open();
+  s3.createBucket('one');
+  alice = { id: 'AKALICE', secret: 'as', nowMs: clock.now() };
+});
+
+const ask = (want: AwsRequest, by: Partial<AwsSignature> = {}): Promise<SimResponse> =>
+  s3.handle(awsSigned({ ...alice, nowMs: clock.now(), ...by }, want));
+const text = (response: SimResponse): string => collect(response.body).toString('utf8');
+const code = (response: SimResponse): string | undefined => /<Code>(\w+)<\/Code>/.exec(text(response))?.[1];
+const b64 = (kind: string, data: string): string => createHash(kind).update(data).digest('base64');
+const get = (
+  key: string,
+  headers: Record<string, string> = {},
+  query: Record<string, string> = {},
+): Promise<SimResponse> => ask({ method: 'GET', path: `/one/${key}`, headers, query });
+const put = (key: string, body: string, headers: Record<string, string> = {}): Promise<SimResponse> =>
+  ask({ method: 'PUT', path: `/one/${key}`, body, headers });
+
+describe('signatures', () => {
+  test.each([
+    ['a wrong secret', { secret: 'no' }, 403, 'SignatureDoesNotMatch'],
+    ['an unknown key', { id: 'NOBODY' }, 403, 'InvalidAccessKeyId'],
+    ['a clock behind', { nowMs: -16 * 60_000 }, 403, 'RequestTimeTooSkewed'],
+    ['another region', { region: 'eu-central-1' }, 400, 'AuthorizationHeaderMalformed'],
+    ['a token of nobody', { token: 'x' }, 400, 'InvalidToken'],
+  ])('%s is refused', async (_, by: Partial<AwsSignature>, status, expected) => {
+    const skewed = by.nowMs !== undefined ? { nowMs: clock.now() + by.nowMs } : by;
+    const response = await ask({ method: 'GET', path: '/one' }, skewed);
+    expect([response.status, code(response)]).toEqual([status, expected]);
+  });
+
+  test('a header that is not signed, or a body that is another, is refused', async () => {
+    const request = awsSigned(alice, { method: 'PUT', path: '/one/k', body: 'abc' });
+    expect(code(await s3.handle({ ...request, headers: { ...request.headers, 'x-amz-acl': 'private' } }))).toBe(
+      'AccessDenied',
+    );
+    expect(code(await s3.handle({ ...request, body: Buffer.from('abd') }))).toBe('XAmzContentSHA256Mismatch');
+    expect(s3.get('one', 'k')).toBeNull();
+  });
+
+  test.each(ODD_KEYS)('the key %j survives both styles and a presigned address', async (key) => {
+    expect((await put(key, key)).status).toBe(200);
+    expect(text(await get(key))).toBe(key);
+    const hosted = await ask({ method: 'GET', host: 'one.s3.test', path: `/${key}` });
+    expect(text(hosted)).toBe(key);
+    const path = awsPresigned(alice, 'sim.test', `/one/${key}`, 60);
+    expect(
+      text(
+        await s3.handle({
+          method: 'GET',
+          scheme: 'https',
+          host: 'sim.test',
+          path,
+          headers: {},
+          body: new Uint8Array(0),
+        }),
+      ),
+    ).toBe(key);
+    expect(s3.keys('one')).toEqual([key]);
+  });
+
+  test('a presigned address ends with its time, and cannot be changed', async () => {
+    s3.put('one', 'k', 'v');
+    const path = awsPresigned(alice, 'sim.test', '/one/k', 60);
+    const open = (p: string): Promise<SimResponse> =>
+      s3.handle({ method: 'GET', scheme: 'https', host: 'sim.test', path: p, headers: {}, body: new Uint8Array(0) });
+    expect((await open(path)).status).toBe(200);
+    expect(code(await open(path.replace('/one/k', '/one/l')))).toBe('SignatureDoesNotMatch');
+    clock.advance(61_000);
+    expect(text(await open(path))).toContain('Request has expired');
+  });
+
+  test("Amazon's hosts redirect to the region of the bucket", async () => {
+    s3.createBucket('far', { region: 'eu-central-1' });
+    const response = await ask({ method: 'GET', host: 'far.s3.us-east-1.amazonaws.com', path: '/' });
+    expect([response.status, code(response), response.headers['x-amz-bucket-region']]).toEqual([
+      301,
+      'PermanentRedirect',
+      'eu-central-1',
+    ]);
+    const head = await ask({ method: 'HEAD', path: '/far' });
+    expect([head.status, head.headers['x-amz-bucket-region'], head.body.sizeBytes]).toEqual([400, 'eu-central-1', 0]);
+  });
+});
+
+describe('permissions', () => {
+  const narrow = { id: 'AKNARROW', secret: 'ns' };
+
+  test('a key may reach one prefix and nothing else', async () => {
+    s3.put('one', 'team/a', '1');
+    const list = (prefix: string): Promise<SimResponse> =>
+      ask({ method: 'GET', path: '/one', query: { 'list-type': '2', prefix } }, narrow);
+    expect((await list('team/')).status).toBe(200);
+    expect(code(await list(''))).toBe('AccessDenied');
+    expect(code(await ask({ method: 'GET', path: '/' }, narrow))).toBe('AccessDenied');
+    expect((await ask({ method: 'GET', path: '/one/team/a' }, narrow)).status).toBe(200);
+    expect(code(await ask({ method: 'GET', path: '/one/team/none' }, narrow))).toBe('NoSuchKey');
+    expect(code(await ask({ method: 'GET', path: '/one/other' }, narrow))).toBe('AccessDenied');
+    expect(code(await ask({ method: 'PUT', path: '/one/team/b', body: '' }, narrow))).toBe('AccessDenied');
+  });
+
+  test('requester pays, and the expected owner', async () => {
+    s3.createBucket('paid', { requesterPays: true, sharedWith: ['222222222222'] });
+    s3.put('paid', 'k', 'v');
+    const bob = { id: 'AKBOB', secret: 'bs' };
+    expect((await ask({ method: 'GET', path: '/paid/k' }, bob)).status).toBe(403);
+    const paid = await ask({ method: 'GET', path: '/paid/k', headers: { 'x-amz-request-payer': 'requester' } }, bob);
+    expect([paid.status, paid.headers['x-amz-request-charged']]).toEqual([200, 'requester']);
+    const other = { 'x-amz-expected-bucket-owner': '222222222222' };
+    expect((await ask({ method: 'GET', path: '/paid/k', headers: other })).status).toBe(403);
+  });
+});
+
+describe('objects', () => {
+  test('digests are checked and given back', async () => {
+    expect(code(await put('k', 'abc', { 'content-md5': b64('md5', 'abd') }))).toBe('BadDigest');
+    expect(code(await put('k', 'abc', { 'content-md5': 'short' }))).toBe('InvalidDigest');
+    expect(code(await put('k', 'abc', { 'x-amz-checksum-sha256': b64('sha256', 'abd') }))).toBe('BadDigest');
+    expect(code(await put('k', 'abc', { 'x-amz-checksum-crc32': 'AAAAAA==' }))).toBe('BadDigest');
+    expect(s3.get('one', 'k')).toBeNull();
+    const plain = await put('k', '123456789');
+    expect(plain.headers['x-amz-checksum-crc64nvme']).toBe('rosUhgp5mIg=');
+    const known = await put('k', '123456789', { 'x-amz-checksum-crc32c': '4waSgw==' });
+    expect(known.headers['x-amz-checksum-crc32c']).toBe('4waSgw==');
+    const read = await get('k', { 'x-amz-checksum-mode': 'ENABLED' });
+    expect([read.headers['x-amz-checksum-crc32c'], read.headers['x-amz-checksum-type']]).toEqual([
+      '4waSgw==',
+      'FULL_OBJECT',
+    ]);
+  });
+
+  test('conditions', async () => {
+    const etag = (await put('k', 'v')).headers['etag']!;
+    expect((await put('k', 'w', { 'if-none-match': '*' })).status).toBe(412);
+    expect((await put('k', 'w', { 'if-match': '"other"' })).status).toBe(412);
+    expect(code(await put('none', 'w', { 'if-match': etag }))).toBe('NoSuchKey');
+    expect((await get('k', { 'if-match': etag })).status).toBe(200);
+    expect((await get('k', { 'if-match': etag.replaceAll('"', '') })).status).toBe(412);
+    expect((await get('k', { 'if-none-match': etag })).status).toBe(304);
+    const remove = (match: string): Promise<SimResponse> =>
+      ask({ method: 'DELETE', path: '/one/k', headers: { 'if-match': match } });
+    expect((await remove('"other"')).status).toBe(412);
+    expect((await remove(etag)).status).toBe(204);
+    expect(s3.keys('one')).toEqual([]);
+  });
+
+  test('ranges, limits and metadata', async () => {
+    await put('k', '0123456789', {
+      'x-amz-meta-city': Buffer.from('Zürich').toString('latin1'),
+      'x-amz-tagging': 'a=b%20c',
+    });
+    const range = await get('k', { range: 'bytes=2-4' });
+    expect([range.status, range.headers['content-range'], text(range)]).toEqual([206, 'bytes 2-4/10', '234']);
+    expect(text(await get('k', { range: 'bytes=-3' }))).toBe('789');
+    expect((await get('k', { range: 'bytes=10-' })).status).toBe(416);
+    expect(range.headers['x-amz-meta-city']).toBe('=?UTF-8?B?WsO8cmljaA==?=');
+    expect(range.headers['x-amz-tagging-count']).toBe('1');
+    expect(text(await get('k', {}, { tagging: '' }))).toContain('<Key>a</Key><Value>b c</Value>');
+    expect(code(await put('m', '', { 'x-amz-meta-a': 'x'.repeat(2048) }))).toBe('MetadataTooLarge');
+    expect((await put('m', '', { 'x-amz-meta-a': 'x'.repeat(2047) })).status).toBe(200);
+    expect(code(await put('k'.repeat(1025), ''))).toBe('KeyTooLongError');
+  });
+
+  test('an archived object is refused until its restore is ready, and again afterwards', async () => {
+    s3.put('one', 'k', 'v', { storageClass: 'GLACIER' });
+    expect(code(await get('k'))).toBe('InvalidObjectState');
+    const restore = (): Promise<SimResponse> =>
+      ask({
+        method: 'POST',
+        path: '/one/k',
+        query: { restore: '' },
+        body: '<RestoreRequest><Days>1</Days><GlacierJobParameters><Tier>Bulk</Tier></GlacierJobParameters></RestoreRequest>',
+      });
+    expect((await restore()).status).toBe(202);
+    expect(code(await restore())).toBe('RestoreAlreadyInProgress');
+    const listed = await ask({
+      method: 'GET',
+      path: '/one',
+      query: { 'list-type': '2' },
+      headers: { 'x-amz-optional-object-attributes': 'RestoreStatus' },
+    });
+    expect(text(listed)).toContain('<IsRestoreInProgress>true</IsRestoreInProgress>');
+    clock.advance(12 * 3_600_000);
+    const read = await get('k');
+    expect([read.status, read.headers['x-amz-restore']?.startsWith('ongoing-request="false"')]).toEqual([200, true]);
+    expect((await restore()).status).toBe(200);
+    clock.advance(3 * 86_400_000);
+    expect(code(await get('k'))).toBe('InvalidObjectState');
+  });
+
+  test('versions, delete markers and their listing', async () => {
+    s3.bucket('one').versioning = 'Enabled';
+    const first = (await put('k', '1')).headers['x-amz-version-id']!;
+    await put('k', '2');
+    const marker = (await ask({ method: 'DELETE', path: '/one/k' })).headers['x-amz-version-id']!;
+    const gone = await get('k');
+    expect([gone.status, gone.headers['x-amz-delete-marker']]).toEqual([404, 'true']);
+    expect((await get('k', {}, { versionId: marker })).status).toBe(405);
+    expect(text(await get('k', {}, { versionId: first }))).toBe('1');
+    const seen: string[] = [];
+    let query: Record<string, string> = { versions: '', 'max-keys': '1' };
+    for (let i = 0; i < 4; i++) {
+      const page = text(await ask({ method: 'GET', path: '/one', query }));
+      seen.push(...[...page.matchAll(/<(Version|DeleteMarker)>/g)].map((m) => m[1]!));
+      const next = /<NextKeyMarker>(.*?)<\/NextKeyMarker><NextVersionIdMarker>(.*?)</.exec(page);
+      if (next === null) break;
+      query = { versions: '', 'max-keys': '1', 'key-marker': next[1]!, 'version-id-marker': next[2]! };
+    }
+    expect(seen).toEqual(['DeleteMarker', 'Version', 'Version']);
+  });
+
+  test('a KMS object has an ETag that is no MD5', async () => {
+    const response = await put('k', 'v', { 'x-amz-server-side-encryption': 'aws:kms' });
+    expect(response.headers['etag']).not.toContain(createHash('md5').update('v').digest('hex'));
+    expect(response.headers['x-amz-server-side-encryption']).toBe('aws:kms');
+  });
+});
+
+describe('listing', () => {
+  async function listAll(query: Record<string, string>): Promise<string[]> {
+    const keys: string[] = [];
+    let token: string | undefined;
+    do {
+      const page = text(
+        await ask({
+          method: 'GET',
+          path: '/one',
+          query: {
+            'list-type': '2',
+            'encoding-type': 'url',
+            ...query,
+            ...(token === undefined ? {} : { 'continuation-token': token }),
+          },
+        }),
+      );
+      keys.push(
+        ...[...page.matchAll(/<(?:Contents><Key|CommonPrefixes><Prefix)>(.*?)</g)].map((m) =>
+          decodeURIComponent(m[1]!.replaceAll('+', ' ')),
+        ),
+      );
+      token = /<NextContinuationToken>(.*?)</.exec(page)?.[1];
+    } while (token !== undefined);
+    return keys;
+  }
+
+  test('every odd key comes back, in byte order, with pages of any size', async () => {
+    for (const key of ODD_KEYS) s3.put('one', key, '');
+    const sorted = [...ODD_KEYS].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    for (const size of ['1', '7', '1000']) expect(await listAll({ 'max-keys': size })).toEqual(sorted);
+    expect(await listAll({ 'start-after': sorted[9]! })).toEqual(sorted.slice(10));
+  });
+
+  test('folders are rolled up once, across pages', async () => {
+    for (const key of ['a', 'a/1', 'a/2', 'b/1', 'b/2', 'c', 'd//x']) s3.put('one', key, '');
+    for (const size of ['1', '2', '1000']) {
+      const found = await listAll({ delimiter: '/', 'max-keys': size });
+      expect(found.toSorted()).toEqual(['a', 'a/', 'b/', 'c', 'd/']);
+    }
+    expect(await listAll({ delimiter: '/', prefix: 'd/' })).toEqual(['d//']);
+    expect(await listAll({ delimiter: '/', 'start-after': 'a/1' })).toContain('a/');
+  });
+
+  test('a token ends with its time and fits no other listing', async () => {
+    for (const key of ['a', 'b', 'c']) s3.put('one', key, '');
+    const page = text(await ask({ method: 'GET', path: '/one', query: { 'list-type': '2', 'max-keys': '1' } }));
+    const token = /<NextContinuationToken>(.*?)</.exec(page)![1]!;
+    const next = (query: Record<string, string>): Promise<SimResponse> =>
+      ask({ method: 'GET', path: '/one', query: { 'list-type': '2', 'continuation-token': token, ...query } });
+    expect((await next({})).status).toBe(200);
+    expect(code(await next({ prefix: 'b' }))).toBe('InvalidArgument');
+    clock.advance(61_000);
+    expect(code(await next({}))).toBe('InvalidArgument');
+  });
+});
+
+describe('uploads in parts', () => {
+  async function begin(headers: Record<string, string> = {}): Promise<string> {
+    const response = await ask({ method: 'POST', path: '/one/k', query: { uploads: '' }, headers });
+    return /<UploadId>(.*?)</.exec(text(response))![1]!;
+  }
+  const part = (
+    uploadId: string,
+    partNumber: string,
+    body: string,
+    headers: Record<string, string> = {},
+  ): Promise<SimResponse> => ask({ method: 'PUT', path: '/one/k', query: { uploadId, partNumber }, body, headers });
+  const finish = (
+    uploadId: string,
+    parts: readonly [string, string][],
+    headers: Record<string, string> = {},
+  ): Promise<SimResponse> =>
+    ask({
+      method: 'POST',
+      path: '/one/k',
+      query: { uploadId },
+      headers,
+      body: `<CompleteMultipartUpload>${parts.map(([n, e]) => `<Part><PartNumber>${n}</PartNumber><ETag>${e}</ETag></Part>`).join('')}</CompleteMultipartUpload>`,
+    });
+
+  test('make one object with the composite ETag, readable by part', async () => {
+    const id = await begin();
+    const one = (await part(id, '1', 'hello ')).headers['etag']!;
+    const two = (await part(id, '5', 'you')).headers['etag']!;
+    expect(text(await ask({ method: 'GET', path: '/one', query: { uploads: '' } }))).toContain('user/alice');
+    expect(text(await ask({ method: 'GET', path: '/one/k', query: { uploadId: id, 'max-parts': '1' } }))).toContain(
+      '<NextPartNumberMarker>1<',
+    );
+    const done = await finish(id, [
+      ['1', one],
+      ['5', two],
+    ]);
+    const outer = createHash('md5');
+    for (const etag of [one, two]) outer.update(Buffer.from(etag.replaceAll('"', ''), 'hex'));
+    expect(text(done)).toContain(`&quot;${outer.digest('hex')}-2&quot;`);
+    expect(s3.bytes('one', 'k')!.toString()).toBe('hello you');
+    const second = await get('k', {}, { partNumber: '2' });
+    expect([second.status, text(second), second.headers['x-amz-mp-parts-count']]).toEqual([206, 'you', '2']);
+    expect(code(await finish(id, [['1', one]]))).toBe('NoSuchUpload');
+  });
+
+  test('refuse what does not fit', async () => {
+    const id = await begin();
+    const small = (await part(id, '1', 'tiny')).headers['etag']!;
+    const two = (await part(id, '2', 'enough')).headers['etag']!;
+    expect(
+      code(
+        await finish(id, [
+          ['1', small],
+          ['2', two],
+        ]),
+      ),
+    ).toBe('EntityTooSmall');
+    expect(
+      code(
+        await finish(id, [
+          ['2', two],
+          ['1', small],
+        ]),
+      ),
+    ).toBe('InvalidPartOrder');
+    expect(code(await finish(id, [['2', small]]))).toBe('InvalidPart');
+    expect(code(await finish(id, []))).toBe('MalformedXML');
+    s3.put('one', 'k', 'there');
+    expect((await finish(id, [['2', two]], { 'if-none-match': '*' })).status).toBe(412);
+    expect(s3.bytes('one', 'k')!.toString()).toBe('there');
+    expect((await ask({ method: 'DELETE', path: '/one/k', query: { uploadId: id } })).status).toBe(204);
+    expect(code(await part(id, '1', 'x'))).toBe('NoSuchUpload');
+  });
+
+  test('know one kind of checksum', async () => {
+    const id = await begin({ 'x-amz-checksum-algorithm': 'SHA256' });
+    expect(code(await part(id, '1', 'hello'))).toBe('InvalidRequest');
+    expect(code(await part(id, '1', 'hello', { 'x-amz-checksum-sha256': b64('sha256', 'other') }))).toBe('BadDigest');
+    const etag = (await part(id, '1', 'hello', { 'x-amz-checksum-sha256': b64('sha256', 'hello') })).headers['etag']!;
+    expect(code(await finish(id, [['1', etag]]))).toBe('InvalidRequest');
+  });
+
+  test('copies: a part of a range, a whole object, never onto itself unchanged', async () => {
+    s3.put('one', 'source +', '0123456789', { metadata: { a: 'b' } });
+    const copySource = { 'x-amz-copy-source': '/one/source%20%2B' };
+    const id = await begin();
+    const copied = await part(id, '1', '', { ...copySource, 'x-amz-copy-source-range': 'bytes=3-5' });
+    const etag = /<ETag>(.*?)<\/ETag>/.exec(text(copied))![1]!.replaceAll('&quot;', '');
+    expect(text(await finish(id, [['1', etag]]))).toContain('-1&quot;');
+    expect(s3.bytes('one', 'k')!.toString()).toBe('345');
+    expect((await put('k', '', copySource)).status).toBe(200);
+    expect([s3.bytes('one', 'k')!.toString(), s3.get('one', 'k')!.attributes.metadata]).toEqual([
+      '0123456789',
+      { a: 'b' },
+    ]);
+    expect(code(await put('source +', '', copySource))).toBe('InvalidRequest');
+    expect(code(await put('k', '', { ...copySource, 'x-amz-copy-source-if-match': '"x"' }))).toBe('PreconditionFailed');
+  });
+});
+
+describe('roles', () => {
+  const sts = (form: Record<string, string>, by: Partial<AwsSignature> = {}): Promise<SimResponse> =>
+    ask(
+      {
+        method: 'POST',
+        host: 'sts.us-east-1.amazonaws.com',
+        path: '/',
+        body: new URLSearchParams({ Version: '2011-06-15', ...form }).toString(),
+      },
+      { service: 'sts', ...by },
+    );
+  const assume = (extra: Record<string, string>, by: Partial<AwsSignature> = {}): Promise<SimResponse> =>
+    sts({ Action: 'AssumeRole', RoleArn: ROLE, RoleSessionName: 'run', ...extra }, by);
+  function credentials(response: SimResponse): Pick<AwsSignature, 'id' | 'secret' | 'token'> {
+    const field = (name: string): string => new RegExp(`<${name}>(.*?)<`).exec(text(response))![1]!;
+    return { id: field('AccessKeyId'), secret: field('SecretAccessKey'), token: field('SessionToken') };
+  }
+
+  test.each([
+    ['no external ID', {}, 'AccessDenied'],
+    ['a wrong external ID', { ExternalId: 'wrong' }, 'AccessDenied'],
+    ['too short a session', { ExternalId: 'right', DurationSeconds: '899' }, 'ValidationError'],
+    ['longer than the role allows', { ExternalId: 'right', DurationSeconds: '7201' }, 'ValidationError'],
+    ['a session name of one letter', { ExternalId: 'right', RoleSessionName: 'x' }, 'ValidationError'],
+  ])('%s is refused', async (_, extra, expected) => {
+    expect(code(await assume(extra))).toBe(expected);
+  });
+
+  test('credentials work until they expire, and not without their token', async () => {
+    const session = credentials(await assume({ ExternalId: 'right', DurationSeconds: '900' }));
+    expect((await ask({ method: 'GET', path: '/one' }, session)).status).toBe(200);
+    expect(
+      code(
+        await s3.handle(
+          awsSigned({ id: session.id, secret: session.secret, nowMs: clock.now() }, { method: 'GET', path: '/one' }),
+        ),
+      ),
+    ).toBe('InvalidAccessKeyId');
+    expect(text(await sts({ Action: 'GetCallerIdentity' }, session))).toContain('assumed-role/mover/run');
+    expect(code(await assume({ ExternalId: 'right', DurationSeconds: '3601' }, session))).toBe('ValidationError');
+    clock.advance(900_000);
+    const late = await ask({ method: 'GET', path: '/one' }, session);
+    expect([late.status, code(late)]).toEqual([400, 'ExpiredToken']);
+  });
+
+  test('a web identity token, unsigned, until it expires', async () => {
+    const body = new URLSearchParams({
+      Version: '2011-06-15',
+      Action: 'AssumeRoleWithWebIdentity',
+      RoleArn: ROLE,
+      RoleSessionName: 'run',
+      WebIdentityToken: 'jwt',
+    }).toString();
+    const send = (): Promise<SimResponse> =>
+      s3.handle({
+        method: 'POST',
+        scheme: 'https',
+        host: 'sts.amazonaws.com',
+        path: '/',
+        headers: {},
+        body: Buffer.from(body),
+      });
+    expect((await ask({ method: 'GET', path: '/one' }, credentials(await send()))).status).toBe(200);
+    clock.advance(1000);
+    expect(code(await send())).toBe('ExpiredTokenException');
+  });
+});
+
+describe('the dialect of Ceph RGW', () => {
+  test('ignores what it does not know', async () => {
+    s3 = open('rgw');
+    s3.createBucket('one');
+    const etag = (await put('k', 'abc', { 'x-amz-checksum-crc32': 'AAAAAA==' })).headers['etag']!;
+    expect((await get('k', { 'if-match': etag })).status).toBe(412);
+    expect((await get('k', { 'if-match': etag.replaceAll('"', '') })).status).toBe(200);
+    expect((await get('k', {}, { partNumber: '1' })).status).toBe(200);
+    expect((await ask({ method: 'DELETE', path: '/one/k', headers: { 'if-match': '"x"' } })).status).toBe(204);
+    expect(code(await put('k', '', { 'x-amz-meta-a-b': '1', 'x-amz-meta-a_b': '2' }))).toBe('SignatureDoesNotMatch');
+  });
+});
+
+test('the sample is the same every time and takes no memory for its size', async () => {
+  const planted = plantSample(s3, 'one', { archived: true });
+  expect(s3.keys('one').length).toBe(planted.length);
+  s3.putGenerated('one', 'huge', 1, 2 ** 40, { etag: 'x', checksum: null });
+  const piece = await get('huge', { range: `bytes=${2 ** 39}-${2 ** 39 + 9}` });
+  expect([piece.status, piece.body.sizeBytes, collect(piece.body).length]).toEqual([206, 10, 10]);
+  const again = open();
+  again.createBucket('one');
+  plantSample(again, 'one');
+  expect(again.get('one', 'photos/2023/file-000006.jpg')!.etag).toBe(
+    s3.get('one', 'photos/2023/file-000006.jpg')!.etag,
+  );
+});
