@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { TargetFacts } from '../contract/provider.ts';
 import { SqliteRunStore } from './run-store.ts';
 import { systemClock } from '../lib/system.ts';
-import { makeFolder, openAt, runOf } from './testing.ts';
+import { killProcess, makeFolder, openAt, runOf, startProcess } from './testing.ts';
 
 let folder: string;
 let removeFolder: () => void;
@@ -160,6 +160,14 @@ test.skipIf(!canMount)(
     }
   },
 );
+
+test('many processes may open a new folder at the same moment', async () => {
+  const work = (i: number) => `await standalone.store.createRun(runOf('run-${i}'), []);`;
+  const children = await Promise.all(Array.from({ length: 6 }, (_, i) => startProcess(folder, work(i))));
+  for (const child of children) await killProcess(child);
+  await using standalone = await openAt(folder);
+  expect(await standalone.store.listRuns(10)).toHaveLength(6);
+});
 
 test('facts come back per store and container', async () => {
   await using standalone = await openAt(folder);

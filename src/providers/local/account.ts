@@ -20,7 +20,7 @@ import { browseFolder } from './browse.ts';
 import { checkPlace } from './check.ts';
 import { errnoOf, fromErrno, isAbsent } from './errors.ts';
 import { LocalSource, LocalTarget } from './ends.ts';
-import { keyProblem } from './names.ts';
+import { keyProblem, refuseRunId } from './names.ts';
 import { resolveRoot, type Root } from './root.ts';
 
 export class LocalAccount implements Account {
@@ -64,6 +64,7 @@ export class LocalAccount implements Account {
   async target(place: Place, options: TargetOptions, signal: AbortSignal): Promise<Target> {
     throwIfCancelled(signal);
     const path = this.#containerPath(place.container);
+    refuseRunId(options.runId);
     const above = dirname(path);
     if ((await folderState(path)) === 'absent' && (await folderState(above)) === 'absent') throw noFolder(above);
     const root = await this.#open(place);

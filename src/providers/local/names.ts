@@ -31,6 +31,13 @@ export const NAME_RULES: NameRules = {
 /** Files of Drover's own in folders that it writes to: `.drover-<run>-<random>.part`, `.journal`. Never listed. */
 const OWN_NAME = /^\.drover-([a-z0-9]{8,26})-[0-9a-f]{16}\.(part|journal)$/;
 
+const RUN_ID = /^[a-z0-9]{8,26}$/;
+
+/** INTERNAL for an id whose files would not be recognised as Drover's own. */
+export function refuseRunId(runId: string): void {
+  if (!RUN_ID.test(runId)) throw new DroverError('INTERNAL', `"${runId}" cannot be the id of a run.`);
+}
+
 export interface OwnName {
   readonly runId: string;
   readonly ending: 'part' | 'journal';

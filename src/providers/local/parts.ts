@@ -22,7 +22,7 @@ import { fileEntry, lstatOrNull, nameOf, parentOrNull } from './entries.ts';
 import { fromErrno, isAbsent } from './errors.ts';
 import { appendPart, appendVoid, readJournal, writeHead, type Journal, type JournaledPart } from './journal.ts';
 import { parseOwnName, refuseKey, shown } from './names.ts';
-import { giveName, makeOwnFile, refuseUnexpected } from './placing.ts';
+import { giveName, keepRights, makeOwnFile, refuseUnexpected } from './placing.ts';
 import type { Folder, Parent } from './root.ts';
 import { refuseStorageClass, setTime, type Writer } from './writing.ts';
 
@@ -64,12 +64,13 @@ export class LocalParts implements Parts {
     return await this.#doing('Beginning', key, async () => {
       await using parent = await root.madeParent(key);
       const { folder, name } = parent;
-      await refuseUnexpected(folder, name, key, options.expect);
+      const before = await refuseUnexpected(folder, name, key, options.expect);
       const made: string[] = [];
       try {
         const part = await makeOwnFile(folder, runId, random, 'part');
         made.push(part.name);
         await using handle = part.handle;
+        await keepRights(handle, before);
         const file = fileOf(await handle.stat({ bigint: true }));
         const journal = await makeOwnFile(folder, runId, random, 'journal');
         made.push(journal.name);

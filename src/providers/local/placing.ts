@@ -1,5 +1,5 @@
 /** The last step of a write: a finished file takes its name, all at once and only if the expectation holds. */
-import { constants } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import { link, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import type { Expectation } from '../../contract/provider.ts';
 import type { Random } from '../../lib/world.ts';
@@ -26,17 +26,31 @@ export async function makeOwnFile(
   return { name, handle: await open(folder.child(name), NEW_FILE_FLAGS, FILE_MODE) };
 }
 
-/** CHANGED when the expectation does not hold now, UNREPRESENTABLE when a folder has the file's name. */
-export async function refuseUnexpected(folder: Folder, name: string, key: string, expect: Expectation): Promise<void> {
+/**
+ * CHANGED when the expectation does not hold now, UNREPRESENTABLE when a folder has the file's name. Resolves with
+ * what is there.
+ */
+export async function refuseUnexpected(
+  folder: Folder,
+  name: string,
+  key: string,
+  expect: Expectation,
+): Promise<BigIntStats | null> {
   const stats = await lstatOrNull(folder, name);
   if (stats?.isDirectory() === true) {
     const words = `${shown(key)} cannot be written as a file: a folder has that name.`;
     throw new DroverError('UNREPRESENTABLE', words, { key });
   }
   if (expect.kind === 'absent' && stats !== null) throw unexpected(key, 'something is there already');
-  if (expect.kind !== 'match') return;
+  if (expect.kind !== 'match') return stats;
   if (stats === null) throw unexpected(key, 'what was to be replaced is not there any more');
   if (!sameIdentity(identityOf(stats), expect.identity)) throw unexpected(key, 'it was written to after it was listed');
+  return stats;
+}
+
+/** The new file may be read by whom the old one may: replacing content must not open it up to others. */
+export async function keepRights(handle: FileHandle, before: BigIntStats | null): Promise<void> {
+  if (before?.isFile() === true) await handle.chmod(Number(before.mode & 0o777n));
 }
 
 /**

@@ -8,7 +8,7 @@ import { checkableKinds, DEFAULT_DIGEST, pour, refuseOtherDigests } from './cont
 import { changed, fileEntry, lstatOrNull, sameIdentity, statEntry } from './entries.ts';
 import { fromErrno } from './errors.ts';
 import { refuseKey, shown } from './names.ts';
-import { giveName, makeOwnFile, refuseUnexpected } from './placing.ts';
+import { giveName, keepRights, makeOwnFile, refuseUnexpected } from './placing.ts';
 import type { Root } from './root.ts';
 
 export interface Writer {
@@ -39,11 +39,12 @@ async function writeFile(writer: Writer, key: string, body: WriteBody, options: 
   const { signal, expect } = options;
   await using parent = await writer.root.madeParent(key);
   const { folder, name } = parent;
-  await refuseUnexpected(folder, name, key, expect);
+  const before = await refuseUnexpected(folder, name, key, expect);
   const temporary = await makeOwnFile(folder, writer.runId, writer.random, 'part');
   let isPlaced = false;
   try {
     const { handle } = temporary;
+    await keepRights(handle, before);
     const kinds = new Set([DEFAULT_DIGEST, ...checkableKinds(options.digests)]);
     const proved = await pour(body, [...kinds], { handle, offset: 0, key }, signal);
     refuseOtherDigests(options.digests, proved, key);
