@@ -23,6 +23,8 @@ export interface S3Request {
   /** `null`: the service itself. */
   readonly bucket: string | null;
   readonly key: string | null;
+  /** The key as errors name it, where that is not the full one. */
+  readonly name?: string;
   readonly query?: Query;
   readonly headers?: Headers;
   readonly body?: RequestBody | null;
@@ -66,8 +68,8 @@ export class S3Client {
   readonly #regions = new Map<string, string>();
   #signers = new Map<string, Signer>();
   #signersOf: Credentials | null = null;
-  /** Set once the store was seen not to tell `-` and `_` apart in metadata names. */
-  foldsMetadataNames = false;
+  /** Whether the store keeps `_` in metadata names; some make `-` of it. Learnt from what comes back. */
+  metadataNames: 'kept' | 'folded' | 'unknown';
 
   constructor(parts: ClientParts) {
     this.settings = parts.settings;
@@ -76,6 +78,7 @@ export class S3Client {
     this.#transport = parts.transport;
     this.#credentials = parts.credentials;
     this.#log = parts.log;
+    this.metadataNames = this.isAmazon ? 'kept' : 'unknown';
   }
 
   /** Amazon's own service, whose behaviour is documented; others are observed. */
@@ -108,7 +111,7 @@ export class S3Client {
           'UNAVAILABLE',
           `${subjectOf(request)}: the content must be sent again (${failure.code}).`,
           {
-            key: request.key,
+            key: request.name ?? request.key,
           },
         );
       }
@@ -120,7 +123,7 @@ export class S3Client {
     const response = await this.send(request);
     const bytes = await response.bytes(DOCUMENT_BYTES_MAX);
     const root = parseXml(new TextDecoder().decode(bytes).trimStart());
-    if (root.name === 'Error') throw this.#errorFor(request, failureOf(statusOfError(root), response.headers, root));
+    if (root.name === 'Error') throw this.#errorFor(request, failureOf(500, response.headers, root));
     return { root, headers: response.headers };
   }
 
@@ -294,7 +297,11 @@ export class S3Client {
   #errorFor(request: S3Request, failure: WireFailure): DroverError {
     // HEAD of a bucket and a listing mean the bucket itself.
     const isPlaceMissing = failure.status === 404 && request.key === null && failure.code === 'NotFound';
-    return errorOf(isPlaceMissing ? { ...failure, code: 'NoSuchBucket' } : failure, subjectOf(request), request.key);
+    return errorOf(
+      isPlaceMissing ? { ...failure, code: 'NoSuchBucket' } : failure,
+      subjectOf(request),
+      request.name ?? request.key,
+    );
   }
 }
 
@@ -332,9 +339,4 @@ function onHost(address: Address, url: URL, bucket: string | null): Address {
     path = `${inPath}${path}`;
   }
   return { origin: url.origin, host: url.host, path };
-}
-
-/** The status that the code of an error inside a 200 would have had. */
-function statusOfError(root: XmlElement): number {
-  return /^(InternalError|SlowDown|ServiceUnavailable)$/.test(childText(root, 'Code') ?? '') ? 503 : 500;
 }

@@ -10,8 +10,8 @@ import { conditionHeaders } from './conditions.ts';
 import { compositeOfEtag, headersOfProperties, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
 import type { Headers } from './headers.ts';
 import { replaceTags } from './tags.ts';
-import { expectedEtag, listParts, partToken, uploadToken } from './upload.ts';
-import { corrupted, writtenEntry } from './write.ts';
+import { expectedEtag, listParts, ofUpload, partToken, uploadToken } from './upload.ts';
+import { corrupted, learnedLosses, writtenEntry } from './write.ts';
 import type { TargetState } from './write.ts';
 
 /** Putting ten thousand parts together may take minutes without a byte in between. */
@@ -31,9 +31,7 @@ export async function complete(
     headers = answer.headers;
     root = answer.root;
   } catch (thrown) {
-    const own = await ownResult(state, upload, ordered, options, thrown);
-    if (own === null) throw thrown;
-    headers = own;
+    headers = await ownResult(state, upload, ordered, options, thrown);
   }
   return finished(state, upload, ordered, options, headers, root);
 }
@@ -48,17 +46,18 @@ async function send(state: TargetState, upload: Upload, ordered: readonly PartRe
   headers['content-type'] = 'application/xml';
   if (checksum !== null) headers['x-amz-checksum-type'] = 'FULL_OBJECT';
   const body = Buffer.from(completionDocument(ordered, checksum), 'utf8');
-  return objects.client.document({
-    method: 'POST',
-    bucket: objects.place.bucket,
-    key: objects.fullKey(upload.key),
-    query: [['uploadId', uploadId]],
-    headers,
-    body: { sizeBytes: body.length, content: body },
-    operation: 'COMPLETE',
-    signal: options.signal,
-    idleMsMax: PATIENCE_MS,
-  });
+  return ofUpload(upload.key, () =>
+    objects.client.document({
+      method: 'POST',
+      ...objects.on(upload.key),
+      query: [['uploadId', uploadId]],
+      headers,
+      body: { sizeBytes: body.length, content: body },
+      operation: 'COMPLETE',
+      signal: options.signal,
+      idleMsMax: PATIENCE_MS,
+    }),
+  );
 }
 
 export function completionDocument(ordered: readonly PartReceipt[], checksum: DigestKind | null): string {
@@ -73,9 +72,9 @@ export function completionDocument(ordered: readonly PartReceipt[], checksum: Di
 }
 
 /**
- * After a refusal: the headers of the object when an earlier try of ours made it, `null` when not. The object is ours
- * when its ETag can only come from our parts, or, where ETags are no digests, when it has our size and was made after
- * the upload began; in both cases the upload itself must be gone.
+ * After a refusal: the headers of the object when an earlier try of ours made it; otherwise the refusal is thrown on.
+ * The object is ours when its ETag can only come from our parts, or, where ETags are no digests, when it has our size
+ * and was made after the upload began; in both cases the upload itself must be gone.
  */
 async function ownResult(
   state: TargetState,
@@ -83,19 +82,32 @@ async function ownResult(
   ordered: readonly PartReceipt[],
   options: WriteOptions,
   thrown: unknown,
-): Promise<Headers | null> {
-  if (!(thrown instanceof DroverError) || (thrown.code !== 'UPLOAD_LOST' && thrown.code !== 'CHANGED')) return null;
+): Promise<Headers> {
+  if (!(thrown instanceof DroverError) || !mayBeDone(thrown)) throw thrown;
   const { objects } = state;
   const head = await objects.head(upload.key, [], options.signal);
-  if (head === null) return null;
-  const etag = plainEtag(head.headers['etag']);
+  const isOurs = head !== null && isResultOf(head.headers, upload, ordered);
+  // Some stores answer with a fault when asked to complete what is not there.
+  const isFault = thrown.code === 'UNAVAILABLE';
+  if (!isOurs && !isFault) throw thrown;
+  if (!(await isGone(state, upload, options.signal))) throw thrown;
+  if (isOurs) return head.headers;
+  throw new DroverError('UPLOAD_LOST', `The unfinished upload of "${upload.key}" is gone.`, {
+    cause: thrown,
+    key: upload.key,
+  });
+}
+
+function mayBeDone(error: DroverError): boolean {
+  if (error.code === 'UPLOAD_LOST' || error.code === 'CHANGED') return true;
+  return error.code === 'UNAVAILABLE' && error.details?.['status'] === 500;
+}
+
+function isResultOf(headers: Headers, upload: Upload, ordered: readonly PartReceipt[]): boolean {
   const sizeBytes = ordered.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
-  if (Number(head.headers['content-length']) !== sizeBytes) return null;
-  const isOurs = isEncryptedApart(head.headers)
-    ? Date.parse(head.headers['last-modified'] ?? '') >= upload.startedAtMs - 1000
-    : etag === expectedEtag(ordered);
-  if (!isOurs) return null;
-  return (await isGone(state, upload, options.signal)) ? head.headers : null;
+  if (Number(headers['content-length']) !== sizeBytes) return false;
+  if (!isEncryptedApart(headers)) return plainEtag(headers['etag']) === expectedEtag(ordered);
+  return Date.parse(headers['last-modified'] ?? '') >= upload.startedAtMs - 1000;
 }
 
 async function isGone(state: TargetState, upload: Upload, signal: AbortSignal): Promise<boolean> {
@@ -139,7 +151,8 @@ async function finished(
       throw corrupted(upload.key, kind);
     }
   }
-  const { losses } = headersOfProperties(options.properties, !objects.client.foldsMetadataNames);
+  const sent = headersOfProperties(options.properties, objects.client.metadataNames).losses;
+  const losses = [...(await learnedLosses(state, upload.key, options, sent))];
   const { tags } = options.properties;
   if (tags !== null && Object.keys(tags).length > 0 && state.facts.tagsOnBegin !== 'honoured') {
     await replaceTags(objects, upload.key, tags, losses, options.signal);
@@ -166,8 +179,7 @@ export async function removeWritten(state: TargetState, key: string, signal: Abo
   const { objects } = state;
   await objects.client.run({
     method: 'DELETE',
-    bucket: objects.place.bucket,
-    key: objects.fullKey(key),
+    ...objects.on(key),
     operation: 'DELETE',
     signal,
     accept: [404],

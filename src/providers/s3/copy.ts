@@ -77,8 +77,7 @@ async function copy(
   const { root, headers: answer } = await refusalIsFallback(() =>
     objects.client.document({
       method: 'PUT',
-      bucket: objects.place.bucket,
-      key: objects.fullKey(key),
+      ...objects.on(key),
       headers: {
         ...headers,
         ...conditions,
@@ -143,8 +142,7 @@ async function copyPart(
   const { root } = await refusalIsFallback(() =>
     objects.client.document({
       method: 'PUT',
-      bucket: objects.place.bucket,
-      key: objects.fullKey(upload.key),
+      ...objects.on(upload.key),
       query: partQuery(uploadId, index),
       headers: {
         ...sourceHeaders(state, reference),

@@ -141,7 +141,7 @@ export function propertiesOfHeaders(headers: Headers): Properties {
 /** Headers of a write for these properties, and one sentence for each thing that does not fit. */
 export function headersOfProperties(
   properties: Properties,
-  hasCollidingNames: boolean,
+  names: 'kept' | 'folded' | 'unknown',
 ): { headers: Record<string, string>; losses: string[] } {
   const headers: Record<string, string> = {};
   const losses: string[] = [];
@@ -154,7 +154,7 @@ export function headersOfProperties(
   if (properties.missingMetadata > 0) {
     losses.push(`The source could not send ${properties.missingMetadata} metadata entries; they are not copied.`);
   }
-  addMetadata(properties.metadata, hasCollidingNames, headers, losses);
+  addMetadata(properties.metadata, names === 'folded', headers, losses);
   if (properties.tags !== null && Object.keys(properties.tags).length > 0) {
     headers['x-amz-tagging'] = taggingHeader(properties.tags, losses);
   }
@@ -163,7 +163,7 @@ export function headersOfProperties(
 
 function addMetadata(
   metadata: Readonly<Record<string, string>>,
-  hasCollidingNames: boolean,
+  isFolded: boolean,
   headers: Record<string, string>,
   losses: string[],
 ): void {
@@ -175,13 +175,14 @@ function addMetadata(
     const flat = name.toLowerCase().replaceAll('_', '-');
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
       losses.push(`The metadata name "${name}" cannot stand in a header; the entry was left out.`);
-    } else if (!hasCollidingNames && folded.has(flat)) {
+    } else if (isFolded && folded.has(flat)) {
       losses.push(`The store does not tell the metadata name "${name}" from another one; the entry was left out.`);
     } else if (bytes + sizeBytes > METADATA_BYTES_MAX) {
       losses.push(`The metadata entry "${name}" is beyond the 2 KB that S3 keeps; it was left out.`);
     } else {
       bytes += sizeBytes;
       headers[`x-amz-meta-${name.toLowerCase()}`] = encodeMetadata(value);
+      if (isFolded && name.includes('_')) losses.push(`The store keeps the metadata name "${name}" as "${flat}".`);
     }
     folded.add(flat);
   }

@@ -29,6 +29,11 @@ export class Objects {
     return this.place.prefix + key;
   }
 
+  /** Where requests for this object go; errors name it as the caller did. */
+  on(key: string): { bucket: string; key: string; name: string } {
+    return { bucket: this.place.bucket, key: this.fullKey(key), name: key };
+  }
+
   /** Names the object that an entry describes, in exactly its version. */
   versionQuery(entry: Entry): Query {
     return entry.identity.versionId === null ? [] : [['versionId', entry.identity.versionId]];
@@ -37,8 +42,7 @@ export class Objects {
   async head(key: string, query: Query, signal: AbortSignal): Promise<Head | null> {
     const answer = await this.client.run({
       method: 'HEAD',
-      bucket: this.place.bucket,
-      key: this.fullKey(key),
+      ...this.on(key),
       query,
       headers: { 'x-amz-checksum-mode': 'ENABLED', ...encryptionOfRead(this.client.settings) },
       operation: 'HEAD',
@@ -80,8 +84,7 @@ export class Objects {
   async readTags(entry: Entry, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
     const { root } = await this.client.document({
       method: 'GET',
-      bucket: this.place.bucket,
-      key: this.fullKey(entry.key),
+      ...this.on(entry.key),
       query: [['tagging', ''], ...this.versionQuery(entry)],
       operation: 'TAGS',
       signal,

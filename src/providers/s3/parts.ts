@@ -15,7 +15,7 @@ import { decodeListedKey } from './listing.ts';
 import { isOwn } from './owner.ts';
 import type { OwnIdentity } from './owner.ts';
 import { checkKey, corrupted, creationHeaders, isNameMixUp } from './write.ts';
-import { listParts, uploadToken } from './upload.ts';
+import { listParts, ofUpload, uploadToken } from './upload.ts';
 import type { TargetState } from './write.ts';
 
 const MIB = 1024 * 1024;
@@ -53,8 +53,7 @@ async function begin(state: TargetState, key: string, options: WriteOptions): Pr
   try {
     const { root } = await objects.client.document({
       method: 'POST',
-      bucket: objects.place.bucket,
-      key: objects.fullKey(key),
+      ...objects.on(key),
       query: [['uploads', '']],
       headers,
       operation: 'BEGIN',
@@ -65,7 +64,7 @@ async function begin(state: TargetState, key: string, options: WriteOptions): Pr
     return { key, startedAtMs, token: { uploadId, checksum } };
   } catch (thrown) {
     if (!(thrown instanceof DroverError) || !isNameMixUp(thrown, state, options)) throw thrown;
-    objects.client.foldsMetadataNames = true;
+    objects.client.metadataNames = 'folded';
     return begin(state, key, options);
   }
 }
@@ -100,16 +99,17 @@ async function put(
     const [name, value] = checksumHeader(checksum, known[checksum] as string);
     headers[name] = value;
   }
-  const answer = await objects.client.run({
-    method: 'PUT',
-    bucket: objects.place.bucket,
-    key: objects.fullKey(upload.key),
-    query: partQuery(uploadId, index),
-    headers,
-    body: { sizeBytes: body.sizeBytes, content },
-    operation: 'PART',
-    signal,
-  });
+  const answer = await ofUpload(upload.key, () =>
+    objects.client.run({
+      method: 'PUT',
+      ...objects.on(upload.key),
+      query: partQuery(uploadId, index),
+      headers,
+      body: { sizeBytes: body.sizeBytes, content },
+      operation: 'PART',
+      signal,
+    }),
+  );
   return receiptOf(state, upload.key, index, body.sizeBytes, answer.headers, known, checksum);
 }
 
@@ -179,8 +179,7 @@ async function abort(state: TargetState, upload: Upload, signal: AbortSignal): P
   try {
     await objects.client.run({
       method: 'DELETE',
-      bucket: objects.place.bucket,
-      key: objects.fullKey(upload.key),
+      ...objects.on(upload.key),
       query: [['uploadId', uploadId]],
       operation: 'ABORT',
       signal,
@@ -225,12 +224,11 @@ async function find(
       operation: 'LIST',
       signal,
     });
-    const isEncoded = childText(root, 'EncodingType') === 'url';
     for (const element of children(root, 'Upload')) {
       const startedAtMs = Date.parse(childText(element, 'Initiated') ?? '');
       const uploadId = childText(element, 'UploadId');
-      const isKey = decodeListedKey(childText(element, 'Key') ?? '', isEncoded) === fullKey;
-      if (!isKey || !uploadId || !(startedAtMs >= sinceMs - CLOCK_SLACK_MS)) continue;
+      if (!isKeyText(childText(element, 'Key'), fullKey) || !uploadId || !(startedAtMs >= sinceMs - CLOCK_SLACK_MS))
+        continue;
       if (!(await isOwn(own, element, signal))) continue;
       const algorithm = childText(element, 'ChecksumAlgorithm')?.toLowerCase() ?? '';
       const checksum = algorithm === 'crc32' || algorithm === 'crc32c' ? algorithm : null;
@@ -238,9 +236,17 @@ async function find(
     }
     const next: string | null = childText(root, 'NextKeyMarker') || null;
     if (childText(root, 'IsTruncated') !== 'true' || next === null) return found;
-    keyMarker = decodeListedKey(next, isEncoded);
-    uploadMarker = childText(root, 'NextUploadIdMarker') || null;
     // Keys come in order and the exact one is first: what follows merely begins like it.
-    if (keyMarker !== fullKey) return found;
+    if (!isKeyText(next, fullKey)) return found;
+    keyMarker = fullKey;
+    uploadMarker = childText(root, 'NextUploadIdMarker') || null;
   }
+}
+
+/**
+ * Some stores encode the keys of this listing without saying so, and the markers not at all. Among names that begin
+ * with the key itself both readings cannot be mixed up.
+ */
+function isKeyText(text: string | null, fullKey: string): boolean {
+  return text !== null && (text === fullKey || decodeListedKey(text, true) === fullKey);
 }

@@ -19,8 +19,7 @@ export function restoreFacet(objects: Objects): NonNullable<SourceFacets['restor
       try {
         const answer = await objects.client.run({
           method: 'POST',
-          bucket: objects.place.bucket,
-          key: objects.fullKey(entry.key),
+          ...objects.on(entry.key),
           query: [['restore', ''], ...objects.versionQuery(entry)],
           headers: { 'content-type': 'application/xml' },
           body: { sizeBytes: body.length, content: body },

@@ -125,8 +125,7 @@ function get(objects: Objects, entry: Entry, range: ReadRange | null, signal: Ab
   const query: Query = objects.versionQuery(entry);
   return objects.client.send({
     method: 'GET',
-    bucket: objects.place.bucket,
-    key: objects.fullKey(entry.key),
+    ...objects.on(entry.key),
     query,
     headers,
     operation: 'GET',

@@ -21,8 +21,7 @@ export async function replaceTags(
   try {
     await objects.client.run({
       method: 'PUT',
-      bucket: objects.place.bucket,
-      key: objects.fullKey(key),
+      ...objects.on(key),
       query: [['tagging', '']],
       headers: {
         'content-type': 'application/xml',

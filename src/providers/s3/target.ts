@@ -14,11 +14,10 @@ import { observe } from './observe.ts';
 import type { OwnIdentity } from './owner.ts';
 import { partsFacet } from './parts.ts';
 import { sourceTraits } from './source.ts';
-import { write } from './write.ts';
+import { WRITE_BYTES_MAX, write } from './write.ts';
 import type { TargetState } from './write.ts';
 
 const KEY_BYTES_MAX = 1024;
-const GIB = 1024 * 1024 * 1024;
 
 export const targetTraits: TargetTraits = {
   order: sourceTraits.order,
@@ -28,8 +27,8 @@ export const targetTraits: TargetTraits = {
   keepsSourceTime: false,
   carries: sourceTraits.carries,
   facets: ['parts', 'removal', 'properties', 'tags', 'serverSideCopy'],
-  names: { ...ALL_NAMES, keyBytesMax: KEY_BYTES_MAX, invalidUtf8: false },
-  writeBytesMax: 5 * GIB,
+  names: { ...ALL_NAMES, keyBytesMax: KEY_BYTES_MAX, invalidUtf8: false, forbidden: [{ from: 0, to: 0 }] },
+  writeBytesMax: WRITE_BYTES_MAX,
   provableDigests: ['sha256', 'crc64nvme', 'crc32c', 'crc32', 'sha1', 'md5'],
   metadataBytesMax: METADATA_BYTES_MAX,
   tagsMax: TAGS_MAX,
@@ -82,11 +81,7 @@ export function openTarget(given: TargetGiven): Target {
 /** The prefix of the place takes its share of the longest name. */
 function traitsOf(objects: Objects): TargetTraits {
   const prefixBytes = keyLengthBytes(objects.place.prefix);
-  const names = {
-    ...targetTraits.names,
-    keyBytesMax: KEY_BYTES_MAX - prefixBytes,
-    invalidUtf8: !objects.client.isAmazon,
-  };
+  const names = { ...targetTraits.names, keyBytesMax: KEY_BYTES_MAX - prefixBytes };
   return { ...targetTraits, names };
 }
 
@@ -104,8 +99,7 @@ async function remove(state: TargetState, entry: Entry, signal: AbortSignal): Pr
   try {
     await objects.client.run({
       method: 'DELETE',
-      bucket: objects.place.bucket,
-      key: objects.fullKey(entry.key),
+      ...objects.on(entry.key),
       headers,
       operation: 'DELETE',
       signal,

@@ -40,6 +40,20 @@ export function partToken(receipt: PartReceipt): PartToken {
   return { etag: token.etag, checksum: (token.checksum ?? null) as string | null };
 }
 
+/** A store that looks for the object first says that the object is missing where the upload is. */
+export async function ofUpload<T>(key: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof DroverError) || thrown.code !== 'NOT_FOUND') throw thrown;
+    throw new DroverError('UPLOAD_LOST', `The unfinished upload of "${key}" is gone.`, {
+      cause: thrown,
+      key,
+      details: thrown.details,
+    });
+  }
+}
+
 /** The ETag that the store must give an object of these parts; `null` when a part's ETag is no MD5. */
 export function expectedEtag(receipts: readonly PartReceipt[]): string | null {
   const outer = createHash('md5');
@@ -62,15 +76,16 @@ export async function listParts(state: TargetState, upload: Upload, signal: Abor
       ['uploadId', uploadId],
     ];
     if (marker !== null) query.push(['part-number-marker', marker]);
-    const { root } = await objects.client.document({
-      method: 'GET',
-      bucket: objects.place.bucket,
-      key: objects.fullKey(upload.key),
-      query,
-      headers: encryptionOfRead(objects.client.settings),
-      operation: 'LIST',
-      signal,
-    });
+    const { root } = await ofUpload(upload.key, () =>
+      objects.client.document({
+        method: 'GET',
+        ...objects.on(upload.key),
+        query,
+        headers: encryptionOfRead(objects.client.settings),
+        operation: 'LIST',
+        signal,
+      }),
+    );
     for (const part of children(root, 'Part')) receipts.push(listedPart(part, checksum, objects.trust.isMd5));
     if (childText(root, 'IsTruncated') !== 'true') return receipts;
     const next = childText(root, 'NextPartNumberMarker');

@@ -31,6 +31,7 @@ export interface TargetState {
 }
 
 const UNSURE_MAX = 10_000;
+export const WRITE_BYTES_MAX = 5 * 1024 ** 3;
 
 /** Kinds in the order of preference; S3 takes one checksum per request. MD5 goes by its own header. */
 const CHECKSUM_ORDER: readonly DigestKind[] = [
@@ -45,6 +46,7 @@ const CHECKSUM_ORDER: readonly DigestKind[] = [
   'xxhash64',
 ];
 
+/** Refuses what no S3 can hold, before anything is sent. */
 export function checkKey(objects: Objects, key: string): void {
   const fullKey = objects.fullKey(key);
   const lengthBytes = keyLengthBytes(fullKey);
@@ -55,15 +57,18 @@ export function checkKey(objects: Objects, key: string): void {
     const message = `"${key}" would be ${lengthBytes} bytes long in the bucket; S3 holds names of 1,024 bytes.`;
     throw new DroverError('UNREPRESENTABLE', message, { key });
   }
-  if (!fullKey.isWellFormed() && objects.client.isAmazon) {
-    throw new DroverError('UNREPRESENTABLE', `"${key}" is not valid UTF-8, which Amazon S3 demands.`, { key });
+  if (!fullKey.isWellFormed()) {
+    throw new DroverError('UNREPRESENTABLE', `"${key}" is not valid UTF-8, which S3 demands.`, { key });
+  }
+  if (fullKey.includes('\u0000')) {
+    throw new DroverError('UNREPRESENTABLE', `"${key}" holds a zero character, which S3 refuses.`, { key });
   }
 }
 
 /** Everything but content, condition and digests that a new object is created with. */
 export function creationHeaders(state: TargetState, options: WriteOptions) {
   const { client } = state.objects;
-  const { headers, losses } = headersOfProperties(options.properties, !client.foldsMetadataNames);
+  const { headers, losses } = headersOfProperties(options.properties, client.metadataNames);
   const storageClass = options.storageClass ?? client.settings.storageClass;
   if (storageClass !== null) headers['x-amz-storage-class'] = storageClass;
   Object.assign(headers, encryptionOfWrite(client.settings));
@@ -73,6 +78,10 @@ export function creationHeaders(state: TargetState, options: WriteOptions) {
 export async function write(state: TargetState, key: string, body: WriteBody, options: WriteOptions): Promise<Written> {
   const { objects } = state;
   checkKey(objects, key);
+  if (body.sizeBytes > WRITE_BYTES_MAX) {
+    const message = `"${key}" has ${body.sizeBytes} bytes; S3 takes 5 GiB in one request.`;
+    throw new DroverError('TOO_LARGE', message, { key });
+  }
   const digests = knownDigests(body, options.digests);
   const { headers, losses } = creationHeaders(state, options);
   Object.assign(headers, digestHeaders(digests, state.facts));
@@ -82,15 +91,15 @@ export async function write(state: TargetState, key: string, body: WriteBody, op
     const conditions = await conditionHeaders(objects, key, options.expect, judged, state.facts, options.signal);
     const answer = await objects.client.run({
       method: 'PUT',
-      bucket: objects.place.bucket,
-      key: fullKey,
+      ...objects.on(key),
       headers: { ...headers, ...conditions },
       body,
       operation: 'PUT',
       signal: options.signal,
     });
     state.unsure.delete(fullKey);
-    return written(state, key, body.sizeBytes, answer.headers, digests, losses);
+    const found = await learnedLosses(state, key, options, losses);
+    return written(state, key, body.sizeBytes, answer.headers, digests, found);
   } catch (thrown) {
     return await afterFailure(state, key, body, options, digests, losses, thrown);
   }
@@ -201,7 +210,7 @@ async function afterFailure(
     }
   }
   if (isNameMixUp(thrown, state, options)) {
-    objects.client.foldsMetadataNames = true;
+    objects.client.metadataNames = 'folded';
     if (body.content instanceof Uint8Array) return write(state, key, body, options);
     throw new DroverError('UNAVAILABLE', `"${key}": two metadata names are one to this store; one is left out.`, {
       key,
@@ -210,9 +219,32 @@ async function afterFailure(
   throw thrown;
 }
 
+/**
+ * The first object with `_` in a metadata name is looked at again, to learn whether the store keeps such names. That
+ * costs one request per account, and only at stores that are not known.
+ */
+export async function learnedLosses(
+  state: TargetState,
+  key: string,
+  options: WriteOptions,
+  losses: readonly string[],
+): Promise<readonly string[]> {
+  const { client } = state.objects;
+  const name = Object.keys(options.properties.metadata).find((each) => each.includes('_'));
+  if (client.metadataNames !== 'unknown' || name === undefined) return losses;
+  const head = await state.objects.head(key, [], options.signal);
+  const wire = `x-amz-meta-${name.toLowerCase()}`;
+  if (head === null || head.headers[wire] !== undefined) {
+    if (head !== null) client.metadataNames = 'kept';
+    return losses;
+  }
+  client.metadataNames = 'folded';
+  return headersOfProperties(options.properties, 'folded').losses;
+}
+
 /** Some stores build environment names of headers: `a-b` and `a_b` become one, and the signature does not fit. */
 export function isNameMixUp(thrown: DroverError, state: TargetState, options: WriteOptions): boolean {
   const isRefused = thrown.code === 'UNAUTHENTICATED' || thrown.code === 'PERMISSION_DENIED';
   const { client } = state.objects;
-  return isRefused && !client.isAmazon && !client.foldsMetadataNames && hasCollidingNames(options.properties.metadata);
+  return isRefused && client.metadataNames === 'unknown' && hasCollidingNames(options.properties.metadata);
 }
