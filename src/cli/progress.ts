@@ -4,15 +4,15 @@ import { SingleBar } from 'cli-progress';
 import type { Progress } from '../engine/definition.ts';
 import type { Session } from './session.ts';
 import type { TextStream } from './world.ts';
-import { percentOf, progressLine } from './texts.ts';
+import { percentOf, progressLine, progressParts } from './texts.ts';
 
 /** Between two plain lines of one phase. */
 const PLAIN_EVERY_MS = 10_000;
 
 export interface ProgressView {
   show(progress: Progress): void;
-  /** Leaves the terminal clean for what comes next. */
-  end(): void;
+  /** Leaves the terminal clean for what comes next; nothing is shown afterwards. Safe to repeat. */
+  end(): Promise<void>;
 }
 
 export function openProgressView(session: Session): ProgressView {
@@ -57,21 +57,24 @@ class PlainView implements ProgressView {
       .catch(() => undefined);
   }
 
-  end(): void {}
+  async end(): Promise<void> {}
 }
 
 class MovingView implements ProgressView {
   readonly #session: Session;
   readonly #bar: SingleBar;
+  readonly #stream: Writable;
   readonly #percent = new RisingPercent();
   #isStarted = false;
+  #isEnded = false;
 
   constructor(session: Session) {
     this.#session = session;
+    this.#stream = writableOf(session.terminal.stderr);
     this.#bar = new SingleBar({
       // The bar is as wide as the line leaves room for; text that does not fit is cut, never wrapped.
       format: (_options, _parameters, payload) => this.#line(payload as { progress: Progress; percent: number | null }),
-      stream: writableOf(session.terminal.stderr),
+      stream: this.#stream,
       hideCursor: true,
       clearOnComplete: true,
       fps: 4,
@@ -80,7 +83,7 @@ class MovingView implements ProgressView {
   }
 
   show(progress: Progress): void {
-    if (progress.phase === 'ended') return;
+    if (progress.phase === 'ended' || this.#isEnded) return;
     const payload = { progress, percent: this.#percent.of(progress) };
     if (this.#isStarted) this.#bar.update(payload.percent ?? 0, payload);
     else {
@@ -89,14 +92,19 @@ class MovingView implements ProgressView {
     }
   }
 
-  end(): void {
+  async end(): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     if (this.#isStarted) this.#bar.stop();
-    this.#isStarted = false;
+    // What comes next must not overtake the bar's last words.
+    await new Promise<void>((resolve) => this.#stream.end(resolve));
   }
 
   #line({ progress, percent }: { progress: Progress; percent: number | null }): string {
-    const words = progressLine(progress, this.#session.format, percent);
+    const parts = progressParts(progress, this.#session.format, percent);
     const room = this.#session.terminal.stderr.columns() - 1;
+    while (parts.length > 1 && parts.join('  ').length > room) parts.pop();
+    const words = parts.join('  ');
     const barWidth = Math.min(24, room - words.length - 4);
     if (percent === null || barWidth < 8) return words.slice(0, room);
     const full = Math.floor((percent / 100) * barWidth);
@@ -117,7 +125,7 @@ class RisingPercent {
 }
 
 /** cli-progress wants a stream of Node's kind with a terminal's properties. */
-function writableOf(stream: TextStream): NodeJS.WritableStream {
+function writableOf(stream: TextStream): Writable {
   const writable = new Writable({
     decodeStrings: false,
     write: (chunk: string, _encoding, done) => {

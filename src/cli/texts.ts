@@ -61,6 +61,11 @@ export function header(facts: HeaderFacts, format: Format): string {
 
 /** One line; never a percentage or a time before everything has been counted. */
 export function progressLine(progress: Progress, format: Format, percentDone: number | null): string {
+  return progressParts(progress, format, percentDone).join('  ');
+}
+
+/** The same in pieces, the most important first: where there is no room, the last ones are left out. */
+export function progressParts(progress: Progress, format: Format, percentDone: number | null): string[] {
   const { counters } = progress;
   const doneItems = settledItems(counters.items);
   const totalItems = doneItems + progress.pendingItems;
@@ -71,14 +76,14 @@ export function progressLine(progress: Progress, format: Format, percentDone: nu
   if (percentDone !== null) parts.push(`${percentDone} %`);
   if (totalBytes > 0) parts.push(format.bytesOf(doneBytes, totalBytes, of));
   parts.push(`${format.count(doneItems)} ${of} ${format.plural(totalItems, OBJECTS)}`);
+  if (counters.items.failed > 0) parts.push(`${format.count(counters.items.failed)} failed`);
   if (progress.phase === 'copying' && progress.bytesPerSecond > 0) parts.push(format.speed(progress.bytesPerSecond));
   if (progress.listingComplete && progress.remainingMs !== null) {
     parts.push(`${formatRange(progress.remainingMs)} left`);
   }
-  if (counters.items.failed > 0) parts.push(`${format.count(counters.items.failed)} failed`);
   const limit = LIMIT_WORDS[progress.limitedBy];
   if (limit !== null && progress.phase === 'copying') parts.push(`limited by ${limit}`);
-  return parts.join('  ');
+  return parts;
 }
 
 const LIMIT_WORDS: Readonly<Record<Progress['limitedBy'], string | null>> = {
@@ -95,7 +100,7 @@ export function phaseWord(progress: Progress): string {
     case 'starting':
       return 'starting';
     case 'copying':
-      return progress.listingComplete ? 'copying' : 'counting and copying';
+      return progress.listingComplete || settledItems(progress.counters.items) > 0 ? 'copying' : 'counting';
     case 'names':
       return 'copying under mapped names';
     case 'deleting':

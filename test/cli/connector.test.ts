@@ -62,7 +62,7 @@ test('piped, fields come from the environment, and nothing is asked', async () =
 describe('a role', () => {
   const externalIdOf = async (name: string): Promise<unknown> => {
     const shown = await world.json('connector', 'show', name);
-    return (shown.lines[0]?.['config'] as Record<string, unknown>)['externalId'];
+    return (shown.lines[0] as { config: Record<string, unknown> }).config['externalId'];
   };
 
   test('gets an external ID that nobody can guess', async () => {

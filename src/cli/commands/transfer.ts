@@ -187,8 +187,7 @@ async function run(
   session.phase = 'during';
   session.interim = { ...EMPTY_SUMMARY, runId, state: 'running' };
   session.onStopped(() => {
-    view.end();
-    void terminal.say(STOPPING);
+    void view.end().then(async () => terminal.say(STOPPING));
   });
   try {
     return await runTransfer(
@@ -215,7 +214,7 @@ async function run(
       },
     );
   } finally {
-    view.end();
+    await view.end();
   }
 }
 
