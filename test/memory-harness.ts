@@ -37,6 +37,11 @@ export class HookFaults implements Faults {
   #nth = 0;
   #kind: FaultKind | null = null;
   #loses = false;
+  #firing = Promise.withResolvers<void>();
+
+  get fired(): Promise<void> {
+    return this.#firing.promise;
+  }
 
   constructor(store: MemoryStore) {
     store.hooks.before = (operation) => {
@@ -57,6 +62,7 @@ export class HookFaults implements Faults {
 
   arm(nth: number, kind: FaultKind): void {
     this.disarm();
+    this.#firing = Promise.withResolvers<void>();
     this.hasFired = false;
     this.#nth = nth;
     this.#kind = kind;
@@ -91,6 +97,7 @@ export class HookFaults implements Faults {
     if (kind === null || this.count !== this.#nth || !kinds.includes(kind)) return null;
     this.#kind = null;
     this.hasFired = true;
+    this.#firing.resolve();
     return kind;
   }
 }

@@ -1,5 +1,6 @@
 /** All checks, in the order of the matrix. */
 import { CANCELLING } from './cancelling.ts';
+import { CARRYING } from './carrying.ts';
 import { CONFIG } from './config.ts';
 import { DISTURBING } from './disturbing.ts';
 import { errorChecks } from './errors.ts';
@@ -20,6 +21,7 @@ export function checksOf(harness: Harness): readonly Check[] {
     ...NAMING,
     ...READING,
     ...WRITING,
+    ...CARRYING,
     ...PARTS,
     ...REMOVAL,
     ...errorChecks(harness),

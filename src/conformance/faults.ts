@@ -34,6 +34,8 @@ export interface Faults {
   readonly count: number;
   /** Whether the armed fault came to pass. */
   readonly hasFired: boolean;
+  /** Resolves when the armed fault comes to pass. */
+  readonly fired: Promise<void>;
 }
 
 /** Faults for providers that speak through a transport. */
@@ -45,8 +47,14 @@ export class FaultTransport implements Faults {
   openBodies = 0;
   #nth = 0;
   #kind: FaultKind | null = null;
+  #firing = Promise.withResolvers<void>();
+
+  get fired(): Promise<void> {
+    return this.#firing.promise;
+  }
 
   arm(nth: number, kind: FaultKind): void {
+    this.#firing = Promise.withResolvers<void>();
     this.count = 0;
     this.hasFired = false;
     this.#nth = nth;
@@ -75,6 +83,7 @@ export class FaultTransport implements Faults {
     const kind = this.#kind;
     this.#kind = null;
     this.hasFired = true;
+    this.#firing.resolve();
     return await this.#disturbed(inner, request, kind);
   }
 

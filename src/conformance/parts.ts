@@ -1,76 +1,26 @@
 /** Uploads in parts survive their process, forgive repetition, and touch nothing that is not theirs. */
 import assert from 'node:assert/strict';
-import type { PartReceipt, Parts, Target, Upload } from '../contract/provider.ts';
+import type { PartReceipt, Upload } from '../contract/provider.ts';
 import { DroverError } from '../model/errors.ts';
 import { bytesOf, contentOf, failsWith, failureOf, sameBytes, streamOf, trueDigest, writeOptions } from './helpers.ts';
-import { NotApplicable, type Check, type Trial } from './harness.ts';
+import { NotApplicable, type Check } from './harness.ts';
+import {
+  planOf,
+  partsOf,
+  begun,
+  put,
+  putAll,
+  assertWhole,
+  assertNothing,
+  fromJournal,
+  faultsOf,
+} from './part-plans.ts';
 import { assertProvedTrue, observed } from './writing.ts';
 
 const SUITE = 'parts';
 
 const unless: Check['unless'] = (manifest) =>
   manifest.target?.facets.includes('parts') === true ? null : 'it takes no uploads in parts';
-
-/** A content, cut as the limits want it. */
-interface Plan {
-  readonly key: string;
-  readonly content: Uint8Array;
-  readonly partBytes: number;
-  readonly pieces: readonly Uint8Array[];
-}
-
-function planOf(parts: Parts, key: string, partCount = 3): Plan {
-  const partBytes = Math.max(parts.limits.partBytesMin, 100_000);
-  const content = contentOf(key, partBytes * (partCount - 1) + 12_345);
-  const pieces = Array.from({ length: partCount }, (_, i) => content.subarray(i * partBytes, (i + 1) * partBytes));
-  return { key, content, partBytes, pieces };
-}
-
-async function partsOf(trial: Trial, target?: Target): Promise<Parts> {
-  const { parts } = (target ?? (await trial.target())).facets;
-  assert.ok(parts !== undefined, 'the manifest names the facet, but it is not there');
-  return parts;
-}
-
-function begun(trial: Trial, parts: Parts, plan: Plan): Promise<Upload> {
-  return parts.begin(plan.key, plan.content.length, plan.partBytes, writeOptions(trial.signal));
-}
-
-async function put(trial: Trial, parts: Parts, upload: Upload, plan: Plan, index: number): Promise<PartReceipt> {
-  const content = plan.pieces[index] as Uint8Array;
-  const receipt = await parts.put(upload, index, { sizeBytes: content.length, content }, {}, trial.signal);
-  assert.deepEqual([receipt.index, receipt.sizeBytes], [index, content.length]);
-  assertProvedTrue(receipt.proved, content, `part ${index}`);
-  return receipt;
-}
-
-async function putAll(trial: Trial, parts: Parts, upload: Upload, plan: Plan): Promise<PartReceipt[]> {
-  const receipts: PartReceipt[] = [];
-  for (const index of plan.pieces.keys()) receipts.push(await put(trial, parts, upload, plan, index));
-  return receipts;
-}
-
-async function assertWhole(trial: Trial, plan: Plan): Promise<void> {
-  sameBytes(await trial.bench.peek(plan.key), plan.content, plan.key);
-  assert.deepEqual(await trial.bench.keys(), [plan.key]);
-  assert.deepEqual((await trial.bench.leftovers?.()) ?? [], [], 'something was left behind');
-}
-
-async function assertNothing(trial: Trial, what: string): Promise<void> {
-  assert.deepEqual(await trial.bench.keys(), [], `${what}: something is visible`);
-}
-
-/** What a process that died wrote down: nothing but JSON is left. */
-function fromJournal<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
-}
-
-function faultsOf(trial: Trial): NonNullable<Trial['faults']> {
-  if (trial.faults === null || !trial.faults.kinds.includes('lost-answer')) {
-    throw new NotApplicable('its store cannot lose an answer');
-  }
-  return trial.faults;
-}
 
 export const PARTS: readonly Check[] = [
   {
@@ -253,7 +203,7 @@ export const PARTS: readonly Check[] = [
         assert.ok(thrown instanceof DroverError && thrown.policy.retry !== 'never', String(thrown));
       }
       faults.disarm();
-      const found = await parts.find(plan.key, Date.now() - 60_000, trial.signal);
+      const found = await parts.find(plan.key, 0, trial.signal);
       assert.ok(found.length <= 1, 'more than one');
       for (const each of found) await parts.abort(each, trial.signal);
       if (upload !== null) await parts.abort(upload, trial.signal);

@@ -7,10 +7,8 @@ import {
   absent,
   bytesOf,
   contentOf,
-  EVERYTHING,
   failsWith,
   failureOf,
-  listed,
   sameBytes,
   streamOf,
   trueDigest,
@@ -291,119 +289,6 @@ export const WRITING: readonly Check[] = [
       sameBytes(await trial.bench.peek('pinned'), bytesOf('second'), 'pinned');
       await failsWith('CHANGED', over('absent'), 'over something that is not there');
       absent(await trial.bench.peek('absent'), 'absent');
-    },
-  },
-
-  {
-    suite: SUITE,
-    name: 'headers, metadata and tags arrive, or are reported as lost',
-    unless: (manifest) => {
-      if (manifest.target === null) return 'it is not a target';
-      const { headers, metadata, tags } = manifest.target.carries;
-      return headers || metadata || tags ? null : 'it carries none of them';
-    },
-    async run(trial) {
-      const headers = {
-        contentType: 'text/x-kit; charset=utf-8',
-        cacheControl: 'max-age=60',
-        contentDisposition: 'attachment; filename="a.txt"',
-        contentLanguage: 'de',
-        contentEncoding: 'identity',
-      };
-      const metadata = {
-        plain: 'value',
-        'with-dash': 'dash',
-        with_underscore: 'underscore',
-        '1digit': 'digit first',
-        unicode: 'Zürich – 日本語 😀',
-        'inner-spaces': 'a  b',
-        signs: '=?utf-8?Q?x?= % + & " \' < >',
-      };
-      const tags = { project: 'kit', 'with space': 'a b+c-d=e' };
-      const properties = { headers, metadata, tags, tagCount: 2, missingMetadata: 0 };
-      const target = await trial.target();
-      const result = await written(target, 'dressed', bytesOf('x'), trial.signal, { properties });
-      const entry = await target.stat('dressed', trial.signal);
-      assert.ok(entry !== null);
-      assert.deepEqual(entry.identity, result.entry.identity, 'the identity after properties were set');
-      const found = (await target.describe(entry, trial.signal)).properties;
-      const { carries } = target.traits;
-      const isLost = (name: string): boolean => result.losses.some((loss) => loss.includes(name));
-      for (const [name, value] of Object.entries(headers)) {
-        const there = found.headers[name as keyof typeof headers];
-        assert.ok(there === value || !carries.headers || isLost(name), `${name}: ${there} instead of ${value}`);
-      }
-      for (const [name, value] of Object.entries(metadata)) {
-        const there = found.metadata[name];
-        const what = `metadata ${name}: ${JSON.stringify(there)} instead of ${JSON.stringify(value)}`;
-        assert.ok(there === value || !carries.metadata || isLost(name), what);
-      }
-      const strangers = Object.keys(found.metadata).filter((name) => !Object.hasOwn(metadata, name));
-      assert.deepEqual(strangers, [], 'metadata that nobody wrote');
-      if (target.facets.tags === undefined) return;
-      const there = await target.facets.tags.read(entry, trial.signal);
-      for (const [name, value] of Object.entries(tags)) {
-        assert.ok(there[name] === value || isLost(name), `tag ${name}: ${there[name]} instead of ${value}`);
-      }
-    },
-  },
-
-  {
-    suite: SUITE,
-    name: 'keeps the time of the source where the manifest promises it',
-    unless: (manifest) => (manifest.target?.keepsSourceTime === true ? null : 'it keeps no times of sources'),
-    async run(trial) {
-      const target = await trial.target();
-      const precisionMs = target.traits.timePrecisionMs ?? 1;
-      for (const modifiedAtMs of [1_234_567_890_123, 86_400_000, 4_102_444_800_456]) {
-        const key = `time-${modifiedAtMs}`;
-        const result = await written(target, key, bytesOf('x'), trial.signal, { modifiedAtMs });
-        const expected = Math.floor(modifiedAtMs / precisionMs) * precisionMs;
-        assert.equal(result.entry.modifiedAtMs, expected);
-        assert.equal((await target.stat(key, trial.signal))?.modifiedAtMs, expected);
-      }
-    },
-  },
-
-  {
-    suite: SUITE,
-    name: 'the recorded source comes back where it comes back at all',
-    unless: notTarget,
-    async run(trial) {
-      const target = await trial.target();
-      const recorded = { etag: 'abc"def', versionId: 'v 1', sizeBytes: 7, modifiedAtMs: 1_700_000_000_000 };
-      const properties = { headers: {}, metadata: { own: 'yes' }, tags: null, tagCount: 0, missingMetadata: 0 };
-      await written(target, 'recorded', bytesOf('content'), trial.signal, { recorded, properties });
-      const { entries } = await listed(target, EVERYTHING, trial.signal);
-      const entry = entries.find((each) => each.key === 'recorded');
-      assert.ok(entry !== undefined);
-      if (entry.recorded !== null) assert.deepEqual(entry.recorded, recorded);
-      const described = await target.describe(entry, trial.signal);
-      if (target.traits.carries.metadata) assert.deepEqual(described.properties.metadata, { own: 'yes' });
-      if (entry.recorded === null) throw new NotApplicable('its listings carry no metadata');
-    },
-  },
-
-  {
-    suite: SUITE,
-    name: 'an empty folder is kept as one',
-    unless: (manifest) =>
-      manifest.target?.carries.emptyFolders === true ? null : 'it keeps no folders without content',
-    async run(trial) {
-      const target = await trial.target();
-      await written(target, 'folder/', new Uint8Array(), trial.signal, { kind: 'folder' });
-      const entry = await target.stat('folder/', trial.signal);
-      assert.deepEqual([entry?.kind, entry?.key, entry?.sizeBytes], ['folder', 'folder/', 0]);
-      await written(target, 'folder/', new Uint8Array(), trial.signal, { kind: 'folder' });
-      await written(target, 'folder/inside', bytesOf('x'), trial.signal);
-      const { entries } = await listed(target, EVERYTHING, trial.signal);
-      assert.deepEqual(
-        entries.map((each) => [each.key, each.kind, each.isImplied]),
-        [
-          ['folder/', 'folder', false],
-          ['folder/inside', 'object', false],
-        ],
-      );
     },
   },
 
