@@ -14,9 +14,9 @@ import type {
   WriteOptions,
 } from '../../contract/provider.ts';
 import type { Digests } from '../../model/digest.ts';
-import type { HttpResponse } from '../../lib/transport.ts';
 import { hexToBase64 } from '../../lib/encode.ts';
 import { crc64Combine } from '../../lib/crc64.ts';
+import type { Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { MARKER_INDEX, parseBlockId, type OwnBlock, type UploadName } from './block-ids.ts';
 import type { BlockStage, StagedBlock } from './blocks.ts';
@@ -150,13 +150,12 @@ export class BlobParts implements Parts {
     const { defaultTier } = this.#writer.settings;
     const keepsTags = !this.#place.nature.isHierarchical;
     const made = propertyHeaders(options, { upload: nameOf(upload), defaultTier, keepsTags });
-    const finished = (entry: Written['entry']): Written => {
+    const finished = (entry: Entry): Written => {
       this.#completed.add(nameOf(upload));
       return { entry, proved, composite: null, losses: made.losses };
     };
     const missing = await this.#missing(upload, parts, options.signal);
-    if (missing !== null)
-      return this.#alreadyCommitted(upload, sizeBytes, lost(upload, missing), finished, options.signal);
+    if (missing !== null) return this.#alreadyCommitted(upload, sizeBytes, lost(upload, missing), finished, options);
     const headers = {
       ...made.headers,
       ...conditionHeaders(options),
@@ -172,7 +171,7 @@ export class BlobParts implements Parts {
       // The answer to an earlier try may have been lost while the service was still at it.
       if (!(thrown instanceof DroverError) || (thrown.code !== 'CHANGED' && thrown.code !== 'UPLOAD_LOST'))
         throw thrown;
-      return this.#alreadyCommitted(upload, sizeBytes, thrown, finished, options.signal);
+      return this.#alreadyCommitted(upload, sizeBytes, thrown, finished, options);
     }
   }
 
@@ -184,22 +183,14 @@ export class BlobParts implements Parts {
     });
   }
 
+  /** After a lost answer the blob may stand there already; otherwise says why it cannot be made. */
   async #alreadyCommitted(
     upload: Upload,
     sizeBytes: number,
     otherwise: DroverError,
-    finished: (entry: Written['entry']) => Written,
-    signal: AbortSignal,
+    finished: (entry: Entry) => Written,
+    { expect, signal }: WriteOptions,
   ): Promise<Written> {
-    const response = await this.#committed(upload, signal);
-    if (response === null) throw otherwise;
-    const entry = entryFromHeaders(upload.key, response.headers, this.#place.withVersions);
-    if (entry.sizeBytes !== sizeBytes) throw otherwise;
-    return finished(entry);
-  }
-
-  /** The answer to a HEAD when the blob that stands there is the one this upload made. */
-  async #committed(upload: Upload, signal: AbortSignal): Promise<HttpResponse | null> {
     const response = await this.#place.client.sendAndDiscard({
       method: 'HEAD',
       operation: 'HEAD',
@@ -209,8 +200,17 @@ export class BlobParts implements Parts {
       signal,
       accepts: [200, 404],
     });
-    if (response.status === 404) return null;
-    return readMetadata(response.headers).upload === nameOf(upload) ? response : null;
+    const found =
+      response.status === 404 ? null : entryFromHeaders(upload.key, response.headers, this.#place.withVersions);
+    const isOurs = found !== null && readMetadata(response.headers).upload === nameOf(upload);
+    if (isOurs && found.sizeBytes === sizeBytes) return finished(found);
+    if (!isMet(expect, found)) {
+      throw new DroverError('CHANGED', `Blob "${upload.key}": it is not in the expected state any more.`, {
+        key: upload.key,
+        cause: otherwise,
+      });
+    }
+    throw otherwise;
   }
 
   /** What of the plan the service does not hold, in words; `null` when everything is there with its size. */
@@ -285,6 +285,12 @@ function checkPlan(key: string, sizeBytes: number, partBytes: number): void {
       { key },
     );
   }
+}
+
+function isMet(expect: WriteOptions['expect'], found: Entry | null): boolean {
+  if (expect.kind === 'any') return true;
+  if (expect.kind === 'absent') return found === null;
+  return found !== null && (expect.identity.etag === null || found.identity.etag === expect.identity.etag);
 }
 
 /** What is known about the whole since the beginning must be what the parts add up to. */

@@ -18,7 +18,7 @@ export interface RefusedRequest {
 }
 
 export function refusal(refused: Refused, request: RefusedRequest, signIn: SignIn, nowMs: number): DroverError {
-  const row = rowFor(refused, request);
+  const row = rowFor(refused, request, signIn);
   const word = refused.serviceCode ?? `status ${refused.status}`;
   const details: Record<string, string | number> = { status: refused.status, code: refused.serviceCode ?? '' };
   const requestId = refused.headers['x-ms-request-id'];
@@ -40,11 +40,22 @@ export function refusal(refused: Refused, request: RefusedRequest, signIn: SignI
   });
 }
 
-/** Nothing found where no blob was asked for is about the container. */
-function rowFor(refused: Refused, request: RefusedRequest): ErrorRow {
+/** What the code alone does not tell: nothing found where no blob was asked for, an account key that is refused. */
+function rowFor(refused: Refused, request: RefusedRequest, signIn: SignIn): ErrorRow {
   const row = errorRow(refused.status, refused.serviceCode);
-  if (row.code !== 'NOT_FOUND' || request.blob !== undefined) return row;
-  return { ...row, code: 'PLACE_NOT_FOUND', field: request.container === undefined ? 'accountName' : 'container' };
+  if (row.code === 'NOT_FOUND' && request.blob === undefined) {
+    return { ...row, code: 'PLACE_NOT_FOUND', field: request.container === undefined ? 'accountName' : 'container' };
+  }
+  if (refused.serviceCode === 'AuthorizationFailure' && signIn.credential.kind === 'key') {
+    // An account key may do everything, so every request would fail alike.
+    return {
+      ...row,
+      code: 'UNAUTHENTICATED',
+      sentence: 'the account refuses the request (its firewall, or the key)',
+      field: 'credential',
+    };
+  }
+  return row;
 }
 
 /** Milliseconds the service asks to wait; `null` when it does not say. */
@@ -80,6 +91,7 @@ function reason(refused: Refused): string {
   if (header !== undefined) return ` The header is "${header}".`;
   const parameter = /<QueryParameterName>([^<]+)<\/QueryParameterName>/.exec(refused.text)?.[1];
   if (parameter !== undefined) return ` The parameter is "${parameter}".`;
-  const source = /<CopySourceStatusCode>([^<]+)<\/CopySourceStatusCode>/.exec(refused.text)?.[1];
+  const told = refused.headers['x-ms-copy-source-status-code'];
+  const source = told ?? /<CopySourceStatusCode>([^<]+)<\/CopySourceStatusCode>/.exec(refused.text)?.[1];
   return source === undefined ? '' : ` The source answered with status ${source}.`;
 }

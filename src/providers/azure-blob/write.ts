@@ -151,7 +151,8 @@ export class Writer {
           method: 'PUT',
           operation: 'PUT',
           container: place.container,
-          blob: place.blobName({ key, kind: options.kind }),
+          // The slash at the end and the metadata together make a folder in either kind of namespace.
+          blob: place.fullKey(key),
           key,
           headers: { ...headers, ...extra },
           body,
