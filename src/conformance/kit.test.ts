@@ -218,7 +218,7 @@ const ROWS: readonly { readonly fault: string; readonly notices: string; readonl
   },
   {
     fault: 'metadata that is lost in silence',
-    notices: 'writing: headers, metadata and tags arrive, or are reported as lost',
+    notices: 'writing: values of metadata arrive exactly, or are reported as lost',
     bend: {
       target: (t) => ({
         write: (key, body, o) => t.write(key, body, { ...o, properties: { ...o.properties, metadata: {} } }),

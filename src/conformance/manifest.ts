@@ -1,7 +1,9 @@
 /** The manifest is plain, true to what opened objects can do, and described for people. */
 import assert from 'node:assert/strict';
 import { DIGEST_KINDS } from '../model/digest.ts';
+import { hardNames } from './hard-names.ts';
 import type { Check } from './harness.ts';
+import { canHold, rulesOf } from './name-rules.ts';
 
 const SUITE = 'manifest';
 
@@ -30,7 +32,26 @@ export const MANIFEST: readonly Check[] = [
       if (target !== null) {
         const opened = await trial.target();
         assert.deepEqual(presentIn(opened.facets), target.facets.toSorted(), 'facets of the target');
-        assert.deepEqual(opened.traits, target, 'traits of the target');
+        // Its names are those of the place: the next check.
+        assert.deepEqual({ ...opened.traits, names: target.names }, target, 'traits of the target');
+      }
+    },
+  },
+
+  {
+    suite: SUITE,
+    name: 'the rules of an opened target judge keys within the place as the manifest judges whole ones',
+    unless: (manifest) => (manifest.target === null ? 'it is not a target' : null),
+    async run(trial) {
+      const { prefix } = trial.place;
+      const { names } = (await trial.target()).traits;
+      for (const { title, key } of hardNames(prefix)) {
+        const whole = canHold(rulesOf(trial.manifest), prefix + key);
+        assert.equal(
+          canHold(names, key),
+          whole,
+          `${title}: ${whole ? 'can' : 'cannot'} be held, but its rules say otherwise`,
+        );
       }
     },
   },

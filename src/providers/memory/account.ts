@@ -20,6 +20,7 @@ import { DroverError, toDroverError } from '../../model/errors.ts';
 import { MemoryLister } from './lister.ts';
 import { MemorySource } from './source.ts';
 import { MemoryTarget } from './target.ts';
+import { namesWithin } from './names.ts';
 import type { MemoryOperation, MemoryStore } from './store.ts';
 
 export class MemoryAccount implements Account {
@@ -101,7 +102,9 @@ export class MemoryAccount implements Account {
     this.#signedIn();
     await this.#store.request('CONTAINERS', '', () => this.#store.open(place.container));
     throwIfCancelled(signal);
-    const traits = this.#manifest.target as TargetTraits;
+    const whole = this.#manifest.target as TargetTraits;
+    // What is left of the limits for keys within the place.
+    const traits = { ...whole, names: namesWithin(whole.names, place.prefix) };
     return new MemoryTarget(this.#store, place, this.#clock, traits, this.fingerprint, options);
   }
 

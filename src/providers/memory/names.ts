@@ -22,6 +22,17 @@ export function nameProblem(rules: NameRules, fullKey: string): string | null {
   return segmentProblem(rules, fullKey);
 }
 
+/** The rules for keys within a place, whose prefix takes its share of every limit. */
+export function namesWithin(rules: NameRules, prefix: string): NameRules {
+  const less = (max: number | null, taken: number): number | null => (max === null ? null : Math.max(0, max - taken));
+  return {
+    ...rules,
+    keyBytesMax: less(rules.keyBytesMax, keyLengthBytes(prefix)),
+    keyCharactersMax: less(rules.keyCharactersMax, Array.from(prefix).length),
+    segmentsMax: less(rules.segmentsMax, prefix.split('/').length - 1),
+  };
+}
+
 function segmentProblem(rules: NameRules, fullKey: string): string | null {
   const path = fullKey.endsWith('/') ? fullKey.slice(0, -1) : fullKey;
   const segments = path.split('/');
