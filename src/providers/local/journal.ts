@@ -15,6 +15,8 @@ export interface JournalHead {
   readonly partBytes: number;
   /** Name of the file that the parts are in. */
   readonly part: string;
+  /** When that file was made, in nanoseconds: inodes are used again, moments are not. */
+  readonly born: string;
   /** Device and inode of that file: what bears the object's name later is recognised by them. */
   readonly file: string;
 }
@@ -87,11 +89,12 @@ function parsed(line: string | undefined): unknown {
 }
 
 function isHead(value: unknown): value is JournalHead {
-  const { key, startedAtMs, sizeBytes, partBytes, part, file } = (value ?? {}) as Partial<JournalHead>;
+  const { key, startedAtMs, sizeBytes, partBytes, part, file, born } = (value ?? {}) as Partial<JournalHead>;
   return (
     typeof key === 'string' &&
     typeof part === 'string' &&
     typeof file === 'string' &&
+    typeof born === 'string' &&
     [startedAtMs, sizeBytes, partBytes].every((number) => typeof number === 'number')
   );
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -137,6 +137,25 @@ describe('completing', () => {
     await expect(parts.complete(upload, receipts, options)).rejects.toMatchObject({ code: 'UPLOAD_LOST' });
   });
 
+  test('again is not taken for done when the file only has the same number', async () => {
+    const upload = await begin();
+    const receipts = await putAll(upload);
+    await parts.complete(upload, receipts, optionsOf());
+    const reused = { ...upload, token: { ...(upload.token as object), born: '1' } };
+    await expect(parts.complete(reused, receipts, optionsOf())).rejects.toMatchObject({ code: 'UPLOAD_LOST' });
+  });
+
+  test('cut off between its two steps is finished by trying again', async () => {
+    const upload = await begin();
+    const receipts = await putAll(upload);
+    const partName = everythingIn(join(folder, 'deep')).find((name) => name.endsWith('.part'));
+    linkSync(join(folder, 'deep', partName!), join(folder, 'deep/a'));
+    parts = await anotherProcess();
+    const written = await parts.complete(upload, receipts, optionsOf({ expect: { kind: 'absent' } }));
+    expect(written.proved).toEqual(WHOLE);
+    expect(everythingIn(folder)).toEqual(['deep/', 'deep/a']);
+  });
+
   test('keeps the expectation', async () => {
     const upload = await begin();
     const receipts = await putAll(upload);
@@ -147,11 +166,11 @@ describe('completing', () => {
     expect(readFileSync(join(folder, 'deep/a'), 'utf8')).toBe('deep/a');
   });
 
-  test('data that was cut off by somebody is noticed', async () => {
+  test('content that was cut off by somebody is noticed', async () => {
     const upload = await begin();
     const receipts = await putAll(upload);
-    const data = everythingIn(join(folder, 'deep')).find((name) => name.endsWith('.part'));
-    truncateSync(join(folder, 'deep', data!), 7);
+    const partName = everythingIn(join(folder, 'deep')).find((name) => name.endsWith('.part'));
+    truncateSync(join(folder, 'deep', partName!), 7);
     await expect(parts.complete(upload, receipts, optionsOf())).rejects.toMatchObject({ code: 'EARLY_END' });
   });
 

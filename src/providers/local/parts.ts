@@ -42,6 +42,7 @@ interface Token {
   readonly part: string;
   readonly journal: string;
   readonly file: string;
+  readonly born: string;
   readonly sizeBytes: number;
   readonly partBytes: number;
 }
@@ -71,15 +72,16 @@ export class LocalParts implements Parts {
         made.push(part.name);
         await using handle = part.handle;
         await keepRights(handle, before);
-        const file = fileOf(await handle.stat({ bigint: true }));
+        const stats = await handle.stat({ bigint: true });
+        const [file, born] = [fileOf(stats), String(stats.birthtimeNs)];
         const journal = await makeOwnFile(folder, runId, random, 'journal');
         made.push(journal.name);
         await using journalHandle = journal.handle;
         const startedAtMs = this.#clock.now();
-        await writeHead(journalHandle, { key, startedAtMs, sizeBytes, partBytes, part: part.name, file });
+        await writeHead(journalHandle, { key, startedAtMs, sizeBytes, partBytes, part: part.name, file, born });
         await folder.sync();
         throwIfCancelled(options.signal);
-        const token: Token = { part: part.name, journal: journal.name, file, sizeBytes, partBytes };
+        const token: Token = { part: part.name, journal: journal.name, file, born, sizeBytes, partBytes };
         return { key, startedAtMs, token: { ...token } };
       } catch (error) {
         for (const madeName of made) await unlink(folder.child(madeName)).catch(() => undefined);
@@ -102,9 +104,9 @@ export class LocalParts implements Parts {
         const journal = await readJournal(parent.folder.child(name));
         if (journal === null) continue;
         const { head } = journal;
-        const { part, file } = head;
+        const { part, file, born } = head;
         if (head.key !== key || head.startedAtMs < sinceMs - SKEW_MS || parseOwnName(part) === null) continue;
-        const token: Token = { part, journal: name, file, sizeBytes: head.sizeBytes, partBytes: head.partBytes };
+        const token: Token = { part, journal: name, file, born, sizeBytes: head.sizeBytes, partBytes: head.partBytes };
         uploads.push({ key, startedAtMs: head.startedAtMs, token: { ...token } });
       }
       return uploads;
@@ -124,7 +126,7 @@ export class LocalParts implements Parts {
     return await this.#doing(`Writing part ${index} of`, upload.key, async () => {
       await using parent = await this.#parentOf(upload);
       const journalPath = parent.folder.child(token.journal);
-      await using handle = await this.#openData(parent.folder, upload);
+      await using handle = await this.#openContent(parent.folder, upload);
       const journal = await this.#journalOf(parent.folder, upload);
       if (journal.parts.has(index)) await appendVoid(journalPath, index);
       const kinds = new Set([DEFAULT_DIGEST, ...checkableKinds(digests)]);
@@ -157,12 +159,12 @@ export class LocalParts implements Parts {
       await using parent = await this.#parentOf(upload);
       const { folder, name } = parent;
       const placed = await lstatOrNull(folder, name);
-      if (placed !== null && fileOf(placed) === token.file && Number(placed.size) === token.sizeBytes) {
+      if (placed !== null && isPlaced(placed, token)) {
         // An earlier try gave the file its name already, and was cut off before it could say so.
         await this.#removeFiles(folder, token);
         return writtenOf(key, placed, combined(receipts));
       }
-      await using handle = await this.#openData(folder, upload);
+      await using handle = await this.#openContent(folder, upload);
       const journal = await this.#journalOf(folder, upload);
       refuseIncomplete(key, token, receipts, journal);
       const proved = combined(receipts);
@@ -188,7 +190,7 @@ export class LocalParts implements Parts {
     });
   }
 
-  /** The data first: a journal without data is a lost upload, data without a journal would be nobody's. */
+  /** The content first: a journal without content is a lost upload, content without a journal would be nobody's. */
   async #removeFiles(folder: Folder, token: Token): Promise<void> {
     for (const name of [token.part, token.journal]) {
       try {
@@ -205,7 +207,7 @@ export class LocalParts implements Parts {
     return parent;
   }
 
-  async #openData(folder: Folder, upload: Upload): Promise<FileHandle> {
+  async #openContent(folder: Folder, upload: Upload): Promise<FileHandle> {
     const token = tokenOf(upload);
     let handle: FileHandle;
     try {
@@ -288,6 +290,12 @@ function writtenOf(key: string, stats: BigIntStats, proved: Digests): Written {
   return { entry: fileEntry(key, stats), proved, composite: null, losses: [] };
 }
 
+/** Whether what bears the object's name is the very file that the parts went to. */
+function isPlaced(stats: BigIntStats, token: Token): boolean {
+  const isSameFile = fileOf(stats) === token.file && String(stats.birthtimeNs) === token.born;
+  return isSameFile && Number(stats.size) === token.sizeBytes;
+}
+
 function fileOf(stats: BigIntStats): string {
   return `${stats.dev}-${stats.ino}`;
 }
@@ -299,15 +307,16 @@ function lost(upload: Upload): DroverError {
 /** INVALID_INPUT unless a folder gave this token: its names must not lead anywhere else. */
 function tokenOf(upload: Upload): Token {
   const token = upload.token as Readonly<Record<string, Json>> | null;
-  const { part, journal, file, sizeBytes, partBytes } = (typeof token === 'object' ? token : null) ?? {};
+  const { part, journal, file, born, sizeBytes, partBytes } = (typeof token === 'object' ? token : null) ?? {};
   const isOurs =
     typeof part === 'string' &&
     parseOwnName(part)?.ending === 'part' &&
     typeof journal === 'string' &&
     parseOwnName(journal)?.ending === 'journal' &&
     typeof file === 'string' &&
+    typeof born === 'string' &&
     typeof sizeBytes === 'number' &&
     typeof partBytes === 'number';
-  if (isOurs) return { part, journal, file, sizeBytes, partBytes };
+  if (isOurs) return { part, journal, file, born, sizeBytes, partBytes };
   throw new DroverError('INVALID_INPUT', 'The upload is not one that a folder began.', { key: upload.key });
 }
