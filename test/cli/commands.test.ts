@@ -360,4 +360,31 @@ describe('copying', () => {
     expect((continued.summary.items['copied'] ?? 0) + (continued.summary.items['same'] ?? 0)).toBe(300);
     expect(store.keys('c')).toHaveLength(300);
   });
+
+  test('stopped twice, it ends at once, and scripts still get their summary', async () => {
+    seed('b', TREE);
+    seed('c', {});
+    const store = memoryStore(name);
+    let ended: number | null = null;
+    world.exitNow = (code) => {
+      ended = code;
+    };
+    let releaseAll: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => {
+      releaseAll = resolve;
+    });
+    store.hooks.before = async (operation) => {
+      if (operation !== 'COPY' || ended !== null) return;
+      world.stop();
+      world.stop();
+      await released;
+    };
+    world.onSummary = () => releaseAll();
+    const stopped = await world.json('copy', 'mem:b', 'mem:c');
+    store.hooks.before = null;
+    expect(ended).toBe(130);
+    expect(stopped.lines.filter((line) => line['type'] === 'summary')).toMatchObject([
+      { runId: expect.stringMatching(/^[0-9a-z]{14}$/), state: 'paused', error: { code: 'CANCELLED' } },
+    ]);
+  });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { openShell, type Shell } from './process.ts';
+import { openShell, type Ended, type Shell } from './process.ts';
 
 const { azurite, rgw } = inject('servers');
 const bucket = `cli-${process.pid}-${Math.trunc(performance.timeOrigin).toString(36)}`;
@@ -133,6 +133,22 @@ describe.each(targets)('a folder and %s', (connector, largeBytes, isThere) => {
     expect(stopped.summary.runId).not.toBe(null);
     const continued = await shell.drover('copy', `./many-${connector}`, `${place}/again`);
     expect(continued).toMatchObject({ exit: 0, summary: { runId: stopped.summary.runId, items: { scanned: 400 } } });
+  });
+
+  test.runIf(isThere())('a target that another run is writing to is refused', async () => {
+    let other: Promise<Ended> | null = null;
+    const words = ['copy', `./many-${connector}`, `${place}/busy`, '--bwlimit', '1MB'];
+    const stopped = await shell.start(
+      (line, child) => {
+        if ((JSON.parse(line) as { type: string }).type !== 'progress' || other !== null) return;
+        other = shell.drover('sync', `./tree-${connector}`, `${place}/busy/below`);
+        void other.then(() => child.kill('SIGTERM'));
+      },
+      ...words,
+    );
+    expect(await other).toMatchObject({ exit: 6, summary: { error: { code: 'GUARD_BUSY' } } });
+    expect(stopped.exit, stopped.stderr).toBe(130);
+    expect(stopped.summary).toMatchObject({ error: { code: 'CANCELLED' }, runId: expect.any(String) });
   });
 
   test.runIf(isThere())('rm needs a yes and takes what is below the place', async () => {

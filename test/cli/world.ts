@@ -43,6 +43,10 @@ export interface TestWorld {
   /** Answers to questions, in order; set by a test that plays a person. */
   answers: string[] | null;
   environment: Record<string, string>;
+  /** What ending the process at once does here. */
+  exitNow: (code: number) => void;
+  /** Called when a summary was written. */
+  onSummary: () => void;
   /** Asks the running command to stop. */
   stop(): void;
   remove(): void;
@@ -55,6 +59,10 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
     folder,
     answers: null,
     environment: {},
+    exitNow: () => {
+      throw new Error('The command was ended at once.');
+    },
+    onSummary: () => undefined,
     stop: () => stopper?.(),
     remove: () => rmSync(folder, { recursive: true, force: true }),
     json: (...words) => world.call('--json', ...words),
@@ -65,6 +73,7 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
         columns: () => 80,
         write: async (content: string | Uint8Array) => {
           written[name] += typeof content === 'string' ? content : Buffer.from(content).toString('utf8');
+          if (name === 'stdout' && String(content).startsWith('{"type":"summary"')) world.onSummary();
         },
       });
       const cli: CliWorld = {
@@ -90,9 +99,7 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
             stopper = null;
           };
         },
-        exitNow: () => {
-          throw new Error('The command was ended at once.');
-        },
+        exitNow: (code) => world.exitNow(code),
       };
       const exit = await runCli(words, cli);
       const lines = words.includes('--json') ? parseLines(written.stdout) : [];

@@ -6,7 +6,7 @@ import { negotiate } from '../../engine/negotiate.ts';
 import type { RunRecord } from '../../engine/ports.ts';
 import { runTransfer } from '../../engine/run.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
-import { DroverError, toDroverError } from '../../model/errors.ts';
+import { DroverError, toDroverError, toFailure } from '../../model/errors.ts';
 import type { Standalone } from '../../standalone/standalone.ts';
 import { defineEnd, namedPlace, openEnd, openSource, patiently, type NamedEnd, type SourceEnd } from '../ends.ts';
 import { exitOfRun, hasDifferences } from '../exit.ts';
@@ -19,6 +19,9 @@ import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
 import { header, runReport, STOPPING } from '../texts.ts';
 import type { TransferCommand, TransferOptions } from '../transfer-options.ts';
+
+/** Why a run that was interrupted is not complete. */
+const STOPPED = toFailure(new DroverError('CANCELLED', 'The run was stopped before its end.'));
 
 /** Differences shown in full without --verbose; the rest is in the log. */
 const DIFFERENCES_SHOWN_MAX = 20;
@@ -221,7 +224,8 @@ async function run(
 async function report(session: Session, state: Standalone, result: RunResult): Promise<CommandEnd> {
   const { run: record, error, interrupted } = result;
   const exit = exitOfRun(record, error, interrupted);
-  const summary = summaryOfRun(record, error);
+  const summary =
+    interrupted && error === null ? { ...summaryOfRun(record, null), error: STOPPED } : summaryOfRun(record, error);
   const failure = summary.error;
   if (failure !== null && failure.code !== 'CANCELLED') {
     await session.terminal.fail(failure, null);
