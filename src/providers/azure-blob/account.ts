@@ -56,6 +56,9 @@ export class AzureAccount implements Account {
     }
     this.#refuseOutside(path);
     let marker: string | null = null;
+    // A hierarchical namespace names a folder twice: as a prefix, and as a thing of its own.
+    const folders = new Set<string>();
+    const isNew = (name: string): boolean => !folders.has(name) && folders.add(name).size > 0;
     do {
       const query = {
         container: path.container,
@@ -69,9 +72,9 @@ export class AzureAccount implements Account {
       const cut = (name: string) => name.slice(path.prefix.length);
       yield {
         items: [
-          ...page.prefixes.map((name) => ({ name: cut(name), kind: 'folder' as const, entry: null })),
+          ...page.prefixes.filter(isNew).map((name) => ({ name: cut(name), kind: 'folder' as const, entry: null })),
           ...page.blobs
-            .filter((blob) => cut(blob.entry.key) !== '')
+            .filter((blob) => cut(blob.entry.key) !== '' && (blob.entry.kind !== 'folder' || isNew(blob.entry.key)))
             .map((blob) => ({
               name: cut(blob.entry.key),
               kind: blob.entry.kind === 'folder' ? ('folder' as const) : ('object' as const),

@@ -77,3 +77,17 @@ function compareBlobs(a: ListedBlob, b: ListedBlob): number {
   const y = b.entry.identity.versionId ?? '';
   return x < y ? -1 : x > y ? 1 : 0;
 }
+
+/** A hierarchical namespace lists each folder right before what is inside, and only that tells an empty one. */
+export function withImplied(blobs: readonly ListedBlob[]): ListedBlob[] {
+  return blobs.map((blob, at) => {
+    const next = blobs[at + 1];
+    const isImplied = blob.entry.kind === 'folder' && next?.name.startsWith(blob.entry.key) === true;
+    return isImplied ? { ...blob, entry: { ...blob.entry, isImplied } } : blob;
+  });
+}
+
+/** Index of a folder at the end of a page, whose inside may begin the next one; otherwise the length. */
+export function lastFolderStart(blobs: readonly ListedBlob[]): number {
+  return blobs.at(-1)?.entry.kind === 'folder' ? blobs.length - 1 : blobs.length;
+}

@@ -4,7 +4,7 @@ import type { HttpResponse } from '../../lib/transport.ts';
 import type { Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { type BlobClient, type BlobRequest, START_FROM_VERSION } from './client.ts';
-import { listPage } from './listing.ts';
+import { type BlobPage, listPage } from './listing.ts';
 import { entryFromHeaders, quoted, readProperties } from './properties.ts';
 import { scanBlobs } from './scan.ts';
 
@@ -51,15 +51,14 @@ export class BlobPlace {
     const found = await this.#headOrNull(this.fullKey(key), signal);
     if (found !== null) {
       const entry = entryFromHeaders(key, found.headers, this.withVersions);
-      if (entry.key === key) return entry;
-      // It is a folder, whose key ends with a slash.
-      return null;
+      // A folder's key ends with a slash.
+      return entry.key === key ? this.#withImplied(entry, signal) : null;
     }
     if (!key.endsWith('/')) return null;
     const folder = await this.#headOrNull(withoutSlash(this.fullKey(key)), signal);
     if (folder === null) return null;
     const entry = entryFromHeaders(withoutSlash(key), folder.headers, this.withVersions);
-    return entry.kind === 'folder' ? entry : null;
+    return entry.kind === 'folder' ? this.#withImplied(entry, signal) : null;
   }
 
   async describe(entry: Entry, signal: AbortSignal): Promise<Description> {
@@ -117,6 +116,25 @@ export class BlobPlace {
       query: versionId === null ? {} : { versionid: versionId },
       headers: etag === null ? {} : { 'if-match': quoted(etag) },
     };
+  }
+
+  /** True when something beside the folder itself stands under its name. */
+  async hasInside(folder: Entry, signal: AbortSignal): Promise<boolean> {
+    const prefix = this.fullKey(folder.key);
+    let marker: string | null = null;
+    do {
+      const query = { container: this.container, prefix, marker, startFrom: null, withVersions: false, entriesMax: 2 };
+      const page: BlobPage = await listPage(this.client, query, signal);
+      if (page.blobs.some((blob) => blob.entry.key !== prefix)) return true;
+      marker = page.nextMarker;
+    } while (marker !== null);
+    return false;
+  }
+
+  /** In a hierarchical namespace every folder is a thing of its own; those with something inside count as implied. */
+  async #withImplied(entry: Entry, signal: AbortSignal): Promise<Entry> {
+    if (entry.kind !== 'folder' || !this.nature.isHierarchical) return entry;
+    return { ...entry, isImplied: await this.hasInside(entry, signal) };
   }
 
   async #headOrNull(blob: string, signal: AbortSignal): Promise<HttpResponse | null> {

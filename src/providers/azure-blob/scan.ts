@@ -8,7 +8,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { asciiHead, compareKeys, isWithin, prefixEnd } from '../../model/key.ts';
 import type { BlobClient } from './client.ts';
-import { inGroupOrder, openGroupStart } from './groups.ts';
+import { inGroupOrder, lastFolderStart, openGroupStart, withImplied } from './groups.ts';
 import { listPage, type ListedBlob } from './listing.ts';
 
 export interface ScanPlace {
@@ -45,15 +45,15 @@ export async function* scanBlobs(place: ScanPlace, range: ScanRange, signal: Abo
     });
     const blobs = [...held, ...(after === null ? page.blobs : withoutSeen(page.blobs, after))];
     const isLast = page.nextMarker === null;
-    const keep = place.isSorted && !isLast ? openGroupStart(blobs, withVersions) : blobs.length;
+    const keep = isLast ? blobs.length : place.isSorted ? openGroupStart(blobs, withVersions) : lastFolderStart(blobs);
     if (keep === blobs.length) cursor = { marker: page.nextMarker, after: null };
     else if (keep >= held.length)
       cursor = { marker, after: keep > held.length ? (blobs[keep - 1]?.name ?? null) : after };
     held = blobs.slice(keep);
-    const given = blobs.slice(0, keep);
+    const given = place.isSorted ? inGroupOrder(blobs.slice(0, keep), withVersions) : withImplied(blobs).slice(0, keep);
     const entries: Entry[] = [];
     let isPast = false;
-    for (const blob of place.isSorted ? inGroupOrder(given, withVersions) : given) {
+    for (const blob of given) {
       const entry = relative(blob, prefix);
       if (entry === null) continue;
       if (isWithin(entry.key, range.from, range.to)) entries.push(entry);

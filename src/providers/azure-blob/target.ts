@@ -15,7 +15,6 @@ import type { Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { BlockStage } from './blocks.ts';
 import { BlobCopy } from './copy.ts';
-import { listPage } from './listing.ts';
 import { observeStore } from './observe.ts';
 import { BlobParts } from './parts.ts';
 import type { BlobPlace } from './place.ts';
@@ -107,7 +106,7 @@ export class BlobTarget implements Target {
 }
 
 async function removeBlob(place: BlobPlace, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {
-  if (entry.kind === 'folder' && (await hasInside(place, entry, signal))) return 'kept';
+  if (entry.kind === 'folder' && (await place.hasInside(entry, signal))) return 'kept';
   try {
     await place.sendPinned(entry, { method: 'DELETE', operation: 'DELETE', signal, accepts: [202] });
     return 'removed';
@@ -117,16 +116,4 @@ async function removeBlob(place: BlobPlace, entry: Entry, signal: AbortSignal): 
     if (entry.kind === 'folder' && thrown.details?.['code'] === 'DirectoryIsNotEmpty') return 'kept';
     throw thrown;
   }
-}
-
-async function hasInside(place: BlobPlace, folder: Entry, signal: AbortSignal): Promise<boolean> {
-  const prefix = place.fullKey(folder.key);
-  let marker: string | null = null;
-  do {
-    const query = { container: place.container, prefix, marker, startFrom: null, withVersions: false, entriesMax: 2 };
-    const page: Awaited<ReturnType<typeof listPage>> = await listPage(place.client, query, signal);
-    if (page.blobs.some((blob) => blob.entry.key !== prefix)) return true;
-    marker = page.nextMarker;
-  } while (marker !== null);
-  return false;
 }
