@@ -104,14 +104,6 @@ export function encodeStrict(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** Header text (one character per byte) read as UTF-8 where it is valid UTF-8, else as it is. */
-export function headerText(value: string): string {
-  // oxlint-disable-next-line no-control-regex
-  if (/^[\x00-\x7f]*$/.test(value)) return value;
-  const text = Buffer.from(value, 'latin1').toString('utf8');
-  return text.includes('\ufffd') ? value : text;
-}
-
 export function httpDate(ms: number): string {
   return new Date(ms).toUTCString();
 }

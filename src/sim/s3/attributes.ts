@@ -1,7 +1,7 @@
 /** What request headers say about an object, and what answers say back. */
 
 import { createHash } from 'node:crypto';
-import { decodeForm, headerText, httpDate } from '../http.ts';
+import { decodeForm, httpDate } from '../http.ts';
 import type { BucketCall, Call } from './call.ts';
 import { S3Error } from './error.ts';
 import type { Encryption, ObjectAttributes, StoredVersion } from './state.ts';
@@ -66,9 +66,10 @@ export function metadataFrom(call: Call): Record<string, string> {
   for (const [header, value] of Object.entries(call.headers)) {
     if (!header.startsWith('x-amz-meta-')) continue;
     const name = header.slice('x-amz-meta-'.length);
-    const text = decodeWords(headerText(value));
-    metadata[name] = text;
-    sizeBytes += Buffer.byteLength(name) + Buffer.byteLength(text);
+    // Bytes beyond ASCII are read one character each, as the documentation's example shows: whoever sends raw UTF-8
+    // gets it back garbled.
+    metadata[name] = value;
+    sizeBytes += Buffer.byteLength(name) + value.length;
     plain.add(name.replaceAll('-', '_'));
   }
   if (call.world.dialect === 'rgw' && plain.size < Object.keys(metadata).length) {
@@ -82,17 +83,7 @@ export function metadataFrom(call: Call): Record<string, string> {
   return metadata;
 }
 
-/** RFC 2047 words of UTF-8, base64 or quoted-printable, read back. */
-function decodeWords(value: string): string {
-  return value.replace(/=\?UTF-8\?([BQ])\?([^?]*)\?=(?:\s+(?==\?))?/gi, (_, kind: string, text: string) => {
-    if (kind.toUpperCase() === 'B') return Buffer.from(text, 'base64').toString('utf8');
-    const bytes = text
-      .replaceAll('_', ' ')
-      .replace(/=([0-9A-F]{2})/gi, (_word, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-    return Buffer.from(bytes, 'latin1').toString('utf8');
-  });
-}
-
+/** ASCII goes out as it is, whatever it looks like; everything else as an RFC 2047 word. */
 function encodeWords(value: string): string {
   if (/^[\x20-\x7e]*$/.test(value)) return value;
   return `=?UTF-8?B?${Buffer.from(value, 'utf8').toString('base64')}?=`;
