@@ -101,6 +101,7 @@ export class S3Client {
     for (;;) {
       const credentials = await this.#credentials.current(request.signal);
       const response = await this.#sendOnce(request, credentials, attempts.host);
+      this.time.notice(response.headers['date']);
       const { status } = response;
       if ((status >= 200 && status < 300) || request.accept?.includes(status) === true) return response;
       const failure = await readFailure(response);

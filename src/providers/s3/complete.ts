@@ -9,6 +9,7 @@ import type { DigestKind, Digests } from '../../model/digest.ts';
 import { conditionHeaders } from './conditions.ts';
 import { compositeOfEtag, headersOfProperties, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
 import type { Headers } from './headers.ts';
+import { changed } from './objects.ts';
 import { replaceTags } from './tags.ts';
 import { expectedEtag, listParts, ofUpload, partToken, uploadToken } from './upload.ts';
 import { corrupted, learnedLosses, writtenEntry } from './write.ts';
@@ -24,6 +25,7 @@ export async function complete(
   options: WriteOptions,
 ): Promise<Written> {
   const ordered = receipts.toSorted((a, b) => a.index - b.index);
+  checkSizes(state, upload, ordered);
   let headers: Headers;
   let root: XmlElement | null = null;
   try {
@@ -33,7 +35,21 @@ export async function complete(
   } catch (thrown) {
     headers = await ownResult(state, upload, ordered, options, thrown);
   }
+  state.begun.delete(uploadToken(upload).uploadId);
   return finished(state, upload, ordered, options, headers, root);
+}
+
+/** The store itself would make an object of whatever parts it is told. */
+function checkSizes(state: TargetState, upload: Upload, ordered: readonly PartReceipt[]): void {
+  const sizeBytes = state.begun.get(uploadToken(upload).uploadId);
+  const sumBytes = sizeOf(ordered);
+  if (sizeBytes === undefined || sizeBytes === sumBytes) return;
+  const message = `"${upload.key}": its parts have ${sumBytes} bytes together, but it was begun for ${sizeBytes}.`;
+  throw new DroverError(sumBytes < sizeBytes ? 'EARLY_END' : 'EXTRA_BYTES', message, { key: upload.key });
+}
+
+function sizeOf(receipts: readonly PartReceipt[]): number {
+  return receipts.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
 }
 
 async function send(state: TargetState, upload: Upload, ordered: readonly PartReceipt[], options: WriteOptions) {
@@ -89,9 +105,14 @@ async function ownResult(
   const isOurs = head !== null && isResultOf(head.headers, upload, ordered);
   // Some stores answer with a fault when asked to complete what is not there.
   const isFault = thrown.code === 'UNAVAILABLE';
-  if (!isOurs && !isFault) throw thrown;
-  if (!(await isGone(state, upload, options.signal))) throw thrown;
+  const wasExpected = options.expect.kind === 'match';
+  if (!isOurs && !isFault && !wasExpected) throw thrown;
+  if (!(await isGone(state, upload, options.signal))) {
+    // The upload is there, so what the store missed is the object that was to be replaced.
+    throw thrown.code === 'UPLOAD_LOST' && wasExpected && head === null ? changed(upload.key) : thrown;
+  }
   if (isOurs) return head.headers;
+  if (!isFault) throw thrown;
   throw new DroverError('UPLOAD_LOST', `The unfinished upload of "${upload.key}" is gone.`, {
     cause: thrown,
     key: upload.key,
@@ -104,7 +125,7 @@ function mayBeDone(error: DroverError): boolean {
 }
 
 function isResultOf(headers: Headers, upload: Upload, ordered: readonly PartReceipt[]): boolean {
-  const sizeBytes = ordered.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
+  const sizeBytes = sizeOf(ordered);
   if (Number(headers['content-length']) !== sizeBytes) return false;
   if (!isEncryptedApart(headers)) return plainEtag(headers['etag']) === expectedEtag(ordered);
   return Date.parse(headers['last-modified'] ?? '') >= upload.startedAtMs - 1000;
@@ -129,7 +150,7 @@ async function finished(
   root: XmlElement | null,
 ): Promise<Written> {
   const { objects } = state;
-  const sizeBytes = ordered.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
+  const sizeBytes = sizeOf(ordered);
   const expected = expectedEtag(ordered);
   let etag = root === null ? plainEtag(headers['etag']) : plainEtag(childText(root, 'ETag'));
   let known = headers;

@@ -10,6 +10,7 @@ import { openUndiciTransport } from '../../lib/undici-transport.ts';
 import type { Properties } from '../../model/entry.ts';
 import type { RgwServer } from '../../../test/servers.ts';
 import { headersOfProperties } from './headers.ts';
+import { parseConfig } from '../../contract/config.ts';
 import { s3 } from './provider.ts';
 import { RawStore, inTurns } from './raw-store.ts';
 
@@ -22,19 +23,6 @@ if (rgw === null) {
   const raw = new RawStore(rgw);
   beforeAll(async () => {
     await raw.must('PUT', bucket, null);
-    // The other user may begin uploads here, so that there is somebody foreign.
-    const policy = {
-      Version: '2012-10-17',
-      Statement: [
-        {
-          Effect: 'Allow',
-          Principal: { AWS: ['arn:aws:iam:::user/bob'] },
-          Action: ['s3:PutObject'],
-          Resource: [`arn:aws:s3:::${bucket}/*`],
-        },
-      ],
-    };
-    await raw.must('PUT', bucket, null, [['policy', '']], {}, JSON.stringify(policy));
   });
   afterAll(async () => {
     await raw.removeAll(bucket, '');
@@ -55,8 +43,12 @@ function harnessOf(server: RgwServer, raw: RawStore): Harness {
     provider: s3,
     level: 'real-server',
     manyKeys: 2500,
+    exempt: {
+      'writing: headers, metadata and tags arrive, or are reported as lost':
+        'Ceph RGW writes "_" in metadata names as "-"; it is reported as a loss, and the other name is there.',
+    },
     config: async () => config,
-    open: (wrap) => openBench(server, raw, config, wrap),
+    open: (wrap) => openBench(raw, config, wrap),
     production: {
       wrap: (open) => countRequests(limitRequests(open, { clock: systemClock, ...DEFAULT_LIMITS }), {}),
       retry: (work, signal) => retrying(work, { clock: systemClock, random: systemRandom, signal, attemptsMax: 5 }),
@@ -66,7 +58,10 @@ function harnessOf(server: RgwServer, raw: RawStore): Harness {
 
 let benches = 0;
 
-async function openBench(server: RgwServer, raw: RawStore, config: Record<string, string>, wrap: Wrap): Promise<Bench> {
+async function openBench(raw: RawStore, input: Record<string, string>, wrap: Wrap): Promise<Bench> {
+  const parsed = parseConfig(s3.account, input);
+  if (!('config' in parsed)) throw new Error(JSON.stringify(parsed.problems));
+  const { config } = parsed;
   const prefix = `bench ${++benches}/ü/`;
   const place = { container: bucket, prefix };
   const logged: string[] = [];
@@ -80,11 +75,6 @@ async function openBench(server: RgwServer, raw: RawStore, config: Record<string
       saveAccount: async () => undefined,
     });
   const account = await open();
-  const other = new RawStore({
-    ...server,
-    accessKeyId: server.otherAccessKeyId,
-    secretAccessKey: server.otherSecretAccessKey,
-  });
   return {
     account,
     config,
@@ -119,9 +109,7 @@ async function openBench(server: RgwServer, raw: RawStore, config: Record<string
       const probes = (await raw.keys(bucket, prefix)).filter((key) => key.includes('.drover-probe-'));
       return [...uploads, ...probes];
     },
-    async foreignUpload(key) {
-      await other.must('POST', bucket, prefix + key, [['uploads', '']]);
-    },
+    // No foreignUpload: Ceph RGW 16 names whoever asks as the initiator of every upload.
     async [Symbol.asyncDispose]() {
       await account[Symbol.asyncDispose]();
       await raw.removeAll(bucket, prefix);

@@ -133,7 +133,8 @@ export function propertiesOfHeaders(headers: Headers): Properties {
     metadata,
     tags: null,
     // The header is left out when there are none, and also when the right to see it is missing.
-    tagCount: tagCount === undefined ? null : Number(tagCount),
+    // Stores tell the number only where there are tags (AWS as documented, Ceph RGW as observed).
+    tagCount: tagCount === undefined ? 0 : Number(tagCount),
     missingMetadata: Number(headers['x-amz-missing-meta'] ?? 0),
   };
 }

@@ -21,6 +21,7 @@ import type { TargetState } from './write.ts';
 const MIB = 1024 * 1024;
 export const OBJECT_BYTES_MAX = 10_000 * 5 * 1024 * MIB;
 const CLOCK_SLACK_MS = 15 * 60_000;
+const OBSERVED_SLACK_MS = 30_000;
 
 export function partsFacet(state: TargetState, own: OwnIdentity): Parts {
   return {
@@ -31,7 +32,7 @@ export function partsFacet(state: TargetState, own: OwnIdentity): Parts {
       objectBytesMax: OBJECT_BYTES_MAX,
       equalParts: false,
     },
-    begin: (key, _sizeBytes, _partBytes, options) => begin(state, key, options),
+    begin: (key, sizeBytes, _partBytes, options) => begin(state, key, sizeBytes, options),
     find: (key, sinceMs, signal) => find(state, own, key, sinceMs, signal),
     put: (upload, index, body, digests, signal) => put(state, upload, index, body, digests, signal),
     list: (upload, signal) => listParts(state, upload, signal),
@@ -40,7 +41,7 @@ export function partsFacet(state: TargetState, own: OwnIdentity): Parts {
   };
 }
 
-async function begin(state: TargetState, key: string, options: WriteOptions): Promise<Upload> {
+async function begin(state: TargetState, key: string, sizeBytes: number, options: WriteOptions): Promise<Upload> {
   const { objects } = state;
   checkKey(objects, key);
   const { headers } = creationHeaders(state, options);
@@ -61,11 +62,12 @@ async function begin(state: TargetState, key: string, options: WriteOptions): Pr
     });
     const uploadId = childText(root, 'UploadId');
     if (!uploadId) throw new DroverError('UNAVAILABLE', `The store began an upload of "${key}" without naming it.`);
+    state.begun.set(uploadId, sizeBytes);
     return { key, startedAtMs, token: { uploadId, checksum } };
   } catch (thrown) {
     if (!(thrown instanceof DroverError) || !isNameMixUp(thrown, state, options)) throw thrown;
     objects.client.metadataNames = 'folded';
-    return begin(state, key, options);
+    return begin(state, key, sizeBytes, options);
   }
 }
 
@@ -176,6 +178,7 @@ function receiptOf(
 async function abort(state: TargetState, upload: Upload, signal: AbortSignal): Promise<void> {
   const { objects } = state;
   const { uploadId } = uploadToken(upload);
+  state.begun.delete(uploadId);
   try {
     await objects.client.run({
       method: 'DELETE',
@@ -188,6 +191,15 @@ async function abort(state: TargetState, upload: Upload, signal: AbortSignal): P
     const isGone = thrown instanceof DroverError && (thrown.code === 'UPLOAD_LOST' || thrown.code === 'NOT_FOUND');
     if (!isGone) throw thrown;
   }
+}
+
+/**
+ * Amazon names the true initiator, so the window may be wide. Other stores were seen to name whoever asks: there the
+ * store's own clock keeps the window narrow, and what somebody else begins on the same key within it is not told apart.
+ */
+function earliestBegin(state: TargetState, sinceMs: number): number {
+  const { client } = state.objects;
+  return client.isAmazon ? sinceMs - CLOCK_SLACK_MS : sinceMs + client.time.lagMs - OBSERVED_SLACK_MS;
 }
 
 /**
@@ -205,6 +217,7 @@ async function find(
   const { objects } = state;
   const fullKey = objects.fullKey(key);
   const found: Upload[] = [];
+  const earliestMs = earliestBegin(state, sinceMs);
   let keyMarker: string | null = null;
   let uploadMarker: string | null = null;
   for (;;) {
@@ -227,8 +240,7 @@ async function find(
     for (const element of children(root, 'Upload')) {
       const startedAtMs = Date.parse(childText(element, 'Initiated') ?? '');
       const uploadId = childText(element, 'UploadId');
-      if (!isKeyText(childText(element, 'Key'), fullKey) || !uploadId || !(startedAtMs >= sinceMs - CLOCK_SLACK_MS))
-        continue;
+      if (!isKeyText(childText(element, 'Key'), fullKey) || !uploadId || !(startedAtMs >= earliestMs)) continue;
       if (!(await isOwn(own, element, signal))) continue;
       const algorithm = childText(element, 'ChecksumAlgorithm')?.toLowerCase() ?? '';
       const checksum = algorithm === 'crc32' || algorithm === 'crc32c' ? algorithm : null;

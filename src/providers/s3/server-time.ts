@@ -5,6 +5,7 @@ import type { WireFailure } from './errors.ts';
 export class ServerTime {
   readonly #clock: Clock;
   #offsetMs = 0;
+  #lagMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,6 +17,17 @@ export class ServerTime {
 
   get offsetMs(): number {
     return this.#offsetMs;
+  }
+
+  /** How far the store's clock was ahead of ours in its last answer; whole seconds, and never used for signing. */
+  get lagMs(): number {
+    return this.#lagMs;
+  }
+
+  /** Header `date` of any answer. */
+  notice(date: string | undefined): void {
+    const atMs = Date.parse(date ?? '');
+    if (!Number.isNaN(atMs)) this.#lagMs = atMs - this.#clock.now();
   }
 
   /** Takes over the store's time from a refusal for a wrong clock; `true` when trying again makes sense. */

@@ -1,13 +1,14 @@
 /** Writing to a bucket. */
 import type { Page, ScanRange, Target, TargetFacts, TargetTraits } from '../../contract/provider.ts';
-import { ALL_NAMES } from '../../model/names.ts';
 import { keyLengthBytes } from '../../model/key.ts';
+import { ALL_NAMES } from '../../model/names.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Entry } from '../../model/entry.ts';
+import { keyParameter } from './address.ts';
 import { AMAZON_FACTS, UNKNOWN_FACTS, quoteEtag } from './conditions.ts';
 import { copyFacet, propertiesFacet } from './copy.ts';
 import { METADATA_BYTES_MAX, TAGS_MAX } from './headers.ts';
-import { scanCurrent } from './listing.ts';
+import { listOnce, scanCurrent } from './listing.ts';
 import { changed } from './objects.ts';
 import type { Objects } from './objects.ts';
 import { observe } from './observe.ts';
@@ -49,6 +50,7 @@ export function openTarget(given: TargetGiven): Target {
     objects,
     facts: given.facts ?? (objects.client.isAmazon ? AMAZON_FACTS : UNKNOWN_FACTS),
     unsure: new Map(),
+    begun: new Map(),
   };
   return {
     traits: traitsOf(objects),
@@ -80,14 +82,14 @@ export function openTarget(given: TargetGiven): Target {
 
 /** The prefix of the place takes its share of the longest name. */
 function traitsOf(objects: Objects): TargetTraits {
-  const prefixBytes = keyLengthBytes(objects.place.prefix);
-  const names = { ...targetTraits.names, keyBytesMax: KEY_BYTES_MAX - prefixBytes };
-  return { ...targetTraits, names };
+  const keyBytesMax = KEY_BYTES_MAX - keyLengthBytes(objects.place.prefix);
+  return { ...targetTraits, names: { ...targetTraits.names, keyBytesMax } };
 }
 
 async function remove(state: TargetState, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {
   const { objects, facts } = state;
   const { etag } = entry.identity;
+  if (entry.kind === 'folder' && (await holdsMore(objects, entry.key, signal))) return 'kept';
   const headers: Record<string, string> = {};
   if (etag !== null && facts.matchOnDelete === 'honoured') {
     headers['if-match'] = quoteEtag(etag, facts);
@@ -109,4 +111,16 @@ async function remove(state: TargetState, entry: Entry, signal: AbortSignal): Pr
     if (thrown instanceof DroverError && thrown.code === 'NOT_FOUND') return 'absent';
     throw thrown;
   }
+}
+
+/** Whether anything but the marker itself begins with a folder's name. */
+async function holdsMore(objects: Objects, key: string, signal: AbortSignal): Promise<boolean> {
+  const query = [
+    ['encoding-type', 'url'],
+    ['list-type', '2'],
+    ['max-keys', '2'],
+    ['prefix', keyParameter(objects.fullKey(key))],
+  ] as const;
+  const page = await listOnce(objects.client, objects.place, query, objects.trust, signal);
+  return page.entries.some((found) => found.key !== key);
 }

@@ -29,7 +29,10 @@ export function uploadToken(upload: Upload): UploadToken {
   if (typeof token?.uploadId !== 'string') {
     throw new DroverError('UPLOAD_LOST', `What is recorded of the upload of "${upload.key}" cannot be read.`);
   }
-  return { uploadId: token.uploadId, checksum: (token.checksum ?? null) as DigestKind | null };
+  return {
+    uploadId: token.uploadId,
+    checksum: (token.checksum ?? null) as DigestKind | null,
+  };
 }
 
 export function partToken(receipt: PartReceipt): PartToken {

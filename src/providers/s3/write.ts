@@ -1,5 +1,5 @@
 /** One object in one request. */
-import type { TargetFacts, WriteBody, WriteOptions, Written } from '../../contract/provider.ts';
+import type { Honour, TargetFacts, WriteBody, WriteOptions, Written } from '../../contract/provider.ts';
 import { digestOf } from '../../lib/hash.ts';
 import { hexToBase64 } from '../../lib/encode.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -20,6 +20,7 @@ import {
   plainEtag,
 } from './headers.ts';
 import type { Headers } from './headers.ts';
+import { changed } from './objects.ts';
 import type { Objects } from './objects.ts';
 
 /** What a target keeps while it is open. */
@@ -28,6 +29,8 @@ export interface TargetState {
   facts: TargetFacts;
   /** Writes whose answer was lost, by full key: a repetition recognises its own work by this. */
   readonly unsure: Map<string, { readonly md5: string; readonly sizeBytes: number }>;
+  /** Bytes that uploads were begun for, by upload id; only of those begun by this process. */
+  readonly begun: Map<string, number>;
 }
 
 const UNSURE_MAX = 10_000;
@@ -122,9 +125,11 @@ function digestHeaders(digests: Digests, facts: TargetFacts): Record<string, str
   return headers;
 }
 
-/** The best one that the store is known to check. */
-export function bestChecksum(digests: Digests, facts: TargetFacts): DigestKind | null {
-  return CHECKSUM_ORDER.find((kind) => digests[kind] !== undefined && facts.checksums[kind] === 'honoured') ?? null;
+/** The best one that the store is known to check; without such knowledge, one that it has not refused yet. */
+function bestChecksum(digests: Digests, facts: TargetFacts): DigestKind | null {
+  const first = (honour: Honour) =>
+    CHECKSUM_ORDER.find((kind) => digests[kind] !== undefined && facts.checksums[kind] === honour) ?? null;
+  return first('honoured') ?? first('unknown');
 }
 
 /** Checks and collects what the store proved about the stored content. CORRUPTED when it stored something else. */
@@ -140,7 +145,7 @@ export function provedBy(state: TargetState, key: string, headers: Headers, sent
     proved[kind] = value;
   }
   const checked = bestChecksum(sent, facts);
-  if (checked !== null) proved[checked] = sent[checked] as string;
+  if (checked !== null && facts.checksums[checked] === 'honoured') proved[checked] = sent[checked] as string;
   const etag = plainEtag(headers['etag']);
   const ofEtag = digestsOfEtag(etag, isEncryptedApart(headers)).md5;
   if (sent.md5 !== undefined && (facts.contentMd5 === 'honoured' || ofEtag === sent.md5)) proved.md5 = sent.md5;
@@ -209,6 +214,11 @@ async function afterFailure(
       return written(state, key, body.sizeBytes, head.headers, digests, losses);
     }
   }
+  if (options.expect.kind === 'match' && thrown.code === 'NOT_FOUND') throw changed(key);
+  if (refusesChecksum(thrown, state, digests)) {
+    if (body.content instanceof Uint8Array) return write(state, key, body, options);
+    throw new DroverError('UNAVAILABLE', `"${key}": the store takes no such checksum; it is sent without.`, { key });
+  }
   if (isNameMixUp(thrown, state, options)) {
     objects.client.metadataNames = 'folded';
     if (body.content instanceof Uint8Array) return write(state, key, body, options);
@@ -240,6 +250,16 @@ export async function learnedLosses(
   }
   client.metadataNames = 'folded';
   return headersOfProperties(options.properties, 'folded').losses;
+}
+
+/** A store that does not know the header of a checksum is not sent it again. */
+function refusesChecksum(thrown: DroverError, state: TargetState, digests: Digests): boolean {
+  const kind = bestChecksum(digests, state.facts);
+  if (kind === null || state.facts.checksums[kind] !== 'unknown') return false;
+  const code = String(thrown.details?.['code'] ?? '');
+  if (!/^(NotImplemented|InvalidRequest|InvalidArgument|Status400|Status501)$/.test(code)) return false;
+  state.facts = { ...state.facts, checksums: { ...state.facts.checksums, [kind]: 'refused' } };
+  return true;
 }
 
 /** Some stores build environment names of headers: `a-b` and `a_b` become one, and the signature does not fit. */
