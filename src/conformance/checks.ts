@@ -4,6 +4,7 @@ import { CARRYING } from './carrying.ts';
 import { CONFIG } from './config.ts';
 import { DISTURBING } from './disturbing.ts';
 import { errorChecks } from './errors.ts';
+import { FACETS } from './facets.ts';
 import type { Check, Harness } from './harness.ts';
 import { LISTING } from './listing.ts';
 import { MANIFEST } from './manifest.ts';
@@ -24,6 +25,7 @@ export function checksOf(harness: Harness): readonly Check[] {
     ...CARRYING,
     ...PARTS,
     ...REMOVAL,
+    ...FACETS,
     ...errorChecks(harness),
     ...CANCELLING,
     ...DISTURBING,
