@@ -111,14 +111,4 @@ conformance({
   manyKeys: 10_500,
   config: async () => form,
   open,
-  // Where AWS as documented shows what Ceph RGW hides. An entry that is no longer needed fails.
-  exempt: {
-    'writing: a wrong digest is CORRUPTED and leaves everything as it was, or proves nothing':
-      'AWS returns a CRC64NVME nobody sent; when it differs the object is already there',
-    'writing: replacing exactly one state: CHANGED otherwise, or said to be ignored':
-      'AWS answers NoSuchKey to If-Match on what is not there',
-    'parts: receipts in the wrong order give the right object or a refusal, missing ones a refusal':
-      'AWS completes an upload from any of its parts',
-    'removal: a folder goes only when it is empty': 'a folder is an empty object, which keys below it do not hold',
-  },
 });
