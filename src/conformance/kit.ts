@@ -21,7 +21,11 @@ export function conformance(harness: Harness): void {
     if (harness.production !== undefined) {
       describe('through the production wrappers', () => register(harness, checks, 'production', rows));
     }
-    afterAll(() => writeMatrix(harness, inKitOrder(rows, checks)));
+    const count = checks.length * (harness.production === undefined ? 1 : 2);
+    // A run of some tests only says nothing about the others.
+    afterAll(() => {
+      if (rows.length === count) writeMatrix(harness, inKitOrder(rows, checks));
+    });
   });
 }
 

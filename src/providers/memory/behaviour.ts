@@ -2,7 +2,7 @@
 import type { PartLimits, SourceFacets, TargetFacets, TargetFacts, Traits } from '../../contract/provider.ts';
 import type { DigestKind } from '../../model/digest.ts';
 import { ALL_NAMES, type NameRules } from '../../model/names.ts';
-import { STORE_DIGESTS } from './content.ts';
+import { COMPUTABLE_DIGESTS } from '../../lib/hash.ts';
 
 export interface MemoryBehaviour {
   /** Entries in one page of a listing. */
@@ -50,7 +50,7 @@ export const HONEST_FACTS: TargetFacts = {
   matchOnDelete: 'honoured',
   etagQuotes: 'quoted',
   contentMd5: 'honoured',
-  checksums: Object.fromEntries(STORE_DIGESTS.map((kind) => [kind, 'honoured'])),
+  checksums: Object.fromEntries(COMPUTABLE_DIGESTS.map((kind) => [kind, 'honoured'])),
   returned: ['md5'],
   partNumberReads: 'refused',
   tagsOnBegin: 'honoured',
@@ -72,7 +72,7 @@ export const DEFAULT_BEHAVIOUR: MemoryBehaviour = {
   },
   names: ALL_NAMES,
   facts: HONEST_FACTS,
-  provableDigests: STORE_DIGESTS,
+  provableDigests: COMPUTABLE_DIGESTS,
   writeBytesMax: 5 * GIB,
   metadataBytesMax: 8 * 1024,
   tagsMax: 10,

@@ -1,22 +1,14 @@
 /** Bytes of the memory store: collecting a body exactly, digests, entity tags. Synchronous, so that runs repeat exactly. */
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { WriteBody } from '../../contract/provider.ts';
+import { COMPUTABLE_DIGESTS, digestOf } from '../../lib/hash.ts';
 import { cancelled, throwIfCancelled } from '../../lib/system.ts';
 import type { DigestKind, Digests } from '../../model/digest.ts';
 import { DroverError } from '../../model/errors.ts';
 
-/** Digests that the store computes and checks. */
-export const STORE_DIGESTS = ['sha512', 'sha256', 'sha1', 'md5', 'crc32'] as const satisfies readonly DigestKind[];
-type StoreDigest = (typeof STORE_DIGESTS)[number];
-
-export function computedDigest(kind: StoreDigest, bytes: Uint8Array): string {
-  if (kind === 'crc32') return crc32(bytes).toString(16).padStart(8, '0');
-  return createHash(kind).update(bytes).digest('hex');
-}
-
-export function isStoreDigest(kind: DigestKind): kind is StoreDigest {
-  return (STORE_DIGESTS as readonly DigestKind[]).includes(kind);
+/** Whether the store can compute and check this kind. */
+export function isStoreDigest(kind: DigestKind): boolean {
+  return COMPUTABLE_DIGESTS.includes(kind);
 }
 
 /** The entity tag of an object made of parts: the MD5 of its parts' MD5s, and their number. */
@@ -98,7 +90,7 @@ export function checkDigests(
 ): void {
   for (const [kind, value] of Object.entries(sent) as [DigestKind, string][]) {
     if (!isStoreDigest(kind) || !isHonoured(kind)) continue;
-    if (computedDigest(kind, bytes) === value) continue;
+    if (digestOf(kind, bytes) === value) continue;
     throw new DroverError('CORRUPTED', `The ${kind} of "${key}" is not the one it was sent with.`, { key });
   }
 }

@@ -13,7 +13,8 @@ import type {
 import { throwIfCancelled } from '../../lib/system.ts';
 import type { Digests } from '../../model/digest.ts';
 import { DroverError } from '../../model/errors.ts';
-import { checkDigests, collected, compositeMd5, computedDigest, concatenated } from './content.ts';
+import { digestOf } from '../../lib/hash.ts';
+import { checkDigests, collected, compositeMd5, concatenated } from './content.ts';
 import type { MemoryObject, MemoryUpload } from './store.ts';
 import type { MemoryTarget } from './target.ts';
 
@@ -159,7 +160,7 @@ export class MemoryParts implements Parts {
     const receipt: PartReceipt = {
       index,
       sizeBytes: bytes.length,
-      token: { etag: computedDigest('md5', bytes) },
+      token: { etag: digestOf('md5', bytes) },
       proved: this.#target.provedOf(bytes, digests, true),
     };
     upload.parts.set(index, { content: bytes, receipt });

@@ -4,7 +4,8 @@ import type { CompositeDigest, DigestKind, Digests } from '../../model/digest.ts
 import type { Availability, ContentHeaders, RecordedSource } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { DEFAULT_BEHAVIOUR, type MemoryBehaviour } from './behaviour.ts';
-import { computedDigest, isStoreDigest } from './content.ts';
+import { digestOf } from '../../lib/hash.ts';
+import { isStoreDigest } from './content.ts';
 import { MemoryContainer } from './container.ts';
 
 /** Classes of requests, as they are counted and given to hooks. */
@@ -123,7 +124,7 @@ export class MemoryStore {
   /** Puts an object there directly: no hooks, no rules, nothing counted. */
   put(container: string, key: string, content: string | Uint8Array, seed: Seed = {}): MemoryObject {
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content.slice();
-    const md5 = computedDigest('md5', bytes);
+    const md5 = digestOf('md5', bytes);
     const object: MemoryObject = {
       key,
       kind: 'object',
@@ -176,7 +177,7 @@ export class MemoryStore {
     const kept: { [K in DigestKind]?: string } = { ...known };
     for (const kind of kinds) {
       // The MD5 of an object in parts is what such stores do not know.
-      if (kind !== 'md5' && kept[kind] === undefined && isStoreDigest(kind)) kept[kind] = computedDigest(kind, bytes);
+      if (kind !== 'md5' && kept[kind] === undefined && isStoreDigest(kind)) kept[kind] = digestOf(kind, bytes);
     }
     return kept;
   }

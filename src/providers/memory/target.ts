@@ -17,7 +17,8 @@ import type { DigestKind, Digests } from '../../model/digest.ts';
 import type { Entry, Properties } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { carried } from './carrying.ts';
-import { checkDigests, collected, computedDigest, isStoreDigest } from './content.ts';
+import { digestOf } from '../../lib/hash.ts';
+import { checkDigests, collected, isStoreDigest } from './content.ts';
 import { isSameState, MemoryLister } from './lister.ts';
 import { nameProblem } from './names.ts';
 import { MemoryParts } from './parts.ts';
@@ -108,7 +109,7 @@ export class MemoryTarget extends MemoryLister implements Target {
   provedOf(bytes: Uint8Array, sent: Digests, isWhole: boolean): Digests {
     const proved: { [K in DigestKind]?: string } = {};
     for (const kind of this.store.behaviour.facts.returned) {
-      if (isStoreDigest(kind) && (isWhole || kind !== 'md5')) proved[kind] = computedDigest(kind, bytes);
+      if (isStoreDigest(kind) && (isWhole || kind !== 'md5')) proved[kind] = digestOf(kind, bytes);
     }
     for (const [kind, value] of Object.entries(sent) as [DigestKind, string][]) {
       const isKnown =
@@ -123,7 +124,7 @@ export class MemoryTarget extends MemoryLister implements Target {
     throwIfCancelled(options.signal);
     const { store } = this;
     const fullKey = this.fullKey(key);
-    const etag = parts?.etag ?? computedDigest('md5', bytes);
+    const etag = parts?.etag ?? digestOf('md5', bytes);
     const writer = parts?.writer ?? this.runId;
     this.expectHolds(key, options.expect, { etag, writer }, parts === null ? 'write' : 'complete');
     const { headers, metadata, tags, losses } = carried(options.properties, store.behaviour);
