@@ -20,7 +20,7 @@ const production: Harness['production'] = {
 
 const exempt = {
   'manifest: names a facet exactly when the opened object has it':
-    'the limits on names leave room for the prefix of the place; traits.test.ts checks the rest',
+    'the limits on names leave room for the prefix of the place; scan.test.ts checks the rest',
 };
 
 const errors: readonly ErrorRow[] = [
