@@ -98,4 +98,33 @@ const SETS: readonly Check[] = NEIGHBOUR_SETS.map(({ title, keys }) => ({
   },
 }));
 
-export const NAMING: readonly Check[] = [...NAMES, ...SETS];
+const PREFIXES: readonly Check[] = ['sp ace/', 'ü+%2F&?#/', 'a//b/', '../up/', '/', 'tab\there/', '😀/\uff5e/'].map(
+  (odd) => ({
+    suite: SUITE,
+    name: `a place under the prefix ${JSON.stringify(odd)}`,
+    unless: (manifest, harness) =>
+      unless(manifest, harness) ??
+      (canHold(rulesOf(manifest), `${odd}name`) ? null : 'its names cannot hold such a prefix'),
+    async run(trial) {
+      const place = { ...trial.place, prefix: trial.place.prefix + odd };
+      await trial.bench.seed('beside', bytesOf('beside'));
+      await using target = await trial.account.target(place, { facts: null, runId: 'kitprefix000' }, trial.signal);
+      const content = bytesOf('inside');
+      await written(target, 'in/side', content, trial.signal);
+      sameBytes(await trial.bench.peek(`${odd}in/side`), content, 'seen from outside');
+      const { entries } = await listed(target, EVERYTHING, trial.signal);
+      assert.deepEqual(
+        entries.filter((entry) => entry.kind === 'object').map((entry) => entry.key),
+        ['in/side'],
+      );
+      if (trial.manifest.source === null) return;
+      const source = await trial.source(place);
+      const entry = await source.stat('in/side', trial.signal);
+      assert.ok(entry !== null, 'stat does not find it');
+      const reading = await source.read(entry, { offset: 0, lengthBytes: content.length }, trial.signal);
+      sameBytes(await contentRead(reading), content, 'read');
+    },
+  }),
+);
+
+export const NAMING: readonly Check[] = [...NAMES, ...SETS, ...PREFIXES];
