@@ -1,6 +1,7 @@
 /** Permission by permission, on the place itself: what works, what does not, and what to correct. */
 import type { CheckLine, Place, Use } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
+import { blockId, READABLE_LENGTH } from './block-ids.ts';
 import type { BlobClient } from './client.ts';
 import { listContainersPage, listPage, type BlobPage } from './listing.ts';
 
@@ -68,16 +69,26 @@ async function* permissionLines(
     }
   }
   if (use === 'read') return;
-  const probe = `${place.prefix}.drover-probe-check-${client.clock.now().toString(36)}`;
+  yield* writeLines(settings, place, signal);
+}
+
+/** A blob is written only where it can be deleted again; elsewhere one block is staged, which nobody sees. */
+async function* writeLines(settings: CheckSettings, place: Place, signal: AbortSignal): AsyncGenerator<CheckLine> {
+  const { client } = settings;
+  const blob = `${place.prefix}.drover-probe-check-${client.clock.now().toString(36)}`;
+  const probe = { client, container: place.container, blob, signal };
+  const deletable = await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(probe));
+  const canDelete = deletable.result === 'ok';
   const written = await tried(settings, 'write', 'Blobs can be written.', () =>
-    putProbe(client, place, probe, {}, signal),
+    canDelete ? putProbe(probe, {}) : stageProbe(probe),
   );
   yield written;
-  if (written.result !== 'ok') return;
-  yield await tried(settings, 'tags', 'Tags can be written.', () =>
-    putProbe(client, place, probe, { 'x-ms-tags': 'drover=probe' }, signal),
-  );
-  yield await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(client, place, probe, signal));
+  if (canDelete && written.result === 'ok') {
+    yield await tried(settings, 'tags', 'Tags can be written.', () => putProbe(probe, { 'x-ms-tags': 'drover=probe' }));
+    yield await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(probe));
+  } else {
+    yield deletable;
+  }
 }
 
 function identityLine(client: BlobClient): CheckLine {
@@ -242,35 +253,41 @@ async function readTagsOf(client: BlobClient, place: Place, blob: string, signal
   });
 }
 
-async function putProbe(
-  client: BlobClient,
-  place: Place,
-  blob: string,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<void> {
-  const content = Buffer.from('Drover writes this to learn whether it may, and removes it.');
+interface Probe {
+  readonly client: BlobClient;
+  readonly container: string;
+  readonly blob: string;
+  readonly signal: AbortSignal;
+}
+
+const PROBE_CONTENT = Buffer.from('Drover writes this to learn whether it may, and removes it.');
+
+async function putProbe({ client, ...where }: Probe, headers: Record<string, string>): Promise<void> {
   await client.sendAndDiscard({
+    ...where,
     method: 'PUT',
     operation: 'PUT',
-    container: place.container,
-    blob,
     headers: { ...headers, 'x-ms-blob-type': 'BlockBlob' },
-    body: { sizeBytes: content.length, content },
-    signal,
+    body: { sizeBytes: PROBE_CONTENT.length, content: PROBE_CONTENT },
     accepts: [201],
   });
 }
 
-async function deleteProbe(client: BlobClient, place: Place, blob: string, signal: AbortSignal): Promise<void> {
+async function stageProbe({ client, ...where }: Probe): Promise<void> {
+  const id = blockId({ runId: 'checkprobe', startedAtMs: 0 }, 0, null, READABLE_LENGTH);
   await client.sendAndDiscard({
-    method: 'DELETE',
-    operation: 'DELETE',
-    container: place.container,
-    blob,
-    signal,
-    accepts: [202],
+    ...where,
+    method: 'PUT',
+    operation: 'PART',
+    query: { comp: 'block', blockid: id },
+    body: { sizeBytes: PROBE_CONTENT.length, content: PROBE_CONTENT },
+    accepts: [201],
   });
+}
+
+/** Permission is looked at before existence, so a blob that is not there answers the question too. */
+async function deleteProbe({ client, ...where }: Probe): Promise<void> {
+  await client.sendAndDiscard({ ...where, method: 'DELETE', operation: 'DELETE', accepts: [202, 404] });
 }
 
 function line(

@@ -1,6 +1,7 @@
 /** Listings: ranges, orders, versions, ragged pages and cursors, against the strict stand-in. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Transport } from '../../lib/transport.ts';
 import type { Page, ScanRange, Source } from '../../contract/provider.ts';
 import type { Entry } from '../../model/entry.ts';
 import { compareKeys, isWithin } from '../../model/key.ts';
@@ -8,7 +9,10 @@ import { systemClock } from '../../lib/system.ts';
 import type { AzureOptions, AzureService } from '../../sim/azure-service.ts';
 import { simContext, simForm, simService } from '../../../test/azure-sim-bench.ts';
 import { blockId, idLength, parseBlockId, READABLE_LENGTH } from './block-ids.ts';
+import { BlobClient } from './client.ts';
+import { resolveSignIn } from './credentials.ts';
 import { parsePage } from './listing.ts';
+import { scanBlobs, type ScanPlace } from './scan.ts';
 import { azureBlob } from './provider.ts';
 
 const { signal } = new AbortController();
@@ -96,27 +100,94 @@ describe('ranges', () => {
   });
 });
 
-describe('versions', () => {
-  test('come oldest first inside a key, whole across ragged pages, and resumable', async () => {
-    for (let seed = 1; seed <= 40; seed++) {
-      const service = simService({ versioning: true, raggedPages: true, random: seededRandom(seed) });
-      service.createContainer('box');
-      for (const content of ['1', '22', '333'])
-        for (const name of ['a', 'b', 'b\u{1f600}', 'c']) service.put('box', name, content);
-      const source = await opened(service, 'all');
-      const pages = await pagesOf(source, EVERYTHING);
-      const entries = pages.flatMap((page) => page.entries);
-      expect(entries.map((entry) => [entry.key, entry.sizeBytes])).toEqual(
-        ['a', 'b', 'b\u{1f600}', 'c'].flatMap((name) => [1, 2, 3].map((size) => [name, size])),
-      );
-      for (const [at, page] of pages.entries()) {
-        if (page.cursor === null) continue;
-        const rest = await pagesOf(source, { ...EVERYTHING, resume: page.cursor });
-        expect(marks(rest), `seed ${seed}, page ${at}`).toEqual(marks(pages.slice(at + 1)));
-      }
-    }
-  });
+/** A listing that a service cut into pages of any size, without one: what `scan` makes of it alone. */
+function scripted(rows: readonly ScriptedRow[], pageSizes: readonly number[]): ScanPlace {
+  const pages: ScriptedRow[][] = [];
+  for (let at = 0, i = 0; at < rows.length || pages.length === 0; i++) {
+    const size = pageSizes[i % pageSizes.length] ?? 1;
+    pages.push(rows.slice(at, at + size));
+    at += size;
+  }
+  const signIn = resolveSignIn(simForm(), simContext(simService()));
+  const transport: Transport = {
+    async send(request) {
+      const at = Number(new URLSearchParams(request.path.split('?')[1]).get('marker') ?? 0);
+      const next = at + 1 < pages.length ? `<NextMarker>${at + 1}</NextMarker>` : '<NextMarker />';
+      const blobs = (pages[at] ?? []).map(rowXml).join('');
+      const bytes = Buffer.from(`<EnumerationResults><Blobs>${blobs}</Blobs>${next}</EnumerationResults>`);
+      return {
+        status: 200,
+        headers: {},
+        body: (async function* () {})(),
+        bytes: async () => bytes,
+        discard: async () => {},
+      };
+    },
+    close: async () => {},
+  };
+  const client = new BlobClient({ signIn, transport, clock: systemClock, log: () => {} });
+  const withVersions = rows.some((row) => row.version !== null);
+  return { client, container: 'box', prefix: '', canSeek: true, withVersions, isSorted: true };
+}
 
+interface ScriptedRow {
+  readonly name: string;
+  readonly version: string | null;
+  readonly isCurrent: boolean;
+}
+
+function rowXml({ name, version, isCurrent }: ScriptedRow): string {
+  const versioned =
+    version === null
+      ? ''
+      : `<VersionId>${version}</VersionId>${isCurrent ? '<IsCurrentVersion>true</IsCurrentVersion>' : ''}`;
+  return `<Blob><Name>${name}</Name>${versioned}<Properties><Content-Length>1</Content-Length></Properties></Blob>`;
+}
+
+async function scanned(place: ScanPlace, resume: Page['cursor'] = null): Promise<Page[]> {
+  const pages: Page[] = [];
+  for await (const page of scanBlobs(place, { from: null, to: null, resume }, signal)) pages.push(page);
+  return pages;
+}
+
+describe('pages of any size', () => {
+  const sizes = fc
+    .array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 5 })
+    .filter((all) => all.some((size) => size > 0));
+  const orders = fc.constantFrom(compareKeys, (a: string, b: string) => (a < b ? -1 : Number(a > b)));
+
+  test('never break the order of keys or of versions, and every cursor goes on exactly there', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(key, { minLength: 1, maxLength: 12 }),
+        orders,
+        sizes,
+        fc.nat(3),
+        async (keys, order, pageSizes, versions) => {
+          const rows = keys.toSorted(order).flatMap((name): ScriptedRow[] => {
+            if (versions === 0) return [{ name, version: null, isCurrent: true }];
+            // The current one first, as a service may well list it.
+            const ids = Array.from({ length: versions }, (_, i) => `2026-01-0${i + 1}T00:00:00.0000000Z`);
+            return ids.toReversed().map((version, i) => ({ name, version, isCurrent: i === 0 }));
+          });
+          const place = scripted(rows, pageSizes);
+          const pages = await scanned(place);
+          const expected = rows.toSorted(
+            (a, b) => compareKeys(a.name, b.name) || compareKeys(a.version ?? '', b.version ?? ''),
+          );
+          expect(marks(pages)).toEqual(expected.map((row) => [row.name, row.version]));
+          for (const [at, page] of pages.entries()) {
+            if (page.cursor !== null)
+              expect(marks(await scanned(place, page.cursor)), `page ${at}`).toEqual(marks(pages.slice(at + 1)));
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('versions', () => {
   test('are read one by one', async () => {
     const service = simService({ versioning: true });
     service.createContainer('box');
