@@ -167,8 +167,9 @@ describe('shared key', () => {
   };
 
   test('the string that is signed', () => {
-    expect(stringToSign('acme', request).split('\n')).toEqual([
-      ...['PUT', '', '', '5', '', 'text/plain', '', '', '', '*', '', ''],
+    const lines = stringToSign('acme', request).split('\n');
+    expect(lines.slice(0, 12)).toEqual(['PUT', '', '', '5', '', 'text/plain', '', '', '', '*', '', '']);
+    expect(lines.slice(12)).toEqual([
       'x-ms-date:Mon, 01 Jan 2026 00:00:00 GMT',
       'x-ms-meta-b_:z',
       'x-ms-meta-b1:one two',
