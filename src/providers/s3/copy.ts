@@ -20,6 +20,7 @@ import { conditionHeaders } from './conditions.ts';
 import { encryptionOfCopySource, encryptionOfRead } from './encryption.ts';
 import { changed } from './objects.ts';
 import { partQuery } from './parts.ts';
+import { replaceTags } from './tags.ts';
 import { uploadToken } from './upload.ts';
 import { checkKey, creationHeaders, writtenEntry } from './write.ts';
 import type { TargetState } from './write.ts';
@@ -93,6 +94,11 @@ async function copy(
   const etag = plainEtag(childText(root, 'ETag'));
   if (etag === null) throw new DroverError('UNAVAILABLE', `"${key}": the store copied without saying what.`, { key });
   await checkCopied(state, reference, key, sizeBytes, etag, options);
+  const { tags } = options.properties;
+  // Other stores were seen to drop the tags that a copy brings.
+  if (!objects.client.isAmazon && tags !== null && Object.keys(tags).length > 0) {
+    await replaceTags(objects, key, tags, losses, options.signal);
+  }
   const told = { ...answer, etag };
   objects.watch(answer);
   const proved = { ...digestsOfEtag(etag, isEncryptedApart(answer)), ...digestsOfDocument(root) };

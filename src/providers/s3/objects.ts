@@ -1,6 +1,6 @@
 /** Single objects: what HEAD tells, and their tags. Shared by the source and the target. */
 import type { Description } from '../../contract/provider.ts';
-import { childText, child, children } from '../../lib/xml.ts';
+import { childText, child, children, parseXml } from '../../lib/xml.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Entry } from '../../model/entry.ts';
 import type { Query, S3Client } from './client.ts';
@@ -8,6 +8,8 @@ import { encryptionOfRead } from './encryption.ts';
 import { entryOfHeaders, isEncryptedApart, propertiesOfHeaders } from './headers.ts';
 import type { Headers } from './headers.ts';
 import type { EtagTrust, ListPlace } from './listing.ts';
+
+const TAGS_BYTES_MAX = 256 * 1024;
 
 export interface Head {
   readonly status: number;
@@ -82,13 +84,17 @@ export class Objects {
   }
 
   async readTags(entry: Entry, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-    const { root } = await this.client.document({
+    const response = await this.client.send({
       method: 'GET',
       ...this.on(entry.key),
       query: [['tagging', ''], ...this.versionQuery(entry)],
       operation: 'TAGS',
       signal,
     });
+    const bytes = await response.bytes(TAGS_BYTES_MAX);
+    // An object without tags is answered with nothing at all by some stores.
+    if (bytes.length === 0) return {};
+    const root = parseXml(new TextDecoder().decode(bytes));
     const set = child(root, 'TagSet');
     const tags: Record<string, string> = {};
     for (const tag of set === null ? [] : children(set, 'Tag')) {

@@ -150,8 +150,9 @@ function stsError(form: Record<string, string>, failure: Parameters<typeof error
   const roleArn = form['RoleArn'];
   const subject = roleArn === undefined ? `STS ${action}` : `Signing in with the role ${roleArn}`;
   const error = errorOf(failure, subject, null);
-  const isDenied = error.code === 'PERMISSION_DENIED' && deniedField !== null;
-  if (!isDenied) return error;
+  // Some stores say that the role is not there, others that it may not be assumed.
+  const isDenied = error.code === 'PERMISSION_DENIED' || error.code === 'NOT_FOUND';
+  if (!isDenied || deniedField === null) return error;
   const withExternalId = form['ExternalId'] === undefined ? 'without an external ID' : 'with the given external ID';
   return new DroverError(
     'UNAUTHENTICATED',
