@@ -210,14 +210,14 @@ function addConnectors(program: Command, world: CliWorld, start: Start): void {
     .argument('<from>', 'aws (profiles) or rclone (remotes)')
     .description("take over what another tool's configuration file describes")
     .option('--file <path>', 'instead of the usual file')
-    .option('--only <name>', 'only this profile or remote; can be repeated', collect, [])
+    .option('--only <name>', 'only this profile or remote; can be repeated', collect)
     .option('--replace', 'replace connectors of the same name')
     .option('--dry-run', 'say what would be imported, and save nothing')
-    .action((from: string, given: { file?: string; only: string[]; replace?: boolean; dryRun?: boolean }) =>
+    .action((from: string, given: { file?: string; only?: string[]; replace?: boolean; dryRun?: boolean }) =>
       start(async (session) =>
         importConnectors(session, from, {
           file: given.file,
-          only: given.only,
+          only: given.only ?? [],
           replace: given.replace === true,
           dryRun: given.dryRun === true,
         }),
@@ -267,14 +267,14 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
 interface PolicyOptions {
   readonly kind: string;
   readonly use: string;
-  readonly bucket: readonly string[];
+  readonly bucket?: readonly string[];
   readonly withTags?: boolean;
   readonly withRestore?: boolean;
   readonly withVersions?: boolean;
-  readonly sourceAddress: readonly string[];
-  readonly vpcEndpoint: readonly string[];
+  readonly sourceAddress?: readonly string[];
+  readonly vpcEndpoint?: readonly string[];
   readonly principal?: string;
-  readonly tag: readonly string[];
+  readonly tag?: readonly string[];
 }
 
 function addPolicy(connector: Command, start: Start): void {
@@ -284,29 +284,29 @@ function addPolicy(connector: Command, start: Start): void {
     .description('print the policy it needs, ready to paste')
     .option('--kind <kind>', 'iam, iam-full, trust, cloudformation or names', 'iam')
     .option('--use <use>', 'read, write or both', 'both')
-    .option('--bucket <bucket>', 'only for this bucket; can be repeated', collect, [])
+    .option('--bucket <bucket>', 'only for this bucket; can be repeated', collect)
     .option('--with-tags', 'with the rights for tags')
     .option('--with-restore', 'with the right to bring archived objects back')
     .option('--with-versions', 'with the rights for old versions')
-    .option('--source-address <cidr>', 'only from this range of addresses; can be repeated', collect, [])
-    .option('--vpc-endpoint <id>', 'only through this VPC endpoint; can be repeated', collect, [])
+    .option('--source-address <cidr>', 'only from this range of addresses; can be repeated', collect)
+    .option('--vpc-endpoint <id>', 'only through this VPC endpoint; can be repeated', collect)
     .option('--principal <arn>', 'who may assume the role; left out, the identity this connector signs with')
-    .option('--tag <name=value>', 'a tag for what is made; can be repeated', collect, [])
+    .option('--tag <name=value>', 'a tag for what is made; can be repeated', collect)
     .action((name: string, given: PolicyOptions) =>
       start(async (session) => {
         const request: PolicyRequest = {
           kind: parseChoice(given.kind, '--kind', ['iam', 'iam-full', 'trust', 'cloudformation', 'names']),
           use: readUse(given.use),
-          containers: given.bucket,
+          containers: given.bucket ?? [],
           withTags: given.withTags === true,
           withRestore: given.withRestore === true,
           withVersions: given.withVersions === true,
-          sourceAddresses: given.sourceAddress,
-          vpcEndpoints: given.vpcEndpoint,
+          sourceAddresses: given.sourceAddress ?? [],
+          vpcEndpoints: given.vpcEndpoint ?? [],
           trustedPrincipal: given.principal ?? null,
           externalId: null,
           tags: Object.fromEntries(
-            given.tag.map((tag) => {
+            (given.tag ?? []).map((tag) => {
               const at = tag.indexOf('=');
               return at === -1 ? [tag, ''] : [tag.slice(0, at), tag.slice(at + 1)];
             }),
@@ -321,7 +321,7 @@ function readUse(text: string): Use {
   return parseChoice(text, '--use', ['read', 'write', 'both']);
 }
 
-function collect(value: string, before: readonly string[]): readonly string[] {
+function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 

@@ -100,7 +100,7 @@ async function endOfCommander(
 ): Promise<CommandEnd> {
   const isAsked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
   if (isAsked || (error.code === 'commander.help' && words.some((word) => word === 'help'))) {
-    await session.terminal.print(help.trimEnd());
+    await session.terminal.print((help === '' ? program.helpInformation() : help).trimEnd());
     return { exit: EXIT.FINE, summary: EMPTY_SUMMARY };
   }
   const { message, remedy, field } = usageFailure(error, program, words);
@@ -165,7 +165,7 @@ function wrongUsage(message: string, remedy: string, field: string | null = null
 function commandOf(program: Command, words: readonly string[]): Command {
   let command = program;
   for (const word of words) {
-    if (word === '--') break;
+    if (word === '--') continue;
     const next = command.commands.find((sub) => sub.name() === word);
     if (next !== undefined) command = next;
   }

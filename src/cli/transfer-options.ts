@@ -15,13 +15,13 @@ interface RawOptions {
   readonly transfers?: string;
   readonly bwlimit?: string;
   readonly bytesInFlight?: string;
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly minSize?: string;
   readonly maxSize?: string;
   readonly minAge?: string;
   readonly maxAge?: string;
-  readonly excludeClass: readonly string[];
+  readonly excludeClass?: readonly string[];
   readonly dryRun?: boolean;
   readonly serverSide?: string;
   readonly targetNewer?: string;
@@ -50,7 +50,7 @@ export interface OptionWorld {
   readonly timeZone: string;
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 export function addTransferOptions(command: Command, which: TransferCommand): void {
   const writes = which !== 'check';
@@ -95,13 +95,13 @@ export function readTransferOptions(which: TransferCommand, given: object, world
     dryRun: raw.dryRun === true,
     targetNewer: parseChoice(raw.targetNewer ?? 'overwrite', '--target-newer', ['overwrite', 'skip']),
     filter: {
-      include: raw.include,
-      exclude: raw.exclude,
+      include: raw.include ?? [],
+      exclude: raw.exclude ?? [],
       sizeBytesMin: optional(raw.minSize, '--min-size', parseSize),
       sizeBytesMax: optional(raw.maxSize, '--max-size', parseSize),
       ageMsMin: optional(raw.minAge, '--min-age', ageOf),
       ageMsMax: optional(raw.maxAge, '--max-age', ageOf),
-      excludeClasses: raw.excludeClass,
+      excludeClasses: raw.excludeClass ?? [],
     },
     serverSide: parseChoice(raw.serverSide ?? 'auto', '--server-side', ['auto', 'never', 'always']),
     versions: readVersions(raw.versions),
@@ -141,7 +141,7 @@ export function joinOptionalValues(argv: readonly string[]): readonly string[] {
 }
 
 function list(flags: string, description: string): Option {
-  return new Option(flags, description).argParser(collect).default([], 'none');
+  return new Option(flags, description).argParser(collect);
 }
 
 function optional<T>(text: string | undefined, option: string, parse: (text: string) => T): T | null {

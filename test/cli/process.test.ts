@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { RawStore } from '../../src/providers/s3/raw-store.ts';
 import { openShell, type Ended, type Shell } from './process.ts';
 
 const { azurite, rgw } = inject('servers');
@@ -16,7 +17,13 @@ beforeAll(() => {
   shell = openShell(azurite, rgw);
 });
 
-afterAll(() => shell.remove());
+afterAll(async () => {
+  if (rgw !== null) {
+    await shell.drover('rm', `ceph:${bucket}`, '--recursive', '--yes');
+    await new RawStore(rgw).send('DELETE', bucket, null);
+  }
+  shell.remove();
+});
 
 /** 60 small files in folders, one empty, one larger. */
 function makeTree(folder: string, largeBytes: number): { readonly count: number; readonly bytes: number } {
