@@ -3,7 +3,7 @@
  * durable, and readers ignore all others: so log rows and counters agree by construction.
  */
 import type { Entry } from '../model/entry.ts';
-import { addCounters, ZERO_COUNTERS, type Counters, type ItemRecord } from '../model/outcome.ts';
+import { Tally, ZERO_COUNTERS, type Counters, type ItemRecord } from '../model/outcome.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { CHUNK_BYTES_MAX } from './limits.ts';
 import { packLines } from './lines.ts';
@@ -47,7 +47,7 @@ export function chunksOfKind(names: readonly string[], kind: ChunkKind): string[
 export class ChunkWriter {
   readonly #artifacts: ArtifactStore;
   #lines: Record<ChunkKind, string[]> = { log: [], snap: [], later: [], extra: [] };
-  #counters: Counters = ZERO_COUNTERS;
+  #tally = new Tally();
   #sizeBytes = 0;
   #next: number;
 
@@ -68,22 +68,24 @@ export class ChunkWriter {
     return this.#next;
   }
 
-  add(settled: Settled): void {
+  /** `seesTarget`: an object at the target belongs to it, which is counted too. */
+  add(settled: Settled, seesTarget = false): void {
+    if (seesTarget) this.#tally.sawTarget();
     for (const record of settled.records) this.#push('log', record);
     for (const row of settled.rows) this.#push('snap', row);
     for (const row of settled.later) this.#push('later', row);
     for (const row of settled.extras) this.#push('extra', row);
-    this.#counters = addCounters(this.#counters, settled.counters);
+    this.#tally.add(settled.counters);
   }
 
   /** Makes what was added durable; afterwards the writer is empty. */
   async flush(lease: Lease): Promise<{ names: string[]; counters: Counters }> {
     // Taken at once: what settles while the chunks are written belongs to the next flush.
     const lines = this.#lines;
-    const counters = this.#counters;
+    const counters = this.#tally.total;
     const number = String(this.#next).padStart(8, '0');
     this.#lines = { log: [], snap: [], later: [], extra: [] };
-    this.#counters = ZERO_COUNTERS;
+    this.#tally = new Tally();
     this.#sizeBytes = 0;
     this.#next += 1;
     const names: string[] = [];

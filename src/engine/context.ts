@@ -1,7 +1,7 @@
 /** What all parts of one run share in this process. */
 import type { NameRules } from '../model/names.ts';
 import type { Entry } from '../model/entry.ts';
-import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
+import { Tally, type Counters } from '../model/outcome.ts';
 import type { CopyContext } from './copy-item.ts';
 import type { Gate } from './lanes.ts';
 import type { RunRecord } from './ports.ts';
@@ -26,19 +26,19 @@ export interface RunContext extends CopyContext {
 
 /** Sums and positions as they are now, ahead of the last commit. */
 export class LiveState {
-  counters: Counters = ZERO_COUNTERS;
+  readonly tally = new Tally();
   pendingItems = 0;
   pendingBytes = 0;
   /** Items being moved: key → bytes. */
   readonly current = new Map<string, { readonly sizeBytes: number; doneBytes: number }>();
   movedBytes = 0;
 
-  add(counters: Counters): void {
-    this.counters = addCounters(this.counters, counters);
+  get counters(): Counters {
+    return this.tally.now;
   }
 
-  subtract(counters: Counters): void {
-    this.counters = addCounters(this.counters, negated(counters));
+  add(counters: Counters): void {
+    this.tally.add(counters);
   }
 
   begin(key: string, sizeBytes: number): void {
@@ -54,10 +54,4 @@ export class LiveState {
     const item = this.current.get(key);
     if (item !== undefined) item.doneBytes += bytes;
   }
-}
-
-function negated(counters: Counters): Counters {
-  return JSON.parse(JSON.stringify(counters), (_name, value: unknown) =>
-    typeof value === 'number' ? -value : value,
-  ) as Counters;
 }

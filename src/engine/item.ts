@@ -57,8 +57,9 @@ function carryOut(context: RunContext, situation: ItemSituation, action: Action)
     case 'leave':
       return { settled: NOTHING_SETTLED };
     case 'excluded':
+      return done(settle(recordOf(source as Entry, 'excluded', 'excluded', { details: action.reason })));
     case 'skipped':
-      return done(settle(recordOf(source as Entry, action.kind, action.reason)));
+      return done(settle(recordOf(source as Entry, 'skipped', action.reason)));
     case 'unsupported':
       return done(settle(recordOf(source as Entry, 'unsupported', action.code, { details: action.details })));
     case 'missing':

@@ -53,7 +53,7 @@ async function performSteps(context: RunContext, lease: Lease, steps: AsyncGener
   const failures: unknown[] = [];
   let committedAtMs = world.clock.monotonic();
   const commit = async (done: boolean): Promise<void> => {
-    for (let settled = window.shift(); settled !== null; settled = window.shift()) writer.add(settled);
+    for (let next = window.shift(); next !== null; next = window.shift()) writer.add(next.settled);
     if (!done && !writer.isFull && world.clock.monotonic() - committedAtMs < COMMIT_EVERY_MS) return;
     committedAtMs = world.clock.monotonic();
     const key = window.settledKey;

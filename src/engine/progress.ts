@@ -37,7 +37,7 @@ export class ProgressMeter {
     return {
       runId: context.run.runId,
       phase: this.phase,
-      counters: live.counters,
+      counters: live.tally.total,
       pendingItems: live.pendingItems,
       pendingBytes: live.pendingBytes,
       listingComplete: this.listingComplete,

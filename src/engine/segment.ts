@@ -7,14 +7,14 @@ import { DroverError, toDroverError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
 import { compareKeys, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
-import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
+import { Tally } from '../model/outcome.ts';
 import { putOff } from './account.ts';
 import { chunkPrefix, ChunkWriter, NOTHING_SETTLED, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { HoldBack } from './hold-back.ts';
 import { kindAtTarget, planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
 import { COMMIT_EVERY_MS, SMALL_BYTES_MAX, SPLIT_PAGES_MIN, WINDOW_ITEMS_MAX } from './limits.ts';
-import { merge, type Meeting } from './merge.ts';
+import { Merge, type Meeting } from './merge.ts';
 import { isMappedForm, mapKey, needsMapping, objectBesidePrefixName } from './naming.ts';
 import type { Lease } from './ports.ts';
 import { ArrayStream, ListingStream, type EntryStream } from './scan.ts';
@@ -29,7 +29,7 @@ export class SegmentWork {
   readonly #window: Window;
   readonly #writer: ChunkWriter;
   /** What this segment added to the live sums, to be taken back should it start over. */
-  #added: Counters;
+  readonly #added: Tally;
   #source: EntryStream | null = null;
   #sourceListing: ListingStream | null = null;
   #target: EntryStream | null = null;
@@ -48,7 +48,7 @@ export class SegmentWork {
   constructor(context: RunContext, lease: Lease) {
     this.#context = context;
     this.#lease = lease;
-    this.#added = lease.segment.counters;
+    this.#added = new Tally(lease.segment.counters);
     this.#window = new Window(lease.segment.checkpoint?.settledKey ?? null);
     this.#writer = new ChunkWriter(context.world.artifacts, lease.segment.checkpoint?.nextChunk ?? 0);
     this.#committedAtMs = context.world.clock.monotonic();
@@ -67,7 +67,7 @@ export class SegmentWork {
       await this.#committing?.catch(() => undefined);
       if (toDroverError(error).code !== 'LISTING_DISORDERED') throw error;
       await this.#settleAll();
-      this.#context.live.subtract(this.#added);
+      this.#context.live.tally.subtract(this.#added.now);
       await this.#context.world.store.release(await this.#context.world.store.reset(this.#lease));
       return 'disordered';
     } finally {
@@ -174,35 +174,36 @@ export class SegmentWork {
     const from = settledKey === null ? segment.from : keyAfter(settledKey);
     const rows = new SnapshotReader(world.artifacts, previous, 'keys', { from, to: segment.to });
     const untilSourceEnds = policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
-    const meetings = merge(this.#source as EntryStream, this.#target as EntryStream, rows, untilSourceEnds);
-    for await (const meeting of this.#guarded(meetings)) {
+    const hasVersions = policy.versions === 'all';
+    const merge = new Merge(this.#source as EntryStream, this.#target as EntryStream, rows, {
+      untilSourceEnds,
+      hasVersions,
+    });
+    for (;;) {
+      const meeting = merge.poll();
+      if (meeting === undefined) {
+        await merge.fill();
+        continue;
+      }
+      if (meeting === null || (this.#barrier !== null && !(await this.#isBeforeCut(meeting.key)))) return;
+      if (this.#failure !== null) throw this.#failure.error;
       this.#plannedKey = meeting.key;
-      const slot = this.#window.open(meeting.key);
-      await this.#take(slot, meeting);
+      const slot = this.#window.open(meeting.key, meeting.target !== null);
+      const planned = this.#planMeeting(meeting);
+      if ('settled' in planned) this.#settle(slot, planned.settled);
+      else await this.#send(slot, planned);
       if (this.#window.size >= WINDOW_ITEMS_MAX) await this.#room();
     }
   }
 
-  /** Stops for a cut in progress, and for a failure of work already sent out. */
-  async *#guarded(meetings: AsyncGenerator<Meeting>): AsyncGenerator<Meeting> {
-    for await (const meeting of meetings) {
-      while (this.#barrier !== null) {
-        await this.#barrier;
-        const { to } = this.#lease.segment;
-        if (to !== null && compareKeys(meeting.key, to) >= 0) return;
-      }
-      if (this.#failure !== null) throw this.#failure.error;
-      yield meeting;
-    }
+  /** Waits for a cut in progress. */
+  async #isBeforeCut(key: string): Promise<boolean> {
+    while (this.#barrier !== null) await this.#barrier;
+    const { to } = this.#lease.segment;
+    return to === null || compareKeys(key, to) < 0;
   }
 
-  async #take(slot: Slot, meeting: Meeting): Promise<void> {
-    const planned = this.#planMeeting(meeting);
-    const seen = meeting.target === null ? ZERO_COUNTERS : { ...ZERO_COUNTERS, targetScanned: 1 };
-    if ('settled' in planned) {
-      this.#settle(slot, planned.settled, seen);
-      return;
-    }
+  async #send(slot: Slot, planned: Extract<Planned, { work: unknown }>): Promise<void> {
     const isSmall = planned.sizeBytes <= SMALL_BYTES_MAX;
     const leave = isSmall ? await this.#context.smallGate.enter(this.#context.signal) : null;
     const { live } = this.#context;
@@ -211,7 +212,7 @@ export class SegmentWork {
     planned
       .work()
       .then(
-        (settled) => this.#settle(slot, settled, seen),
+        (settled) => this.#settle(slot, settled),
         (error: unknown) => this.#fail(error),
       )
       .finally(() => {
@@ -244,7 +245,7 @@ export class SegmentWork {
     const { rules, filter } = this.#context;
     const isForm = isMappedForm(key, rules);
     const isBeside = this.#heldBack?.isAlsoPrefix(key) ?? false;
-    this.#heldBack?.forget(key);
+    if (isBeside) this.#heldBack?.forget(key);
     const mapped =
       source !== null &&
       source.kind !== 'opaque' &&
@@ -262,11 +263,12 @@ export class SegmentWork {
     return { ...NOTHING_SETTLED, later: later.flatMap((one) => one.later) };
   }
 
-  #settle(slot: Slot, settled: Settled, seen: Counters): void {
-    const counters = addCounters(settled.counters, seen);
-    slot.settled = { ...settled, counters };
-    this.#added = addCounters(this.#added, counters);
-    this.#context.live.add(counters);
+  #settle(slot: Slot, settled: Settled): void {
+    slot.settled = settled;
+    for (const tally of [this.#added, this.#context.live.tally]) {
+      tally.add(settled.counters);
+      if (slot.seesTarget) tally.sawTarget();
+    }
     this.#advance();
     this.#wake?.();
   }
@@ -278,8 +280,8 @@ export class SegmentWork {
 
   /** Moves settled items to the writer, and starts a commit when it is due. */
   #advance(): void {
-    for (let settled = this.#window.shift(); settled !== null; settled = this.#window.shift())
-      this.#writer.add(settled);
+    for (let next = this.#window.shift(); next !== null; next = this.#window.shift())
+      this.#writer.add(next.settled, next.seesTarget);
     if (this.#committing !== null) return;
     const isDue = this.#context.world.clock.monotonic() - this.#committedAtMs >= COMMIT_EVERY_MS;
     if (this.#writer.isFull || (isDue && !this.#writer.isEmpty)) {

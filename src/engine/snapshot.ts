@@ -3,7 +3,7 @@
  * root per segment and for the run), the base of the next run's comparison, and the quantiles for its segments.
  */
 import { createHash } from 'node:crypto';
-import { compareKeys } from '../model/key.ts';
+import { compareKeys, isWithin } from '../model/key.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { chunkPrefix, chunksOfKind } from './chunks.ts';
 import { readChunk } from './lines.ts';
@@ -28,6 +28,9 @@ export interface SnapshotIndex {
 }
 
 const INDEX_NAME = 'snapshot.json';
+
+/** Rows turned into objects at a time. */
+const BATCH_ROWS = 500;
 
 /** Reads every row once, hashes it, and stores the index. Repeating it gives the same root. */
 export async function settleSnapshot(
@@ -68,30 +71,36 @@ export async function loadSnapshotIndex(
 
 /** Rows of `[from, to)` in order of their source keys, or of their target names for mapped ones. */
 export class SnapshotReader implements SnapshotStream {
-  readonly #rows: AsyncIterator<SnapshotRow>;
-  #current: SnapshotRow | null | undefined = undefined;
+  readonly #batches: AsyncIterator<readonly SnapshotRow[]>;
+  #rows: readonly SnapshotRow[] = [];
+  #at = 0;
+  #isEnded = false;
 
   constructor(
     artifacts: ArtifactStore,
     index: SnapshotIndex | null,
-    kind: SegmentRecord['kind'],
+    kind: 'keys' | 'mapped',
     bounds: { readonly from: string | null; readonly to: string | null },
   ) {
-    this.#rows = snapshotRows(artifacts, index, kind, bounds);
+    this.#batches = rowBatches(artifacts, index, kind, bounds);
+    this.#isEnded = index === null;
   }
 
   peek(): SnapshotRow | null | undefined {
-    return this.#current;
+    return this.#rows[this.#at] ?? (this.#isEnded ? null : undefined);
   }
 
   take(): void {
-    this.#current = undefined;
+    this.#at += 1;
   }
 
   async fill(): Promise<void> {
-    if (this.#current !== undefined) return;
-    const result = await this.#rows.next();
-    this.#current = result.done === true ? null : result.value;
+    while (this.peek() === undefined) {
+      const result = await this.#batches.next();
+      this.#rows = result.done === true ? [] : result.value;
+      this.#at = 0;
+      if (result.done === true) this.#isEnded = true;
+    }
   }
 }
 
@@ -102,17 +111,30 @@ export async function* snapshotRows(
   kind: SegmentRecord['kind'],
   bounds: { readonly from: string | null; readonly to: string | null },
 ): AsyncGenerator<SnapshotRow> {
+  for await (const rows of rowBatches(artifacts, index, kind, bounds)) yield* rows;
+}
+
+/** The same, a few hundred rows at a time: a chunk is unpacked whole, but not turned into objects whole. */
+async function* rowBatches(
+  artifacts: ArtifactStore,
+  index: SnapshotIndex | null,
+  kind: SegmentRecord['kind'],
+  bounds: { readonly from: string | null; readonly to: string | null },
+): AsyncGenerator<readonly SnapshotRow[]> {
   for (const segment of index?.segments ?? []) {
     if (segment.kind !== kind) continue;
     for (const chunk of segment.chunks) {
       if (bounds.to !== null && compareKeys(chunk.first, bounds.to) >= 0) continue;
       if (bounds.from !== null && compareKeys(chunk.last, bounds.from) < 0) continue;
-      for (const line of await readChunk(artifacts, chunk.name)) {
-        const row = JSON.parse(line) as SnapshotRow;
-        const key = snapshotKey(row, segment.kind);
-        if (bounds.from !== null && compareKeys(key, bounds.from) < 0) continue;
-        if (bounds.to !== null && compareKeys(key, bounds.to) >= 0) break;
-        yield kind === 'mapped' ? { ...row, key } : row;
+      const lines = await readChunk(artifacts, chunk.name);
+      for (let at = 0; at < lines.length; at += BATCH_ROWS) {
+        const rows: SnapshotRow[] = [];
+        for (const line of lines.slice(at, at + BATCH_ROWS)) {
+          const row = JSON.parse(line) as SnapshotRow;
+          const key = snapshotKey(row, segment.kind);
+          if (isWithin(key, bounds.from, bounds.to)) rows.push(kind === 'mapped' ? { ...row, key } : row);
+        }
+        yield rows;
       }
     }
   }

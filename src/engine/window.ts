@@ -6,6 +6,8 @@ import type { Settled } from './chunks.ts';
 
 export interface Slot {
   readonly key: string;
+  /** There is something at the target under this key. */
+  readonly seesTarget: boolean;
   settled: Settled | null;
 }
 
@@ -23,14 +25,14 @@ export class Window {
     return this.#slots.length - this.#at;
   }
 
-  open(key: string): Slot {
-    const slot: Slot = { key, settled: null };
+  open(key: string, seesTarget = false): Slot {
+    const slot: Slot = { key, seesTarget, settled: null };
     this.#slots.push(slot);
     return slot;
   }
 
   /** The oldest item's outcome if it is settled; it leaves the window. */
-  shift(): Settled | null {
+  shift(): { readonly settled: Settled; readonly seesTarget: boolean } | null {
     const slot = this.#slots[this.#at];
     if (slot === undefined || slot.settled === null) return null;
     this.#at += 1;
@@ -39,6 +41,6 @@ export class Window {
       this.#slots = this.#slots.slice(this.#at);
       this.#at = 0;
     }
-    return slot.settled;
+    return { settled: slot.settled, seesTarget: slot.seesTarget };
   }
 }

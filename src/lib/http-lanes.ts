@@ -1,5 +1,5 @@
 /** Connections to one origin: each carries one request at a time and is kept for the next one. */
-import { Client } from 'undici';
+import Client from 'undici/lib/dispatcher/client.js';
 import type { Connecting, Connector } from './http-connect.ts';
 import { cancelled, throwIfCancelled } from './system.ts';
 

@@ -55,20 +55,56 @@ export const ZERO_COUNTERS: Counters = {
   mapped: 0,
 };
 
-/** Adds two sets of counters, member by member. */
-export function addCounters(a: Counters, b: Counters): Counters {
-  return addTree(a, b) as unknown as Counters;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? number : Mutable<T[K]> };
+
+const GROUPS = ['items', 'bytes', 'verification', 'differences'] as const;
+const SINGLES = ['sameWeak', 'targetScanned', 'mapped'] as const;
+
+/** A running sum, changed in place: several are kept up to date with every item, so adding must make no garbage. */
+export class Tally {
+  readonly #sum: Mutable<Counters> = structuredClone(ZERO_COUNTERS) as Mutable<Counters>;
+
+  constructor(start: Counters = ZERO_COUNTERS) {
+    this.add(start);
+  }
+
+  add(counters: Counters, times: 1 | -1 = 1): void {
+    for (const group of GROUPS) {
+      const sum = this.#sum[group] as Record<string, number>;
+      const added = counters[group] as Readonly<Record<string, number>>;
+      for (const name in added) {
+        const count = added[name] as number;
+        if (count !== 0) sum[name] = (sum[name] ?? 0) + count * times;
+      }
+    }
+    for (const name of SINGLES) this.#sum[name] += (counters[name] ?? 0) * times;
+  }
+
+  subtract(counters: Counters): void {
+    this.add(counters, -1);
+  }
+
+  /** One object at the target was seen. */
+  sawTarget(): void {
+    this.#sum.targetScanned += 1;
+  }
+
+  /** The sum as it is now; later additions do not show in it. */
+  get total(): Counters {
+    return structuredClone(this.#sum);
+  }
+
+  /** The sum itself, for looking at: it changes with the next addition. */
+  get now(): Counters {
+    return this.#sum;
+  }
 }
 
-type NumberTree = number | { readonly [name: string]: NumberTree };
-
-function addTree(a: unknown, b: unknown): NumberTree {
-  if (typeof a === 'number') return a + (typeof b === 'number' ? b : 0);
-  const sum: Record<string, NumberTree> = {};
-  for (const [name, value] of Object.entries(a as object)) {
-    sum[name] = addTree(value, (b as Record<string, unknown> | undefined)?.[name] ?? 0);
-  }
-  return sum;
+/** Adds two sets of counters, member by member. */
+export function addCounters(a: Counters, b: Counters): Counters {
+  const sum = new Tally(a);
+  sum.add(b);
+  return sum.total;
 }
 
 /** One row of the item log: what happened to one item. Everything shown about it is rendered from these values. */
