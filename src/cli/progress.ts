@@ -35,6 +35,8 @@ class PlainView implements ProgressView {
     const now = this.#session.world.clock.monotonic();
     const percent = this.#percent.of(progress);
     if (progress.phase === this.#phase && now - this.#lastAtMs < PLAIN_EVERY_MS) return;
+    // Most runs pass through this phase without having anything to do in it.
+    if (progress.phase === 'names' && progress.pendingItems === 0) return;
     const isChange = progress.phase !== this.#phase;
     this.#phase = progress.phase;
     this.#lastAtMs = now;

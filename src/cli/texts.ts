@@ -78,7 +78,7 @@ export function progressParts(progress: Progress, format: Format, percentDone: n
   parts.push(`${format.count(doneItems)} ${of} ${format.plural(totalItems, OBJECTS)}`);
   if (counters.items.failed > 0) parts.push(`${format.count(counters.items.failed)} failed`);
   if (progress.phase === 'copying' && progress.bytesPerSecond > 0) parts.push(format.speed(progress.bytesPerSecond));
-  if (progress.listingComplete && progress.remainingMs !== null) {
+  if (progress.phase === 'copying' && progress.listingComplete && progress.remainingMs !== null) {
     parts.push(`${formatRange(progress.remainingMs)} left`);
   }
   const limit = LIMIT_WORDS[progress.limitedBy];
@@ -102,7 +102,7 @@ export function phaseWord(progress: Progress): string {
     case 'copying':
       return progress.listingComplete || settledItems(progress.counters.items) > 0 ? 'copying' : 'counting';
     case 'names':
-      return 'copying under mapped names';
+      return progress.pendingItems > 0 ? 'copying under mapped names' : 'copying';
     case 'deleting':
       return 'deleting';
     case 'settling':

@@ -95,6 +95,7 @@ describe('where nobody watches', () => {
       fake.nowMs = second * 1000;
       view.show(progressOf());
     }
+    view.show(progressOf({ phase: 'names', pendingItems: 0 }));
     view.show(progressOf({ phase: 'deleting' }));
     view.show(progressOf({ phase: 'ended' }));
     await view.end();
