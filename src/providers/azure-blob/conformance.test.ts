@@ -18,11 +18,6 @@ const production: Harness['production'] = {
   retry: (work, signal) => retrying(work, { clock: systemClock, random: systemRandom, signal, attemptsMax: 5 }),
 };
 
-const exempt = {
-  'manifest: names a facet exactly when the opened object has it':
-    'the limits on names leave room for the prefix of the place; scan.test.ts checks the rest',
-};
-
 const errors: readonly ErrorRow[] = [
   {
     name: 'a wrong account key',
@@ -90,7 +85,6 @@ conformance({
   open: (wrap) => openAzureBench(azurite, azureBlob, wrap),
   production,
   errors,
-  exempt,
 });
 
 conformance({
@@ -100,7 +94,6 @@ conformance({
   manyKeys: 10_500,
   config: async () => simForm(),
   open: (wrap) => openSimBench(azureBlob, { order: 'bytes' }, wrap),
-  exempt,
 });
 
 const hierarchical = { isHierarchical: true, canSeek: false };
@@ -117,7 +110,6 @@ conformance({
   config: async () => simForm(),
   open: (wrap) => openSimBench(gen2, { hns: true }, wrap),
   exempt: {
-    ...exempt,
     'writing: an empty folder is kept as one':
       'a hierarchical namespace cannot tell a folder that was made for its own sake once something is inside',
   },

@@ -3,6 +3,7 @@ import type { Description, Page, Place, ScanRange } from '../../contract/provide
 import type { HttpResponse } from '../../lib/transport.ts';
 import type { Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
+import { asciiHead } from '../../model/key.ts';
 import { type BlobClient, type BlobRequest, START_FROM_VERSION } from './client.ts';
 import { type BlobPage, listPage } from './listing.ts';
 import { entryFromHeaders, quoted, readProperties } from './properties.ts';
@@ -157,37 +158,55 @@ export class BlobPlace {
 }
 
 /**
- * Finds out, with two requests, that the container is there, whether its namespace is hierarchical, and whether a
+ * Finds out, with two or three requests, that the container is there, whether its namespace is hierarchical, and whether a
  * listing can begin at a name. PLACE_NOT_FOUND; sign-in errors. A missing right to list is no error here: a target
  * that is only written to does not need it.
  */
 export async function explore(client: BlobClient, place: Place, signal: AbortSignal): Promise<Nature> {
   const told = await accountIsHierarchical(client, place.container, signal);
-  const asciiPrefix = /^[\x20-\x7e]*$/.test(place.prefix);
-  const startFrom = asciiPrefix && client.version >= START_FROM_VERSION ? `${place.prefix}~~~~` : null;
-  let canSeek = startFrom !== null;
-  let isHierarchical = told ?? false;
+  const probe = await probeListing(client, place, told === null, signal);
+  const isHierarchical = told === true || probe.hasResourceType;
+  return { isHierarchical, canSeek: probe.canSeek && !isHierarchical };
+}
+
+interface ListingProbe {
+  readonly canSeek: boolean;
+  readonly hasResourceType: boolean;
+}
+
+/**
+ * Asks for a name behind all usual ones: an entry before it shows that the parameter was not understood.
+ * `wantsSample`: the kind of the namespace is not known yet, and an entry would tell it.
+ */
+async function probeListing(
+  client: BlobClient,
+  place: Place,
+  wantsSample: boolean,
+  signal: AbortSignal,
+): Promise<ListingProbe> {
+  const startFrom = asciiHead(place.prefix) === place.prefix ? `${place.prefix}~~~~` : null;
+  const list = (from: string | null): Promise<BlobPage> => {
+    const query = { container: place.container, prefix: place.prefix, marker: null, startFrom: from };
+    return listPage(client, { ...query, withVersions: false, entriesMax: 1 }, signal);
+  };
   try {
-    const query = {
-      container: place.container,
-      prefix: place.prefix,
-      marker: null,
-      startFrom,
-      withVersions: false,
-      entriesMax: 1,
+    const canAsk = startFrom !== null && client.version >= START_FROM_VERSION;
+    const page = await list(canAsk ? startFrom : null).catch((thrown: unknown) => {
+      // Refused as a parameter that is not known: once more without it.
+      if (canAsk && thrown instanceof DroverError && thrown.details?.['status'] === 400) return list(null);
+      throw thrown;
+    });
+    const [first] = page.blobs;
+    const isUnderstood = canAsk && (first === undefined || first.name >= startFrom);
+    const sample = first === undefined && canAsk && wantsSample ? (await list(null)).blobs[0] : first;
+    return {
+      canSeek: isUnderstood && client.version >= START_FROM_VERSION,
+      hasResourceType: sample?.hasResourceType === true,
     };
-    const page = await listPage(client, query, signal);
-    const first = page.blobs[0];
-    if (client.version < START_FROM_VERSION) canSeek = false;
-    // An entry before the asked name: the parameter was not understood.
-    if (first !== undefined && startFrom !== null && first.name < startFrom) canSeek = false;
-    if (first?.hasResourceType === true) isHierarchical = true;
   } catch (thrown) {
-    if (!(thrown instanceof DroverError)) throw thrown;
-    if (thrown.code === 'INTERNAL') canSeek = false;
-    else if (thrown.code !== 'PERMISSION_DENIED') throw thrown;
+    if (!(thrown instanceof DroverError) || thrown.code !== 'PERMISSION_DENIED') throw thrown;
+    return { canSeek: false, hasResourceType: false };
   }
-  return { isHierarchical, canSeek: canSeek && !isHierarchical };
 }
 
 async function accountIsHierarchical(
@@ -197,8 +216,9 @@ async function accountIsHierarchical(
 ): Promise<boolean | null> {
   try {
     const response = await client.sendAndDiscard({
-      method: 'HEAD',
-      operation: 'HEAD',
+      // Not HEAD: only a body tells which header was refused.
+      method: 'GET',
+      operation: 'GET',
       container,
       query: { restype: 'account', comp: 'properties' },
       signal,

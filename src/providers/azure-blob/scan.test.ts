@@ -243,6 +243,32 @@ describe('a place', () => {
     expect(target.traits.tagsMax).toBe(0);
   });
 
+  test('is known as hierarchical from its entries where the account may not be asked', async () => {
+    const service = simService({ hns: true });
+    service.createContainer('box');
+    service.put('box', 'a', 'x');
+    const { openTransport } = simContext(service);
+    const account = await azureBlob.open(simForm(), {
+      ...simContext(service),
+      openTransport: (settings) => {
+        const inner = openTransport(settings);
+        const refused = { status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } };
+        const empty = {
+          body: (async function* () {})(),
+          bytes: async () => new Uint8Array(0),
+          discard: async () => {},
+        };
+        return {
+          send: async (request) =>
+            request.path.includes('restype=account') ? { ...refused, ...empty } : inner.send(request),
+          close: () => inner.close(),
+        };
+      },
+    });
+    const source = await account.source({ container: 'box', prefix: '' }, { versions: 'current' }, signal);
+    expect(source.traits).toMatchObject({ order: 'none', seek: 'none' });
+  });
+
   test('of a flat one offers what the manifest says, with room for its prefix', async () => {
     const service = simService({});
     service.createContainer('box');
