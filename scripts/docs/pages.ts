@@ -1,0 +1,45 @@
+/** All pages of the reference, made in memory: `npm run docs` writes them, a test compares them. */
+import { join } from 'node:path';
+import { commandsPage } from './commands.ts';
+import { concessionsPage } from './concessions.ts';
+import { connectorsPage } from './connectors.ts';
+import { errorsPage } from './errors.ts';
+import { exitCodesPage } from './exit-codes.ts';
+import { jsonOutputPage } from './json-output.ts';
+import { limitsPage } from './limits.ts';
+import { page } from './markdown.ts';
+import { providersPage } from './providers.ts';
+
+export const REFERENCE_FOLDER = join('docs', 'reference');
+
+/** File name → text. */
+export function buildPages(root: string): ReadonlyMap<string, string> {
+  return new Map([
+    ['commands.md', commandsPage()],
+    ['concessions.md', concessionsPage()],
+    ['connectors.md', connectorsPage()],
+    ['errors.md', errorsPage()],
+    ['exit-codes.md', exitCodesPage()],
+    ['json-output.md', jsonOutputPage()],
+    ['limits.md', limitsPage(root)],
+    ['providers.md', providersPage(root)],
+    ['README.md', indexPage()],
+  ]);
+}
+
+function indexPage(): string {
+  return page(
+    'Reference',
+    'Made from the code by `npm run docs`; a test fails when it is out of date.',
+    [
+      '- [Commands](commands.md): every command, argument and option',
+      '- [Connectors](connectors.md): the fields of each provider, and their environment variables',
+      '- [Providers](providers.md): what each can do, and how that was observed',
+      '- [Concessions](concessions.md): what does not survive between two providers',
+      '- [Error codes](errors.md): what each means and what to do',
+      '- [Exit codes](exit-codes.md): for scripts',
+      '- [JSON output](json-output.md): for programs',
+      '- [Limits](limits.md): every bound of the engine',
+    ].join('\n'),
+  );
+}
