@@ -8,6 +8,7 @@ import type { S3Client } from './client.ts';
 import type { CredentialSource } from './credentials.ts';
 import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
 import { listOnce } from './listing.ts';
+import { Objects } from './objects.ts';
 import { ownerNames } from './owner.ts';
 import type { Sts } from './sts.ts';
 
@@ -78,6 +79,7 @@ export async function* check(
     const read = await readLine(client, at, listed.first, signal);
     canRead = read.result === 'ok';
     yield read;
+    if (canRead && listed.first !== null) yield await tagsLine(client, at, listed.first, signal);
   }
   if (use !== 'read') {
     for await (const answer of writeLines(parts, at, signal)) {
@@ -252,6 +254,20 @@ async function readLine(client: S3Client, place: Place, first: Entry | null, sig
     if (error.code === 'ARCHIVED')
       return line('read', 'unknown', 'The first objects are archived; reading was not tried.');
     return refusal('read', 'Objects cannot be read', error);
+  }
+}
+
+/** Whoever may not read tags is not told that there are any. */
+async function tagsLine(client: S3Client, place: Place, first: Entry, signal: AbortSignal): Promise<CheckLine> {
+  try {
+    const objects = new Objects(client, { bucket: place.container, prefix: place.prefix });
+    await objects.readTags(first, signal);
+    return line('tags', 'ok', 'Tags can be read.');
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (!isAboutRights(error)) return refusal('tags', 'Reading tags was not possible', error);
+    const message = 'Tags cannot be read: objects are copied without them.';
+    return line('tags', 'warning', message, { remedy: 'Grant s3:GetObjectTagging, or choose to ignore tags.' });
   }
 }
 

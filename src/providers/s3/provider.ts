@@ -2,6 +2,7 @@
 import { defineProvider } from '../../contract/provider.ts';
 import type { Account, Context, Place } from '../../contract/provider.ts';
 import type { Config } from '../../contract/fields.ts';
+import type { Transport } from '../../lib/transport.ts';
 import { DroverError } from '../../model/errors.ts';
 import { accountOfKey, domainOf, partitionOf, regionOfHost } from './address.ts';
 import { browse } from './browse.ts';
@@ -48,10 +49,7 @@ export interface Identities {
 function openAccount(settings: S3Settings, context: Context): Account {
   const { environment, log } = context;
   const region = firstRegion(settings, environment);
-  const transport = context.openTransport({
-    caCertificate: settings.caCertificate,
-    connectionsMax: settings.downloadThreads ?? CONNECTIONS_MAX,
-  });
+  const transport = openLanes(settings, context);
   const time = new ServerTime(context.clock);
   const sts = new Sts(transport, settings, region, time);
   const closing = new AbortController();
@@ -86,6 +84,23 @@ function openAccount(settings: S3Settings, context: Context): Account {
     async [Symbol.asyncDispose]() {
       closing.abort();
       await client.close();
+    },
+  };
+}
+
+/**
+ * Contents are read over connections of their own, as many as there are download threads: a copy within one account
+ * would otherwise wait for itself once all connections are reading.
+ */
+function openLanes(settings: S3Settings, context: Context): Transport {
+  const { caCertificate, downloadThreads } = settings;
+  const contents = context.openTransport({ caCertificate, connectionsMax: downloadThreads ?? CONNECTIONS_MAX });
+  const others = context.openTransport({ caCertificate, connectionsMax: CONNECTIONS_MAX });
+  return {
+    send: (request) => (request.operation === 'GET' ? contents : others).send(request),
+    async close() {
+      await contents.close();
+      await others.close();
     },
   };
 }
