@@ -310,6 +310,11 @@ export interface Target extends Lister, AsyncDisposable {
    * `.drover-probe-…`, and removes them. Needs write and delete.
    */
   observe?(signal: AbortSignal): Promise<TargetFacts>;
+  /**
+   * Removes temporary things of this run (`TargetOptions.runId`) that a killed process left in the place, and says how
+   * many. `keepUploads`: uploads in parts stay, because they will be continued. Absent where nothing can be left.
+   */
+  sweep?(options: { readonly keepUploads: boolean }, signal: AbortSignal): Promise<number>;
 }
 
 export interface TargetFacets {

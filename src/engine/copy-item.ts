@@ -17,6 +17,7 @@ import type { RunWorld } from './definition.ts';
 import { collect, flowOf } from './flow.ts';
 import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import type { Gate } from './lanes.ts';
+import { guessPartBytes } from './part-plan.ts';
 import { chooseStrategy, type Strategy } from './strategy.ts';
 import type { UploadBook } from './uploads.ts';
 import { verify } from './verification.ts';
@@ -127,15 +128,18 @@ async function attemptCopy(context: CopyContext, order: CopyOrder, signal: Abort
 
 async function strategyFor(context: CopyContext, entry: Entry, signal: AbortSignal): Promise<Strategy> {
   const { source, target } = context;
-  const needsPartSize = entry.composite !== null && target.facets.parts !== undefined;
-  const sourcePartBytes = needsPartSize ? ((await source.facets.partSizes?.first(entry, signal)) ?? null) : null;
+  const composite = target.facets.parts === undefined ? null : entry.composite;
+  const told = composite === null ? null : ((await source.facets.partSizes?.first(entry, signal)) ?? null);
+  const guessed =
+    composite !== null && told === null ? guessPartBytes(entry.sizeBytes, composite.partCount)[0] : undefined;
   return chooseStrategy({
     entry,
     sizeBytes: entry.sizeBytes,
     target: target.traits,
     facts: target.facts,
     limits: target.facets.parts?.limits ?? null,
-    sourcePartBytes,
+    sourcePartBytes: told ?? guessed ?? null,
+    isPartSizeGuessed: guessed !== undefined,
     memoryBytes: BYTES_IN_FLIGHT_MAX,
     smallBytesMax: SMALL_BYTES_MAX,
   });

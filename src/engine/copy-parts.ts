@@ -3,14 +3,15 @@ import { createHash } from 'node:crypto';
 import type { PartReceipt, WriteOptions } from '../contract/provider.ts';
 import { crc32cCombine, crc32Combine } from '../lib/crc32-combine.ts';
 import { crc64Combine } from '../lib/crc64.ts';
+import { createHasher, type Hasher } from '../lib/hash.ts';
 import { retrying } from '../lib/retry.ts';
 import type { CompositeDigest, Digests, DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { proved, propertiesFor, takeOf, withDigestsOf, writeOptions } from './copy-item.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-item.ts';
-import { flowOf } from './flow.ts';
-import { forEachIndex } from './lanes.ts';
+import { collect, flowOf } from './flow.ts';
+import { forEachIndex, Gate } from './lanes.ts';
 import { REQUEST_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { partRange } from './part-plan.ts';
 import type { Strategy } from './strategy.ts';
@@ -39,19 +40,21 @@ export async function copyInParts(
     options,
   };
   const open = await context.uploads.open(parts, plan);
-  const received: PartDigests[] = [];
+  const sent: SentParts = {
+    received: [],
+    whole: strategy.computeWhole.map((kind) => ({ kind, hasher: createHasher(kind) })),
+  };
+  // A digest of the whole that does not combine from parts needs the parts one after the other.
+  const gate = sent.whole.length > 0 ? new Gate(1) : context.partGate;
   try {
-    await forEachIndex(strategy.partCount, context.partGate, signal, async (index, partSignal) => {
-      if (open.receipts.has(index)) {
-        context.onBytes(source.key, partRange({ ...strategy, sizeBytes: source.sizeBytes }, index).lengthBytes);
-        return;
-      }
-      const part = await copyPart(context, source, open, strategy, index, partSignal);
+    await forEachIndex(strategy.partCount, gate, signal, async (index, partSignal) => {
+      const part = await copyPart(context, { source, open, strategy, sent }, index, partSignal);
+      if (part === null) return;
       open.receipts.set(index, part.receipt);
-      received.push(part.received);
+      sent.received.push(part.received);
       await context.uploads.saveReceipts(plan, open);
     });
-    return await finish(context, plan, open, { options, strategy, received }, signal);
+    return await finish(context, plan, open, { options, strategy, sent }, signal);
   } catch (error) {
     // Stopped by the person: the upload stays, journaled, and the next process continues it.
     if (!signal.aborted) await context.uploads.abort(parts, open, signal).catch(() => undefined);
@@ -59,14 +62,23 @@ export async function copyInParts(
   }
 }
 
+/** What is known of the parts that this process sent. */
+interface SentParts {
+  readonly received: PartDigests[];
+  /** Over the content in order; only where the strategy asks for it. */
+  readonly whole: readonly { readonly kind: DigestKind; readonly hasher: Hasher }[];
+}
+
 async function finish(
   context: CopyContext,
   plan: UploadPlan,
   open: OpenUpload,
-  how: { readonly options: WriteOptions; readonly strategy: PartsStrategy; readonly received: readonly PartDigests[] },
+  how: { readonly options: WriteOptions; readonly strategy: PartsStrategy; readonly sent: SentParts },
   signal: AbortSignal,
 ): Promise<Attempt> {
-  const { options, strategy, received } = how;
+  const { options, strategy, sent } = how;
+  const { received } = sent;
+  const whole = Object.fromEntries(sent.whole.map(({ kind, hasher }) => [kind, hasher.hex()]));
   const parts = context.target.facets.parts;
   if (parts === undefined) throw new DroverError('INTERNAL', 'The target lost its uploads in parts.');
   const receipts = [...open.receipts.values()].toSorted((a, b) => a.index - b.index);
@@ -84,7 +96,7 @@ async function finish(
   const proof = {
     source: plan.source,
     // Parts that an earlier process sent were not seen by this one: then the source's leg rests on the target's proof.
-    computed: received.length === strategy.partCount ? combineDigests(received) : {},
+    computed: { ...(received.length === strategy.partCount ? combineDigests(received) : {}), ...whole },
     computedComposite: composeMd5(received, strategy.partCount),
     sameParts: strategy.sameParts,
     countedBytes,
@@ -93,19 +105,25 @@ async function finish(
   return proved(context, proof, signal);
 }
 
-/** One part, tried by itself: each try reads the range anew. */
+interface PartOrder {
+  readonly source: Entry;
+  readonly open: OpenUpload;
+  readonly strategy: PartsStrategy;
+  readonly sent: SentParts;
+}
+
+/** One part, tried by itself: each try reads the range anew. `null` when it had arrived already. */
 async function copyPart(
   context: CopyContext,
-  source: Entry,
-  open: OpenUpload,
-  strategy: PartsStrategy,
+  order: PartOrder,
   index: number,
   signal: AbortSignal,
-): Promise<SentPart> {
+): Promise<SentPart | null> {
   const { clock, random } = context.world;
+  const work = order.open.receipts.has(index) ? skipPart : sendPart;
   const result = await retrying(
     () =>
-      sendPart(context, source, open, strategy, index, signal).catch((error: unknown) => {
+      work(context, order, index, signal).catch((error: unknown) => {
         // A changed source or a lost upload concerns the whole object: its parts must not be mixed.
         const { code } = toDroverError(error);
         if (code === 'CHANGED' || code === 'UPLOAD_LOST') return { whole: error };
@@ -113,8 +131,21 @@ async function copyPart(
       }),
     { clock, random, signal, attemptsMax: REQUEST_ATTEMPTS_MAX },
   );
-  if ('whole' in result) throw result.whole;
+  if (result !== null && 'whole' in result) throw result.whole;
   return result;
+}
+
+/** An earlier process sent it; it is read again only where the digest of the whole needs it. */
+async function skipPart(context: CopyContext, order: PartOrder, index: number, signal: AbortSignal): Promise<null> {
+  const { source, strategy, sent } = order;
+  const range = partRange({ ...strategy, sizeBytes: source.sizeBytes }, index);
+  if (sent.whole.length > 0) {
+    const reading = await context.source.read(source, range, signal);
+    const content = await collect(reading.body, range.lengthBytes, source.key);
+    for (const { hasher } of sent.whole) hasher.update(content);
+  }
+  context.onBytes(source.key, range.lengthBytes);
+  return null;
 }
 
 interface SentPart {
@@ -123,18 +154,13 @@ interface SentPart {
   readonly received: PartDigests;
 }
 
-async function sendPart(
-  context: CopyContext,
-  source: Entry,
-  open: OpenUpload,
-  strategy: PartsStrategy,
-  index: number,
-  signal: AbortSignal,
-): Promise<SentPart> {
+async function sendPart(context: CopyContext, order: PartOrder, index: number, signal: AbortSignal): Promise<SentPart> {
+  const { source, open, strategy, sent } = order;
   const { parts } = context.target.facets;
   if (parts === undefined) throw new DroverError('INTERNAL', 'The target lost its uploads in parts.');
   const range = partRange({ ...strategy, sizeBytes: source.sizeBytes }, index);
-  const release = await context.memory(SMALL_BYTES_MAX, signal);
+  const isBuffered = sent.whole.length > 0 || mustSendDigests(context, strategy);
+  const release = await context.memory(isBuffered ? range.lengthBytes : SMALL_BYTES_MAX, signal);
   let passedBytes = 0;
   try {
     const reading = await context.source.read(source, range, signal);
@@ -146,10 +172,12 @@ async function sendPart(
         context.onBytes(source.key, bytes);
       },
     });
-    const body = { sizeBytes: range.lengthBytes, content: flow.chunks };
-    const receipt = await parts.put(open.upload, index, body, {}, signal);
+    const content = isBuffered ? await collect(flow.chunks, range.lengthBytes, source.key) : flow.chunks;
+    const known = isBuffered ? flow.digests() : {};
+    const receipt = await parts.put(open.upload, index, { sizeBytes: range.lengthBytes, content }, known, signal);
     const digests = flow.digests();
     refuseOther(source, index, digests, receipt);
+    if (content instanceof Uint8Array) for (const { hasher } of sent.whole) hasher.update(content);
     return { receipt, received: { index, sizeBytes: range.lengthBytes, proved: digests } };
   } catch (error) {
     context.onBytes(source.key, -passedBytes);
@@ -157,6 +185,12 @@ async function sendPart(
   } finally {
     release();
   }
+}
+
+/** A store that returns no digest by itself proves a part only by refusing one that was sent along beforehand. */
+function mustSendDigests({ target }: CopyContext, { computePart }: PartsStrategy): boolean {
+  const hasMd5Etags = target.traits.compositeDigests?.includes('md5') ?? false;
+  return computePart.some((kind) => !target.facts.returned.includes(kind) && !(kind === 'md5' && hasMd5Etags));
 }
 
 function refuseOther(source: Entry, index: number, computed: Digests, receipt: PartReceipt): void {

@@ -73,6 +73,8 @@ async function perform(
 ): Promise<void> {
   const { policy, run, world } = context;
   await context.uploads.load();
+  const isContinued = options.continueRun !== null && !policy.dryRun && policy.mode !== 'check';
+  if (isContinued) await context.target.sweep?.({ keepUploads: true }, context.signal);
   meter.phase = 'copying';
   await workKeys(context, options.tuning.segmentsMax);
   meter.listingComplete = true;
@@ -86,6 +88,7 @@ async function perform(
   }
   meter.phase = 'settling';
   await context.uploads.sweep(context.target.facets.parts ?? null, context.signal);
+  if (isContinued) await context.target.sweep?.({ keepUploads: false }, context.signal);
   if (policy.mode !== 'check' && !policy.dryRun) {
     const index = await settleSnapshot(world.artifacts, run.runId, await world.store.segments(run.runId));
     keeper.manifestRoot = index.root;

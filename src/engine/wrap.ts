@@ -63,6 +63,7 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
   const attempt = tryer(world);
   const { facets } = inner;
   const observe = inner.observe?.bind(inner);
+  const sweep = inner.sweep?.bind(inner);
   return {
     ...lister(inner, attempt),
     traits: inner.traits,
@@ -88,6 +89,7 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
         ? attempt(options.signal, () => inner.write(key, body, options))
         : inner.write(key, body, options),
     ...(observe && { observe: (signal) => attempt(signal, () => observe(signal)) }),
+    ...(sweep && { sweep: (options, signal) => attempt(signal, () => sweep(options, signal)) }),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
 }

@@ -26,6 +26,7 @@ import { readEntry } from './reading.ts';
 import { removeEntry } from './removal.ts';
 import type { Root } from './root.ts';
 import { scanTree } from './scan.ts';
+import { sweepRoot } from './sweep.ts';
 import { writeEntry, type Writer } from './writing.ts';
 
 class LocalLister {
@@ -105,5 +106,9 @@ export class LocalTarget extends LocalLister implements Target {
 
   write(key: string, body: WriteBody, options: WriteOptions): Promise<Written> {
     return writeEntry(this.#writer, key, body, options);
+  }
+
+  sweep(options: { readonly keepUploads: boolean }, signal: AbortSignal): Promise<number> {
+    return sweepRoot(this.#writer.root, this.#writer.runId, { ...options, signal });
   }
 }

@@ -19,7 +19,11 @@ export interface SweepOptions {
  * files stay. `place.container` is an absolute path. A place that is not there has none.
  */
 export async function sweepLeftovers(place: Place, runId: string, options: SweepOptions): Promise<number> {
-  const root = await resolveRoot(place.container, place.prefix);
+  return sweepRoot(await resolveRoot(place.container, place.prefix), runId, options);
+}
+
+/** The same for a place that is open already. */
+export async function sweepRoot(root: Root, runId: string, options: SweepOptions): Promise<number> {
   let removedCount = 0;
   const waiting = [''];
   for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) {
