@@ -6,7 +6,7 @@ import { createHasher } from '../lib/hash.ts';
 export interface Flow {
   readonly chunks: AsyncIterable<Uint8Array>;
   readonly countedBytes: () => number;
-  /** Of everything that passed; to be asked after the end. */
+  /** Of everything that passed; to be asked after the end, as often as wanted. */
   readonly digests: () => Digests;
 }
 
@@ -19,6 +19,7 @@ export interface FlowOptions {
 export function flowOf(content: AsyncIterable<Uint8Array>, options: FlowOptions): Flow {
   const hashers = options.compute.map((kind) => ({ kind, hasher: createHasher(kind) }));
   let countedBytes = 0;
+  let digests: Digests | null = null;
   async function* pass(): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
       if (options.take !== null) await options.take(chunk.length);
@@ -31,7 +32,7 @@ export function flowOf(content: AsyncIterable<Uint8Array>, options: FlowOptions)
   return {
     chunks: pass(),
     countedBytes: () => countedBytes,
-    digests: () => Object.fromEntries(hashers.map(({ kind, hasher }) => [kind, hasher.hex()])),
+    digests: () => (digests ??= Object.fromEntries(hashers.map(({ kind, hasher }) => [kind, hasher.hex()]))),
   };
 }
 
