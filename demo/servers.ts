@@ -1,0 +1,123 @@
+/** The two servers of the demo: each a child that dies with this process, even if this one is killed. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { SampleOptions } from '../src/sim/sample.ts';
+import type { AzureAccess, S3Access } from './stores.ts';
+
+export interface Video {
+  readonly key: string;
+  readonly seed: number;
+  readonly sizeBytes: number;
+}
+
+export interface S3Setting {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sample: {
+    readonly bucket: string;
+    readonly emptyBucket: string;
+    readonly options: SampleOptions;
+    readonly videos: readonly Video[];
+  } | null;
+}
+
+export interface S3Server {
+  readonly access: S3Access;
+  /** Resolves when this many bytes of answers have left the server since it began. */
+  whenSent(bytes: number): Promise<void>;
+  readonly sentBytes: number;
+  stop(): void;
+}
+
+export interface AzuriteServer {
+  readonly access: AzureAccess;
+  stop(): void;
+}
+
+interface Message {
+  readonly origin?: string;
+  readonly sentBytes?: number;
+}
+
+/** The stand-in of this project. It proves nothing about Amazon S3. */
+export async function startS3(sample: S3Setting['sample']): Promise<S3Server> {
+  const setting: S3Setting = { accessKeyId: 'AKIADROVERDEMO', secretAccessKey: 'demo-secret-of-no-value', sample };
+  const child = start('s3-server.ts', [JSON.stringify(setting)], undefined);
+  let sentBytes = 0;
+  const waiting: { readonly bytes: number; readonly wake: () => void }[] = [];
+  const origin = await new Promise<string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`The S3 stand-in ended with code ${code}.`)));
+    child.on('message', (message: Message) => {
+      if (message.origin !== undefined) resolve(message.origin);
+      sentBytes = message.sentBytes ?? sentBytes;
+      for (const { bytes, wake } of waiting) if (sentBytes >= bytes) wake();
+    });
+  });
+  return {
+    access: { endpoint: origin, accessKeyId: setting.accessKeyId, secretAccessKey: setting.secretAccessKey },
+    whenSent: (bytes) => new Promise((resolve) => waiting.push({ bytes, wake: resolve })),
+    get sentBytes() {
+      return sentBytes;
+    },
+    stop: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** The emulator's account and key are Microsoft's well-known ones. */
+export async function startAzurite(folder: string): Promise<AzuriteServer> {
+  const port = await freePort();
+  const words = ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', folder];
+  const child = start(
+    'azurite-server.ts',
+    [...words, '--silent', '--disableTelemetry', '--skipApiVersionCheck'],
+    folder,
+  );
+  const endpoint = `http://127.0.0.1:${port}/devstoreaccount1`;
+  const ended = new Promise<never>((_resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`Azurite ended with code ${code}.`)));
+  });
+  ended.catch(() => undefined);
+  await Promise.race([answers(endpoint), ended]);
+  return {
+    access: {
+      endpoint,
+      accountName: 'devstoreaccount1',
+      accountKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+    },
+    stop: () => void child.kill('SIGKILL'),
+  };
+}
+
+function start(file: string, words: readonly string[], cwd: string | undefined): ChildProcess {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [...words], {
+    cwd,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0040', '--disable-warning=DEP0169'],
+  });
+  return child;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('There is no free port.');
+  return address.port;
+}
+
+async function answers(url: string): Promise<void> {
+  const endAtMs = Date.now() + 30_000;
+  for (;;) {
+    try {
+      await fetch(url);
+      return;
+    } catch (error) {
+      if (Date.now() > endAtMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
