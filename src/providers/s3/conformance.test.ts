@@ -12,7 +12,7 @@ import type { RgwServer } from '../../../test/servers.ts';
 import { headersOfProperties } from './headers.ts';
 import { parseConfig } from '../../contract/config.ts';
 import { s3 } from './provider.ts';
-import { RawStore, inTurns } from './raw-store.ts';
+import { RawStore, inTurns } from '../../../test/raw-s3.ts';
 
 const { rgw } = inject('servers');
 const bucket = `kit-${randomBytes(6).toString('hex')}`;

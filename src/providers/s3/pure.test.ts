@@ -12,7 +12,7 @@ import { restoreOfHeader } from './headers.ts';
 import { byKeyOldestFirst, decodeListedKey, keyBelow, parseListing, parseVersions } from './listing.ts';
 import { entryOf } from '../../model/entry.ts';
 import { renewalTime } from './credentials.ts';
-import { retriesOfTable } from './table.fixture.ts';
+import { retriesOfTable } from '../../../test/s3-error-table.ts';
 
 const trust = { isMd5: true };
 

@@ -8,7 +8,7 @@ import { NO_PROPERTIES } from '../../model/entry.ts';
 import type { Entry } from '../../model/entry.ts';
 import type { RgwServer } from '../../../test/servers.ts';
 import { s3 } from './provider.ts';
-import { RawStore } from './raw-store.ts';
+import { RawStore } from '../../../test/raw-s3.ts';
 
 const found = inject('servers').rgw;
 const { signal } = new AbortController();

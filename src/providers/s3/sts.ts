@@ -123,7 +123,7 @@ export function stsAddress(settings: Pick<S3Settings, 'endpoint' | 'stsEndpoint'
   return isAmazon ? `https://sts.${region}.${domainOf(partitionOf(region))}` : (settings.endpoint as string);
 }
 
-/** Thirty-two letters and digits, fit for a trust policy; unique, not secret. */
+/** Forty random hexadecimal digits, fit for a trust policy; unique, not secret. */
 export function generateExternalId(random: Random): string {
   return `drover-${Buffer.from(random.bytes(20)).toString('hex')}`;
 }

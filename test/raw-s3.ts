@@ -1,7 +1,7 @@
 /** A second, independent way to a bucket for tests: single requests over node:http, nothing of the provider. */
 import { request as httpRequest } from 'node:http';
-import { Signer, canonicalQuery, encodePath, sha256Hex } from '../../lib/sigv4.ts';
-import { keyToBytes } from '../../model/key.ts';
+import { Signer, canonicalQuery, encodePath, sha256Hex } from '../src/lib/sigv4.ts';
+import { keyToBytes } from '../src/model/key.ts';
 
 export interface RawAnswer {
   readonly status: number;
