@@ -1,7 +1,7 @@
 /** Server-side copies: the target fetches the bytes by itself. Falls back (returns `null`) where it cannot. */
 import type { CopyReference, PartReceipt } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
-import { toDroverError } from '../model/errors.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
 import { combineDigests } from './copy-parts.ts';
 import { proved, propertiesFor, withDigestsOf, writeOptions } from './copy-item.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-item.ts';
@@ -31,7 +31,8 @@ export async function copyByReference(
     if (entry.sizeBytes <= copier.copyBytesMax) {
       const written = await copier.copy(reference, order.targetKey, entry.sizeBytes, options);
       context.onBytes(entry.key, entry.sizeBytes);
-      return await proved(context, { source: entry, computed: {}, countedBytes: entry.sizeBytes, written }, signal);
+      const proof = { source: entry, computed: {}, countedBytes: entry.sizeBytes, written };
+      return await unchanged(context, await proved(context, proof, signal), signal);
     }
     return await copyPartsByReference(context, order, entry, options, signal);
   } catch (error) {
@@ -82,11 +83,25 @@ async function copyPartsByReference(
     await context.uploads.close(open);
     const countedBytes = receipts.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
     const all = { ...written, proved: { ...combineDigests(receipts), ...written.proved } };
-    return await proved(context, { source: entry, computed: {}, countedBytes, written: all }, signal);
+    const proof = { source: entry, computed: {}, countedBytes, written: all };
+    return await unchanged(context, await proved(context, proof, signal), signal);
   } catch (error) {
     if (!signal.aborted) await context.uploads.abort(parts, open, signal).catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * An address names a key, not a state of it. Unless a version was named or the source's own digest was proved, the
+ * source is looked at once more: bytes of another state must not pass as those of this one.
+ */
+async function unchanged(context: CopyContext, attempt: Attempt, signal: AbortSignal): Promise<Attempt> {
+  const { source } = attempt;
+  if (source.identity.versionId !== null || (attempt.class !== 'V0' && attempt.leg === null)) return attempt;
+  const now = await context.source.stat(source.key, signal);
+  if (now !== null && now.identity.etag === source.identity.etag && now.sizeBytes === source.sizeBytes) return attempt;
+  await context.target.facets.removal?.remove(attempt.target, signal).catch(() => undefined);
+  throw new DroverError('CHANGED', `${JSON.stringify(source.key)} changed while it was copied.`, { key: source.key });
 }
 
 /** Signed late, once per part: an address dies with the credentials that signed it. */

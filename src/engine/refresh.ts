@@ -54,16 +54,22 @@ async function targetTags(context: RunContext, target: Entry, properties: Proper
   return (await context.target.facets.tags?.read(target, context.signal)) ?? null;
 }
 
-function isSameProperties(a: Properties, b: Properties): boolean {
+/** What stores report for an object that was written without a content type. */
+const DEFAULT_TYPES = new Set(['application/octet-stream', 'binary/octet-stream']);
+
+function isSameProperties(wanted: Properties, found: Properties): boolean {
+  const { contentType } = found.headers;
+  const isDefaulted = wanted.headers.contentType === undefined && DEFAULT_TYPES.has(contentType ?? '');
+  const headers = isDefaulted ? { ...wanted.headers, contentType } : wanted.headers;
   return (
-    sameMap(a.headers, b.headers) &&
-    sameMap(a.metadata, b.metadata) &&
-    (a.tags === null || sameMap(a.tags, b.tags ?? {}))
+    sameMap(headers, found.headers) &&
+    sameMap(wanted.metadata, found.metadata) &&
+    (wanted.tags === null || sameMap(wanted.tags, found.tags ?? {}))
   );
 }
 
 function sameMap(a: object, b: object): boolean {
   const entriesOfA = Object.entries(a);
-  const valuesOfB = b as Record<string, unknown>;
+  const valuesOfB = b as Readonly<Record<string, unknown>>;
   return entriesOfA.length === Object.keys(b).length && entriesOfA.every(([name, value]) => valuesOfB[name] === value);
 }

@@ -1,6 +1,7 @@
 /** The ways beside the plain one: parallel listing, versions, archived objects, server-side copies, properties. */
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/system.ts';
+import { HONEST_FACTS } from '../../src/providers/memory/provider.ts';
 import { openBench, sumsAgree, TUNING } from './bench.ts';
 
 describe('parallel listing', () => {
@@ -123,4 +124,28 @@ describe('a target that is newer', () => {
       expect(bench.target.text('out', 'a')).toBe(targetNewer === 'skip' ? 'newer here' : 'from source');
     });
   }
+});
+
+describe('proof of large objects', () => {
+  const MIB = 1024 * 1024;
+  const content = Buffer.alloc(20 * MIB, 'proof');
+
+  test('at a store that returns no digests, only refuses wrong ones', async () => {
+    const facts = { ...HONEST_FACTS, returned: [] };
+    await using bench = await openBench({ listedDigests: [] }, { facts });
+    bench.source.put('in', 'large', content);
+    const result = await bench.run();
+    expect(result.error).toBeNull();
+    expect(result.run.counters.verification).toMatchObject({ V0: 0 });
+    expect(bench.target.uploads.size).toBe(0);
+  });
+
+  test('by a digest of the whole that cannot be put together from parts', async () => {
+    await using bench = await openBench({ listedDigests: ['sha256'] }, { provableDigests: ['sha256', 'crc64nvme'] });
+    bench.source.put('in', 'large', content);
+    const result = await bench.run();
+    expect(result.error).toBeNull();
+    expect(result.run.counters.items.copied).toBe(1);
+    expect(result.run.counters.verification.V0).toBe(0);
+  });
 });
