@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { RawStore } from '../../src/providers/s3/raw-store.ts';
+import { RawStore } from '../raw-s3.ts';
 import { openShell, type Ended, type Shell } from './process.ts';
 
 const { azurite, rgw } = inject('servers');
