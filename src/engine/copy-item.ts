@@ -146,7 +146,10 @@ async function strategyFor(context: CopyContext, entry: Entry, signal: AbortSign
 }
 
 async function copyFolder(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt> {
-  const options = writeOptions(order, NO_PROPERTIES, {}, context, signal);
+  // In an object store a folder is an empty object, and may carry what objects carry.
+  const { headers, metadata } = context.target.traits.carries;
+  const properties = headers || metadata ? await propertiesFor(context, order.entry, null, signal) : NO_PROPERTIES;
+  const options = writeOptions(order, properties, {}, context, signal);
   const written = await context.target.write(order.targetKey, { sizeBytes: 0, content: new Uint8Array(0) }, options);
   // A folder has no content: that it is there is all there is to prove, and the target's answer did.
   return { source: order.entry, target: written.entry, class: 'V3', leg: null, losses: written.losses };

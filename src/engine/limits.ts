@@ -22,7 +22,7 @@ export const SEGMENTS_AT_ONCE = 4;
 export const WINDOW_ITEMS_MAX = 4_000;
 
 /** A chunk is written when its lines reach this size, or at the latest after this time. */
-export const CHUNK_BYTES_MAX = MIB;
+export const CHUNK_BYTES_MAX = MIB / 2;
 export const COMMIT_EVERY_MS = 3_000;
 
 /** Pages of a segment before it may be split for an idle lane. */

@@ -14,9 +14,18 @@ export interface XmlElement {
   readonly children: readonly XmlElement[];
 }
 
-/** The root element. UNAVAILABLE when the text is cut off, malformed, or brings its own entities (DOCTYPE). */
-export function parseXml(text: string): XmlElement {
-  return new Scanner(text).document();
+/** Takes elements of one name as soon as they are closed; they are then not kept in the tree. */
+export interface ItemVisitor {
+  readonly name: string;
+  visit(element: XmlElement): void;
+}
+
+/**
+ * The root element. UNAVAILABLE when the text is cut off, malformed, or brings its own entities (DOCTYPE). With a
+ * visitor, the many items of a listing need not all be in memory at once; what it was given counts only if this returns.
+ */
+export function parseXml(text: string, visitor: ItemVisitor | null = null): XmlElement {
+  return new Scanner(text, visitor).document();
 }
 
 /** The first child of that name. */
@@ -79,8 +88,11 @@ class Scanner {
   private current: OpenElement | null = null;
   private root: OpenElement | null = null;
 
-  constructor(text: string) {
+  private readonly visitor: ItemVisitor | null;
+
+  constructor(text: string, visitor: ItemVisitor | null) {
     this.text = text;
+    this.visitor = visitor;
     this.at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
   }
 
@@ -142,7 +154,15 @@ class Scanner {
     const end = this.endOfClosingTag(from, tag);
     if (end < 0) throw this.malformed('it closes what is not open, or is cut off inside a closing tag');
     this.at = end + 1;
+    const closed = this.current;
     this.current = this.outer.pop() ?? null;
+    if (closed !== null && this.current !== null) this.handOver(closed, this.current);
+  }
+
+  private handOver(closed: OpenElement, parent: OpenElement): void {
+    if (closed.name !== this.visitor?.name) return;
+    parent.children.pop();
+    this.visitor.visit(closed);
   }
 
   /** Where its `>` stands; negative when this is not the closing tag of `tag`. */
@@ -164,6 +184,7 @@ class Scanner {
     else parent.children.push(element);
     if (this.text.charCodeAt(this.at) === 0x2f) {
       this.at += 2;
+      if (parent !== null) this.handOver(element, parent);
       return;
     }
     this.at += 1;

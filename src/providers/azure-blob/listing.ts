@@ -59,7 +59,12 @@ export async function listPage(client: BlobClient, query: ListQuery, signal: Abo
 }
 
 export function parsePage(text: string, withVersions: boolean): BlobPage {
-  const root = parseXml(text);
+  const blobs: ListedBlob[] = [];
+  const visit = (blob: XmlElement): void => {
+    const isShown = childText(blob, 'Deleted') !== 'true' && (childText(blob, 'Snapshot') ?? '') === '';
+    if (isShown) blobs.push(listedBlob(blob, withVersions));
+  };
+  const root = parseXml(text, { name: 'Blob', visit });
   const list = child(root, 'Blobs');
   if (root.name !== 'EnumerationResults' || list === null) {
     throw new DroverError('UNAVAILABLE', 'The service answered a listing with a document that is not one.');
@@ -69,9 +74,7 @@ export function parsePage(text: string, withVersions: boolean): BlobPage {
     throw new DroverError('LISTING_INCOMPLETE', 'The service answered a listing without saying whether it ends there.');
   }
   return {
-    blobs: children(list, 'Blob')
-      .filter((blob) => childText(blob, 'Deleted') !== 'true' && (childText(blob, 'Snapshot') ?? '') === '')
-      .map((blob) => listedBlob(blob, withVersions)),
+    blobs,
     prefixes: children(list, 'BlobPrefix').map(nameOf),
     nextMarker: marker === '' ? null : marker,
   };

@@ -2,7 +2,7 @@
 import { EMPTY_SHA256, Signer, UNSIGNED_PAYLOAD, canonicalQuery, sha256Hex } from '../../lib/sigv4.ts';
 import type { QueryValue } from '../../lib/sigv4.ts';
 import type { HttpResponse, RequestBody, Transport } from '../../lib/transport.ts';
-import { childText, parseXml } from '../../lib/xml.ts';
+import { childText, parseXml, type ItemVisitor } from '../../lib/xml.ts';
 import type { XmlElement } from '../../lib/xml.ts';
 import type { Log } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -120,10 +120,13 @@ export class S3Client {
   }
 
   /** The document that answers; an `<Error>` in it is thrown, whatever the status says. */
-  async document(request: S3Request): Promise<{ root: XmlElement; headers: Headers }> {
+  async document(
+    request: S3Request,
+    visitor: ItemVisitor | null = null,
+  ): Promise<{ root: XmlElement; headers: Headers }> {
     const response = await this.send(request);
     const bytes = await response.bytes(DOCUMENT_BYTES_MAX);
-    const root = parseXml(new TextDecoder().decode(bytes).trimStart());
+    const root = parseXml(new TextDecoder().decode(bytes).trimStart(), visitor);
     if (root.name === 'Error') throw this.#errorFor(request, failureOf(500, response.headers, root));
     return { root, headers: response.headers };
   }

@@ -1,7 +1,7 @@
 /** Listings: what the documents say, and walking through them in key order. */
 import type { Page, ScanRange } from '../../contract/provider.ts';
 import { child, childText, children } from '../../lib/xml.ts';
-import type { XmlElement } from '../../lib/xml.ts';
+import type { ItemVisitor, XmlElement } from '../../lib/xml.ts';
 import { DroverError } from '../../model/errors.ts';
 import { entryOf } from '../../model/entry.ts';
 import type { Entry } from '../../model/entry.ts';
@@ -50,37 +50,50 @@ export function decodeListedKey(text: string, isEncoded: boolean): string {
   return keyFromBytes(bytes.subarray(0, length));
 }
 
+/** Turns the items of a listing into entries while it is read. Their keys stay as written until `parseListing`. */
+export class ListedItems implements ItemVisitor {
+  readonly name = 'Contents';
+  readonly entries: Entry[] = [];
+  readonly #trust: EtagTrust;
+  readonly #nowMs: number;
+
+  constructor(trust: EtagTrust, nowMs: number) {
+    this.#trust = trust;
+    this.#nowMs = nowMs;
+  }
+
+  visit(element: XmlElement): void {
+    this.entries.push(entryOfElement(element, this.#trust, this.#nowMs));
+  }
+}
+
 /** ListObjectsV2. Keys become relative to `prefix`. A document without its own end is no page. */
-export function parseListing(root: XmlElement, prefix: string, trust: EtagTrust, nowMs: number): ListedPage {
+export function parseListing(root: XmlElement, prefix: string, items: ListedItems): ListedPage {
   const isTruncated = flagOf(root, 'IsTruncated');
   const token = childText(root, 'NextContinuationToken') || null;
   if (root.name !== 'ListBucketResult' || isTruncated === null || (isTruncated && token === null)) throw broken();
+  // Some stores say at the end how keys are written, so they are decoded only here, in place.
   const isEncoded = childText(root, 'EncodingType') === 'url';
-  const entries = children(root, 'Contents').map((element) => entryOfElement(element, prefix, isEncoded, trust, nowMs));
+  for (const entry of items.entries as { key: string; kind: Entry['kind']; sizeBytes: number }[]) {
+    entry.key = relativeKey(decodeListedKey(entry.key, isEncoded), prefix);
+    if (entry.sizeBytes === 0 && entry.key.endsWith('/')) entry.kind = 'folder';
+  }
   const prefixes = children(root, 'CommonPrefixes').map((element) =>
     relativeKey(decodeListedKey(childText(element, 'Prefix') ?? '', isEncoded), prefix),
   );
-  return { entries, prefixes, isTruncated, token };
+  return { entries: items.entries, prefixes, isTruncated, token };
 }
 
-function entryOfElement(
-  element: XmlElement,
-  prefix: string,
-  isEncoded: boolean,
-  trust: EtagTrust,
-  nowMs: number,
-): Entry {
-  const text = childText(element, 'Key');
+/** The key is still as the store wrote it. */
+function entryOfElement(element: XmlElement, trust: EtagTrust, nowMs: number): Entry {
+  const key = childText(element, 'Key');
   const sizeText = childText(element, 'Size');
-  if (text === null || sizeText === null || !/^\d+$/.test(sizeText)) throw broken();
-  const key = relativeKey(decodeListedKey(text, isEncoded), prefix);
-  const sizeBytes = Number(sizeText);
+  if (key === null || sizeText === null || !/^\d+$/.test(sizeText)) throw broken();
   const etag = plainEtag(childText(element, 'ETag'));
   const storageClass = childText(element, 'StorageClass') || 'STANDARD';
   return entryOf({
-    kind: key.endsWith('/') && sizeBytes === 0 ? 'folder' : 'object',
     key,
-    sizeBytes,
+    sizeBytes: Number(sizeText),
     modifiedAtMs: wholeSeconds(Date.parse(childText(element, 'LastModified') ?? '')),
     identity: { etag, versionId: childText(element, 'VersionId') },
     digests: digestsOfEtag(etag, !trust.isMd5),
@@ -117,7 +130,10 @@ export function parseVersions(root: XmlElement, prefix: string, trust: EtagTrust
   const entries: Entry[] = [];
   for (const element of root.children) {
     if (element.name === 'Version') {
-      entries.push(entryOfElement(element, prefix, isEncoded, trust, nowMs));
+      const listed = entryOfElement(element, trust, nowMs);
+      const key = relativeKey(decodeListedKey(listed.key, isEncoded), prefix);
+      const isFolder = listed.sizeBytes === 0 && key.endsWith('/');
+      entries.push({ ...listed, key, kind: isFolder ? 'folder' : 'object' });
     } else if (element.name === 'DeleteMarker') {
       entries.push(markerOfElement(element, prefix, isEncoded));
     }
@@ -250,7 +266,8 @@ export async function listOnce(
   trust: EtagTrust,
   signal: AbortSignal,
 ): Promise<ListedPage> {
-  const { root } = await client.document({
+  const items = new ListedItems(trust, client.time.now());
+  const request = {
     method: 'GET',
     bucket: place.bucket,
     key: null,
@@ -258,8 +275,9 @@ export async function listOnce(
     headers: { 'x-amz-optional-object-attributes': 'RestoreStatus' },
     operation: 'LIST',
     signal,
-  });
-  return parseListing(root, place.prefix, trust, client.time.now());
+  } as const;
+  const { root } = await client.document(request, items);
+  return parseListing(root, place.prefix, items);
 }
 
 /** Every version, oldest first inside a key. A key comes with all its versions in one page. */

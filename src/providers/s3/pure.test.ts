@@ -9,7 +9,7 @@ import { failureOf, retryAfterOf } from './failure.ts';
 import { s3Fields, settingsOf } from './fields.ts';
 import { availabilityOf, decodeMetadata, digestsOfHeaders, encodeMetadata, headersOfProperties } from './headers.ts';
 import { restoreOfHeader } from './headers.ts';
-import { byKeyOldestFirst, decodeListedKey, keyBelow, parseListing, parseVersions } from './listing.ts';
+import { byKeyOldestFirst, decodeListedKey, keyBelow, ListedItems, parseListing, parseVersions } from './listing.ts';
 import { entryOf } from '../../model/entry.ts';
 import { renewalTime } from './credentials.ts';
 import { retriesOfTable } from '../../../test/s3-error-table.ts';
@@ -104,35 +104,35 @@ describe('listings', () => {
     expect(keyBelow('a\ue000')).toBe('a\ud7ff\u{10ffff}\u{10ffff}');
   });
 
-  const listing = (inner: string) =>
-    parseXml(`<ListBucketResult><EncodingType>url</EncodingType>${inner}</ListBucketResult>`);
+  const read = (inner: string, prefix: string, isMd5: boolean, nowMs: number) => {
+    const items = new ListedItems({ isMd5 }, nowMs);
+    const text = `<ListBucketResult>${inner}<EncodingType>url</EncodingType></ListBucketResult>`;
+    return parseListing(parseXml(text, items), prefix, items);
+  };
 
   test('without its own end it is an error, never an end', () => {
-    expect(() => parseListing(listing('<Contents/>'), '', trust, 0)).toThrow(
-      expect.objectContaining({ code: 'UNAVAILABLE' }),
-    );
-    expect(() => parseListing(listing('<IsTruncated>true</IsTruncated>'), '', trust, 0)).toThrow();
+    expect(() => read('', '', true, 0)).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }));
+    expect(() => read('<Contents/><IsTruncated>false</IsTruncated>', '', true, 0)).toThrow();
+    expect(() => read('<IsTruncated>true</IsTruncated>', '', true, 0)).toThrow();
   });
 
   test('entries', () => {
     const content = (key: string, more: string) =>
       `<Contents><Key>${key}</Key><LastModified>2024-05-06T07:08:09.500Z</LastModified>${more}</Contents>`;
-    const page = parseListing(
-      listing(
-        '<IsTruncated>false</IsTruncated>' +
-          content('p/a%2Fb+c', '<ETag>&quot;5d41402abc4b2a76b9719d911017c592&quot;</ETag><Size>5</Size>') +
-          content('p/dir/', '<ETag>"d41d8cd98f00b204e9800998ecf8427e"</ETag><Size>0</Size>') +
-          content(
-            'p/g',
-            '<ETag>"0847caa7de0c25bb912adf12463d2100-3"</ETag><Size>9</Size><StorageClass>GLACIER</StorageClass>',
-          ) +
-          content(
-            'p/h',
-            '<Size>9</Size><StorageClass>DEEP_ARCHIVE</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress><RestoreExpiryDate>2024-06-01T00:00:00Z</RestoreExpiryDate></RestoreStatus>',
-          ),
-      ),
+    const page = read(
+      '<IsTruncated>false</IsTruncated>' +
+        content('p/a%2Fb+c', '<ETag>&quot;5d41402abc4b2a76b9719d911017c592&quot;</ETag><Size>5</Size>') +
+        content('p/dir/', '<ETag>"d41d8cd98f00b204e9800998ecf8427e"</ETag><Size>0</Size>') +
+        content(
+          'p/g',
+          '<ETag>"0847caa7de0c25bb912adf12463d2100-3"</ETag><Size>9</Size><StorageClass>GLACIER</StorageClass>',
+        ) +
+        content(
+          'p/h',
+          '<Size>9</Size><StorageClass>DEEP_ARCHIVE</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress><RestoreExpiryDate>2024-06-01T00:00:00Z</RestoreExpiryDate></RestoreStatus>',
+        ),
       'p/',
-      trust,
+      true,
       Date.UTC(2024, 4, 7),
     );
     expect(page.entries).toMatchObject([
@@ -150,10 +150,9 @@ describe('listings', () => {
   });
 
   test('after objects with other ETags were seen, ETags are no digests', () => {
-    const root = listing(
-      '<IsTruncated>false</IsTruncated><Contents><Key>a</Key><ETag>"5d41402abc4b2a76b9719d911017c592"</ETag><Size>5</Size></Contents>',
-    );
-    expect(parseListing(root, '', { isMd5: false }, 0).entries[0]?.digests).toEqual({});
+    const inner =
+      '<IsTruncated>false</IsTruncated><Contents><Key>a</Key><ETag>"5d41402abc4b2a76b9719d911017c592"</ETag><Size>5</Size></Contents>';
+    expect(read(inner, '', false, 0).entries[0]?.digests).toEqual({});
   });
 
   test('versions come oldest first, a key whole, delete markers as opaque things', () => {
