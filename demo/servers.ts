@@ -27,17 +27,30 @@ export interface S3Server {
   /** Resolves when this many bytes of answers have left the server since it began. */
   whenSent(bytes: number): Promise<void>;
   readonly sentBytes: number;
-  stop(): void;
 }
 
 export interface AzuriteServer {
   readonly access: AzureAccess;
-  stop(): void;
 }
 
 interface Message {
   readonly origin?: string;
   readonly sentBytes?: number;
+}
+
+const children = new Set<ChildProcess>();
+let isStopped = false;
+
+/** Ends every server, for good; resolves when they are gone. */
+export async function stopServers(): Promise<void> {
+  isStopped = true;
+  await Promise.all(
+    [...children].map((child) => {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      return gone;
+    }),
+  );
 }
 
 /** The stand-in of this project. It proves nothing about Amazon S3. */
@@ -61,7 +74,6 @@ export async function startS3(sample: S3Setting['sample']): Promise<S3Server> {
     get sentBytes() {
       return sentBytes;
     },
-    stop: () => void child.kill('SIGKILL'),
   };
 }
 
@@ -87,16 +99,18 @@ export async function startAzurite(folder: string): Promise<AzuriteServer> {
       accountName: 'devstoreaccount1',
       accountKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
     },
-    stop: () => void child.kill('SIGKILL'),
   };
 }
 
 function start(file: string, words: readonly string[], cwd: string | undefined): ChildProcess {
+  if (isStopped) throw new Error('The servers were stopped.');
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [...words], {
     cwd,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0040', '--disable-warning=DEP0169'],
   });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
   return child;
 }
 

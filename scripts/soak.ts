@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startAzurite, startS3 } from '../demo/servers.ts';
+import { startAzurite, startS3, stopServers } from '../demo/servers.ts';
 import { AzureStore, S3Store, type AzureAccess, type S3Access } from '../demo/stores.ts';
 import { seededRandom } from '../src/sim/world.ts';
 import { soakEnvironment } from '../test/soak/environment.ts';
@@ -55,8 +55,7 @@ const shares = await soak({
   environment: soakEnvironment(access, azurite.access, folder),
   say,
 });
-s3?.stop();
-azurite.stop();
+await stopServers();
 process.exitCode = report(shares);
 
 function targetsOf(s3Access: S3Access, azureAccess: AzureAccess): SoakTarget[] {
