@@ -29,6 +29,9 @@ export interface Share {
   readonly violations: string[];
 }
 
+/** A command that fails at once is never there to be killed. */
+const VIOLATIONS_MAX = 20;
+
 type Mode = 'copy' | 'sync';
 
 export async function soak(plan: SoakPlan): Promise<readonly Share[]> {
@@ -76,6 +79,8 @@ class Soaking {
       this.#plan.say(`${this.#target.name}: ${mode} takes ${Math.round(measuredMs)} ms when left alone`);
     }
     for (let mode: Mode = 'copy'; this.#share.kills < kills; mode = mode === 'copy' ? 'sync' : 'copy') {
+      if (this.#share.violations.length > VIOLATIONS_MAX)
+        return this.#plan.say('    Enough is known; the rest is left out.');
       await this.#series(mode, tookMs[mode], kills);
     }
   }
