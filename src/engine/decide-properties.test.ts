@@ -83,10 +83,13 @@ describe('decide, in every situation', () => {
     });
   });
 
-  it('never calls other sizes or other digests the same, unless the provider rewrote the content', () => {
+  it('never calls other sizes or other digests the same, unless the provider rewrote the content or it was proved', () => {
     check(({ source, target, previous }, { kind }) => {
       if (kind !== 'same' || previous?.verification === 'VM') return;
       expect(source?.sizeBytes).toBe(target?.sizeBytes);
+      const isProved =
+        previous?.source.etag === source?.identity.etag && previous?.target.etag === target?.identity.etag;
+      if (isProved) return;
       const [x, y] = [source?.digests.md5, target?.digests.md5];
       if (x !== undefined && y !== undefined) expect(x).toBe(y);
     });

@@ -198,6 +198,20 @@ describe('decide', () => {
       same('snapshot'),
     ],
     [
+      'as in the snapshot and proved then, though what the listings call digests differs',
+      { source: object({ digests: MD5_A }), target: targetObject({ digests: MD5_B }), previous: row() },
+      same('snapshot'),
+    ],
+    [
+      'proved, but known by size and time only, and the digests differ',
+      {
+        source: object({ identity: identity(null), digests: MD5_A }),
+        target: targetObject({ identity: identity(null), digests: MD5_B }),
+        previous: row(),
+      },
+      { kind: 'copy', reason: 'changed', expect: { kind: 'any' } },
+    ],
+    [
       'as in the snapshot, but the digests differ',
       {
         source: object({ digests: MD5_A }),

@@ -109,7 +109,8 @@ type Finding =
 
 /**
  * Evidence in the order of its strength. A digest known to differ beats everything except the snapshot of content that
- * the provider itself rewrites (VM), whose digests differ by nature.
+ * the provider itself rewrites (VM), whose digests differ by nature, and of content that was proved to be the same in
+ * exactly these two states: what a listing calls a digest need not be one (ETags of S3 under a key of KMS look like MD5).
  */
 function compareContent(source: Entry, target: Entry, situation: Situation): Finding {
   const { previous } = situation;
@@ -117,6 +118,7 @@ function compareContent(source: Entry, target: Entry, situation: Situation): Fin
   const isInSnapshot =
     previous !== null && isSameState(previous.source, source) && isSameState(previous.target, target);
   if (isInSnapshot && isKnownRewritten) return { isSame: true, evidence: 'snapshot' };
+  if (isInSnapshot && isProvedBefore(previous, source, target)) return { isSame: true, evidence: 'snapshot' };
 
   if (source.sizeBytes !== target.sizeBytes) {
     return differs(`The source has ${source.sizeBytes} bytes, the target has ${target.sizeBytes}.`);
@@ -150,6 +152,13 @@ function compareTimes(source: Entry, target: Entry, situation: Situation): Findi
   // No tolerance: a change within it would go unnoticed for ever, while copying once too often costs only time.
   if (target.modifiedAtMs >= source.modifiedAtMs) return { isSame: true, evidence: 'size' };
   return differs('The sizes are equal, but the source was written to after the target.');
+}
+
+/** The copy was proved by more than its size, and both states are known by their own tokens, not by size and time. */
+function isProvedBefore(previous: SnapshotRow, source: Entry, target: Entry): boolean {
+  const isPinned = (mark: StateMark, { identity }: Entry): boolean =>
+    (mark.etag !== null && identity.etag !== null) || (mark.versionId !== null && identity.versionId !== null);
+  return previous.verification !== 'V0' && isPinned(previous.source, source) && isPinned(previous.target, target);
 }
 
 /** The entry is in the state that the mark describes: by ETag where both have one, else by size and time. */

@@ -16,7 +16,7 @@ export const PARTS_IN_FLIGHT = 8;
 export const BYTES_IN_FLIGHT_MAX = 64 * MIB;
 
 /** Segments worked on at once; each holds at most two pages of either side (about 4 × 1,000 × 500 bytes = 2 MB). */
-export const SEGMENTS_AT_ONCE = 4;
+export const SEGMENTS_AT_ONCE = 3;
 
 /** Items of one segment between the oldest unsettled one and the newest planned one. */
 export const WINDOW_ITEMS_MAX = 4_000;
