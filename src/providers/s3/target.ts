@@ -31,6 +31,8 @@ export const targetTraits: TargetTraits = {
   names: { ...ALL_NAMES, keyBytesMax: KEY_BYTES_MAX, invalidUtf8: false, forbidden: [{ from: 0, to: 0 }] },
   writeBytesMax: WRITE_BYTES_MAX,
   provableDigests: ['sha256', 'crc64nvme', 'crc32c', 'crc32', 'sha1', 'md5'],
+  // The ETag of an upload in parts: equal parts give an equal one, so a copy in the source's parts needs no hashing.
+  compositeDigests: ['md5'],
   metadataBytesMax: METADATA_BYTES_MAX,
   tagsMax: TAGS_MAX,
 };
