@@ -12,7 +12,8 @@ const MARGIN = 18;
 
 const lines = [''];
 let at = 0;
-const CONTROL = /\x1b\[(\??\d*)([A-Za-z])|\x1b[78]|[\r\n\x07]/g;
+const ESCAPE = String.fromCharCode(27);
+const CONTROL = new RegExp(`${ESCAPE}\\[(\\??\\d*)([A-Za-z])|${ESCAPE}[78]|[\\r\\n]`, 'g');
 let from = 0;
 const put = (text) => {
   const line = lines.at(-1).padEnd(at);
