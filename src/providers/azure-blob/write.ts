@@ -249,7 +249,9 @@ export class Writer {
     );
     if (!isSame) return null;
     this.#lost.delete(key);
-    return { entry, proved: { md5 }, composite: null, losses: made.losses };
+    // The MD5 that the service computed is that of our bytes, so every other digest of them is the blob's too.
+    const proved = { md5, crc64nvme: digestOf('crc64nvme', content) };
+    return { entry, proved, composite: null, losses: made.losses };
   }
 
   #rememberLost(key: string, thrown: unknown): void {

@@ -7,7 +7,14 @@ import { DroverError } from '../../model/errors.ts';
 import { DIGEST_KINDS } from '../../model/digest.ts';
 import type { DigestKind, Digests } from '../../model/digest.ts';
 import { conditionHeaders } from './conditions.ts';
-import { compositeOfEtag, headersOfProperties, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
+import {
+  compositeOfEtag,
+  digestsOfHeaders,
+  headersOfProperties,
+  hexOfChecksum,
+  isEncryptedApart,
+  plainEtag,
+} from './headers.ts';
 import type { Headers } from './headers.ts';
 import { changed } from './objects.ts';
 import { replaceTags } from './tags.ts';
@@ -164,7 +171,8 @@ async function finished(
     etag = plainEtag(head.headers['etag']);
     known = head.headers;
   }
-  const proved = root === null ? {} : digestsOfDocument(root);
+  // After a lost answer there is only the object itself to ask; its checksums prove as much as that answer would have.
+  const proved = root === null ? provedByObject(state, headers) : digestsOfDocument(root);
   for (const [kind, value] of Object.entries(proved) as [DigestKind, string][]) {
     const sent = options.digests[kind];
     if (sent !== undefined && sent !== value) {
@@ -182,6 +190,12 @@ async function finished(
   const told = { ...known, ...(version === undefined ? {} : { 'x-amz-version-id': version }), etag: etag ?? '' };
   const entry = writtenEntry(upload.key, sizeBytes, told, proved);
   return { entry, proved, composite: compositeOfEtag(etag), losses };
+}
+
+/** Checksums that a HEAD of the finished object gives; a store that takes any value may also repeat any value. */
+function provedByObject({ facts }: TargetState, headers: Headers): Digests {
+  const told = Object.entries(digestsOfHeaders(headers, true)) as [DigestKind, string][];
+  return Object.fromEntries(told.filter(([kind]) => facts.checksums[kind] !== 'ignored'));
 }
 
 /** Digests of the whole object in the answers to complete and copy; those over parts are left out. */
