@@ -15,9 +15,9 @@ describe('a source that changes between two parts (case 1)', () => {
   test('is copied whole in its new state, and the parts of the old one are gone', async () => {
     await using bench = await openBench(WITHOUT_DIGESTS, {}, hastyClock());
     bench.source.put('in', 'moving', Buffer.alloc(20 * MIB, 'a'), NO_DIGESTS);
-    let parts = 0;
-    bench.target.hooks.after = (operation) => {
-      if (operation === 'PART' && ++parts === 1)
+    let gets = 0;
+    bench.source.hooks.before = (operation) => {
+      if (operation === 'GET' && ++gets === 2)
         bench.source.put('in', 'moving', Buffer.alloc(24 * MIB, 'b'), NO_DIGESTS);
     };
     const result = await bench.run();
@@ -34,7 +34,7 @@ describe('a source that changes between two parts (case 1)', () => {
     bench.source.put('in', 'restless', Buffer.alloc(20 * MIB, 'a'), NO_DIGESTS);
     let number = 0;
     bench.source.hooks.before = (operation) => {
-      if (operation === 'GET') bench.source.put('in', 'restless', Buffer.alloc(20 * MIB, String(number++), NO_DIGESTS));
+      if (operation === 'GET') bench.source.put('in', 'restless', Buffer.alloc(20 * MIB, String(number++)), NO_DIGESTS);
     };
     const result = await bench.run();
     expect(result.run.counters.items).toMatchObject({ copied: 0, failed: 1 });

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../../src/contract/config.ts';
 import type { Account, Context, Place, Provider, Source, Target } from '../../src/contract/provider.ts';
-import type { EndDefinition, RunOptions, RunResult, RunWorld } from '../../src/engine/definition.ts';
+import type { EndDefinition } from '../../src/engine/definition.ts';
+import type { RunOptions, RunResult, RunWorld } from '../../src/engine/world.ts';
 import { readItems } from '../../src/engine/item-log.ts';
 import { runTransfer } from '../../src/engine/run.ts';
 import { defineTransfer } from '../../src/engine/transfer.ts';
@@ -55,7 +56,7 @@ export function hastyClock(startMs = Date.UTC(2026, 5, 1)): HastyClock {
       nowMs += ms;
     },
     sleep: async (delayMs, signal) => {
-      nowMs += delayMs;
+      nowMs += Math.ceil(delayMs);
       sleptMs += delayMs;
       await systemClock.sleep(0, signal);
     },
@@ -88,6 +89,8 @@ export interface CloudsOptions {
   readonly azure?: Partial<AzureOptions>;
   /** How far the clock of the services is ahead of ours. */
   readonly serviceAheadMs?: number;
+  /** Called when both ends are open and the run begins. */
+  readonly onBegin?: () => void;
   /** Changes what a service answers to the source's side. */
   readonly answer?: (request: SimRequest, response: SimResponse) => SimResponse;
 }
@@ -170,6 +173,7 @@ export async function openClouds(options: CloudsOptions): Promise<Clouds> {
         policy: { ...POLICY, ...policy },
         concessions: [],
       });
+      options.onBegin?.();
       return runTransfer(definition, { source, target }, world, {
         runId,
         tuning: TUNING,
