@@ -11,7 +11,7 @@ import {
 } from '../model/outcome.ts';
 import type { SnapshotRow, StateMark } from '../model/snapshot.ts';
 import { NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
-import type { Copied } from './copy-item.ts';
+import type { Copied } from './copy-context.ts';
 
 /** What a record adds to the sums. */
 export function countersOf(record: ItemRecord): Counters {

@@ -2,7 +2,7 @@
 import type { NameRules } from '../model/names.ts';
 import type { Entry } from '../model/entry.ts';
 import { Tally, type Counters } from '../model/outcome.ts';
-import type { CopyContext } from './copy-item.ts';
+import type { CopyContext } from './copy-context.ts';
 import type { Gate } from './lanes.ts';
 import type { RunRecord } from './ports.ts';
 import type { SnapshotIndex } from './snapshot.ts';

@@ -1,18 +1,16 @@
 /** Large objects in parts: each part is read from the pinned source and streamed to the target, several at once. */
-import { createHash } from 'node:crypto';
 import type { PartReceipt, WriteOptions } from '../contract/provider.ts';
-import { crc32cCombine, crc32Combine } from '../lib/crc32-combine.ts';
-import { crc64Combine } from '../lib/crc64.ts';
 import { createHasher, type Hasher } from '../lib/hash.ts';
 import { retrying } from '../lib/retry.ts';
-import type { CompositeDigest, Digests, DigestKind } from '../model/digest.ts';
+import type { Digests, DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { proved, propertiesFor, takeOf, withDigestsOf, writeOptions } from './copy-item.ts';
-import type { Attempt, CopyContext, CopyOrder } from './copy-item.ts';
+import { proved, propertiesFor, takeOf, withDigestsOf, writeOptions } from './copy-context.ts';
+import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
 import { collect, flowOf } from './flow.ts';
 import { forEachIndex, Gate } from './lanes.ts';
 import { REQUEST_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
+import { combineDigests, composeMd5, type PartDigests } from './part-digests.ts';
 import { partRange } from './part-plan.ts';
 import type { Strategy } from './strategy.ts';
 import type { OpenUpload, UploadPlan } from './uploads.ts';
@@ -41,7 +39,6 @@ export async function copyInParts(
   };
   const open = await context.uploads.open(parts, plan);
   const sent: SentParts = {
-    received: [],
     whole: strategy.computeWhole.map((kind) => ({ kind, hasher: createHasher(kind) })),
   };
   // A digest of the whole that does not combine from parts needs the parts one after the other.
@@ -51,20 +48,21 @@ export async function copyInParts(
       const part = await copyPart(context, { source, open, strategy, sent }, index, partSignal);
       if (part === null) return;
       open.receipts.set(index, part.receipt);
-      sent.received.push(part.received);
+      open.received.set(index, part.received);
       await context.uploads.saveReceipts(plan, open);
     });
     return await finish(context, plan, open, { options, strategy, sent }, signal);
   } catch (error) {
     // Stopped by the person: the upload stays, journaled, and the next process continues it.
-    if (!signal.aborted) await context.uploads.abort(parts, open, signal).catch(() => undefined);
+    await (signal.aborted ? context.uploads.keep(plan, open) : context.uploads.abort(parts, open, signal)).catch(
+      () => undefined,
+    );
     throw error;
   }
 }
 
 /** What is known of the parts that this process sent. */
 interface SentParts {
-  readonly received: PartDigests[];
   /** Over the content in order; only where the strategy asks for it. */
   readonly whole: readonly { readonly kind: DigestKind; readonly hasher: Hasher }[];
 }
@@ -77,7 +75,7 @@ async function finish(
   signal: AbortSignal,
 ): Promise<Attempt> {
   const { options, strategy, sent } = how;
-  const { received } = sent;
+  const received = [...open.received.values()];
   const whole = Object.fromEntries(sent.whole.map(({ kind, hasher }) => [kind, hasher.hex()]));
   const parts = context.target.facets.parts;
   if (parts === undefined) throw new DroverError('INTERNAL', 'The target lost its uploads in parts.');
@@ -95,7 +93,6 @@ async function finish(
   const combined = combineDigests(receipts);
   const proof = {
     source: plan.source,
-    // Parts that an earlier process sent were not seen by this one: then the source's leg rests on the target's proof.
     computed: { ...(received.length === strategy.partCount ? combineDigests(received) : {}), ...whole },
     computedComposite: composeMd5(received, strategy.partCount),
     sameParts: strategy.sameParts,
@@ -204,43 +201,6 @@ function refuseOther(source: Entry, index: number, computed: Digests, receipt: P
       );
     }
   }
-}
-
-type PartDigests = Pick<PartReceipt, 'index' | 'sizeBytes' | 'proved'>;
-
-/** Digests of the whole from digests of all its parts, for the kinds that can be combined. */
-export function combineDigests(given: readonly PartDigests[]): Digests {
-  const receipts = given.toSorted((a, b) => a.index - b.index);
-  const combined: { -readonly [K in keyof Digests]: Digests[K] } = {};
-  for (const [kind, combine] of COMBINERS) {
-    let value: string | null = null;
-    for (const receipt of receipts) {
-      const part: string | undefined = receipt.proved[kind];
-      if (part === undefined) {
-        value = null;
-        break;
-      }
-      value = receipt.index === 0 ? part : combine(value as string, part, receipt.sizeBytes);
-    }
-    if (value !== null) combined[kind] = value;
-  }
-  return combined;
-}
-
-const COMBINERS: readonly (readonly [DigestKind, (a: string, b: string, bLengthBytes: number) => string])[] = [
-  ['crc64nvme', crc64Combine],
-  ['crc32c', crc32cCombine],
-  ['crc32', crc32Combine],
-];
-
-/** The digest over the digests of all parts, as S3 makes its ETag of an upload in parts. */
-function composeMd5(received: readonly PartDigests[], partCount: number): CompositeDigest | null {
-  const hash = createHash('md5');
-  for (const part of received.toSorted((a, b) => a.index - b.index)) {
-    if (part.proved.md5 === undefined) return null;
-    hash.update(part.proved.md5, 'hex');
-  }
-  return received.length === partCount ? { kind: 'md5', value: hash.digest('hex'), partCount } : null;
 }
 
 /** Only what the parts will be checked against: the source's own digests of the whole. */

@@ -2,11 +2,11 @@
 import type { CopyReference, PartReceipt } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { combineDigests } from './copy-parts.ts';
-import { proved, propertiesFor, withDigestsOf, writeOptions } from './copy-item.ts';
-import type { Attempt, CopyContext, CopyOrder } from './copy-item.ts';
+import { proved, propertiesFor, withDigestsOf, writeOptions } from './copy-context.ts';
+import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
 import { forEachIndex } from './lanes.ts';
 import { MIB, REFERENCE_LIFETIME_MS } from './limits.ts';
+import { combineDigests } from './part-digests.ts';
 import { partRange, planParts } from './part-plan.ts';
 
 /** Parts the stores copy between themselves: no byte passes this machine, so they may be large. */
@@ -86,7 +86,9 @@ async function copyPartsByReference(
     const proof = { source: entry, computed: {}, countedBytes, written: all };
     return await unchanged(context, await proved(context, proof, signal), signal);
   } catch (error) {
-    if (!signal.aborted) await context.uploads.abort(parts, open, signal).catch(() => undefined);
+    await (signal.aborted ? context.uploads.keep(plan, open) : context.uploads.abort(parts, open, signal)).catch(
+      () => undefined,
+    );
     throw error;
   }
 }

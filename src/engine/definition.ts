@@ -1,10 +1,7 @@
 /** What a transfer is, what may be tuned about a run, and what it reports while it goes on. */
-import type { Place, Source, Target } from '../contract/provider.ts';
-import type { Clock, Log, Random } from '../lib/world.ts';
+import type { Place } from '../contract/provider.ts';
 import type { Counters } from '../model/outcome.ts';
-import type { Failure } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
-import type { ArtifactStore, RequestCounts, RunRecord, RunStore } from './ports.ts';
 
 /** One side of a transfer, as it was named: enough to open it again and to show it. */
 export interface EndDefinition {
@@ -95,41 +92,4 @@ export interface Progress {
   readonly limitedBy: 'source' | 'target' | 'bandwidth' | 'cpu' | 'listing' | 'none';
   /** Items being moved right now, longest first, at most eight. */
   readonly current: readonly { readonly key: string; readonly sizeBytes: number; readonly doneBytes: number }[];
-}
-
-export interface Ends {
-  readonly source: Source;
-  readonly target: Target;
-}
-
-/** Everything a run touches beside its two ends. */
-export interface RunWorld {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly store: RunStore;
-  readonly artifacts: ArtifactStore;
-  /** Name of this worker in leases. */
-  readonly worker: string;
-  /** Live counts of requests per operation class; the wrapper around the transports keeps them. */
-  readonly requests: () => RequestCounts;
-}
-
-export interface RunOptions {
-  /** Of the run to continue, or for the new one. The target was opened with the same one, to find its own uploads. */
-  readonly runId: string;
-  readonly tuning: Tuning;
-  /** Stops as soon as possible; the run can be continued. */
-  readonly signal: AbortSignal;
-  /** Called at most four times a second and at each change of phase. */
-  readonly onProgress: ((progress: Progress) => void) | null;
-  /** A run to continue; `null` starts a new one. */
-  readonly continueRun: RunRecord | null;
-}
-
-/** How a call of `runTransfer` ended. `interrupted`: the signal fired; the run can be continued. */
-export interface RunResult {
-  readonly run: RunRecord;
-  readonly interrupted: boolean;
-  readonly error: Failure | null;
 }

@@ -1,7 +1,7 @@
 /** The item log of a run: one record per item, read from the chunks that commits named. */
 import type { ItemRecord } from '../model/outcome.ts';
 import { chunksOfKind } from './chunks.ts';
-import type { RunWorld } from './definition.ts';
+import type { RunWorld } from './world.ts';
 import { readChunks } from './lines.ts';
 import type { RunRecord } from './ports.ts';
 import { inKeyOrder } from './snapshot.ts';

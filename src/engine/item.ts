@@ -15,7 +15,8 @@ import {
 } from './account.ts';
 import { NOTHING_SETTLED, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
-import { copyItem, type CopyOrder } from './copy-item.ts';
+import type { CopyOrder } from './copy-context.ts';
+import { copyItem } from './copy-item.ts';
 import { decide, type Action } from './decide.ts';
 import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';

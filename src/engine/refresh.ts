@@ -5,7 +5,7 @@ import type { SnapshotRow } from '../model/snapshot.ts';
 import { recordOf, settle } from './account.ts';
 import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
-import { propertiesFor } from './copy-item.ts';
+import { propertiesFor } from './copy-context.ts';
 import { cancelled } from './lanes.ts';
 
 export interface RefreshOrder {

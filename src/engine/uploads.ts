@@ -9,6 +9,7 @@ import type { Entry } from '../model/entry.ts';
 import type { Json } from '../model/json.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { RECEIPTS_EVERY_MS } from './limits.ts';
+import type { PartDigests } from './part-digests.ts';
 import type { Intent, RunStore } from './ports.ts';
 
 /** What an intent says about an upload that was begun. */
@@ -17,6 +18,7 @@ interface UploadRecord {
   readonly partBytes: number;
   readonly source: string;
   readonly receipts: readonly PartReceipt[];
+  readonly received: readonly PartDigests[];
 }
 
 export interface UploadPlan {
@@ -32,6 +34,8 @@ export interface OpenUpload {
   readonly upload: Upload;
   /** Parts that arrived and were proved, by index. */
   readonly receipts: Map<number, PartReceipt>;
+  /** Digests of the same parts as they came from the source: an earlier process's work proves as much as this one's. */
+  readonly received: Map<number, PartDigests>;
 }
 
 export class UploadBook {
@@ -72,7 +76,12 @@ export class UploadBook {
     const savedAtMs = this.#savedAtMs.get(open.intentId) ?? 0;
     if (nowMs - savedAtMs < RECEIPTS_EVERY_MS) return;
     this.#savedAtMs.set(open.intentId, nowMs);
-    await this.#save(plan, open.intentId, open.upload, [...open.receipts.values()]);
+    await this.#save(plan, open.intentId, open);
+  }
+
+  /** Remembers what arrived, now: this process stops and another one goes on. */
+  async keep(plan: UploadPlan, open: OpenUpload): Promise<void> {
+    await this.#save(plan, open.intentId, open);
   }
 
   /** The object is complete: nothing of it is open any more. */
@@ -108,7 +117,10 @@ export class UploadBook {
       for (const receipt of record.receipts) {
         if (arrived.get(receipt.index)?.sizeBytes === receipt.sizeBytes) receipts.set(receipt.index, receipt);
       }
-      return { intentId: intent.intentId, upload: record.upload, receipts };
+      const received = new Map(
+        record.received.filter(({ index }) => receipts.has(index)).map((one) => [one.index, one]),
+      );
+      return { intentId: intent.intentId, upload: record.upload, receipts, received };
     } catch (error) {
       if (toDroverError(error).code === 'UPLOAD_LOST') return null;
       throw error;
@@ -133,12 +145,19 @@ export class UploadBook {
       if (!plan.options.signal.aborted) await this.#abandon(parts, intent, plan.options.signal).catch(() => undefined);
       throw error;
     }
-    await this.#save(plan, intentId, upload, []);
-    return { intentId, upload, receipts: new Map() };
+    const open: OpenUpload = { intentId, upload, receipts: new Map(), received: new Map() };
+    await this.#save(plan, intentId, open);
+    return open;
   }
 
-  async #save(plan: UploadPlan, intentId: string, upload: Upload, receipts: readonly PartReceipt[]): Promise<void> {
-    const record: UploadRecord = { upload, partBytes: plan.partBytes, source: sourceMark(plan.source), receipts };
+  async #save(plan: UploadPlan, intentId: string, { upload, receipts, received }: OpenUpload): Promise<void> {
+    const record: UploadRecord = {
+      upload,
+      partBytes: plan.partBytes,
+      source: sourceMark(plan.source),
+      receipts: [...receipts.values()],
+      received: [...received.values()],
+    };
     await this.#store.saveIntent({
       runId: this.#runId,
       intentId,

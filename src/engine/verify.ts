@@ -5,7 +5,7 @@ import { DroverError, toDroverError } from '../model/errors.ts';
 import { compareKeys } from '../model/key.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { chunkPrefix } from './chunks.ts';
-import type { RunWorld } from './definition.ts';
+import type { RunWorld } from './world.ts';
 import type { RunRecord } from './ports.ts';
 import { ArrayStream, ListingStream, type EntryStream } from './scan.ts';
 import { loadSnapshotIndex, settleSnapshot, snapshotRows, type SnapshotIndex } from './snapshot.ts';

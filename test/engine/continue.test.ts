@@ -1,8 +1,10 @@
 /** Stopped at any request, continued, and exact in the end: nothing lost, nothing left open, nothing copied twice. */
 import { describe, expect, test } from 'vitest';
-import type { RunResult } from '../../src/engine/definition.ts';
+import type { RunResult } from '../../src/engine/world.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { verifyRun } from '../../src/engine/verify.ts';
+import { HONEST_FACTS } from '../../src/providers/memory/behaviour.ts';
+import { compositeMd5 } from '../../src/providers/memory/content.ts';
 import { openBench, sumsAgree, type Bench } from './bench.ts';
 
 const MIB = 1024 * 1024;
@@ -77,6 +79,34 @@ describe('a run that was stopped', () => {
     expect(bench.target.uploads.size).toBe(0);
     expect(bench.target.requests.COMPLETE).toBe(1);
     expect(bench.target.requests.BEGIN).toBe(1);
+  });
+
+  test('parts that arrived are neither sent again nor is their proof lost', async () => {
+    const facts = { ...HONEST_FACTS, returned: ['crc64nvme'] as const };
+    await using bench = await openBench({ listedDigests: [] }, { facts, hasComposites: false });
+    const content = Buffer.alloc(40 * MIB, 'not the same in any two parts of it');
+    const pieces = Array.from({ length: 5 }, (_, i) => content.subarray(i * 8 * MIB, (i + 1) * 8 * MIB));
+    // All this source can say about its object is the digest over the digests of its parts.
+    bench.source.put('in', 'large', content, {
+      digests: {},
+      composite: { kind: 'md5', value: compositeMd5(pieces), partCount: pieces.length },
+      partSizes: pieces.map(({ length }) => length),
+    });
+    const whole = await bench.run();
+    const proved = whole.run.counters.verification;
+    expect(proved).toMatchObject({ V1: 1, V0: 0 });
+    bench.target.remove('out', 'large');
+    const stopper = new AbortController();
+    let parts = 0;
+    bench.target.hooks.after = (operation) => {
+      if (operation === 'PART' && ++parts === 4) stopper.abort();
+    };
+    const stopped = await bench.run({}, { signal: stopper.signal });
+    bench.target.hooks.after = null;
+    expect(stopped.interrupted).toBe(true);
+    const result = await bench.run({}, { continueRun: stopped.run });
+    expect(bench.target.requests).toMatchObject({ BEGIN: 2, PART: 5 + 4 + 1 });
+    expect(result.run.counters.verification).toEqual(proved);
   });
 
   test('foreign uploads are never touched', async () => {

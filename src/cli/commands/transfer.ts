@@ -1,6 +1,7 @@
 /** `copy`, `sync`, `check`: opening both ends, saying what will happen, running, reporting. */
 import type { Place, Target, TargetFacts } from '../../contract/provider.ts';
-import type { EndDefinition, RunResult, TransferDefinition } from '../../engine/definition.ts';
+import type { EndDefinition, TransferDefinition } from '../../engine/definition.ts';
+import type { RunResult } from '../../engine/world.ts';
 import { readItems } from '../../engine/item-log.ts';
 import { negotiate } from '../../engine/negotiate.ts';
 import type { RunRecord } from '../../engine/ports.ts';

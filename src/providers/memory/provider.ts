@@ -91,7 +91,7 @@ function manifestOf(behaviour: MemoryBehaviour): Manifest {
       names: behaviour.names,
       writeBytesMax: behaviour.writeBytesMax,
       provableDigests: behaviour.provableDigests,
-      compositeDigests: ['md5'],
+      compositeDigests: behaviour.hasComposites ? ['md5'] : [],
       metadataBytesMax: behaviour.metadataBytesMax,
       tagsMax: behaviour.tagsMax,
     },

@@ -1,0 +1,151 @@
+/** What every way of copying one object shares: its context, its properties, and how a finished write is judged. */
+import type { Expectation, Source, Target, WriteOptions, Written } from '../contract/provider.ts';
+import type { CompositeDigest, Digests } from '../model/digest.ts';
+import type { Entry, Properties } from '../model/entry.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
+import type { VerificationClass } from '../model/outcome.ts';
+import type { Policy } from '../model/policy.ts';
+import type { RunWorld } from './world.ts';
+import type { Gate } from './lanes.ts';
+import type { UploadBook } from './uploads.ts';
+import { verify } from './verification.ts';
+
+/** What every copy of a run shares. */
+export interface CopyContext {
+  readonly source: Source;
+  readonly target: Target;
+  readonly policy: Policy;
+  readonly world: RunWorld;
+  readonly uploads: UploadBook;
+  /** Parts in flight, over all large objects. */
+  readonly partGate: Gate;
+  /** Waits for memory; returns how to give it back. */
+  readonly memory: (bytes: number, signal: AbortSignal) => Promise<() => void>;
+  /** Waits for bandwidth; `null` = no rule. */
+  readonly bandwidth: ((bytes: number, signal: AbortSignal) => Promise<void>) | null;
+  readonly onBytes: (key: string, bytes: number) => void;
+  /** Learned on the way: the target cannot fetch from this source by itself. */
+  readonly serverSide: { refused: boolean };
+}
+
+export interface CopyOrder {
+  readonly entry: Entry;
+  readonly targetKey: string;
+  readonly expect: Expectation;
+}
+
+export interface Copied {
+  /** The state of the source that was copied. */
+  readonly source: Entry;
+  readonly target: Entry;
+  readonly class: VerificationClass;
+  readonly leg: 'target' | null;
+  readonly attempts: number;
+  readonly losses: readonly string[];
+}
+
+/** What one try found out; `copyItem` adds the number of tries. */
+export type Attempt = Omit<Copied, 'attempts'>;
+
+export interface Proof {
+  readonly source: Entry;
+  readonly computed: Digests;
+  readonly computedComposite?: CompositeDigest | null;
+  /** Written with the source's own part boundaries. */
+  readonly sameParts?: boolean;
+  readonly countedBytes: number;
+  readonly written: Written;
+}
+
+/** Judges a finished write. A contradiction removes what was written, then fails with CORRUPTED. */
+export async function proved(context: CopyContext, proof: Proof, signal: AbortSignal): Promise<Attempt> {
+  const { source, computed, countedBytes, written } = proof;
+  const verdict = verify({
+    sizeBytes: source.sizeBytes,
+    sourceDigests: source.digests,
+    sourceComposite: source.composite,
+    computed,
+    computedComposite: proof.computedComposite ?? null,
+    sameParts: proof.sameParts ?? false,
+    proved: written.proved,
+    provedComposite: written.composite,
+    committedSizeBytes: written.entry.sizeBytes,
+    countedBytes,
+  });
+  if ('mismatch' in verdict) {
+    await context.target.facets.removal?.remove(written.entry, signal).catch(() => undefined);
+    throw new DroverError('CORRUPTED', `${JSON.stringify(source.key)}: ${verdict.mismatch}`, { key: source.key });
+  }
+  return { source, target: written.entry, class: verdict.class, leg: verdict.leg, losses: written.losses };
+}
+
+/** What should go along with the bytes, by policy and by what the target can carry; tags cost a request if there are some. */
+export async function propertiesFor(
+  context: CopyContext,
+  entry: Entry,
+  given: Properties | null,
+  signal: AbortSignal,
+): Promise<Properties> {
+  const { policy, source, target } = context;
+  const known = given ?? (await source.describe(entry, signal)).properties;
+  const carries = target.traits.carries;
+  const wantsTags = policy.tags === 'preserve' && carries.tags && source.facets.tags !== undefined;
+  const tags =
+    wantsTags && known.tags === null && known.tagCount !== 0 ? await readTags(context, entry, signal) : known.tags;
+  return {
+    headers: carries.headers ? known.headers : {},
+    metadata: policy.metadata === 'ignore' || !carries.metadata ? {} : known.metadata,
+    tags: policy.tags === 'preserve' && carries.tags ? tags : null,
+    tagCount: known.tagCount,
+    missingMetadata: known.missingMetadata,
+  };
+}
+
+async function readTags(context: CopyContext, entry: Entry, signal: AbortSignal): Promise<Properties['tags']> {
+  try {
+    return (await context.source.facets.tags?.read(entry, signal)) ?? null;
+  } catch (error) {
+    // Tags have a permission of their own; lacking it costs the tags, not the object.
+    if (toDroverError(error).code === 'PERMISSION_DENIED') return null;
+    throw error;
+  }
+}
+
+export function writeOptions(
+  order: CopyOrder,
+  properties: Properties,
+  digests: Digests,
+  context: CopyContext,
+  signal: AbortSignal,
+): WriteOptions {
+  const { entry } = order;
+  return {
+    properties,
+    digests,
+    expect: order.expect,
+    modifiedAtMs: entry.modifiedAtMs,
+    recorded: {
+      etag: entry.identity.etag,
+      versionId: entry.identity.versionId,
+      sizeBytes: entry.sizeBytes,
+      modifiedAtMs: entry.modifiedAtMs,
+    },
+    storageClass: context.policy.storageClass,
+    kind: entry.kind === 'folder' ? 'folder' : 'object',
+    signal,
+  };
+}
+
+export function takeOf(context: CopyContext, signal: AbortSignal): ((bytes: number) => Promise<void>) | null {
+  const { bandwidth } = context;
+  return bandwidth === null ? null : (bytes) => bandwidth(bytes, signal);
+}
+
+/** An answer's digests complete the listing's; the listing's stand where the answer is silent. */
+export function withDigestsOf(answered: Entry, listed: Entry): Entry {
+  return {
+    ...answered,
+    digests: { ...listed.digests, ...answered.digests },
+    composite: answered.composite ?? listed.composite,
+  };
+}
