@@ -28,6 +28,8 @@ export interface MemoryBehaviour {
   readonly isVersioned: boolean;
   /** Listings carry the recorded source. */
   readonly recordsSource: boolean;
+  /** Objects that came in parts have a digest over the digests of their parts. */
+  readonly hasComposites: boolean;
   /** How long a restore takes. */
   readonly restoreMs: number;
   /** Content is read in chunks of this size. */
@@ -86,6 +88,7 @@ export const DEFAULT_BEHAVIOUR: MemoryBehaviour = {
   copyBytesMax: 5 * GIB,
   isVersioned: false,
   recordsSource: true,
+  hasComposites: true,
   restoreMs: 4 * 60 * 60 * 1000,
   chunkBytes: 64 * 1024,
   without: [],

@@ -127,7 +127,7 @@ export class MemoryParts implements Parts {
       const value = compositeMd5(pieces);
       const written = this.#target.commit(upload.key, bytes, options, {
         etag: `${value}-${pieces.length}`,
-        composite: { kind: 'md5', value, partCount: pieces.length },
+        composite: store.behaviour.hasComposites ? { kind: 'md5', value, partCount: pieces.length } : null,
         partSizes: pieces.map((piece) => piece.length),
         writer: id,
       });
