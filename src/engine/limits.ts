@@ -41,8 +41,12 @@ export const HOLD_BACK_MAX = 1_000;
 /** Entries sorted in memory before a run is spilled: 50,000 × about 400 bytes = 20 MB. */
 export const SORT_ENTRIES_MAX = 50_000;
 
-/** Receipts of an upload in parts are saved at most this often. */
-export const RECEIPTS_EVERY_MS = 2_000;
+/**
+ * Up to so many receipts of an upload in parts are saved whenever one comes; every further one adds so much rest between
+ * two savings: 10,000 parts, about 2 MB, are saved every 20 s.
+ */
+export const RECEIPTS_SAVED_AT_ONCE = 200;
+export const RECEIPT_SAVING_MS = 2;
 
 /** Lifetime of an address another store may read from. */
 export const REFERENCE_LIFETIME_MS = 60 * 60 * 1_000;

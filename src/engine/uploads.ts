@@ -8,7 +8,7 @@ import type { Clock, Random } from '../lib/world.ts';
 import type { Entry } from '../model/entry.ts';
 import type { Json } from '../model/json.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { RECEIPTS_EVERY_MS } from './limits.ts';
+import { RECEIPTS_SAVED_AT_ONCE, RECEIPT_SAVING_MS } from './limits.ts';
 import type { PartDigests } from './part-digests.ts';
 import type { Intent, RunStore } from './ports.ts';
 
@@ -46,6 +46,8 @@ export class UploadBook {
   /** Left by an earlier process, by target key. */
   readonly #inherited = new Map<string, Intent>();
   readonly #savedAtMs = new Map<string, number>();
+  /** Uploads of which receipts are being saved; true where more have come since. */
+  readonly #saving = new Map<string, boolean>();
 
   constructor(store: RunStore, runId: string, clock: Clock, random: Random) {
     this.#store = store;
@@ -70,13 +72,25 @@ export class UploadBook {
     return this.#begin(parts, plan);
   }
 
-  /** Remembers what arrived, not more often than the bound says. */
+  /** Remembers what arrived. Parts that come together are saved together, very many not each time. */
   async saveReceipts(plan: UploadPlan, open: OpenUpload): Promise<void> {
-    const nowMs = this.#clock.monotonic();
-    const savedAtMs = this.#savedAtMs.get(open.intentId) ?? 0;
-    if (nowMs - savedAtMs < RECEIPTS_EVERY_MS) return;
-    this.#savedAtMs.set(open.intentId, nowMs);
-    await this.#save(plan, open.intentId, open);
+    const { intentId, receipts } = open;
+    if (this.#saving.has(intentId)) {
+      this.#saving.set(intentId, true);
+      return;
+    }
+    const savedAtMs = this.#savedAtMs.get(intentId) ?? Number.NEGATIVE_INFINITY;
+    const restMs = Math.max(0, receipts.size - RECEIPTS_SAVED_AT_ONCE) * RECEIPT_SAVING_MS;
+    if (this.#clock.monotonic() - savedAtMs < restMs) return;
+    try {
+      do {
+        this.#saving.set(intentId, false);
+        await this.#save(plan, intentId, open);
+      } while (this.#saving.get(intentId) === true);
+    } finally {
+      this.#saving.delete(intentId);
+      this.#savedAtMs.set(intentId, this.#clock.monotonic());
+    }
   }
 
   /** Remembers what arrived, now: this process stops and another one goes on. */

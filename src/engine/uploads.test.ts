@@ -1,0 +1,70 @@
+/** What the journal knows of an upload when the process is gone from one moment to the next. */
+import { describe, expect, test } from 'vitest';
+import type { PartReceipt, Parts } from '../contract/provider.ts';
+import { systemClock, systemRandom } from '../lib/system.ts';
+import type { Entry } from '../model/entry.ts';
+import type { Intent, RunStore } from './ports.ts';
+import { UploadBook, type UploadPlan } from './uploads.ts';
+
+const PLAN = {
+  key: 'large',
+  source: { key: 'large', sizeBytes: 1000, identity: { etag: 'e1', versionId: null } } as Entry,
+  sizeBytes: 1000,
+  partBytes: 1,
+  options: { signal: new AbortController().signal },
+} as UploadPlan;
+
+const PARTS = {
+  begin: async () => ({ key: 'large', startedAtMs: 1, token: 'u1' }),
+} as unknown as Parts;
+
+function receipt(index: number): PartReceipt {
+  return { index, sizeBytes: 1, token: index, proved: {} };
+}
+
+/** A journal that takes a turn of the queue for each saving. */
+function openJournal(): { readonly store: RunStore; readonly saved: () => number; savings: number } {
+  let last: Intent | null = null;
+  const journal = {
+    savings: 0,
+    saved: () => ((last?.upload as { receipts?: unknown[] } | null)?.receipts ?? []).length,
+    store: {
+      saveIntent: async (intent: Intent) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        journal.savings += 1;
+        last = intent;
+      },
+    } as unknown as RunStore,
+  };
+  return journal;
+}
+
+describe('the journal of an upload', () => {
+  test('knows every part of those that arrive together', async () => {
+    const journal = openJournal();
+    const book = new UploadBook(journal.store, 'run', systemClock, systemRandom);
+    const open = await book.open(PARTS, PLAN);
+    journal.savings = 0;
+    const arrive = async (index: number): Promise<void> => {
+      open.receipts.set(index, receipt(index));
+      await book.saveReceipts(PLAN, open);
+    };
+    await Promise.all([0, 1, 2, 3].map(arrive));
+    expect(journal.saved()).toBe(4);
+    expect(journal.savings).toBe(2);
+    await arrive(4);
+    expect(journal.saved()).toBe(5);
+  });
+
+  test('is not written anew for each of very many parts', async () => {
+    const journal = openJournal();
+    const clock = { ...systemClock, monotonic: () => 5 };
+    const book = new UploadBook(journal.store, 'run', clock, systemRandom);
+    const open = await book.open(PARTS, PLAN);
+    for (let index = 0; index < 1000; index++) {
+      open.receipts.set(index, receipt(index));
+      await book.saveReceipts(PLAN, open);
+    }
+    expect(journal.savings).toBeLessThan(300);
+  });
+});
