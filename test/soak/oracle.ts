@@ -18,6 +18,7 @@ interface Summary {
   readonly state: string;
   readonly items: Readonly<Record<string, number>>;
   readonly bytes: Readonly<Record<string, number>>;
+  readonly verification: Readonly<Record<string, number>>;
   readonly requests: { readonly target: Readonly<Record<string, number>> };
   readonly error: { readonly code: string; readonly message: string } | null;
 }
@@ -50,13 +51,15 @@ async function logOf(ended: Ended, runId: string): Promise<readonly ItemRecord[]
   return log.lines.filter(({ type }) => type === 'item') as unknown as ItemRecord[];
 }
 
-function sumProblems({ items, state }: Summary, tree: Tree): string[] {
+function sumProblems({ items, state, verification }: Summary, tree: Tree): string[] {
   const { scanned = 0, copied = 0, same = 0, excluded = 0, skipped = 0, unsupported = 0, failed = 0 } = items;
   const sum = copied + same + excluded + skipped + unsupported + failed;
   const problems: string[] = [];
   if (sum !== scanned) problems.push(`${scanned} scanned, but the outcomes add up to ${sum}`);
   if (scanned !== tree.keys.length) problems.push(`${scanned} scanned of ${tree.keys.length} in the source`);
   if (failed > 0) problems.push(`${failed} failed`);
+  const weak = verification['V0'] ?? 0;
+  if (weak > 0) problems.push(`${weak} copies rest on their size alone`);
   if (!['succeeded', 'completed-with-issues'].includes(state)) problems.push(`the run is ${state}`);
   return problems;
 }
