@@ -24,6 +24,8 @@ export interface CopyContext {
   /** Waits for bandwidth; `null` = no rule. */
   readonly bandwidth: ((bytes: number, signal: AbortSignal) => Promise<void>) | null;
   readonly onBytes: (key: string, bytes: number) => void;
+  /** Told what of an item could not even be read, beside what the target could not hold. Set anew for each try. */
+  readonly onLoss?: (what: string) => void;
   /** Learned on the way: the target cannot fetch from this source by itself. */
   readonly serverSide: { refused: boolean };
 }
@@ -106,8 +108,9 @@ async function readTags(context: CopyContext, entry: Entry, signal: AbortSignal)
     return (await context.source.facets.tags?.read(entry, signal)) ?? null;
   } catch (error) {
     // Tags have a permission of their own; lacking it costs the tags, not the object.
-    if (toDroverError(error).code === 'PERMISSION_DENIED') return null;
-    throw error;
+    if (toDroverError(error).code !== 'PERMISSION_DENIED') throw error;
+    context.onLoss?.('The tags were left out: the source does not allow them to be read.');
+    return null;
   }
 }
 

@@ -24,7 +24,9 @@ export async function copyItem(context: CopyContext, order: CopyOrder, signal: A
     async () => {
       attempts += 1;
       if (attempts > 1) current = await refreshed(context, current, signal);
-      return { ...(await attemptCopy(context, current, signal)), attempts };
+      const unread = new Set<string>();
+      const attempt = await attemptCopy({ ...context, onLoss: (what) => void unread.add(what) }, current, signal);
+      return { ...attempt, losses: [...attempt.losses, ...unread], attempts };
     },
     { clock: context.world.clock, random: context.world.random, signal, attemptsMax: ITEM_ATTEMPTS_MAX },
   );
