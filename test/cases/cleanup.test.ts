@@ -31,6 +31,7 @@ describe('a commit whose answer was lost (case 11)', () => {
         expect(stored?.equals(content)).toBe(true);
         expect(clouds.s3.bucket('outside').uploads.size).toBe(0);
         expect(result.run.counters.verification.V0).toBe(0);
+        expect((await clouds.log(result))[0]?.attempts, 'it was not sent again').toBe(1);
       });
     }
   }
