@@ -26,8 +26,14 @@ export interface CopyContext {
   readonly onBytes: (key: string, bytes: number) => void;
   /** Told what of an item could not even be read, beside what the target could not hold. Set anew for each try. */
   readonly onLoss?: (what: string) => void;
-  /** Learned on the way: the target cannot fetch from this source by itself. */
-  readonly serverSide: { refused: boolean };
+  /** Whether the target can fetch from this source by itself; learned on the way, by one try that the others wait for. */
+  readonly serverSide: ServerSideState;
+}
+
+export interface ServerSideState {
+  state: 'unknown' | 'works' | 'refused';
+  /** The try in progress. */
+  probing: Promise<unknown> | null;
 }
 
 export interface CopyOrder {

@@ -57,7 +57,7 @@ async function refreshed(context: CopyContext, order: CopyOrder, signal: AbortSi
 async function attemptCopy(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt> {
   const { entry } = order;
   if (entry.kind === 'folder') return copyFolder(context, order, signal);
-  if (context.policy.serverSide !== 'never' && !context.serverSide.refused) {
+  if (context.policy.serverSide !== 'never') {
     const copied = await copyByReference(context, order, signal);
     if (copied !== null) return copied;
   }

@@ -18,6 +18,25 @@ export async function copyByReference(
   order: CopyOrder,
   signal: AbortSignal,
 ): Promise<Attempt | null> {
+  const { serverSide } = context;
+  while (serverSide.state === 'unknown' && serverSide.probing !== null) await serverSide.probing;
+  if (serverSide.state === 'refused') return null;
+  const copying = tryReference(context, order, signal);
+  if (serverSide.state === 'works') return copying;
+  // The first one finds out; a refusal would otherwise be asked for once in every lane.
+  const settled = copying.then(
+    (attempt) => {
+      serverSide.state = attempt === null ? 'refused' : 'works';
+    },
+    () => undefined,
+  );
+  serverSide.probing = settled;
+  await settled;
+  if (serverSide.probing === settled) serverSide.probing = null;
+  return copying;
+}
+
+async function tryReference(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt | null> {
   const { source, target } = context;
   const copier = target.facets.serverSideCopy;
   if (copier === undefined || source.facets.references === undefined) return null;
@@ -38,7 +57,7 @@ export async function copyByReference(
   } catch (error) {
     const { code } = toDroverError(error);
     if (code !== 'UNSUPPORTED' && !(code === 'PERMISSION_DENIED' && copier.accepts(reference) === 'probe')) throw error;
-    context.serverSide.refused = true;
+    context.serverSide.state = 'refused';
     return null;
   }
 }

@@ -16,7 +16,7 @@ export function refuseUnsafeMirror(counters: Counters, policy: Policy): void {
   if (policy.deleteMax !== null && extra > policy.deleteMax) {
     throw new DroverError(
       'GUARD_DELETE_CAP',
-      `Nothing was deleted. ${extra} objects are only at the target, and at most ${policy.deleteMax} may be deleted.`,
+      `Nothing was deleted. The target has ${extra} more than the source, and at most ${policy.deleteMax} may be deleted.`,
     );
   }
   const share = extra / Math.max(1, counters.targetScanned);

@@ -277,7 +277,7 @@ function makeContext({ started, ends, world, options, previous, stop, stopper }:
     memory: (bytes, signal) => budget.acquire(bytes, signal),
     bandwidth: shaper === null ? null : (bytes, signal) => shaper.take(bytes, signal),
     onBytes: (key, bytes) => live.moved(key, bytes),
-    serverSide: { refused: false },
+    serverSide: { state: 'unknown', probing: null },
     filter: compileFilter(policy.filter, started.startedAtMs),
     rules: target.traits.names,
     timeToleranceMs: Math.max(source.traits.timePrecisionMs ?? 0, target.traits.timePrecisionMs ?? 0),
