@@ -105,6 +105,7 @@ describe('a success that is an error inside (case 12)', () => {
       expect(result.run.counters.items).toMatchObject({ copied: 1, failed: 0 });
       expect(clouds.s3.bytes('outside', 'large')?.equals(content)).toBe(true);
       expect(clouds.s3.bucket('outside').uploads.size).toBe(0);
+      expect((await clouds.log(result))[0]?.attempts, 'nothing was sent again').toBe(1);
     });
   }
 

@@ -1,9 +1,10 @@
 /** Listings that break off, repeat themselves, come in another order, or are longer than memory. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Page } from '../../src/contract/provider.ts';
 import { ExternalSort } from '../../src/engine/sort.ts';
 import type { Entry } from '../../src/model/entry.ts';
-import { compareKeys } from '../../src/model/key.ts';
+import { compareKeys, keyFromBytes, keyToBytes } from '../../src/model/key.ts';
 import { openBench, sumsAgree } from '../engine/bench.ts';
 import { hastyClock, openClouds } from './world.ts';
 
@@ -52,6 +53,20 @@ describe('a listing that fails (case 3)', () => {
 const BEYOND = ['a/\uff5e', 'a/\u{1f600}', 'a/\u{10ffff}', 'a/\ue000', 'b\u{1f600}/c', 'b\uff5e/c', 'z'];
 
 describe('another order than that of bytes (case 4)', () => {
+  test('of any two keys, that comes first whose bytes come first', () => {
+    const anyKey = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 6 }),
+      fc.string({ unit: fc.constantFrom('a', '\uff5e', '\u{1f600}', '\ud7ff', '\ue000', '\u{10ffff}'), maxLength: 4 }),
+      fc.uint8Array({ maxLength: 6 }).map(keyFromBytes),
+    );
+    fc.assert(
+      fc.property(anyKey, anyKey, (a, b) => {
+        expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(keyToBytes(a), keyToBytes(b)));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test('keys beyond U+FFFF meet their equals', async () => {
     await using bench = await openBench({ pageSize: 2 }, { pageSize: 3 }, hastyClock());
     for (const key of BEYOND) bench.source.put('in', key, key);
