@@ -32,6 +32,10 @@ export class LiveState {
   /** Items being moved: key → bytes. */
   readonly current = new Map<string, { readonly sizeBytes: number; doneBytes: number }>();
   movedBytes = 0;
+  /** Key segments of which the listing has not come to its end. */
+  unlistedSegments = 1;
+  /** Segments at work: they commit what has settled also while nothing new settles. */
+  readonly segments = new Set<{ commitWhenDue(): void }>();
 
   get counters(): Counters {
     return this.tally.now;

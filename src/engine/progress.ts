@@ -40,7 +40,7 @@ export class ProgressMeter {
       counters: live.tally.total,
       pendingItems: live.pendingItems,
       pendingBytes: live.pendingBytes,
-      listingComplete: this.listingComplete,
+      listingComplete: this.#isListed(context),
       elapsedMs,
       bytesPerSecond,
       itemsPerSecond,
@@ -54,10 +54,14 @@ export class ProgressMeter {
     };
   }
 
+  #isListed({ live }: RunContext): boolean {
+    return this.listingComplete || live.unlistedSegments === 0;
+  }
+
   /** What is left by bytes and by items, whichever is slower, with room for both being wrong. */
   #remaining(context: RunContext, bytesPerSecond: number, itemsPerSecond: number): Progress['remainingMs'] {
     const { live } = context;
-    if (!this.listingComplete || (bytesPerSecond <= 0 && itemsPerSecond <= 0)) return null;
+    if (!this.#isListed(context) || (bytesPerSecond <= 0 && itemsPerSecond <= 0)) return null;
     const done = [...live.current.values()].reduce((sum, item) => sum + item.doneBytes, 0);
     const byBytes = bytesPerSecond > 0 ? Math.max(0, live.pendingBytes - done) / bytesPerSecond : 0;
     const byItems = itemsPerSecond > 0 ? live.pendingItems / itemsPerSecond : 0;
@@ -67,7 +71,7 @@ export class ProgressMeter {
 
   #limit(context: RunContext): Progress['limitedBy'] {
     if (context.bandwidth !== null) return 'bandwidth';
-    if (!this.listingComplete && context.live.pendingItems === 0) return 'listing';
+    if (!this.#isListed(context) && context.live.pendingItems === 0) return 'listing';
     return 'none';
   }
 }

@@ -77,6 +77,8 @@ async function perform(
   const isContinued = options.continueRun !== null && !policy.dryRun && policy.mode !== 'check';
   if (isContinued) await context.target.sweep?.({ keepUploads: true }, context.signal);
   meter.phase = 'copying';
+  const all = await world.store.segments(run.runId);
+  context.live.unlistedSegments = all.filter(({ kind, state }) => kind === 'keys' && state === 'open').length;
   await workKeys(context, options.tuning.segmentsMax);
   meter.listingComplete = true;
   meter.phase = 'names';
@@ -182,6 +184,7 @@ async function report(
     try {
       await context.world.clock.sleep(PROGRESS_EVERY_MS, context.signal);
       options.onProgress?.(meter.picture(context));
+      for (const segment of context.live.segments) segment.commitWhenDue();
       if (beat % 12 === 0) await keeper.beat();
     } catch (error) {
       if (context.signal.aborted) return;

@@ -56,21 +56,27 @@ export class SegmentWork {
 
   /** `disordered`: nothing of it counts; the segment was reset and must be claimed again, with sorting. */
   async run(): Promise<'done' | 'disordered'> {
+    const { live } = this.#context;
+    live.segments.add(this);
     try {
       await this.#openStreams();
       await this.#plan();
       this.#isListed = true;
+      live.unlistedSegments -= 1;
       await this.#drain();
       await this.#commit(true);
       return 'done';
     } catch (error) {
+      live.segments.delete(this);
       await this.#committing?.catch(() => undefined);
       if (toDroverError(error).code !== 'LISTING_DISORDERED') throw error;
       await this.#settleAll();
+      if (this.#isListed) live.unlistedSegments += 1;
       this.#context.live.tally.subtract(this.#added.now);
       await this.#context.world.store.release(await this.#context.world.store.reset(this.#lease));
       return 'disordered';
     } finally {
+      live.segments.delete(this);
       await this.#source?.close().catch(() => undefined);
       await this.#target?.close().catch(() => undefined);
     }
@@ -104,6 +110,7 @@ export class SegmentWork {
       this.#lease = await this.#context.world.store.split(this.#lease, cut, newSegmentId);
       this.#source?.limit(cut);
       this.#target?.limit(cut);
+      this.#context.live.unlistedSegments += 1;
       return true;
     } finally {
       this.#barrier = null;
@@ -278,10 +285,14 @@ export class SegmentWork {
     this.#wake?.();
   }
 
-  /** Moves settled items to the writer, and starts a commit when it is due. */
+  /** Moves settled items to the writer. */
   #advance(): void {
     for (let next = this.#window.shift(); next !== null; next = this.#window.shift())
       this.#writer.add(next.settled, next.seesTarget);
+    this.commitWhenDue();
+  }
+
+  commitWhenDue(): void {
     if (this.#committing !== null) return;
     const isDue = this.#context.world.clock.monotonic() - this.#committedAtMs >= COMMIT_EVERY_MS;
     if (this.#writer.isFull || (isDue && !this.#writer.isEmpty)) {

@@ -1,5 +1,6 @@
 /** Stopped at any request, continued, and exact in the end: nothing lost, nothing left open, nothing copied twice. */
 import { describe, expect, test } from 'vitest';
+import type { Progress } from '../../src/engine/definition.ts';
 import type { RunResult } from '../../src/engine/world.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { verifyRun } from '../../src/engine/verify.ts';
@@ -109,6 +110,31 @@ describe('a run that was stopped', () => {
     expect(bench.target.requests.BEGIN).toBe(2);
     expect(bench.target.requests.PART).toBeLessThanOrEqual(5 + 5 + 2);
     expect(result.run.counters.verification).toEqual(proved);
+  });
+
+  test('what is settled is committed, and the totals are known, while a large object is still moving', async () => {
+    await using bench = await openBench({ listedDigests: [] });
+    for (let i = 0; i < 10; i++) bench.source.put('in', `k${i}`, `content ${i}`);
+    bench.source.put('in', 'large', Buffer.alloc(20 * MIB, 'x'));
+    const committed = async (): Promise<number> => {
+      const [run] = await bench.state.store.listRuns(1);
+      return run?.counters.items.copied ?? 0;
+    };
+    const pictures: Progress[] = [];
+    let seen = 0;
+    bench.target.hooks.before = async (operation) => {
+      const endAtMs = performance.now() + 15_000;
+      while (operation === 'PART' && seen < 10 && performance.now() < endAtMs) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        seen = await committed();
+      }
+    };
+    const result = await bench.run({}, { onProgress: (picture) => pictures.push(picture) });
+    expect(result.error).toBeNull();
+    expect(seen).toBe(10);
+    const moving = pictures.filter(({ phase, counters }) => phase === 'copying' && counters.items.copied === 10);
+    expect(moving.length).toBeGreaterThan(0);
+    expect(moving.every(({ listingComplete, pendingItems }) => listingComplete && pendingItems === 1)).toBe(true);
   });
 
   test('foreign uploads are never touched', async () => {
