@@ -69,8 +69,8 @@ export function progressParts(progress: Progress, format: Format, percentDone: n
   const { counters } = progress;
   const doneItems = settledItems(counters.items);
   const totalItems = doneItems + progress.pendingItems;
-  const doneBytes = counters.bytes.copied;
-  const totalBytes = doneBytes + progress.pendingBytes;
+  const doneBytes = arrivedBytes(progress);
+  const totalBytes = counters.bytes.copied + progress.pendingBytes;
   const of = progress.listingComplete ? 'of' : 'of at least';
   const parts = [phaseWord(progress)];
   if (percentDone !== null) parts.push(`${percentDone} %`);
@@ -120,9 +120,15 @@ export function percentOf(progress: Progress): number | null {
   const doneItems = settledItems(items);
   const share =
     totalBytes > 0
-      ? formatPercent(bytes.copied, totalBytes)
+      ? formatPercent(arrivedBytes(progress), totalBytes)
       : formatPercent(doneItems, doneItems + progress.pendingItems);
   return Number.parseInt(share, 10);
+}
+
+/** With what has arrived of the objects that are still moving. */
+function arrivedBytes({ counters, current, pendingBytes }: Progress): number {
+  const movingBytes = current.reduce((sum, { doneBytes }) => sum + doneBytes, 0);
+  return counters.bytes.copied + Math.min(movingBytes, pendingBytes);
 }
 
 export function settledItems(items: ItemCounts): number {
@@ -147,10 +153,7 @@ export function runReport(run: RunRecord, format: Format): string {
   }
   const took = formatDuration(run.durationMs);
   if (policy.dryRun) {
-    lines.push(
-      `Would transfer ${format.plural(items.copied, OBJECTS)}, ${format.bytes(bytes.copied)}` +
-        `${items.deleted > 0 ? ` and delete ${format.plural(items.deleted, OBJECTS)} in the target` : ''}. Nothing was changed.`,
-    );
+    lines.push(dryRunSentence(run, format));
   } else if (items.copied === 0 && items.deleted === 0 && lost === 0) {
     lines.push(
       `Nothing had changed: ${format.plural(items.same, OBJECTS)} needed no transfer. ${took}. Run ${run.runId}.`,
@@ -165,12 +168,44 @@ export function runReport(run: RunRecord, format: Format): string {
   return lines.join('\n');
 }
 
+/** A dry run counts what it would copy as differences, because nothing was copied. */
+function dryRunSentence(run: RunRecord, format: Format): string {
+  const { items } = run.counters;
+  const planned = plannedCopies(run);
+  const deletions = plannedDeletions(run);
+  const end = `Nothing was changed. Run ${run.runId}.`;
+  if (planned === 0 && deletions === 0) {
+    return `Would transfer nothing: ${format.plural(items.same, OBJECTS)} would need no transfer. ${end}`;
+  }
+  const and = deletions > 0 ? ` and delete ${format.plural(deletions, OBJECTS)} in the target` : '';
+  return `Would transfer ${format.plural(planned, OBJECTS)}${and}. ${end}`;
+}
+
+function plannedCopies({ definition, counters }: RunRecord): number {
+  return definition.policy.dryRun ? counters.differences.missing + counters.differences.different : 0;
+}
+
+function plannedDeletions({ definition, counters }: RunRecord): number {
+  const { dryRun, mode } = definition.policy;
+  return dryRun && mode === 'mirror' ? counters.differences.extra : 0;
+}
+
+/** What a run did, or in a dry run what it would do, for lists of runs. */
+export function amountWords(run: RunRecord, format: Format): string {
+  const { items, bytes } = run.counters;
+  if (run.definition.policy.dryRun) return `would transfer ${format.plural(plannedCopies(run), OBJECTS)}`;
+  return `${format.plural(items.copied, OBJECTS)}, ${format.bytes(bytes.copied)}`;
+}
+
 /** The sum, in one line: it must add up. */
-export function outcomeSum(items: ItemCounts, format: Format): string {
+export function outcomeSum(run: RunRecord, format: Format): string {
+  const { items } = run.counters;
   const n = format.count;
+  const planned = plannedCopies(run);
+  const moved = run.definition.policy.dryRun ? `${n(planned)} to transfer` : `${n(items.copied)} transferred`;
   return (
-    `${n(items.scanned)} scanned = ${n(items.copied)} transferred + ${n(items.same)} no transfer needed + ` +
-    `${n(items.excluded)} excluded + ${n(items.skipped)} skipped + ${n(items.unsupported)} unsupported + ` +
+    `${n(items.scanned)} scanned = ${moved} + ${n(items.same)} no transfer needed + ` +
+    `${n(items.excluded)} excluded + ${n(items.skipped - planned)} skipped + ${n(items.unsupported)} unsupported + ` +
     `${n(items.failed)} failed`
   );
 }
@@ -184,7 +219,7 @@ export function proofLine(verification: Readonly<Record<VerificationClass, numbe
 
 function otherOutcomes(run: RunRecord, format: Format): string[] {
   const { items, verification, mapped, sameWeak } = run.counters;
-  const lines: string[] = [`  ${outcomeSum(items, format)}`];
+  const lines: string[] = [`  ${outcomeSum(run, format)}`];
   const proof = proofLine(verification, format);
   if (proof !== '' && !run.definition.policy.dryRun) lines.push(`  Verified: ${proof}`);
   if (items.deleted > 0 && !run.definition.policy.dryRun) {
@@ -205,6 +240,9 @@ function otherOutcomes(run: RunRecord, format: Format): string[] {
 function nextSteps(run: RunRecord): string[] {
   const { items, verification } = run.counters;
   const results = [...(items.failed > 0 ? ['failed'] : []), ...(items.unsupported > 0 ? ['unsupported'] : [])];
+  if (run.definition.policy.dryRun && plannedCopies(run) + plannedDeletions(run) > 0) {
+    results.push('missing', 'different', ...(plannedDeletions(run) > 0 ? ['extra'] : []));
+  }
   const lines: string[] = [];
   if (results.length > 0) lines.push(`  See them      drover runs log ${run.runId} --result ${results.join(',')}`);
   if (items.failed > 0) lines.push('  Try again     the same command; what is there is not copied twice');

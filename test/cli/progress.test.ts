@@ -183,12 +183,26 @@ describe('the report', () => {
     ]);
   });
 
-  test('says that there was nothing to do, or what would be done', () => {
+  test('says that there was nothing to do', () => {
     expect(runReport(runOf({ scanned: 9, same: 9 }), format)).toContain(
       'Nothing had changed: 9 objects needed no transfer.',
     );
-    const dry = runReport(runOf({ scanned: 3, copied: 3, deleted: 2 }, {}, { dryRun: true }), format);
-    expect(dry).toContain('Would transfer 3 objects, 9.58 GB and delete 2 objects in the target. Nothing was changed.');
+  });
+
+  test('of a dry run says what would be transferred and deleted, and adds up', () => {
+    const differences = { missing: 3, different: 2, extra: 4 };
+    const counters = { differences, bytes: { scanned: 10, copied: 0 } };
+    const items = { scanned: 12, same: 6, skipped: 6 };
+    expect(runReport(runOf(items, counters, { mode: 'mirror', dryRun: true }), format).split('\n')).toEqual([
+      'Would transfer 5 objects and delete 4 objects in the target. Nothing was changed. Run r1.',
+      '  12 scanned = 5 to transfer + 6 no transfer needed + 0 excluded + 1 skipped + 0 unsupported + 0 failed',
+      '  See them      drover runs log r1 --result missing,different,extra',
+    ]);
+    const merge = runReport(runOf(items, counters, { dryRun: true }), format);
+    expect(merge).toContain('Would transfer 5 objects. Nothing was changed. Run r1.');
+    const nothing = runReport(runOf({ scanned: 9, same: 9 }, {}, { dryRun: true }), format);
+    expect(nothing).toContain('Would transfer nothing: 9 objects would need no transfer. Nothing was changed. Run r1.');
+    expect(nothing).not.toContain('See them');
   });
 
   test('does not call verified what was compared by size', () => {

@@ -8,7 +8,7 @@ import { formatDuration } from '../format.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
-import { OBJECTS, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
+import { amountWords, OBJECTS, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
 import { findRun } from './verify.ts';
 
 const RESULTS: readonly ItemRecord['result'][] = [
@@ -31,7 +31,7 @@ export async function listRuns(session: Session, limit: number): Promise<Command
   for (const run of runs) {
     await terminal.record(runLine(run));
     const { source, target, command } = run.definition;
-    const amount = `${format.plural(run.counters.items.copied, OBJECTS)}, ${format.bytes(run.counters.bytes.copied)}`;
+    const amount = amountWords(run, format);
     await terminal.print(
       `${run.runId}  ${format.time(run.startedAtMs)}  ${STATE_WORDS[run.state].padEnd(21)}  ` +
         `${command.padEnd(5)}  ${visible(source.label)} → ${visible(target.label)}  ${amount}`,
@@ -52,7 +52,7 @@ export async function showRun(session: Session, runId: string): Promise<CommandE
     `Target     ${visible(definition.target.label)}`,
     `State      ${STATE_WORDS[run.state]}`,
     `Began      ${format.time(run.startedAtMs)}, took ${formatDuration(run.durationMs)}`,
-    `Items      ${outcomeSum(counters.items, format)}`,
+    `Items      ${outcomeSum(run, format)}`,
     ...(counters.items.deleted > 0 ? [`Deleted    ${format.plural(counters.items.deleted, OBJECTS)}`] : []),
     `Bytes      ${format.count(counters.bytes.copied)} copied of ${format.count(counters.bytes.scanned)} scanned`,
     ...(counters.items.copied > 0 ? [`Verified   ${proofLine(counters.verification, format)}`] : []),
