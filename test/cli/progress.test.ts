@@ -49,6 +49,14 @@ test('while counting there is no percentage and no time', () => {
   );
 });
 
+test('what has arrived of an object that is still moving counts', () => {
+  const current = [{ key: 'video', sizeBytes: 3_504_118_002, doneBytes: 1_752_059_001 }];
+  const progress = progressOf({ current });
+  expect(progressLine(progress, format, percentOf(progress))).toBe(
+    'copying  81 %  7.85 of 9.6 GB  3,052 of 4,809 objects  104 MB/s  about 35 s left  limited by the target',
+  );
+});
+
 test('all bytes there is not yet the end', () => {
   expect(percentOf(progressOf({ pendingBytes: 0, pendingItems: 0 }))).toBe(99);
 });
