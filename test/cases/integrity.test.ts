@@ -29,6 +29,8 @@ describe('ETags that are no digests (case 8)', () => {
     expect(clouds.s3.bytes('outside', 'sealed')?.toString()).toBe('secret');
     const again = await clouds.run();
     expect(again.run.counters.items).toMatchObject({ same: 3, copied: 0 });
+    const checked = await clouds.run({ mode: 'check' });
+    expect(checked.run.counters.differences).toEqual({ missing: 0, extra: 0, different: 0 });
   });
 
   test('the composite digest of another cut of the parts is no contradiction', async () => {
