@@ -29,10 +29,8 @@ export async function collectConfig(
   };
   const canAsk = session.world.prompt !== null && !session.terminal.options.json;
   if (canAsk && !(await isEnough(session, provider, name, input))) await askForMissing(session, provider, name, input);
-  if (provider.account['externalId'] !== undefined && hasText(input['roleArn'])) {
-    // Left out, one is made; explicitly empty, there is none.
-    if (input['externalId'] === undefined) input['externalId'] = newExternalId(session);
-  }
+  // Left out, one is made; explicitly empty, there is none.
+  if (takesExternalId(provider, input)) input['externalId'] ??= newExternalId(session);
   const result = parseConfig(provider.account, input);
   if (result.problems === undefined) return result.config;
   const field = result.problems[0]?.field ?? '';
@@ -52,7 +50,7 @@ export async function sayExternalId(
   config: Config,
   given: GivenFields,
 ): Promise<void> {
-  if (provider.account['externalId'] === undefined || config['roleArn'] === undefined) return;
+  if (!takesExternalId(provider, config)) return;
   const externalId = config['externalId'];
   if (externalId === undefined) {
     await session.terminal.say(
@@ -65,6 +63,17 @@ export async function sayExternalId(
       `The trust policy of the role must ask for it. To print one: drover connector policy ${name} --kind trust`,
     );
   }
+}
+
+/** A role that an identity of ours assumes; with a web identity the token is the proof, and STS knows no such ID. */
+function takesExternalId(provider: Provider, input: Readonly<Record<string, unknown>>): boolean {
+  const way = input['authorization'] ?? defaultOf(provider.account, 'authorization');
+  return (
+    provider.account['externalId'] !== undefined &&
+    hasText(input['roleArn']) &&
+    !hasText(input['webIdentityTokenFile']) &&
+    (way === 'auto' || way === 'iam-role')
+  );
 }
 
 /** Asks in the described order, and only until there is enough to sign in with. */
@@ -81,7 +90,7 @@ async function askForMissing(
     const known = { ...defaultsOf(fields), ...input };
     const next = questions(fields, known).find(({ field, required }) => required || isAsked(field));
     if (next === undefined || (!next.required && (await isEnough(session, provider, name, input)))) return;
-    const suggestion = next.name === 'externalId' && hasText(input['roleArn']) ? newExternalId(session) : null;
+    const suggestion = next.name === 'externalId' && takesExternalId(provider, input) ? newExternalId(session) : null;
     const hint = suggestion !== null ? ` [${suggestion}, - for none]` : next.required ? '' : ' (or empty)';
     const typed = (
       await prompt.ask(`${`${next.field.label}${hint}`.padEnd(24)} `, next.field.type === 'secret')

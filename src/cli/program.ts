@@ -6,6 +6,7 @@ import { completionScript, SHELLS } from './commands/completion.ts';
 import { importConnectors } from './commands/connector-import.ts';
 import {
   addConnector,
+  POLICY_KINDS,
   printPolicy,
   removeConnector,
   showConnector,
@@ -295,7 +296,7 @@ function addPolicy(connector: Command, start: Start): void {
     .action((name: string, given: PolicyOptions) =>
       start(async (session) => {
         const request: PolicyRequest = {
-          kind: parseChoice(given.kind, '--kind', ['iam', 'iam-full', 'trust', 'cloudformation', 'names']),
+          kind: parseChoice(given.kind, '--kind', POLICY_KINDS),
           use: readUse(given.use),
           containers: given.bucket ?? [],
           withTags: given.withTags === true,

@@ -78,6 +78,17 @@ describe('a role', () => {
     expect(text).toContain(`${ROLE}-user`);
   });
 
+  test.each([
+    ['chosen', ['--authorization', 'web-identity']],
+    ['left to follow from the token', []],
+  ])('with a web identity, %s, has no external ID and no warning about it', async (_how, more) => {
+    const words = ['--role-arn', ROLE, '--web-identity-token-file', '/run/token', '--no-check', ...more];
+    const called = await world.call('connector', 'add', 's3', 'web', ...words);
+    expect(called.exit, called.stderr).toBe(0);
+    expect(await externalIdOf('web')).toBe(undefined);
+    expect(called.stderr).not.toMatch(/external ID/i);
+  });
+
   test('keeps the one that is typed, and warns where it is explicitly empty', async () => {
     const typed = ['--role-arn', ROLE, '--external-id', 'agreed-42', '--no-check'];
     await world.call('connector', 'add', 's3', 'typed', ...KEYS, ...typed);
@@ -113,6 +124,25 @@ describe('a policy', () => {
     const called = await world.call('connector', 'policy', 'acme', '--kind', kind, '--principal', ROLE);
     expect(called.exit, called.stderr).toBe(0);
     expect(called.stdout.length).toBeGreaterThan(20);
+  });
+
+  test('of a kind that the provider does not have is refused, and its kinds are named', async () => {
+    const key = Buffer.alloc(64).toString('base64');
+    await world.call(
+      'connector',
+      'add',
+      'azure-blob',
+      'az',
+      '--account-name',
+      'contoso',
+      '--account-key',
+      key,
+      '--no-check',
+    );
+    const called = await world.json('connector', 'policy', 'az', '--kind', 'trust');
+    expect(called).toMatchObject({ exit: 2, summary: { error: { code: 'UNSUPPORTED', field: '--kind' } } });
+    expect(called.stderr).toContain('Azure Blob Storage has no text of the kind "trust".');
+    expect(called.stderr).toContain('Its kinds are iam, iam-full, names.');
   });
 
   test('does not exist for folders, and an unknown kind is refused', async () => {

@@ -8,6 +8,20 @@ import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY } from '../summary.ts';
 import { visible } from '../terminal.ts';
 
+const IMPORTED = { one: '# connector imported.', other: '# connectors imported.' };
+const WOULD_IMPORT = {
+  one: '# connector would be imported. Nothing was saved.',
+  other: '# connectors would be imported. Nothing was saved.',
+};
+
+interface Outcome {
+  /** `possible`: it would have been saved, but for a dry run. */
+  readonly result: 'saved' | 'possible' | 'refused';
+  readonly words: string;
+}
+
+const MARKS: Readonly<Record<Outcome['result'], string>> = { saved: 'ok', possible: 'ok', refused: 'no' };
+
 export interface ImportOptions {
   readonly file: string | undefined;
   /** Profiles or remotes; empty = all. */
@@ -30,25 +44,22 @@ export async function importConnectors(session: Session, from: string, options: 
       },
     );
   }
-  let saved = 0;
+  let taken = 0;
   for (const item of found) {
     if (wanted.length > 0 && !wanted.includes(item.name.toLowerCase())) continue;
     const outcome = await importOne(session, item, options);
-    saved += outcome.isSaved ? 1 : 0;
-    await session.terminal.record({ type: 'imported', name: item.name, provider: item.provider, ...outcome });
-    await session.terminal.print(`${outcome.isSaved ? 'ok' : 'no'}  ${visible(item.name)}: ${visible(outcome.words)}`);
+    taken += outcome.result === 'refused' ? 0 : 1;
+    const { result, words } = outcome;
+    const isSaved = result === 'saved';
+    await session.terminal.record({ type: 'imported', name: item.name, provider: item.provider, isSaved, words });
+    await session.terminal.print(`${MARKS[result]}  ${visible(item.name)}: ${visible(words)}`);
   }
-  const forms = { one: '# connector imported.', other: '# connectors imported.' };
-  if (!options.dryRun) await session.terminal.print(session.format.plural(saved, forms));
+  await session.terminal.print(session.format.plural(taken, options.dryRun ? WOULD_IMPORT : IMPORTED));
   return { exit: EXIT.FINE, summary: { ...EMPTY_SUMMARY, durationMs: session.elapsedMs } };
 }
 
-async function importOne(
-  session: Session,
-  item: Imported,
-  options: ImportOptions,
-): Promise<{ readonly isSaved: boolean; readonly words: string }> {
-  if (item.provider === null) return { isSaved: false, words: `${item.reason}.` };
+async function importOne(session: Session, item: Imported, options: ImportOptions): Promise<Outcome> {
+  if (item.provider === null) return { result: 'refused', words: `${item.reason}.` };
   const provider = providerById(session, item.provider, 'provider');
   const { connectors } = await session.state();
   const notes = item.notes.map((note) => ` Note: ${note}.`).join('');
@@ -57,16 +68,15 @@ async function importOne(
     const known = Object.entries(item.fields).filter(([field]) => provider.account[field] !== undefined);
     const config = checkedConfig(provider, Object.fromEntries(known), null);
     if (!options.replace && (await connectors.get(item.name)) !== null) {
-      return { isSaved: false, words: 'there is a connector of this name already; --replace takes the new one.' };
+      return { result: 'refused', words: 'there is a connector of this name already; --replace takes the new one.' };
     }
-    if (options.dryRun)
-      return { isSaved: false, words: `would become a connector (${provider.manifest.title}).${notes}` };
+    if (options.dryRun) return { result: 'possible', words: `would import (${provider.manifest.title}).${notes}` };
     await connectors.save({ name: item.name, provider: item.provider, config });
-    return { isSaved: true, words: `saved (${provider.manifest.title}).${notes}` };
+    return { result: 'saved', words: `saved (${provider.manifest.title}).${notes}` };
   } catch (error) {
     const { code, message } = toDroverError(error);
     if (code !== 'INVALID_INPUT') throw error;
-    return { isSaved: false, words: message };
+    return { result: 'refused', words: message };
   }
 }
 

@@ -12,6 +12,8 @@ import { EMPTY_SUMMARY } from '../summary.ts';
 import { visible } from '../terminal.ts';
 import { confirm } from './changing.ts';
 
+export const POLICY_KINDS = ['iam', 'iam-full', 'trust', 'cloudformation', 'names'] as const;
+
 export interface AddOptions {
   readonly given: GivenFields;
   readonly check: boolean;
@@ -135,15 +137,17 @@ export async function printPolicy(session: Session, name: string, request: Polic
   const connector = await findConnector(session, name);
   const account = await openAccount(session, connector, openSide(session).openTransport);
   await using _account = account;
-  if (account.policies === undefined) {
+  const policies = account.policies?.bind(account);
+  if (policies === undefined) {
     throw new DroverError('UNSUPPORTED', `For ${connector.provider.manifest.title} there is no policy to paste.`, {
       remedy: 'Rights are given in its own console; "drover connector test" says which are missing.',
     });
   }
+  refuseKind(connector, request, policies);
   const principal =
     request.kind === 'trust' || request.kind === 'cloudformation' ? await actingIdentity(session, account) : null;
   const externalId = connector.config['externalId'];
-  const texts = account.policies({
+  const texts = policies({
     ...request,
     trustedPrincipal: request.trustedPrincipal ?? principal,
     externalId: request.externalId ?? (typeof externalId === 'string' ? externalId : null),
@@ -155,6 +159,21 @@ export async function printPolicy(session: Session, name: string, request: Polic
     await session.terminal.print(text.text);
   }
   return fine(session);
+}
+
+/** Not every provider has every kind of text; asked before anything goes over the network. */
+function refuseKind(
+  connector: ReadyConnector,
+  request: PolicyRequest,
+  policies: NonNullable<Account['policies']>,
+): void {
+  const known = POLICY_KINDS.filter((kind) => policies({ ...request, kind }).length > 0);
+  if (known.includes(request.kind)) return;
+  const { title } = connector.provider.manifest;
+  throw new DroverError('UNSUPPORTED', `${title} has no text of the kind "${request.kind}".`, {
+    field: '--kind',
+    remedy: `Its kinds are ${known.join(', ')}.`,
+  });
 }
 
 export function refuseName(name: string): void {
