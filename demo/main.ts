@@ -14,10 +14,9 @@ const { values: given } = parseArgs({
   options: { keep: { type: 'boolean', default: false }, small: { type: 'boolean', default: false } },
 });
 
-const folder = mkdtempSync(join(tmpdir(), 'drover-demo-'));
-const stage = new Stage(environmentOf(folder));
 let isEnding = false;
 
+// Before there is anything to leave behind: whoever stops the demo finds the machine as it was.
 for (const [name, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -25,7 +24,12 @@ for (const [name, code] of [
 ] as const) {
   process.on(name, () => void end(code));
 }
+// The terminal was closed, or whoever read along has gone.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => void end(1));
+
+const folder = mkdtempSync(join(tmpdir(), 'drover-demo-'));
 process.on('exit', () => removeFolder());
+const stage = new Stage(environmentOf(folder));
 
 try {
   await play(stage, { folder, isSmall: given.small, isKept: given.keep });

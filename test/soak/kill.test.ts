@@ -36,7 +36,7 @@ describe('killed again and again', () => {
     const [share] = await soak({
       store: new S3Store(s3.access),
       bucket: name,
-      size: { smallCount: 60, largeCount: 2, largeBytes: 20 * 1024 * 1024 },
+      size: { smallCount: 40, largeCount: 2, largeBytes: 18 * 1024 * 1024 },
       targets: [(targets[kind] as () => SoakTarget)()],
       kills: 2,
       random: seededRandom(seed),
