@@ -149,12 +149,3 @@ export function takeOf(context: CopyContext, signal: AbortSignal): ((bytes: numb
   const { bandwidth } = context;
   return bandwidth === null ? null : (bytes) => bandwidth(bytes, signal);
 }
-
-/** An answer's digests complete the listing's; the listing's stand where the answer is silent. */
-export function withDigestsOf(answered: Entry, listed: Entry): Entry {
-  return {
-    ...answered,
-    digests: { ...listed.digests, ...answered.digests },
-    composite: answered.composite ?? listed.composite,
-  };
-}

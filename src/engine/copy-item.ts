@@ -7,7 +7,7 @@ import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
 import { DroverError } from '../model/errors.ts';
-import { propertiesFor, proved, takeOf, withDigestsOf, writeOptions } from './copy-context.ts';
+import { propertiesFor, proved, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
@@ -123,7 +123,8 @@ async function copyWhole(context: CopyContext, order: CopyOrder, signal: AbortSi
     const content = await collect(reading.body, entry.sizeBytes, entry.key);
     if (context.bandwidth !== null) await context.bandwidth(content.length, signal);
     context.onBytes(entry.key, content.length);
-    const source = withDigestsOf(reading.entry, entry);
+    // The answer's word, not the listing's: a listed ETag may look like an MD5 and be none (KMS).
+    const source = reading.entry;
     const properties = await propertiesFor(context, source, reading.properties, signal);
     const strategy = chooseStrategy({
       entry: source,
@@ -158,7 +159,7 @@ async function copyStream(
   const release = await context.memory(SMALL_BYTES_MAX, signal);
   try {
     const reading = await context.source.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);
-    const source = withDigestsOf(reading.entry, entry);
+    const source = reading.entry;
     const properties = await propertiesFor(context, source, reading.properties, signal);
     const flow = flowOf(reading.body, {
       compute: strategy.compute,

@@ -5,7 +5,7 @@ import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { proved, propertiesFor, takeOf, withDigestsOf, writeOptions } from './copy-context.ts';
+import { proved, propertiesFor, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
 import { collect, flowOf } from './flow.ts';
 import { forEachIndex, Gate } from './lanes.ts';
@@ -27,7 +27,7 @@ export async function copyInParts(
   if (parts === undefined)
     throw new DroverError('TOO_LARGE', 'The target takes no uploads in parts.', { key: order.entry.key });
   const description = await context.source.describe(order.entry, signal);
-  const source = withDigestsOf(description.entry, order.entry);
+  const source = description.entry;
   const properties = await propertiesFor(context, source, description.properties, signal);
   const options = writeOptions(order, properties, forwarded(source, strategy), context, signal);
   const plan: UploadPlan = {

@@ -2,7 +2,7 @@
 import type { CopyReference, PartReceipt } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { proved, propertiesFor, withDigestsOf, writeOptions } from './copy-context.ts';
+import { proved, propertiesFor, writeOptions } from './copy-context.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
 import { forEachIndex } from './lanes.ts';
 import { MIB, REFERENCE_LIFETIME_MS } from './limits.ts';
@@ -44,7 +44,7 @@ async function tryReference(context: CopyContext, order: CopyOrder, signal: Abor
   if (copier.accepts(reference) === 'no') return null;
   try {
     const description = await source.describe(order.entry, signal);
-    const entry = withDigestsOf(description.entry, order.entry);
+    const entry = description.entry;
     const properties = await propertiesFor(context, entry, description.properties, signal);
     const options = writeOptions(order, properties, entry.digests, context, signal);
     if (entry.sizeBytes <= copier.copyBytesMax) {
