@@ -39,21 +39,17 @@ export async function addConnector(
   const config = await collectConfig(session, provider, name, options.given);
   await sayExternalId(session, name, provider, config, options.given);
   const ready: ReadyConnector = { name, provider, origin: 'saved', config };
-  if (options.check) {
-    const outcome = await checkConnector(session, ready, null, 'both', true);
-    if (outcome.signInRefused !== null) {
-      const { message, field, remedy } = outcome.signInRefused;
-      throw new DroverError('UNAUTHENTICATED', message, {
-        field,
-        remedy: remedy ?? 'Nothing was saved. Correct it and try again.',
-      });
-    }
-    if (!outcome.isConfirmed) {
-      await session.terminal.say(`Nothing confirmed the sign-in yet. Name a place: drover connector test ${name}:…`);
-    }
+  const outcome = options.check ? await checkConnector(session, ready, null, 'both', true) : null;
+  if (outcome !== null && outcome.signInRefused !== null) {
+    const { message, field, remedy } = outcome.signInRefused;
+    throw new DroverError('UNAUTHENTICATED', message, {
+      field,
+      remedy: `${remedy ?? 'Correct it and try again.'} Nothing was saved; --no-check saves it as it is.`,
+    });
   }
   await connectors.save({ name, provider: provider.manifest.id, config });
   await session.terminal.print(`Saved as "${name}". Try: drover ls ${name}:`);
+  if (outcome !== null && !outcome.isConfirmed) await sayUnconfirmed(session, ready);
   return fine(session);
 }
 
@@ -100,7 +96,8 @@ export async function testConnector(session: Session, words: string, use: Use): 
       : prefixPlace(slash === -1 ? path : path.slice(0, slash), slash === -1 ? '' : path.slice(slash + 1));
   const outcome = await checkConnector(session, connector, place, use, false);
   const line = outcome.signInRefused ?? outcome.placeRefused;
-  const code = outcome.signInRefused === null ? 'PERMISSION_DENIED' : 'UNAUTHENTICATED';
+  if (line === null && !outcome.isConfirmed) await sayUnconfirmed(session, connector);
+  const code = outcome.signInRefused !== null ? 'UNAUTHENTICATED' : placeCode(line);
   return {
     exit: line === null ? EXIT.FINE : EXIT.WRONG_INPUT,
     summary: {
@@ -111,6 +108,29 @@ export async function testConnector(session: Session, words: string, use: Use): 
       error: line === null ? null : { code, message: line.message, field: line.field, remedy: line.remedy ?? '' },
     },
   };
+}
+
+function placeCode(line: CheckLine | null): 'PLACE_NOT_FOUND' | 'PERMISSION_DENIED' {
+  return line?.what === 'container' ? 'PLACE_NOT_FOUND' : 'PERMISSION_DENIED';
+}
+
+/** Some stores answer a wrong secret as they answer a missing right, so that nobody can tell until something works. */
+async function sayUnconfirmed(session: Session, { name, provider, config }: ReadyConnector): Promise<void> {
+  const word = provider.manifest.containerWord;
+  const only = config[word];
+  const message =
+    only === undefined
+      ? 'Nothing confirmed the sign-in: the store did not say who signs.'
+      : `Nothing confirmed the sign-in: no request on the ${word} "${String(only)}" was allowed.`;
+  const line: CheckLine = {
+    what: 'identity',
+    result: 'warning',
+    message: `${message} The credentials may be wrong, or lack every right that was tried.`,
+    field: null,
+    remedy: `Try it on a ${word} that it may use: drover connector test ${name}:${only === undefined ? word : String(only)}`,
+  };
+  await session.terminal.record({ type: 'check', ...line });
+  await session.terminal.print(checkText(line));
 }
 
 export async function removeConnector(session: Session, name: string, yes: boolean): Promise<CommandEnd> {
@@ -188,7 +208,7 @@ export function refuseName(name: string): void {
 interface CheckOutcome {
   /** The line that refused the sign-in; missing rights are no fault of a connector. */
   readonly signInRefused: CheckLine | null;
-  /** What was asked of a place and refused, when nothing there was allowed: then the place is of no use. */
+  /** What was asked of a place and refused, when it is of no use for what it was asked for. */
   readonly placeRefused: CheckLine | null;
   /** At least one answer proved that the sign-in works. */
   readonly isConfirmed: boolean;
@@ -205,23 +225,46 @@ async function checkConnector(
   const side = openSide(session);
   const account = await openAccount(session, connector, side.openTransport);
   await using _account = account;
-  let signInRefused: CheckLine | null = null;
-  let placeRefused: CheckLine | null = null;
-  let isConfirmed = false;
-  let isUseful = false;
+  const lines: CheckLine[] = [];
   for await (const line of account.check(place, use, session.signal)) {
+    lines.push(line);
     await session.terminal.record({ type: 'check', ...line });
-    const isSignIn = line.what === 'identity' || line.what === 'network';
-    if (line.result === 'ok') isConfirmed = true;
-    if (line.result === 'ok' && !isSignIn) isUseful = true;
-    if (line.result === 'refused' && !isSignIn) placeRefused ??= line;
-    if (line.result === 'refused' && isSignIn) signInRefused ??= line;
-    else if (!brief || line.result !== 'unknown') await session.terminal.print(checkText(line));
+    // A refused sign-in is said by whoever refuses to save it.
+    if (!brief || (line.result !== 'unknown' && !refusesSignIn(line))) await session.terminal.print(checkText(line));
   }
-  if (signInRefused !== null && !brief) await session.terminal.print(checkText(signInRefused));
-  if (place === null || isUseful) placeRefused = null;
-  return { signInRefused, placeRefused, isConfirmed, requests: countsOf(side, null) };
+  return { ...judge(lines, use), requests: countsOf(side, null) };
 }
+
+/** Fields that say where to look, and not how to sign in. */
+const PLACE_FIELDS: readonly string[] = ['bucket', 'container', 'prefix'];
+
+/** Providers that cannot ask who signs learn from the first listing that the credentials are wrong, and name the field. */
+function refusesSignIn({ what, result, field }: CheckLine): boolean {
+  if (result !== 'refused') return false;
+  return (
+    what === 'identity' || what === 'network' || (what === 'list' && field !== null && !PLACE_FIELDS.includes(field))
+  );
+}
+
+function judge(lines: readonly CheckLine[], use: Use): Omit<CheckOutcome, 'requests'> {
+  const has = (result: CheckLine['result'], ...whats: CheckLine['what'][]): boolean =>
+    lines.some((line) => line.result === result && whats.includes(line.what));
+  const signInRefused = lines.find(refusesSignIn) ?? null;
+  const canRead = has('ok', 'read') || (has('ok', 'list') && !has('refused', 'read'));
+  const canWrite = has('ok', 'write');
+  const isUseful = (use !== 'write' && canRead) || (use !== 'read' && canWrite);
+  const container = lines.find(({ what, result }) => what === 'container' && result === 'refused');
+  const refused = lines.find(({ what, result }) => result === 'refused' && USE_LINES.includes(what));
+  return {
+    signInRefused,
+    placeRefused: container ?? (isUseful ? null : (refused ?? null)),
+    // Who signs is told by some providers without asking, and a place is named before it was seen.
+    isConfirmed:
+      has('ok', 'list', 'read', 'write', 'delete', 'tags') || (has('ok', 'identity') && !has('refused', 'list')),
+  };
+}
+
+const USE_LINES: readonly CheckLine['what'][] = ['list', 'read', 'write'];
 
 const RESULT_WORDS: Readonly<Record<CheckLine['result'], string>> = {
   ok: 'ok',
