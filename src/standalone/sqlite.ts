@@ -94,9 +94,23 @@ export function fileError(error: unknown, path: string): DroverError {
       remedy: 'Choose a folder you may write to with --state.',
     });
   }
+  if (WRONG_PATH_CODES.has(code)) {
+    return new DroverError(
+      'INVALID_INPUT',
+      `Drover's own state cannot be kept at ${path}: no folder can be there (${code}).`,
+      {
+        cause: error,
+        field: 'state',
+        remedy: 'Choose another folder with --state.',
+      },
+    );
+  }
   const words = error instanceof Error ? error.message : String(error);
   return new DroverError('INTERNAL', `Drover's own state at ${path} cannot be used: ${words}`, { cause: error });
 }
+
+/** A file where a folder should be, or a name that the file system does not take. */
+const WRONG_PATH_CODES: ReadonlySet<string> = new Set(['ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'EINVAL']);
 
 function refuseForeign(path: string): void {
   if (!existsSync(path)) return;

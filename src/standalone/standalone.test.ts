@@ -44,6 +44,16 @@ test('everything it makes is for its owner alone, whatever the umask', async () 
   }
 });
 
+test.each([
+  ['a file', () => join(folder, 'file')],
+  ['below a file', () => join(folder, 'file', 'deep', 'er')],
+  ['with too long a name', () => join(folder, 'x'.repeat(300))],
+  ['below a folder that takes none', () => '/proc/nothing/deeper'],
+])('a state folder that is %s is refused with a reason', async (_what, path) => {
+  writeFileSync(join(folder, 'file'), '');
+  await expect(openAt(path())).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'state' });
+});
+
 describe('a state file that cannot be used is refused with a reason and stays as it was', () => {
   const path = () => join(folder, 'state.sqlite');
 

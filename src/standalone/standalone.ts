@@ -1,8 +1,9 @@
 /** The command line's own state without a server: one folder that belongs to one person. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ArtifactStore, RunStore } from '../engine/ports.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
+import { DroverError } from '../model/errors.ts';
 import { FolderArtifactStore } from './artifacts.ts';
 import { SqliteFactsStore, type FactsStore } from './facts.ts';
 import { SqliteRunStore } from './run-store.ts';
@@ -32,15 +33,15 @@ export interface Standalone extends AsyncDisposable {
 }
 
 /**
- * Opens the folder. Several processes may have it open at once. INVALID_INPUT for a state file that is damaged or of
- * a newer Drover, PERMISSION_DENIED, DISK_FULL; nothing was changed then.
+ * Opens the folder. Several processes may have it open at once. INVALID_INPUT where no folder can be, and for a state
+ * file that is damaged or of a newer Drover, PERMISSION_DENIED, DISK_FULL; nothing was changed then.
  */
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
   const { folder, clock, random, log } = options;
   const artifactFolder = join(folder, 'artifacts');
   const vaultFolder = join(folder, 'vault');
   try {
-    for (const path of [folder, artifactFolder, vaultFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    for (const path of [folder, artifactFolder, vaultFolder]) makeFolder(path);
   } catch (error) {
     throw fileError(error, folder);
   }
@@ -64,5 +65,35 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Not `recursive`: below a folder that takes none, such as `/proc`, Node would try the same one for ever. */
+function makeFolder(path: string): void {
+  const first = tryFolder(path);
+  if (first === null) return;
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeFolder(parent);
+  // Another process may have made the parent meanwhile, so only the second answer counts.
+  const second = tryFolder(path);
+  if (second === null) return;
+  throw new DroverError('INVALID_INPUT', `No folder can be made in ${parent} for Drover's own state.`, {
+    cause: second,
+    field: 'state',
+    remedy: 'Choose another folder with --state.',
+  });
+}
+
+/** `null`: it is there. Gives back that its parent is missing, throws everything else. */
+function tryFolder(path: string): Error | null {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return error as Error;
+    if (code !== 'EEXIST') throw error;
+    if (statSync(path).isDirectory()) return null;
+    throw Object.assign(new Error(`${path} is not a folder.`, { cause: error }), { code: 'ENOTDIR' });
   }
 }

@@ -106,6 +106,12 @@ describe('wrong input is one clear sentence', () => {
   });
 });
 
+test('state that can be kept nowhere is wrong input', async () => {
+  writeFileSync(join(world.folder, 'file'), '');
+  const called = await world.json('--state', join(world.folder, 'file', 'below'), 'runs');
+  expect(called).toMatchObject({ exit: 2, summary: { error: { code: 'INVALID_INPUT', field: 'state' } } });
+});
+
 describe('looking', () => {
   test('ls gives one entry line for each key below the place', async () => {
     seed('b', TREE);
