@@ -56,16 +56,27 @@ function wrongSize({ sizeBytes, countedBytes, committedSizeBytes }: Proofs): str
 function contradiction(proofs: Proofs): string | null {
   const { sourceDigests, computed, proved } = proofs;
   for (const kind of DIGEST_KINDS) {
-    const known = [
-      ['the source says', sourceDigests[kind]],
-      ['the bytes received have', computed[kind]],
-      ['the target says', proved[kind]],
-    ].filter(([, value]) => value !== undefined);
-    if (new Set(known.map(([, value]) => value)).size > 1) {
-      return `The ${kind} digests differ: ${known.map(([who, value]) => `${who} ${value}`).join(', ')}.`;
+    const told = sourceDigests[kind];
+    const received = computed[kind];
+    const kept = proved[kind];
+    if (isOther(told, received) || isOther(told, kept) || isOther(received, kept)) {
+      return `The ${kind} digests differ: ${digestWords(told, received, kept)}.`;
     }
   }
   return compositeContradiction(proofs);
+}
+
+function isOther(a: string | undefined, b: string | undefined): boolean {
+  return a !== undefined && b !== undefined && a !== b;
+}
+
+function digestWords(told: string | undefined, received: string | undefined, kept: string | undefined): string {
+  const known = [
+    ['the source says', told],
+    ['the bytes received have', received],
+    ['the target says', kept],
+  ].filter(([, value]) => value !== undefined);
+  return known.map(([who, value]) => `${who} ${value}`).join(', ');
 }
 
 /** Composites with the same number of parts may differ honestly, unless the parts are known to be cut alike. */
