@@ -1,35 +1,11 @@
 import { negotiate } from '../../src/engine/negotiate.ts';
 import type { SourceTraits, TargetTraits } from '../../src/contract/provider.ts';
 import type { Concession } from '../../src/engine/definition.ts';
-import type { Policy } from '../../src/model/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../../src/model/policy.ts';
 import { code, page, table } from './markdown.ts';
 import { PROVIDERS } from './world.ts';
 
-const PLAIN: Policy = {
-  mode: 'mirror',
-  dryRun: false,
-  targetNewer: 'overwrite',
-  filter: {
-    include: [],
-    exclude: [],
-    sizeBytesMin: null,
-    sizeBytesMax: null,
-    ageMsMin: null,
-    ageMsMax: null,
-    excludeClasses: [],
-  },
-  serverSide: 'auto',
-  versions: 'current',
-  metadata: 'preserve',
-  tags: 'preserve',
-  archived: 'report',
-  deleteMax: null,
-  deleteShareMax: null,
-  allowEmptySource: false,
-  oneWay: false,
-  acceptV0: false,
-  storageClass: null,
-};
+const PLAIN: Policy = { ...DEFAULT_POLICY, mode: 'mirror' };
 
 /** What the engine itself would say before a run, for every pair of providers. */
 export function concessionsPage(): string {

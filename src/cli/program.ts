@@ -89,7 +89,7 @@ function addTransfers(program: Command, world: CliWorld, start: Start): void {
     addTransferOptions(command, which);
     command.action((source: string, target: string, given: object) =>
       start(async (session) => {
-        const options = readTransferOptions(which, given, { nowMs: world.clock.now(), timeZone: world.timeZone });
+        const options = readTransferOptions(which, given, world.timeZone);
         return transfer(session, which, source, target, options);
       }),
     );

@@ -5,7 +5,7 @@ import { BYTES_IN_FLIGHT_MAX, SEGMENTS_AT_ONCE } from '../engine/limits.ts';
 import { parseAge, parseSize } from '../engine/quantities.ts';
 import { parseBandwidth } from '../engine/timetable.ts';
 import { DroverError } from '../model/errors.ts';
-import type { Policy, RestorePolicy } from '../model/policy.ts';
+import { DEFAULT_POLICY, type FilterPolicy, type Policy, type RestorePolicy } from '../model/policy.ts';
 import { named, parseChoice, parseCount, parseDeleteCap } from './units.ts';
 
 export type TransferCommand = 'copy' | 'sync' | 'check';
@@ -44,12 +44,6 @@ export interface TransferOptions {
   readonly fresh: boolean;
 }
 
-/** What the values of options may depend on. */
-export interface OptionWorld {
-  readonly nowMs: number;
-  readonly timeZone: string;
-}
-
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 export function addTransferOptions(command: Command, which: TransferCommand): void {
@@ -62,8 +56,8 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
     .addOption(list('--exclude <glob>', 'no keys that match; can be repeated, beats --include'))
     .option('--min-size <size>', 'only objects of at least this size')
     .option('--max-size <size>', 'only objects of at most this size')
-    .option('--min-age <age>', 'only objects written at least this long ago, such as 12h or 7d')
-    .option('--max-age <age>', 'only objects written at most this long ago')
+    .option('--min-age <age>', 'only objects written at least this long ago (12h, 7d) or until a date (2026-01-31)')
+    .option('--max-age <age>', 'only objects written at most this long ago, or since a date')
     .addOption(list('--exclude-class <class>', 'no objects of this storage class; can be repeated'))
     .option('--metadata <how>', 'preserve, refresh (compare and rewrite it too: one request per object) or ignore')
     .option('--tags <how>', 'preserve or ignore')
@@ -85,29 +79,18 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
   }
 }
 
-/** USAGE that names the option for every value that does not fit. */
-export function readTransferOptions(which: TransferCommand, given: object, world: OptionWorld): TransferOptions {
+/** USAGE that names the option for every value that does not fit. `timeZone`: in which a timetable's hours are meant. */
+export function readTransferOptions(which: TransferCommand, given: object, timeZone: string): TransferOptions {
   const raw = given as RawOptions;
-  const ageOf = (text: string): number => parseAge(text, world.nowMs);
   const cap = raw.maxDelete === undefined ? null : parseDeleteCap(raw.maxDelete, '--max-delete');
   const policy: Policy = {
+    ...DEFAULT_POLICY,
     mode: which === 'copy' ? 'merge' : which === 'sync' ? 'mirror' : 'check',
     dryRun: raw.dryRun === true,
-    targetNewer: parseChoice(raw.targetNewer ?? 'overwrite', '--target-newer', ['overwrite', 'skip']),
-    filter: {
-      include: raw.include ?? [],
-      exclude: raw.exclude ?? [],
-      sizeBytesMin: optional(raw.minSize, '--min-size', parseSize),
-      sizeBytesMax: optional(raw.maxSize, '--max-size', parseSize),
-      ageMsMin: optional(raw.minAge, '--min-age', ageOf),
-      ageMsMax: optional(raw.maxAge, '--max-age', ageOf),
-      excludeClasses: raw.excludeClass ?? [],
-    },
-    serverSide: parseChoice(raw.serverSide ?? 'auto', '--server-side', ['auto', 'never', 'always']),
+    filter: readFilter(raw),
     versions: readVersions(raw.versions),
-    metadata: parseChoice(raw.metadata ?? 'preserve', '--metadata', ['preserve', 'refresh', 'ignore']),
-    tags: parseChoice(raw.tags ?? 'preserve', '--tags', ['preserve', 'ignore']),
-    archived: raw.restore === undefined ? 'report' : readRestore(raw.restore),
+    ...readChoices(raw),
+    ...(raw.restore === undefined ? {} : { archived: readRestore(raw.restore) }),
     deleteMax: cap?.countMax ?? null,
     deleteShareMax: cap?.shareMax ?? null,
     allowEmptySource: raw.allowEmptySource === true,
@@ -116,7 +99,7 @@ export function readTransferOptions(which: TransferCommand, given: object, world
     storageClass: raw.storageClass ?? null,
   };
   refuseContradictions(policy);
-  return { policy, tuning: readTuning(raw, world.timeZone), fresh: raw.fresh === true };
+  return { policy, tuning: readTuning(raw, timeZone), fresh: raw.fresh === true };
 }
 
 /**
@@ -148,8 +131,34 @@ function optional<T>(text: string | undefined, option: string, parse: (text: str
   return text === undefined ? null : named(text, option, parse);
 }
 
+function readFilter(raw: RawOptions): FilterPolicy {
+  const youngest = optional(raw.minAge, '--min-age', parseAge);
+  const oldest = optional(raw.maxAge, '--max-age', parseAge);
+  return {
+    include: raw.include ?? [],
+    exclude: raw.exclude ?? [],
+    sizeBytesMin: optional(raw.minSize, '--min-size', parseSize),
+    sizeBytesMax: optional(raw.maxSize, '--max-size', parseSize),
+    ageMsMin: youngest?.kind === 'age' ? youngest.ageMs : null,
+    ageMsMax: oldest?.kind === 'age' ? oldest.ageMs : null,
+    modifiedBeforeMs: youngest?.kind === 'moment' ? youngest.atMs : null,
+    modifiedAfterMs: oldest?.kind === 'moment' ? oldest.atMs : null,
+    excludeClasses: raw.excludeClass ?? [],
+  };
+}
+
+function readChoices(raw: RawOptions): Pick<Policy, 'targetNewer' | 'serverSide' | 'metadata' | 'tags'> {
+  const { targetNewer, serverSide, metadata, tags } = { ...DEFAULT_POLICY, ...raw };
+  return {
+    targetNewer: parseChoice(targetNewer, '--target-newer', ['overwrite', 'skip']),
+    serverSide: parseChoice(serverSide, '--server-side', ['auto', 'never', 'always']),
+    metadata: parseChoice(metadata, '--metadata', ['preserve', 'refresh', 'ignore']),
+    tags: parseChoice(tags, '--tags', ['preserve', 'ignore']),
+  };
+}
+
 function readVersions(value: string | boolean | undefined): Policy['versions'] {
-  if (value === undefined) return 'current';
+  if (value === undefined) return DEFAULT_POLICY.versions;
   return value === true ? 'all' : parseChoice(String(value), '--versions', ['all', 'current']);
 }
 
@@ -176,7 +185,10 @@ function refuseContradictions({ filter }: Policy): void {
       field: '--max-size',
     });
   }
-  if (filter.ageMsMin !== null && filter.ageMsMax !== null && filter.ageMsMin > filter.ageMsMax) {
+  const { ageMsMin, ageMsMax, modifiedBeforeMs, modifiedAfterMs } = filter;
+  const isAgeless = ageMsMin !== null && ageMsMax !== null && ageMsMin > ageMsMax;
+  const isMomentless = modifiedBeforeMs !== null && modifiedAfterMs !== null && modifiedAfterMs > modifiedBeforeMs;
+  if (isAgeless || isMomentless) {
     throw new DroverError('USAGE', 'No object can be as old as --min-age and as young as --max-age.', {
       field: '--max-age',
     });

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 import { entryOf } from '../model/entry.ts';
-import type { Policy } from '../model/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../model/policy.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { decide } from './decide.ts';
 import type { Action, Situation } from './decide.ts';
@@ -51,7 +50,7 @@ describe('decide, in every situation', () => {
   const check = (property: (given: Situation, action: Action) => void): void => {
     fc.assert(
       fc.property(arbitrarySituation, (given) => {
-        const full = { ...given, policy: { ...NEUTRAL_POLICY, ...given.policy } };
+        const full = { ...given, policy: { ...DEFAULT_POLICY, ...given.policy } };
         property(full, decide(full));
       }),
       { numRuns: 2000 },

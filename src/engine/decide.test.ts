@@ -1,15 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { entryOf } from '../model/entry.ts';
 import type { Entry } from '../model/entry.ts';
-import type { Policy } from '../model/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../model/policy.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { decide } from './decide.ts';
 import type { Action, Situation } from './decide.ts';
-import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 
-const MIRROR: Policy = { ...NEUTRAL_POLICY, mode: 'mirror' };
-const CHECK: Policy = { ...NEUTRAL_POLICY, mode: 'check' };
-const RESTORE: Policy = { ...NEUTRAL_POLICY, archived: { tier: 'Bulk', days: 3 } };
+const MIRROR: Policy = { ...DEFAULT_POLICY, mode: 'mirror' };
+const CHECK: Policy = { ...DEFAULT_POLICY, mode: 'check' };
+const RESTORE: Policy = { ...DEFAULT_POLICY, archived: { tier: 'Bulk', days: 3 } };
 
 const identity = (etag: string | null, versionId: string | null = null) => ({ etag, versionId });
 const object = (given: Partial<Entry> = {}): Entry =>
@@ -32,7 +31,7 @@ function situation(given: Partial<Situation>): Situation {
     source: null,
     target: null,
     previous: null,
-    policy: NEUTRAL_POLICY,
+    policy: DEFAULT_POLICY,
     excluded: null,
     timeToleranceMs: 0,
     targetKeepsSourceTime: false,
@@ -359,7 +358,7 @@ describe('decide', () => {
       {
         source: object(),
         target: targetObject({ sizeBytes: 11, modifiedAtMs: 1001 }),
-        policy: { ...NEUTRAL_POLICY, targetNewer: 'skip' },
+        policy: { ...DEFAULT_POLICY, targetNewer: 'skip' },
       },
       { kind: 'skipped', reason: 'target-newer' },
     ],
@@ -369,13 +368,13 @@ describe('decide', () => {
         source: object(),
         target: targetObject({ sizeBytes: 11, modifiedAtMs: 1001 }),
         timeToleranceMs: 1,
-        policy: { ...NEUTRAL_POLICY, targetNewer: 'skip' },
+        policy: { ...DEFAULT_POLICY, targetNewer: 'skip' },
       },
       COPY_CHANGED,
     ],
     [
       'older at the target, skip',
-      { source: object(), target: targetObject({ sizeBytes: 11 }), policy: { ...NEUTRAL_POLICY, targetNewer: 'skip' } },
+      { source: object(), target: targetObject({ sizeBytes: 11 }), policy: { ...DEFAULT_POLICY, targetNewer: 'skip' } },
       COPY_CHANGED,
     ],
     [

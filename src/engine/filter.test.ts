@@ -3,19 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { entryOf } from '../model/entry.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError } from '../model/errors.ts';
-import type { FilterPolicy } from '../model/policy.ts';
+import { DEFAULT_POLICY, type FilterPolicy } from '../model/policy.ts';
 import { compileFilter } from './filter.ts';
 import { compileGlob } from './glob.ts';
 
-const NONE: FilterPolicy = {
-  include: [],
-  exclude: [],
-  sizeBytesMin: null,
-  sizeBytesMax: null,
-  ageMsMin: null,
-  ageMsMax: null,
-  excludeClasses: [],
-};
+const NONE = DEFAULT_POLICY.filter;
 const NOW = 1_000_000;
 const reason = (filter: Partial<FilterPolicy>, entry: Partial<Entry> & { key: string }): string | null =>
   compileFilter({ ...NONE, ...filter }, NOW)(entryOf(entry));
@@ -147,6 +139,12 @@ describe('compileFilter', () => {
     ['too old', { ageMsMax: 499 }, object, true],
     ['from the future counts as young', { ageMsMin: 0 }, { ...object, modifiedAtMs: NOW + 1 }, true],
     ['no time, ages limited', { ageMsMin: 0 }, { ...object, modifiedAtMs: null }, true],
+    ['written at the last moment', { modifiedBeforeMs: NOW - 500 }, object, false],
+    ['written after the last moment', { modifiedBeforeMs: NOW - 501 }, object, true],
+    ['written at the first moment', { modifiedAfterMs: NOW - 500 }, object, false],
+    ['written before the first moment', { modifiedAfterMs: NOW - 499 }, object, true],
+    ['one of several limits is enough', { ageMsMax: 500, modifiedAfterMs: NOW }, object, true],
+    ['no time, moments limited', { modifiedAfterMs: 0 }, { ...object, modifiedAtMs: null }, true],
     ['no time, ages free', {}, { ...object, modifiedAtMs: null }, false],
     ['class excluded', { excludeClasses: ['glacier'] }, object, true],
     ['other class', { excludeClasses: ['DEEP_ARCHIVE'] }, object, false],

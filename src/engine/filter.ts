@@ -58,11 +58,19 @@ function wrongSize({ sizeBytes }: Entry, { sizeBytesMin, sizeBytesMax }: FilterP
   return null;
 }
 
-function wrongAge({ modifiedAtMs }: Entry, { ageMsMin, ageMsMax }: FilterPolicy, startedAtMs: number): string | null {
-  if (ageMsMin === null && ageMsMax === null) return null;
+function wrongAge({ modifiedAtMs }: Entry, filter: FilterPolicy, startedAtMs: number): string | null {
+  const { ageMsMin, ageMsMax, modifiedBeforeMs, modifiedAfterMs } = filter;
+  const isLimited = [ageMsMin, ageMsMax, modifiedBeforeMs, modifiedAfterMs].some((limit) => limit !== null);
+  if (!isLimited) return null;
   if (modifiedAtMs === null) return 'It has no modification time, and ages are limited.';
   const ageMs = startedAtMs - modifiedAtMs;
-  if (ageMsMin !== null && ageMs < ageMsMin) return 'It was written too recently.';
-  if (ageMsMax !== null && ageMs > ageMsMax) return 'It was written too long ago.';
-  return null;
+  const isRecent = (ageMsMin !== null && ageMs < ageMsMin) || isBeyond(modifiedAtMs, modifiedBeforeMs);
+  if (isRecent) return 'It was written too recently.';
+  const isOld = (ageMsMax !== null && ageMs > ageMsMax) || isBeyond(modifiedAfterMs, modifiedAtMs);
+  return isOld ? 'It was written too long ago.' : null;
+}
+
+/** Whether both are known and the first is the later one. */
+function isBeyond(first: number | null, second: number | null): boolean {
+  return first !== null && second !== null && first > second;
 }

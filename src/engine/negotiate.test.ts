@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { SourceTraits, TargetFacts, TargetTraits } from '../contract/provider.ts';
 import { ALL_NAMES } from '../model/names.ts';
-import type { Policy } from '../model/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../model/policy.ts';
 import type { Concession } from './definition.ts';
 import { negotiate } from './negotiate.ts';
-import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 
 const FACTS: TargetFacts = {
   observedAtMs: 1,
@@ -48,7 +47,7 @@ const TARGET: TargetTraits = {
 /** No concession is left with these. */
 const QUIET = {
   source: { ...SOURCE, carries: { ...ALL, storageClasses: [] } },
-  policy: { ...NEUTRAL_POLICY, metadata: 'refresh' as const },
+  policy: { ...DEFAULT_POLICY, metadata: 'refresh' as const },
 };
 
 interface Given {
@@ -158,7 +157,7 @@ describe('negotiate', () => {
         names: { ...ALL_NAMES, dotSegments: false, caseSensitive: false },
       },
       facts: null,
-      policy: { ...NEUTRAL_POLICY, mode: 'mirror', versions: 'all' },
+      policy: { ...DEFAULT_POLICY, mode: 'mirror', versions: 'all' },
       sourceTitle: 'Amazon S3',
       targetTitle: 'Azure Blob Storage',
     });

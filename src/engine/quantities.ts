@@ -29,20 +29,24 @@ export function parseSize(text: string): number {
   throw new DroverError('USAGE', `"${text}" is not a size. Sizes look like 500, 10k, 64Mi or 1.5G.`);
 }
 
+/** A distance from the run's start, or a moment that stays where it is. */
+export type AgeLimit =
+  { readonly kind: 'age'; readonly ageMs: number } | { readonly kind: 'moment'; readonly atMs: number };
+
 /**
- * Milliseconds: `90s`, `1h`, `1h30m`, `2d`, `1w`, `1y` (365 days), or the time since a date such as `2026-01-31` or
- * `2026-01-31T08:00:00Z` (UTC where it names no zone).
+ * `90s`, `1h`, `1h30m`, `2d`, `1w`, `1y` (365 days), or a moment such as `2026-01-31` or `2026-01-31T08:00:00Z` (UTC
+ * where it names no zone).
  */
-export function parseAge(text: string, nowMs: number): number {
+export function parseAge(text: string): AgeLimit {
   const trimmed = text.trim();
   if (AGE.test(trimmed)) {
     let ageMs = 0;
     for (const [, amount, unit] of trimmed.matchAll(AGE_PIECE))
       ageMs += Number(amount) * (AGE_UNITS_MS[unit as string] ?? 0);
-    if (Number.isSafeInteger(Math.round(ageMs))) return Math.round(ageMs);
+    if (Number.isSafeInteger(Math.round(ageMs))) return { kind: 'age', ageMs: Math.round(ageMs) };
   }
   const atMs = ISO_DATE.test(trimmed) ? instantOf(trimmed) : Number.NaN;
-  if (!Number.isNaN(atMs)) return nowMs - atMs;
+  if (!Number.isNaN(atMs)) return { kind: 'moment', atMs };
   throw new DroverError('USAGE', `"${text}" is not an age. Ages look like 90s, 1h30m, 2d, 1w or 2026-01-31.`);
 }
 

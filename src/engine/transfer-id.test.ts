@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Policy } from '../model/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../model/policy.ts';
 import { canonicalJson, pairIdOf, transferIdOf } from './transfer-id.ts';
 import type { EndIdentity } from './transfer-id.ts';
-import { NEUTRAL_POLICY } from '../../test/neutral-policy.ts';
 
 const SOURCE: EndIdentity = {
   provider: 's3',
@@ -11,10 +10,10 @@ const SOURCE: EndIdentity = {
   only: null,
 };
 const TARGET: EndIdentity = { ...SOURCE, fingerprint: 's3:aws:2' };
-const BASE = { command: 'copy', source: SOURCE, target: TARGET, policy: NEUTRAL_POLICY };
+const BASE = { command: 'copy', source: SOURCE, target: TARGET, policy: DEFAULT_POLICY };
 const filtered = (filter: Partial<Policy['filter']>): Policy => ({
-  ...NEUTRAL_POLICY,
-  filter: { ...NEUTRAL_POLICY.filter, ...filter },
+  ...DEFAULT_POLICY,
+  filter: { ...DEFAULT_POLICY.filter, ...filter },
 });
 
 describe('transferIdOf', () => {
@@ -33,12 +32,14 @@ describe('transferIdOf', () => {
     ['prefix', { ...BASE, target: { ...TARGET, place: { container: 'photos', prefix: 'x/' } } }],
     ['single object', { ...BASE, source: { ...SOURCE, only: 'a' } }],
     ['direction', { ...BASE, source: TARGET, target: SOURCE }],
-    ['mode', { ...BASE, policy: { ...NEUTRAL_POLICY, mode: 'mirror' } }],
-    ['dry run', { ...BASE, policy: { ...NEUTRAL_POLICY, dryRun: true } }],
+    ['mode', { ...BASE, policy: { ...DEFAULT_POLICY, mode: 'mirror' } }],
+    ['dry run', { ...BASE, policy: { ...DEFAULT_POLICY, dryRun: true } }],
     ['filter', { ...BASE, policy: filtered({ exclude: ['*.tmp'] }) }],
+    ['written before', { ...BASE, policy: filtered({ modifiedBeforeMs: 5 }) }],
+    ['written after', { ...BASE, policy: filtered({ modifiedAfterMs: 5 }) }],
     ['include instead of exclude', { ...BASE, policy: filtered({ include: ['*.tmp'] }) }],
-    ['restore', { ...BASE, policy: { ...NEUTRAL_POLICY, archived: { tier: 'Bulk', days: 1 } } }],
-    ['cap', { ...BASE, policy: { ...NEUTRAL_POLICY, deleteMax: 5 } }],
+    ['restore', { ...BASE, policy: { ...DEFAULT_POLICY, archived: { tier: 'Bulk', days: 1 } } }],
+    ['cap', { ...BASE, policy: { ...DEFAULT_POLICY, deleteMax: 5 } }],
   ];
 
   it('differs with everything that changes the result', () => {
@@ -51,7 +52,7 @@ describe('transferIdOf', () => {
     const two = { ...BASE, policy: filtered({ exclude: ['b', 'a', 'b'] }) };
     expect(transferIdOf(two)).toBe(transferIdOf(one));
     const named = { ...SOURCE, connector: 'acme', label: 'acme:photos' };
-    const shuffled = Object.fromEntries(Object.entries(NEUTRAL_POLICY).toReversed()) as unknown as Policy;
+    const shuffled = Object.fromEntries(Object.entries(DEFAULT_POLICY).toReversed()) as unknown as Policy;
     expect(transferIdOf({ ...BASE, policy: shuffled })).toBe(transferIdOf(BASE));
     expect(transferIdOf({ ...BASE, source: named })).toBe(transferIdOf(BASE));
   });

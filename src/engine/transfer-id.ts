@@ -35,9 +35,12 @@ function endOf({ provider, fingerprint, place, only }: EndIdentity): Json {
 
 /** The order in which patterns and classes were given does not matter. */
 function policyOf(policy: Policy): Json {
-  const { filter } = policy;
+  // Added after ids were first made: while they say nothing they are left out, so that those ids stay what they were.
+  const { modifiedBeforeMs, modifiedAfterMs, ...filter } = policy.filter;
   const sorted = {
     ...filter,
+    modifiedBeforeMs: modifiedBeforeMs ?? undefined,
+    modifiedAfterMs: modifiedAfterMs ?? undefined,
     include: uniqueSorted(filter.include),
     exclude: uniqueSorted(filter.exclude),
     excludeClasses: uniqueSorted(filter.excludeClasses),

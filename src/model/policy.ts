@@ -9,6 +9,9 @@ export interface FilterPolicy {
   /** Only objects last written at least / at most this long before the run's start. */
   readonly ageMsMin: number | null;
   readonly ageMsMax: number | null;
+  /** Only objects last written at this moment or earlier / later. Unlike ages, they mean the same at every start. */
+  readonly modifiedBeforeMs: number | null;
+  readonly modifiedAfterMs: number | null;
   /** Storage classes to leave out. */
   readonly excludeClasses: readonly string[];
 }
@@ -42,3 +45,32 @@ export interface Policy {
   /** Target storage class or tier for new objects; `null` = the target's default. */
   readonly storageClass: string | null;
 }
+
+/** A plain copy of everything: what holds as long as nobody chose anything. */
+export const DEFAULT_POLICY: Policy = {
+  mode: 'merge',
+  dryRun: false,
+  targetNewer: 'overwrite',
+  filter: {
+    include: [],
+    exclude: [],
+    sizeBytesMin: null,
+    sizeBytesMax: null,
+    ageMsMin: null,
+    ageMsMax: null,
+    modifiedBeforeMs: null,
+    modifiedAfterMs: null,
+    excludeClasses: [],
+  },
+  serverSide: 'auto',
+  versions: 'current',
+  metadata: 'preserve',
+  tags: 'preserve',
+  archived: 'report',
+  deleteMax: null,
+  deleteShareMax: null,
+  allowEmptySource: false,
+  oneWay: false,
+  acceptV0: false,
+  storageClass: null,
+};

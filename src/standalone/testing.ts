@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import type { RunRecord } from '../engine/ports.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
+import { DEFAULT_POLICY } from '../model/policy.ts';
 import { openStandalone, type Standalone, type StandaloneOptions } from './standalone.ts';
 
 /** A new empty folder; the returned function removes it. */
@@ -33,31 +34,7 @@ export function runOf(runId: string, change: Partial<RunRecord> = {}): RunRecord
       command: 'copy',
       source: { ...end, place: { container: 's', prefix: '' } },
       target: { ...end, place: { container: 't', prefix: '' } },
-      policy: {
-        mode: 'merge',
-        dryRun: false,
-        targetNewer: 'overwrite',
-        filter: {
-          include: [],
-          exclude: [],
-          sizeBytesMin: null,
-          sizeBytesMax: null,
-          ageMsMin: null,
-          ageMsMax: null,
-          excludeClasses: [],
-        },
-        serverSide: 'auto',
-        versions: 'current',
-        metadata: 'preserve',
-        tags: 'preserve',
-        archived: 'report',
-        deleteMax: null,
-        deleteShareMax: null,
-        allowEmptySource: false,
-        oneWay: false,
-        acceptV0: false,
-        storageClass: null,
-      },
+      policy: DEFAULT_POLICY,
       concessions: [],
     },
     state: 'running',

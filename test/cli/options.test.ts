@@ -12,13 +12,11 @@ import {
 } from '../../src/cli/transfer-options.ts';
 import { openTestWorld, type TestWorld } from './world.ts';
 
-const now = { nowMs: Date.UTC(2026, 10, 21), timeZone: 'UTC' };
-
 function read(which: TransferCommand, ...words: string[]) {
   const command = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
   addTransferOptions(command, which);
   command.argument('[places...]').parse([...joinOptionalValues(words)], { from: 'user' });
-  return { ...readTransferOptions(which, command.opts(), now), places: command.args };
+  return { ...readTransferOptions(which, command.opts(), 'UTC'), places: command.args };
 }
 
 test('without options', () => {
@@ -49,7 +47,13 @@ test.each<[TransferCommand, string[], object]>([
     { filter: { sizeBytesMin: 10_000, sizeBytesMax: 1_500_000_000 } },
   ],
   ['copy', ['--min-age', '1h', '--max-age', '7d'], { filter: { ageMsMin: 3_600_000, ageMsMax: 604_800_000 } }],
-  ['copy', ['--max-age', '2026-11-20'], { filter: { ageMsMax: 86_400_000 } }],
+  [
+    'copy',
+    ['--max-age', '2026-11-20', '--min-age', '2026-11-21T08:00Z'],
+    {
+      filter: { ageMsMin: null, modifiedAfterMs: Date.UTC(2026, 10, 20), modifiedBeforeMs: Date.UTC(2026, 10, 21, 8) },
+    },
+  ],
   ['sync', ['--max-delete', '500'], { mode: 'mirror', deleteMax: 500, deleteShareMax: null }],
   ['sync', ['--max-delete', '10%'], { deleteMax: null, deleteShareMax: 0.1 }],
   ['sync', ['--allow-empty-source'], { allowEmptySource: true }],
@@ -95,6 +99,7 @@ test.each([
   [['--tags', 'some'], '--tags'],
   [['--min-size', '2k', '--max-size', '1k'], '--max-size'],
   [['--min-age', '2d', '--max-age', '1d'], '--max-age'],
+  [['--min-age', '2026-01-01', '--max-age', '2026-01-02'], '--max-age'],
 ])('%j names the option', (words, option) => {
   expect(() => read('copy', ...words)).toThrowError(
     expect.objectContaining({ code: 'USAGE', field: option, message: expect.stringContaining(option) }),

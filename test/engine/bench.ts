@@ -12,35 +12,11 @@ import { systemClock, systemRandom } from '../../src/lib/system.ts';
 import type { Clock } from '../../src/lib/world.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import type { ItemRecord } from '../../src/model/outcome.ts';
-import type { Policy } from '../../src/model/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../../src/model/policy.ts';
 import { createMemoryProvider, MemoryStore, type MemoryBehaviour } from '../../src/providers/memory/provider.ts';
 import { openStandalone, type Standalone } from '../../src/standalone/standalone.ts';
 
-export const POLICY: Policy = {
-  mode: 'merge',
-  dryRun: false,
-  targetNewer: 'overwrite',
-  filter: {
-    include: [],
-    exclude: [],
-    sizeBytesMin: null,
-    sizeBytesMax: null,
-    ageMsMin: null,
-    ageMsMax: null,
-    excludeClasses: [],
-  },
-  serverSide: 'never',
-  versions: 'current',
-  metadata: 'preserve',
-  tags: 'preserve',
-  archived: 'report',
-  deleteMax: null,
-  deleteShareMax: null,
-  allowEmptySource: false,
-  oneWay: false,
-  acceptV0: false,
-  storageClass: null,
-};
+export const POLICY: Policy = { ...DEFAULT_POLICY, serverSide: 'never' };
 
 export const TUNING: Tuning = { transfersMax: 8, bytesInFlightMax: 64 * 1024 * 1024, segmentsMax: 4, bandwidth: null };
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/system.ts';
 import { HONEST_FACTS } from '../../src/providers/memory/provider.ts';
+import { DEFAULT_POLICY } from '../../src/model/policy.ts';
 import { openBench, sumsAgree, TUNING } from './bench.ts';
 
 describe('parallel listing', () => {
@@ -98,15 +99,7 @@ describe('filters', () => {
     bench.source.put('in', 'b.tmp', '2');
     bench.target.put('out', 'c.tmp', 'protected');
     bench.target.put('out', 'd.txt', 'goes');
-    const filter = {
-      include: [],
-      exclude: ['*.tmp'],
-      sizeBytesMin: null,
-      sizeBytesMax: null,
-      ageMsMin: null,
-      ageMsMax: null,
-      excludeClasses: [],
-    };
+    const filter = { ...DEFAULT_POLICY.filter, exclude: ['*.tmp'] };
     const result = await bench.run({ mode: 'mirror', filter });
     expect(result.run.counters.items).toMatchObject({ scanned: 2, copied: 1, excluded: 1, deleted: 1 });
     expect(Object.keys(bench.content(bench.target))).toEqual(['a.txt', 'c.tmp']);
