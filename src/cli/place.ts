@@ -56,7 +56,8 @@ export function prefixPlace(container: string, path: string): Place {
 export function objectPlace(container: string, path: string): { readonly place: Place; readonly key: string } | null {
   const fullKey = path.endsWith('/') ? path.slice(0, -1) : path;
   if (fullKey === '') return null;
-  const at = fullKey.lastIndexOf('/', fullKey.length - 2) + 1;
+  // A slash at the very end belongs to the name; searching from -1 would still look at the first character.
+  const at = fullKey.length < 2 ? 0 : fullKey.lastIndexOf('/', fullKey.length - 2) + 1;
   return { place: { container, prefix: fullKey.slice(0, at) }, key: fullKey.slice(at) };
 }
 

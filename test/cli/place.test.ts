@@ -49,6 +49,7 @@ describe('a path is a prefix or one object', () => {
     ['a/b', 'a/b/', { prefix: 'a/', key: 'b' }],
     ['a//b', 'a//b/', { prefix: 'a//', key: 'b' }],
     ['/', '/', null],
+    ['//', '//', { prefix: '', key: '/' }],
     ['a//', 'a//', { prefix: '', key: 'a/' }],
     ['/a', '/a/', { prefix: '/', key: 'a' }],
   ])('%j', (path, prefix, object) => {
