@@ -102,12 +102,15 @@ const UNTRUSTED_CODES = new Set([
   'INVALID_CA',
 ]);
 
+const UNTRUSTED_REMEDY = 'Put the certificate of that authority, as PEM text, into the field "CA certificate".';
+
 /** The sentence for a connection that did not come about. */
 function connectFailure(thrown: unknown, url: URL): DroverError {
   if (thrown instanceof DroverError) return thrown;
   const code = codeOf(thrown);
   const { sentence, field } = reasonOf(code, url, thrown);
-  return new DroverError('UNREACHABLE', sentence, { cause: thrown, field, details: { code } });
+  const remedy = field === null ? null : UNTRUSTED_REMEDY;
+  return new DroverError('UNREACHABLE', sentence, { cause: thrown, field, remedy, details: { code } });
 }
 
 function reasonOf(code: string, url: URL, thrown: unknown): { sentence: string; field: string | null } {
