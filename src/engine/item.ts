@@ -20,6 +20,7 @@ import { copyItem } from './copy-item.ts';
 import { decide, type Action } from './decide.ts';
 import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
+import { isMappedForm, originalOf } from './naming.ts';
 import { refreshProperties } from './refresh.ts';
 
 export interface ItemSituation {
@@ -38,18 +39,37 @@ export type Planned =
 export function planItem(context: RunContext, situation: ItemSituation): Planned {
   const { policy } = context;
   const paired = pairFolders(situation.source, situation.target, context.rules);
-  const subject = paired.source ?? paired.target;
   const action = decide({
     source: paired.source,
     target: paired.target,
     previous: situation.previous,
     policy,
-    excluded: subject === null ? null : context.filter(subject),
+    excluded: excludedBy(context, paired.source, paired.target),
     timeToleranceMs: context.timeToleranceMs,
     targetKeepsSourceTime: context.target.traits.keepsSourceTime,
     targetMatchable: context.targetMatchable,
   });
-  return carryOut(context, { ...situation, ...paired }, action);
+  return carrying(carryOut(context, { ...situation, ...paired }, action), situation);
+}
+
+/** A filter speaks of the source's names: what stands under a mapped one at the target is protected by its original. */
+function excludedBy({ filter, rules }: RunContext, source: Entry | null, target: Entry | null): string | null {
+  if (source !== null) return filter(source);
+  if (target === null) return null;
+  const said = filter(target);
+  if (said !== null || !isMappedForm(target.key, rules)) return said;
+  return filter({ ...target, key: originalOf(target.key, rules) });
+}
+
+/** What is known of an item outlives a run that fails at it or leaves it out: without it a change could look like none. */
+function carrying(planned: Planned, { source, previous }: ItemSituation): Planned {
+  if (source === null || previous === null) return planned;
+  const carried = (settled: Settled): Settled =>
+    settled.rows.length > 0 || settled.later.length > 0
+      ? settled
+      : { ...settled, rows: [{ ...previous, key: source.key, carried: true }] };
+  if ('settled' in planned) return { settled: carried(planned.settled) };
+  return { ...planned, work: async () => carried(await planned.work()) };
 }
 
 function carryOut(context: RunContext, situation: ItemSituation, action: Action): Planned {
@@ -189,7 +209,9 @@ export function planVersions(context: RunContext, situations: readonly ItemSitua
   let isWriting = false;
   for (const [at, situation] of situations.entries()) {
     const isNewest = at === situations.length - 1;
-    const one = isWriting || isNewest ? planItem(context, situation) : planOlderVersion(context, situation);
+    // What is at the target now says nothing about a version that is to be written over an older one.
+    const written = isWriting ? { ...situation, target: null } : situation;
+    const one = isWriting || isNewest ? planItem(context, written) : planOlderVersion(context, situation);
     if ('work' in one) isWriting = true;
     planned.push(one);
   }

@@ -22,6 +22,10 @@ export async function workKeys(context: RunContext, lanesMax: number): Promise<v
   const results = await Promise.allSettled(lanes);
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
+  // What follows works from all keys: a segment that somebody else still holds must not pass as done.
+  if (!(await keysAreDone(context))) {
+    throw new DroverError('GUARD_BUSY', 'Another worker holds a part of this run.');
+  }
 }
 
 /** What the lanes of one process tell each other. `offers` rises whenever a segment became free. */

@@ -17,7 +17,7 @@ import {
   type Settled,
 } from './chunks.ts';
 import type { RunContext } from './context.ts';
-import { copyTimed, failedOrStop, planItem } from './item.ts';
+import { copyTimed, failedOrStop, planItem, type ItemSituation, type Planned } from './item.ts';
 import { cancelled, Gate } from './lanes.ts';
 import { readChunks } from './lines.ts';
 import { COMMIT_EVERY_MS, RESTORE_POLL_MS, WINDOW_ITEMS_MAX } from './limits.ts';
@@ -144,18 +144,44 @@ async function rowFor(previous: SnapshotReader, group: readonly LaterRow[]): Pro
 
 function mappedStep(context: RunContext, group: readonly LaterRow[], previous: SnapshotRow | null): Step {
   const { targetKey } = group[0] as LaterRow;
-  const target = group.find((row) => row.side === 'target')?.entry ?? null;
+  const listed = group.find((row) => row.side === 'target')?.entry ?? null;
   const sources = group.filter((row) => row.side === 'source').map((row) => row.entry);
-  const winner = sources.find((entry) => entry.key === targetKey) ?? sources[0] ?? null;
+  const wanted = sources.filter((entry) => context.filter(entry) === null);
+  const winner = wanted.find((entry) => entry.key === targetKey) ?? wanted[0] ?? sources[0] ?? null;
   const work = async (): Promise<Settled> => {
-    const planned = planItem(context, { source: winner, target, previous, targetKey });
-    const first = 'settled' in planned ? planned.settled : await planned.work();
-    const losers = sources
-      .filter((entry) => entry !== winner)
-      .map((entry) => collision(entry, targetKey, winner as Entry));
+    const isUnseen = listed === null && wanted.length > 0 && isTargetCutShort(context);
+    const situation = { source: winner, target: listed, previous, targetKey };
+    const first = isUnseen ? await lookedUp(context, situation) : await carriedOut(planItem(context, situation));
+    const losers: Settled[] = [];
+    for (const entry of sources) {
+      if (entry === winner) continue;
+      const excluded = { source: entry, target: null, previous: null, targetKey };
+      if (wanted.includes(entry)) losers.push(collision(entry, targetKey, winner as Entry));
+      else losers.push(await carriedOut(planItem(context, excluded)));
+    }
     return losers.length === 0 ? first : joinSettled([first, ...losers]);
   };
   return { key: targetKey, work };
+}
+
+/** The target's listing ended with the source's: a mapped name that sorts behind it was not seen. */
+function isTargetCutShort({ policy }: RunContext): boolean {
+  return policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
+}
+
+async function lookedUp(context: RunContext, situation: ItemSituation): Promise<Settled> {
+  let target: Entry | null;
+  try {
+    target = await context.target.stat(situation.targetKey, context.signal);
+  } catch (error) {
+    const timing = { startedAtMs: context.world.clock.now(), durationMs: 0 };
+    return failedOrStop(context, situation.source as Entry, error, timing);
+  }
+  return carriedOut(planItem(context, { ...situation, target }));
+}
+
+async function carriedOut(planned: Planned): Promise<Settled> {
+  return 'settled' in planned ? planned.settled : planned.work();
 }
 
 function collision(entry: Entry, targetKey: string, winner: Entry): Settled {
@@ -172,9 +198,11 @@ async function* restoreSteps(
   _lease: Lease,
   segments: readonly SegmentRecord[],
 ): AsyncGenerator<Step> {
+  // Neither versions nor mapped names come in the order of their keys; the list is fixed, so its numbers are an order.
+  let number = 0;
   for await (const row of laterRows(context, segments, 'restore')) {
     yield {
-      key: row.entry.key,
+      key: orderKey(number++),
       work: async () => {
         const startedAtMs = context.world.clock.now();
         try {

@@ -44,6 +44,10 @@ export class SegmentWork {
   #barrier: Promise<void> | null = null;
   #isListed = false;
   #isSplitting = false;
+  /** Lines were lost on their way to a chunk: no later commit may claim what they stood for. */
+  #isBroken = false;
+  /** Work sent out, whatever becomes of it. */
+  readonly #running = new Set<Promise<void>>();
 
   constructor(context: RunContext, lease: Lease) {
     this.#context = context;
@@ -71,6 +75,9 @@ export class SegmentWork {
       await this.#committing?.catch(() => undefined);
       if (toDroverError(error).code !== 'LISTING_DISORDERED') throw error;
       await this.#settleAll();
+      // A commit that came after the reset would bring back what must be forgotten.
+      this.#isBroken = true;
+      await this.#committing;
       if (this.#isListed) live.unlistedSegments += 1;
       this.#context.live.tally.subtract(this.#added.now);
       await this.#context.world.store.release(await this.#context.world.store.reset(this.#lease));
@@ -84,10 +91,15 @@ export class SegmentWork {
 
   /** Keeps what is settled so far; the segment stays open for whoever continues. */
   async save(): Promise<void> {
-    this.#advance();
-    await this.#committing?.catch(() => undefined);
-    await this.#commit(false);
-    await this.#context.world.store.release(this.#lease);
+    try {
+      // What is being stopped still journals how far it came; only then is the segment anybody else's.
+      await this.#settleAll();
+      this.#advance();
+      await this.#committing;
+      if (!this.#isBroken) await this.#commit(false);
+    } finally {
+      await this.#context.world.store.release(this.#lease);
+    }
   }
 
   /** Cuts off the second half of what is still to be listed, as a segment of its own. */
@@ -216,17 +228,19 @@ export class SegmentWork {
     const { live } = this.#context;
     live.pendingItems += 1;
     live.pendingBytes += planned.sizeBytes;
-    planned
+    const task: Promise<void> = planned
       .work()
       .then(
         (settled) => this.#settle(slot, settled),
         (error: unknown) => this.#fail(error),
       )
       .finally(() => {
+        this.#running.delete(task);
         live.pendingItems -= 1;
         live.pendingBytes -= planned.sizeBytes;
         leave?.();
       });
+    this.#running.add(task);
   }
 
   #planMeeting(meeting: Meeting): Planned {
@@ -249,14 +263,13 @@ export class SegmentWork {
 
   /** Items whose name the target cannot hold, or that could be such a name, are joined by target name afterwards. */
   #later(source: Entry | null, target: Entry | null, key: string): Settled | null {
-    const { rules, filter } = this.#context;
+    const { rules } = this.#context;
     const isForm = isMappedForm(key, rules);
     const isBeside = this.#heldBack?.isAlsoPrefix(key) ?? false;
     if (isBeside) this.#heldBack?.forget(key);
     const mapped =
       source !== null &&
       source.kind !== 'opaque' &&
-      filter(source) === null &&
       (isForm || isBeside || needsMapping(key, rules, kindAtTarget(source, rules)));
     const later: Settled[] = [];
     if (mapped) {
@@ -293,7 +306,7 @@ export class SegmentWork {
   }
 
   commitWhenDue(): void {
-    if (this.#committing !== null) return;
+    if (this.#committing !== null || this.#isBroken) return;
     const isDue = this.#context.world.clock.monotonic() - this.#committedAtMs >= COMMIT_EVERY_MS;
     if (this.#writer.isFull || (isDue && !this.#writer.isEmpty)) {
       this.#committing = this.#commit(false)
@@ -311,13 +324,18 @@ export class SegmentWork {
       sourceCursor: this.#cursorOf(this.#sourceListing),
       targetCursor: this.#cursorOf(this.#targetListing),
     };
-    const { names, counters } = await this.#writer.flush(this.#lease);
-    await this.#context.world.store.commit(this.#lease, {
-      checkpoint: { ...checkpoint, nextChunk: this.#writer.nextChunk },
-      addChunks: names,
-      addCounters: counters,
-      done,
-    });
+    try {
+      const { names, counters } = await this.#writer.flush(this.#lease);
+      await this.#context.world.store.commit(this.#lease, {
+        checkpoint: { ...checkpoint, nextChunk: this.#writer.nextChunk },
+        addChunks: names,
+        addCounters: counters,
+        done,
+      });
+    } catch (error) {
+      this.#isBroken = true;
+      throw error;
+    }
   }
 
   /** A cursor is safe only when nothing taken after it is unsettled; otherwise the listing starts at its beginning. */
@@ -337,7 +355,7 @@ export class SegmentWork {
 
   /** Waits for work already sent out, whatever becomes of it. */
   async #settleAll(): Promise<void> {
-    while (this.#window.size > 0 && this.#failure === null) await this.#settled();
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   async #settleCommitting(): Promise<void> {

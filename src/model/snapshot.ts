@@ -16,4 +16,6 @@ export interface SnapshotRow {
   readonly source: StateMark;
   readonly target: StateMark;
   readonly verification: VerificationClass;
+  /** From an earlier run: this one left the item as it was, or failed at it. Evidence for comparing, no part of what is proved. */
+  readonly carried?: true;
 }
