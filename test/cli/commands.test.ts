@@ -348,7 +348,10 @@ describe('copying', () => {
     });
   });
 
-  test('stopped once, it ends with 130 and the same command continues the same run', async () => {
+  test.each([
+    ['as it is', []],
+    ['with a date', ['--max-age', '2020-01-01']],
+  ])('stopped once, it ends with 130 and the same command %s continues the same run', async (_how, more) => {
     const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`k${String(i).padStart(3, '0')}`, 'x']));
     seed('b', many);
     seed('c', {});
@@ -357,11 +360,11 @@ describe('copying', () => {
     store.hooks.before = (operation) => {
       if (operation === 'COPY' && (puts += 1) === 100) world.stop();
     };
-    const stopped = await world.json('copy', 'mem:b', 'mem:c');
+    const stopped = await world.json('copy', 'mem:b', 'mem:c', ...more);
     store.hooks.before = null;
     expect(stopped.exit, stopped.stderr).toBe(130);
     expect(stopped.stderr).toContain('Stopping cleanly; the same command continues. Again to stop at once.');
-    const continued = await world.json('copy', 'mem:b', 'mem:c');
+    const continued = await world.json('copy', 'mem:b', 'mem:c', ...more);
     expect(continued).toMatchObject({
       exit: 0,
       summary: { runId: stopped.summary.runId, items: { scanned: 300, failed: 0 } },

@@ -29,6 +29,7 @@ afterAll(async () => network[Symbol.asyncDispose]());
 beforeEach(() => {
   network.forget();
   network.sessionRequestsMax = Number.POSITIVE_INFINITY;
+  network.sessionLifeMs = null;
   folder = mkdtempSync(join(tmpdir(), 'drover-private-'));
   return () => rmSync(folder, { recursive: true, force: true });
 });
@@ -160,5 +161,14 @@ describe('a role at a private STS address', () => {
     expect(readdirSync(join(folder, 'out'))).toHaveLength(OBJECTS);
     const assumed = network.requests.filter((line) => line === 'STS AssumeRole').length;
     expect(assumed).toBeGreaterThanOrEqual(Math.floor(OBJECTS / 15));
+  });
+
+  test('is assumed again before its credentials end', async () => {
+    // Within the last minute none is used any more, so nobody has to wait here for that minute to come.
+    network.sessionLifeMs = 59_000;
+    const copied = await drover([...copyOut, join(folder, 'out')], role(EXTERNAL_ID));
+    expect(copied.code, copied.stderr).toBe(0);
+    expect(copied.summary).toMatchObject({ items: { copied: OBJECTS, failed: 0 } });
+    expect(network.requests.filter((line) => line === 'STS AssumeRole').length).toBeGreaterThan(1);
   });
 });

@@ -3,7 +3,7 @@ import { createServer as createPlain } from 'node:http';
 import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createSecure } from 'node:tls';
 import { systemClock, systemRandom } from '../../src/lib/system.ts';
-import { textBody, type SimRequest, type SimResponse } from '../../src/sim/http.ts';
+import { collect, textBody, type SimRequest, type SimResponse } from '../../src/sim/http.ts';
 import { createS3Service, type S3Service } from '../../src/sim/s3-service.ts';
 import { serveOnLoopback } from '../../src/sim/serve.ts';
 import { makeAuthority, type Issued } from '../certificates.ts';
@@ -29,6 +29,8 @@ export interface PrivateNetwork extends AsyncDisposable {
   forget(): void;
   /** How many requests the credentials of a role serve before the store calls them expired. */
   sessionRequestsMax: number;
+  /** The end of life that STS announces for them from now; `null`: what it really is. */
+  sessionLifeMs: number | null;
 }
 
 export async function openPrivateNetwork(): Promise<PrivateNetwork> {
@@ -60,7 +62,10 @@ export async function openPrivateNetwork(): Promise<PrivateNetwork> {
         used.set(key, (used.get(key) ?? 0) + 1);
         if ((used.get(key) ?? 0) > network.sessionRequestsMax) return EXPIRED;
       }
-      return service.handle(request);
+      const answer = await service.handle(request);
+      return which === 'S3' || network.sessionLifeMs === null
+        ? answer
+        : withExpiration(answer, Date.now() + network.sessionLifeMs);
     };
     const plain = await serveOnLoopback({ handle });
     closing.defer(() => plain.close());
@@ -83,6 +88,7 @@ export async function openPrivateNetwork(): Promise<PrivateNetwork> {
       tunnels.length = 0;
     },
     sessionRequestsMax: Number.POSITIVE_INFINITY,
+    sessionLifeMs: null,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
   return network;
@@ -92,6 +98,13 @@ const EXPIRED: SimResponse = (() => {
   const body = textBody('<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>');
   return { status: 400, headers: { 'content-type': 'application/xml', 'content-length': `${body.sizeBytes}` }, body };
 })();
+
+function withExpiration(answer: SimResponse, atMs: number): SimResponse {
+  const text = collect(answer.body).toString('utf8');
+  const expiration = `<Expiration>${new Date(atMs).toISOString()}</Expiration>`;
+  const body = textBody(text.replace(/<Expiration>[^<]*<\/Expiration>/, expiration));
+  return { ...answer, headers: { ...answer.headers, 'content-length': `${body.sizeBytes}` }, body };
+}
 
 function actionOf(request: SimRequest): string {
   return /Action=(\w+)/.exec(Buffer.from(request.body).toString('utf8'))?.[1] ?? '';
