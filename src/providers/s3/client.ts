@@ -104,7 +104,7 @@ export class S3Client {
       this.time.notice(response.headers['date']);
       const { status } = response;
       if ((status >= 200 && status < 300) || request.accept?.includes(status) === true) return response;
-      const failure = await readFailure(response);
+      const failure = await this.#explained(request, credentials, attempts, await readFailure(response));
       const isCured = await this.#cure(failure, request, credentials, attempts);
       if (!isCured) throw this.#errorFor(request, failure);
       if (!isReplayable(request.body)) {
@@ -117,6 +117,22 @@ export class S3Client {
         );
       }
     }
+  }
+
+  /**
+   * An answer to HEAD has no words: an expired session, a wrong clock and a missing right look alike. Asking for one
+   * byte of the same object is refused for the same reason, and says it.
+   */
+  async #explained(request: S3Request, used: Credentials, attempts: Attempts, failure: WireFailure) {
+    const isWordless = request.method === 'HEAD' && request.key !== null && [400, 403].includes(failure.status);
+    if (!isWordless || (failure.region !== null && failure.region !== this.regionOf(request.bucket ?? ''))) {
+      return failure;
+    }
+    const asked: S3Request = { ...request, method: 'GET', headers: { ...request.headers, range: 'bytes=0-0' } };
+    const response = await this.#sendOnce(asked, used, attempts.host);
+    if (response.status === failure.status) return readFailure(response);
+    await response.discard();
+    return failure;
   }
 
   /** The document that answers; an `<Error>` in it is thrown, whatever the status says. */

@@ -7,14 +7,8 @@ import { DroverError } from '../../model/errors.ts';
 import { DIGEST_KINDS } from '../../model/digest.ts';
 import type { DigestKind, Digests } from '../../model/digest.ts';
 import { conditionHeaders } from './conditions.ts';
-import {
-  compositeOfEtag,
-  digestsOfHeaders,
-  headersOfProperties,
-  hexOfChecksum,
-  isEncryptedApart,
-  plainEtag,
-} from './headers.ts';
+import { encryptionOfRead } from './encryption.ts';
+import { digestsOfHeaders, headersOfProperties, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
 import type { Headers } from './headers.ts';
 import { changed } from './objects.ts';
 import { replaceTags } from './tags.ts';
@@ -67,6 +61,8 @@ async function send(state: TargetState, upload: Upload, ordered: readonly PartRe
     ...(await conditionHeaders(objects, upload.key, options.expect, judged, facts, options.signal)),
   };
   headers['content-type'] = 'application/xml';
+  // A checksum of the whole, which Amazon always makes, needs the key that the parts came with.
+  Object.assign(headers, encryptionOfRead(objects.client.settings));
   if (checksum !== null) headers['x-amz-checksum-type'] = 'FULL_OBJECT';
   const body = Buffer.from(completionDocument(ordered, checksum), 'utf8');
   return ofUpload(upload.key, () =>
@@ -189,7 +185,7 @@ async function finished(
   const version = headers['x-amz-version-id'];
   const told = { ...known, ...(version === undefined ? {} : { 'x-amz-version-id': version }), etag: etag ?? '' };
   const entry = writtenEntry(upload.key, sizeBytes, told, proved);
-  return { entry, proved, composite: compositeOfEtag(etag), losses };
+  return { entry, proved, composite: entry.composite, losses };
 }
 
 /** Checksums that a HEAD of the finished object gives; a store that takes any value may also repeat any value. */

@@ -12,8 +12,9 @@ import type {
 import { childText } from '../../lib/xml.ts';
 import { encodePath, encodeValue } from '../../lib/sigv4.ts';
 import { DroverError } from '../../model/errors.ts';
+import type { Digests } from '../../model/digest.ts';
 import type { Entry } from '../../model/entry.ts';
-import { compositeOfEtag, digestsOfEtag, isEncryptedApart, plainEtag } from './headers.ts';
+import { compositeOfEtag, digestsOfEtag, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
 import { encodeKey } from './address.ts';
 import { digestsOfDocument, removeWritten } from './complete.ts';
 import { conditionHeaders } from './conditions.ts';
@@ -103,7 +104,7 @@ async function copy(
   objects.watch(answer);
   const proved = { ...digestsOfEtag(etag, isEncryptedApart(answer)), ...digestsOfDocument(root) };
   const entry = writtenEntry(key, sizeBytes, told, proved);
-  return { entry, proved, composite: compositeOfEtag(etag), losses };
+  return { entry, proved, composite: entry.composite, losses };
 }
 
 /**
@@ -132,7 +133,7 @@ async function checkCopied(
 
 /** A copy of an object made of parts may be one piece and then has an ETag of its own. */
 function sourceEtagMayDiffer(reference: CopyReference): boolean {
-  return compositeOfEtag(reference.identity.etag) !== null;
+  return compositeOfEtag(reference.identity.etag, false) !== null;
 }
 
 async function copyPart(
@@ -144,8 +145,8 @@ async function copyPart(
   signal: AbortSignal,
 ): Promise<PartReceipt> {
   const { objects } = state;
-  const { uploadId } = uploadToken(upload);
-  const { root } = await refusalIsFallback(() =>
+  const { uploadId, checksum } = uploadToken(upload);
+  const { root, headers } = await refusalIsFallback(() =>
     objects.client.document({
       method: 'PUT',
       ...objects.on(upload.key),
@@ -163,8 +164,15 @@ async function copyPart(
   const etag = plainEtag(childText(root, 'ETag'));
   if (etag === null) throw new DroverError('UNAVAILABLE', `"${upload.key}": a part was copied without a receipt.`);
   if (!objects.client.isAmazon) await checkSource(state, reference, upload.key, signal);
-  const proved = digestsOfEtag(etag, !objects.trust.isMd5);
-  return { index, sizeBytes: range.lengthBytes, token: { etag, checksum: null }, proved };
+  objects.watch(headers);
+  // An upload with an algorithm wants the checksum of every part named when it is completed, copied ones too.
+  const base64 = checksum === null ? null : childText(root, `Checksum${checksum.toUpperCase()}`) || null;
+  const hex = hexOfChecksum(base64);
+  const proved: Digests = {
+    ...digestsOfEtag(etag, !objects.trust.isMd5),
+    ...(checksum === null || hex === null ? {} : { [checksum]: hex }),
+  };
+  return { index, sizeBytes: range.lengthBytes, token: { etag, checksum: base64 }, proved };
 }
 
 /** Where the condition on the source may have been ignored, the source must still be what it was. */

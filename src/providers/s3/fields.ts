@@ -310,7 +310,11 @@ function urlOf(text: string | null, field: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   const fits =
     url !== null && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && url.username === '';
-  if (!fits) throw missing(field, `"${text}" is not an address such as https://objects.example.com.`);
+  if (!fits) {
+    // A user and a password in it must not be repeated.
+    const shown = text.replace(/\/\/[^/]*@/, '//').replace(/[?#].*$/, '');
+    throw missing(field, `"${shown}" is not an address alone, such as https://objects.example.com.`);
+  }
   return text.replace(/\/+$/, '');
 }
 

@@ -21,8 +21,9 @@ export function digestsOfEtag(etag: string | null, isEncryptedApart: boolean): D
   return etag !== null && !isEncryptedApart && /^[0-9a-f]{32}$/i.test(etag) ? { md5: etag.toLowerCase() } : {};
 }
 
-export function compositeOfEtag(etag: string | null): CompositeDigest | null {
-  const match = /^([0-9a-f]{32})-([1-9]\d{0,5})$/i.exec(etag ?? '');
+/** The same for uploads in parts: `isEncryptedApart` makes their ETag a digest of nothing that anybody else knows. */
+export function compositeOfEtag(etag: string | null, isEncryptedApart: boolean): CompositeDigest | null {
+  const match = isEncryptedApart ? null : /^([0-9a-f]{32})-([1-9]\d{0,5})$/i.exec(etag ?? '');
   return match ? { kind: 'md5', value: (match[1] as string).toLowerCase(), partCount: Number(match[2]) } : null;
 }
 
@@ -32,10 +33,12 @@ export function isEncryptedApart(headers: Headers): boolean {
   return how.startsWith('aws:') || headers['x-amz-server-side-encryption-customer-algorithm'] !== undefined;
 }
 
-/** Digests of the whole content from `x-amz-checksum-*`; those over part digests are left out. */
+/**
+ * Digests of the whole content from `x-amz-checksum-*`; those over part digests are left out. A range that happens to
+ * be one part is answered with the checksum of that part, also where the type says that the object has one of its own.
+ */
 export function digestsOfHeaders(headers: Headers, isWholeObject: boolean): Digests {
-  const type = headers['x-amz-checksum-type'];
-  if (type === 'COMPOSITE' || (type === undefined && !isWholeObject)) return {};
+  if (!isWholeObject || headers['x-amz-checksum-type'] === 'COMPOSITE') return {};
   const digests: { [K in DigestKind]?: string } = {};
   for (const kind of DIGEST_KINDS) {
     const hex = hexOfChecksum(headers[`x-amz-checksum-${kind}`]);
@@ -102,7 +105,7 @@ export function entryOfHeaders(
       ...digestsOfEtag(etag, isEncryptedApart(headers)),
       ...digestsOfHeaders(headers, given.isWholeObject),
     },
-    composite: compositeOfEtag(etag),
+    composite: compositeOfEtag(etag, isEncryptedApart(headers)),
     storageClass,
     availability: availabilityOf(storageClass, restore, headers['x-amz-archive-status'] ?? null, given.nowMs),
   });
@@ -169,6 +172,7 @@ function addMetadata(
   losses: string[],
 ): void {
   const folded = new Set<string>();
+  const taken = new Set<string>();
   let bytes = 0;
   for (const name of Object.keys(metadata).toSorted()) {
     const value = metadata[name] as string;
@@ -176,12 +180,15 @@ function addMetadata(
     const flat = name.toLowerCase().replaceAll('_', '-');
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
       losses.push(`The metadata name "${name}" cannot stand in a header; the entry was left out.`);
+    } else if (taken.has(name.toLowerCase())) {
+      losses.push(`S3 tells metadata names not apart by their case; the entry "${name}" was left out.`);
     } else if (isFolded && folded.has(flat)) {
       losses.push(`The store does not tell the metadata name "${name}" from another one; the entry was left out.`);
     } else if (bytes + sizeBytes > METADATA_BYTES_MAX) {
       losses.push(`The metadata entry "${name}" is beyond the 2 KB that S3 keeps; it was left out.`);
     } else {
       bytes += sizeBytes;
+      taken.add(name.toLowerCase());
       headers[`x-amz-meta-${name.toLowerCase()}`] = encodeMetadata(value);
       if (isFolded && name.includes('_')) losses.push(`The store keeps the metadata name "${name}" as "${flat}".`);
     }

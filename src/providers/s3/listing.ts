@@ -9,7 +9,15 @@ import { compareKeys, keyFromBytes, keyToBytes } from '../../model/key.ts';
 import type { Json } from '../../model/json.ts';
 import { keyParameter } from './address.ts';
 import type { Query, S3Client } from './client.ts';
-import { availabilityOf, compositeOfEtag, digestsOfEtag, plainEtag, wholeSeconds } from './headers.ts';
+import { encryptionOfRead } from './encryption.ts';
+import {
+  availabilityOf,
+  compositeOfEtag,
+  digestsOfEtag,
+  isEncryptedApart,
+  plainEtag,
+  wholeSeconds,
+} from './headers.ts';
 
 const PAGE_KEYS = 1000;
 const KEY_BYTES_MAX = 1024;
@@ -29,6 +37,8 @@ export interface ListPlace {
 /** What a listing is allowed to conclude from ETags; turned off once objects with other ETags were seen. */
 export interface EtagTrust {
   isMd5: boolean;
+  /** Whether an object was looked at before a listing was believed. */
+  isSampled?: boolean;
 }
 
 /** A key as `encoding-type=url` writes it: percent escapes of any bytes, and `+` for a space. */
@@ -97,7 +107,7 @@ function entryOfElement(element: XmlElement, trust: EtagTrust, nowMs: number): E
     modifiedAtMs: wholeSeconds(Date.parse(childText(element, 'LastModified') ?? '')),
     identity: { etag, versionId: childText(element, 'VersionId') },
     digests: digestsOfEtag(etag, !trust.isMd5),
-    composite: compositeOfEtag(etag),
+    composite: compositeOfEtag(etag, !trust.isMd5),
     storageClass,
     availability: availabilityOf(storageClass, restoreOfElement(element), null, nowMs),
   });
@@ -237,7 +247,8 @@ export async function* scanCurrent(
     const query: Query[number][] = [...listQuery(place.prefix)];
     if (token !== null) query.push(['continuation-token', token]);
     else if (start !== null) query.push(['start-after', keyParameter(start)]);
-    const page = await listOnce(client, place, query, trust, signal);
+    const listed = await listOnce(client, place, query, trust, signal);
+    const page = { ...listed, entries: await believed(client, place, listed.entries, trust, signal) };
     const { kept, isPast } = clip(page.entries, range);
     const final = page.entries.at(-1);
     if (final !== undefined) last = { after: final.key };
@@ -247,6 +258,41 @@ export async function* scanCurrent(
     if (page.token === token) throw broken();
     token = page.token;
   }
+}
+
+/**
+ * Listings do not tell how objects are encrypted, and the ETag of one that a KMS key encrypts looks like an MD5 too. At
+ * Amazon, where buckets encrypt by default, the first such object is looked at: what it shows holds for the place.
+ */
+async function believed(
+  client: S3Client,
+  place: ListPlace,
+  entries: readonly Entry[],
+  trust: EtagTrust,
+  signal: AbortSignal,
+): Promise<readonly Entry[]> {
+  const sample = entries.find((entry) => entry.digests.md5 !== undefined || entry.composite !== null);
+  if (!client.isAmazon || trust.isSampled === true || !trust.isMd5 || sample === undefined) return entries;
+  trust.isSampled = true;
+  try {
+    const { headers } = await client.run({
+      method: 'HEAD',
+      bucket: place.bucket,
+      key: place.prefix + sample.key,
+      name: sample.key,
+      headers: encryptionOfRead(client.settings),
+      operation: 'HEAD',
+      signal,
+      accept: [400, 403, 404],
+    });
+    if (!isEncryptedApart(headers)) return entries;
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    // The listing itself is fine; without the sample it is believed as before.
+    return entries;
+  }
+  trust.isMd5 = false;
+  return entries.map((entry) => ({ ...entry, digests: {}, composite: null }));
 }
 
 function listQuery(prefix: string): Query {
@@ -306,6 +352,7 @@ export async function* scanVersions(
       bucket: place.bucket,
       key: null,
       query,
+      headers: { 'x-amz-optional-object-attributes': 'RestoreStatus' },
       operation: 'LIST',
       signal,
     });
@@ -330,12 +377,12 @@ export function byKeyOldestFirst(entries: readonly Entry[], isLast: boolean): { 
   let group: Entry[] = [];
   for (const entry of entries) {
     if (group.length > 0 && (group[0] as Entry).key !== entry.key) {
-      ready.push(...group.toReversed());
+      for (const version of group.toReversed()) ready.push(version);
       group = [];
     }
     group.push(entry);
   }
   if (!isLast) return { ready, rest: group };
-  ready.push(...group.toReversed());
+  for (const version of group.toReversed()) ready.push(version);
   return { ready, rest: [] };
 }

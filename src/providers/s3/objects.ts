@@ -2,7 +2,7 @@
 import type { Description } from '../../contract/provider.ts';
 import { childText, child, children, parseXml } from '../../lib/xml.ts';
 import { DroverError } from '../../model/errors.ts';
-import type { Entry } from '../../model/entry.ts';
+import type { Entry, Properties } from '../../model/entry.ts';
 import type { Query, S3Client } from './client.ts';
 import { encryptionOfRead } from './encryption.ts';
 import { entryOfHeaders, isEncryptedApart, propertiesOfHeaders } from './headers.ts';
@@ -20,11 +20,17 @@ export interface Head {
 export class Objects {
   readonly client: S3Client;
   readonly place: ListPlace;
-  readonly trust: EtagTrust = { isMd5: true };
+  readonly trust: EtagTrust;
+  /** Whether we may read tags. Amazon tells their number only to those who may, so "none told" alone means nothing. */
+  #tagRights: 'unknown' | 'granted' = 'unknown';
+  /** The refusal that showed that we may not. */
+  #tagsRefused: DroverError | null = null;
 
   constructor(client: S3Client, place: ListPlace) {
     this.client = client;
     this.place = place;
+    const { encryption } = client.settings;
+    this.trust = { isMd5: encryption !== 'SSE-KMS' && encryption !== 'SSE-C' };
   }
 
   fullKey(key: string): string {
@@ -80,10 +86,36 @@ export class Objects {
     if (head === null) throw notFound(entry.key);
     const found = this.entryOf(entry.key, head.headers);
     requireSame(entry, found);
-    return { entry: withIdentity(found, entry), properties: propertiesOfHeaders(head.headers) };
+    return { entry: withIdentity(found, entry), properties: this.propertiesOf(head.headers) };
+  }
+
+  /** `tagCount` is `null` as long as tags may be there that we are not told of. */
+  propertiesOf(headers: Headers): Properties {
+    const properties = propertiesOfHeaders(headers);
+    if (headers['x-amz-tagging-count'] !== undefined) this.#tagRights = 'granted';
+    return this.client.isAmazon && this.#tagRights === 'unknown' ? { ...properties, tagCount: null } : properties;
   }
 
   async readTags(entry: Entry, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    // One refusal stands for all: whoever gets the right sees numbers of tags from then on.
+    if (this.#tagRights === 'unknown' && this.#tagsRefused !== null) throw this.#refusedAgain(entry, this.#tagsRefused);
+    try {
+      const tags = await this.#askTags(entry, signal);
+      this.#tagRights = 'granted';
+      return tags;
+    } catch (thrown) {
+      const isRefusal = thrown instanceof DroverError && thrown.code === 'PERMISSION_DENIED';
+      if (isRefusal && this.client.isAmazon) this.#tagsRefused = thrown;
+      throw thrown;
+    }
+  }
+
+  #refusedAgain({ key }: Entry, before: DroverError): DroverError {
+    const message = `"${key}" in bucket "${this.place.bucket}": tags may not be read here, as another object showed.`;
+    return new DroverError('PERMISSION_DENIED', message, { key, cause: before });
+  }
+
+  async #askTags(entry: Entry, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
     const response = await this.client.send({
       method: 'GET',
       ...this.on(entry.key),

@@ -44,6 +44,7 @@ export async function observe(objects: Objects, runId: string, signal: AbortSign
       returned: [...new Set([...early, ...returned])],
       partNumberReads: parts.partNumber,
       tagsOnBegin: parts.tags,
+      etagIsMd5: etag === digestOf('md5', CONTENT),
     };
   } finally {
     await probe.cleanUp();
@@ -167,7 +168,7 @@ class Probe {
       ...this.#on('a'),
       method: 'POST',
       query: [['uploadId', uploadId]],
-      headers: { 'content-type': 'application/xml', ...headers },
+      headers: { 'content-type': 'application/xml', ...encryptionOfRead(this.#objects.client.settings), ...headers },
       body: { sizeBytes: body.length, content: body },
       operation: 'COMPLETE',
     });

@@ -10,11 +10,24 @@ export interface OwnIdentity {
   names(signal: AbortSignal): Promise<ReadonlySet<string>>;
 }
 
+/** In a private network S3 may be all that can be reached; then STS is given up, and nothing counts as ours. */
+const STS_TRIES_MAX = 3;
+
 export function ownIdentity(client: S3Client, sts: Sts): OwnIdentity {
   let known: ReadonlySet<string> | null = null;
+  let tries = 0;
+  const caller = async (signal: AbortSignal): Promise<string[]> => {
+    try {
+      return await callerNames(client, sts, signal);
+    } catch (thrown) {
+      const isAway = thrown instanceof DroverError && (thrown.code === 'UNREACHABLE' || thrown.code === 'TIMED_OUT');
+      if (!isAway || ++tries < STS_TRIES_MAX) throw thrown;
+      return [];
+    }
+  };
   return {
     async names(signal) {
-      known ??= new Set([...(await callerNames(client, sts, signal)), ...(await ownerNames(client, signal))]);
+      known ??= new Set([...(await caller(signal)), ...(await ownerNames(client, signal))]);
       return known;
     },
   };

@@ -13,7 +13,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Entry } from '../../model/entry.ts';
 import type { Query } from './client.ts';
 import { encryptionOfRead } from './encryption.ts';
-import { entryOfHeaders, propertiesOfHeaders } from './headers.ts';
+import { entryOfHeaders } from './headers.ts';
 import type { Headers } from './headers.ts';
 import { scanCurrent, scanVersions } from './listing.ts';
 import { changed, notFound, requireSame, withIdentity } from './objects.ts';
@@ -107,7 +107,7 @@ async function read(objects: Objects, entry: Entry, range: ReadRange, signal: Ab
       nowMs: objects.client.time.now(),
     });
     requireSame(entry, found);
-    const properties = propertiesOfHeaders(headers);
+    const properties = objects.propertiesOf(headers);
     return { entry: withIdentity(found, entry), properties, body: exactly(response, range.lengthBytes, entry.key) };
   } catch (thrown) {
     await response.discard();

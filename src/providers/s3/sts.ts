@@ -84,7 +84,7 @@ export class Sts {
     for (let attempt = 1; ; attempt++) {
       const response = await this.#send(form, signer, signal);
       if (response.status === 200) {
-        const root = parseXml(new TextDecoder().decode(await response.bytes(ANSWER_BYTES_MAX)));
+        const root = documentIn(await response.bytes(ANSWER_BYTES_MAX), form['Action'] as string);
         if (root.name !== 'Error' && root.name !== 'ErrorResponse') return root;
         throw stsError(form, failureOf(500, response.headers, root), deniedField);
       }
@@ -138,6 +138,15 @@ function credentialsIn(root: XmlElement): Credentials {
   const expiresAtMs = Date.parse(text('Expiration') ?? '');
   if (!accessKeyId || !secretAccessKey || !sessionToken || Number.isNaN(expiresAtMs)) throw unreadable('AssumeRole');
   return { keys: { accessKeyId, secretAccessKey, sessionToken }, expiresAtMs };
+}
+
+/** What is malformed is not shown: it may hold the keys that were just issued. */
+function documentIn(bytes: Uint8Array, action: string): XmlElement {
+  try {
+    return parseXml(new TextDecoder().decode(bytes));
+  } catch {
+    throw unreadable(action);
+  }
 }
 
 function unreadable(action: string): DroverError {

@@ -54,8 +54,11 @@ export function openTarget(given: TargetGiven): Target {
     unsure: new Map(),
     begun: new Map(),
   };
+  if (state.facts.etagIsMd5 === false) objects.trust.isMd5 = false;
   return {
-    traits: traitsOf(objects),
+    get traits() {
+      return traitsOf(state);
+    },
     get facts() {
       return state.facts;
     },
@@ -82,10 +85,15 @@ export function openTarget(given: TargetGiven): Target {
   };
 }
 
-/** The prefix of the place takes its share of the longest name. */
-function traitsOf(objects: Objects): TargetTraits {
+/**
+ * The prefix of the place takes its share of the longest name. Where the store encrypts with keys of its own making,
+ * ETags are digests of nothing: no listing and no upload proves anything by them.
+ */
+function traitsOf({ objects, facts }: TargetState): TargetTraits {
   const keyBytesMax = KEY_BYTES_MAX - keyLengthBytes(objects.place.prefix);
-  return { ...targetTraits, names: { ...targetTraits.names, keyBytesMax } };
+  const traits = { ...targetTraits, names: { ...targetTraits.names, keyBytesMax } };
+  const isMd5 = objects.trust.isMd5 && facts.etagIsMd5 !== false;
+  return isMd5 ? traits : { ...traits, listedDigests: [], compositeDigests: [] };
 }
 
 async function remove(state: TargetState, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {

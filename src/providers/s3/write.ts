@@ -179,7 +179,7 @@ export function writtenEntry(key: string, sizeBytes: number, headers: Headers, p
     sizeBytes,
     identity: { etag, versionId: headers['x-amz-version-id'] ?? null },
     digests: proved,
-    composite: compositeOfEtag(etag),
+    composite: compositeOfEtag(etag, isEncryptedApart(headers)),
     storageClass: headers['x-amz-storage-class'] ?? null,
   });
 }

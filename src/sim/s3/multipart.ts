@@ -8,7 +8,7 @@ import { contentOf, joined, slice } from '../content.ts';
 import type { SimResponse } from '../http.ts';
 import type { XmlNode } from '../xml.ts';
 import { childText, childrenOf, document, leaf } from '../xml.ts';
-import { attributesFrom, encryptionHeaders } from './attributes.ts';
+import { attributesFrom, customerKeyMd5, encryptionHeaders } from './attributes.ts';
 import type { ObjectCall } from './call.ts';
 import {
   S3_XMLNS,
@@ -25,7 +25,7 @@ import { resolveCopySource } from './copy-source.ts';
 import { S3Error } from './error.ts';
 import type { StoredChecksum, StoredPart, StoredVersion, Upload } from './state.ts';
 import { addVersion } from './state.ts';
-import { checkKey, checkWriteConditions, permitAttributes } from './write.ts';
+import { checkKey, checkWriteConditions, etagOf, permitAttributes } from './write.ts';
 
 export function createUpload(call: ObjectCall): SimResponse {
   permit(call, 's3:PutObject', call.key);
@@ -94,6 +94,7 @@ export function uploadPart(call: ObjectCall): SimResponse {
   return emptyResponse(200, {
     etag: `"${part.etag}"`,
     ...(part.checksum === null ? {} : { [`x-amz-checksum-${part.checksum.kind.toLowerCase()}`]: part.checksum.value }),
+    ...(call.world.dialect === 'aws' ? encryptionHeaders(upload.attributes.encryption) : {}),
     ...requestCharged(call),
   });
 }
@@ -136,7 +137,7 @@ function keepPart(call: ObjectCall, upload: Upload, number: number, content: Con
   const part: StoredPart = {
     number,
     content,
-    etag: content.digest('MD5').toString('hex'),
+    etag: etagOf(call, content, upload.attributes),
     checksum: partChecksum(call, upload, content, own),
     modifiedAtMs: call.world.nowMs(),
   };
@@ -182,9 +183,21 @@ export function abortUpload(call: ObjectCall): SimResponse {
   return emptyResponse(204, requestCharged(call));
 }
 
+/** The checksum of the whole, which is always made, cannot be made without the key. */
+function requireCustomerKey(call: ObjectCall, upload: Upload): void {
+  const { encryption } = upload.attributes;
+  if (call.world.dialect !== 'aws' || encryption.kind !== 'customer') return;
+  if (customerKeyMd5(call.headers, 'x-amz-server-side-encryption-customer') === encryption.customerKeyMd5) return;
+  throw new S3Error(
+    'InvalidRequest',
+    'The object was stored using a form of Server Side Encryption. The correct parameters must be provided to complete it.',
+  );
+}
+
 export function completeUpload(call: ObjectCall): SimResponse {
   permit(call, 's3:PutObject', call.key);
   const upload = findUpload(call);
+  requireCustomerKey(call, upload);
   const named = childrenOf(bodyXml(call, 'CompleteMultipartUpload'), 'Part');
   if (named.length === 0) {
     throw new S3Error(
@@ -312,6 +325,7 @@ function assembled(
     versionId,
     deleteMarker: false,
     content,
+    // Where a key of its own encrypts it, even equal parts do not give an equal one.
     etag: `${outer.digest('hex')}-${parts.length}`,
     modifiedAtMs: nowMs,
     attributes: upload.attributes,

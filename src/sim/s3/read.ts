@@ -28,12 +28,16 @@ export function readObject(call: ObjectCall): SimResponse {
   checkConditions(call, version);
   checkKeys(call, version);
   if (!isHead) requireOnline(call, version);
-  const headers = {
+  const headers: Record<string, string> = {
     ...objectHeaders(call, version),
     ...versionHeader(call.bucket, version.versionId),
     ...requestCharged(call),
     ...overrides(call),
   };
+  // AWS tells how many tags there are only to those who may read them.
+  if (call.world.dialect === 'aws' && !mayDo(call.identity, call.bucket, 's3:GetObjectTagging', call.key)) {
+    delete headers['x-amz-tagging-count'];
+  }
   const part = partRange(call, version);
   const range = part ?? parseRange(call.headers['range'], version.content.sizeBytes);
   if (range === 'unsatisfiable') {
