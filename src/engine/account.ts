@@ -124,6 +124,9 @@ function outcomeOf(error: DroverError): 'failed' | 'unsupported' | 'skipped' {
       return 'unsupported';
     case 'NOT_FOUND':
       return 'skipped';
+    case 'ALREADY_EXISTS':
+      // Somebody wrote something newer there meanwhile, and newer objects are to be left alone.
+      return error.details?.['reason'] === 'target-newer' ? 'skipped' : 'failed';
     default:
       return 'failed';
   }

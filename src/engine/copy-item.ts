@@ -9,6 +9,7 @@ import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
 import { DroverError } from '../model/errors.ts';
 import { propertiesFor, proved, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
+import { decide } from './decide.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
 import { collect, flowOf } from './flow.ts';
@@ -47,11 +48,30 @@ async function refreshed(context: CopyContext, order: CopyOrder, signal: AbortSi
   }
   if (order.expect.kind === 'any') return { ...order, entry };
   const target = await context.target.stat(order.targetKey, signal);
+  if (target !== null) refuseNewer(context, entry, target);
   return {
     ...order,
     entry,
     expect: target === null ? { kind: 'absent' } : { kind: 'match', identity: target.identity },
   };
+}
+
+/** What stands at the target now may be our own write, or newer than anybody has compared. */
+function refuseNewer({ policy, ...context }: CopyContext, source: Entry, target: Entry): void {
+  const precisions = [context.source.traits.timePrecisionMs, context.target.traits.timePrecisionMs];
+  const action = decide({
+    source,
+    target,
+    previous: null,
+    policy,
+    excluded: null,
+    timeToleranceMs: Math.max(...precisions.map((precision) => precision ?? 0)),
+    targetKeepsSourceTime: context.target.traits.keepsSourceTime,
+    targetMatchable: true,
+  });
+  if (action.kind !== 'skipped') return;
+  const words = `The target was given a newer ${JSON.stringify(target.key)} while it was copied.`;
+  throw new DroverError('ALREADY_EXISTS', words, { key: source.key, details: { reason: 'target-newer' } });
 }
 
 async function attemptCopy(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt> {

@@ -61,27 +61,35 @@ async function performSteps(context: RunContext, lease: Lease, steps: AsyncGener
     const next = { settledKey: key, sourceCursor: null, targetCursor: null, nextChunk: writer.nextChunk };
     await world.store.commit(lease, { checkpoint: next, addChunks: names, addCounters: counters, done });
   };
-  for await (const step of steps) {
-    if (settledKey !== null && compareKeys(step.key, settledKey) <= 0) continue;
-    if (failures.length > 0) break;
-    const leave = await gate.enter(signal);
-    const slot = window.open(step.key);
-    const task: Promise<void> = step
-      .work()
-      .then(
-        (settled) => {
-          slot.settled = settled;
-          live.add(settled.counters);
-        },
-        (error: unknown) => void failures.push(error),
-      )
-      .finally(() => {
-        leave();
-        running.delete(task);
-      });
-    running.add(task);
-    await commit(false);
+  try {
+    for await (const step of steps) {
+      if (settledKey !== null && compareKeys(step.key, settledKey) <= 0) continue;
+      if (failures.length > 0) break;
+      const leave = await gate.enter(signal);
+      const slot = window.open(step.key);
+      const task: Promise<void> = step
+        .work()
+        .then(
+          (settled) => {
+            slot.settled = settled;
+            live.add(settled.counters);
+          },
+          (error: unknown) => void failures.push(error),
+        )
+        .finally(() => {
+          leave();
+          running.delete(task);
+        });
+      running.add(task);
+      await commit(false);
+    }
+  } catch (error) {
+    // Nothing may go on behind the back of whoever takes over.
+    context.stop(error);
+    await Promise.all(running);
+    throw error;
   }
+  if (failures.length > 0) context.stop(failures[0]);
   await Promise.all(running);
   if (failures.length > 0) {
     await commit(false);

@@ -54,9 +54,10 @@ export async function runTransfer(
     if (options.signal.aborted) return { ...(await keeper.end('paused', null)), interrupted: true };
     const cause = toDroverError(failure.error ?? error);
     stop(cause);
-    // Where the fault is the connector's, or the place is simply not reachable, the same run goes on once it is mended.
-    const canContinue =
-      cause.policy.scope === 'account' || cause.code === 'DISK_FULL' || cause.code === 'LISTING_INCOMPLETE';
+    const canContinue = isContinuable(cause);
+    // Nobody will continue its uploads: they may not stay open, as far as that can be helped now.
+    if (!canContinue)
+      await context.uploads.sweep(context.target.facets.parts ?? null, options.signal).catch(() => undefined);
     return await keeper.end(canContinue ? 'paused' : 'failed', cause);
   } finally {
     meter.phase = 'ended';
@@ -64,6 +65,12 @@ export async function runTransfer(
     await reporting;
     options.onProgress?.(meter.picture(context));
   }
+}
+
+/** The fault is the connector's, or passes, or somebody else has the run: the same run goes on once it is mended. */
+function isContinuable({ code, policy }: DroverError): boolean {
+  if (policy.scope === 'account' || policy.retry !== 'never') return true;
+  return code === 'DISK_FULL' || code === 'LEASE_LOST' || code === 'GUARD_BUSY' || code === 'CANCELLED';
 }
 
 async function perform(

@@ -110,13 +110,13 @@ export class UploadBook {
     await this.close(open);
   }
 
-  /** Ends what earlier processes left open and nobody continued. */
+  /** Ends what is journaled still, from this process and earlier ones: nobody works on any of it any more. */
   async sweep(parts: Parts | null, signal: AbortSignal): Promise<void> {
-    for (const intent of this.#inherited.values()) {
+    this.#inherited.clear();
+    for (const intent of await this.#store.intents(this.#runId)) {
       if (parts !== null) await this.#abandon(parts, intent, signal);
       else await this.#store.dropIntent(this.#runId, intent.intentId);
     }
-    this.#inherited.clear();
   }
 
   async #continue(parts: Parts, plan: UploadPlan, intent: Intent): Promise<OpenUpload | null> {

@@ -5,6 +5,7 @@ import { DroverError } from '../../src/model/errors.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
 import { openBench, POLICY, sumsAgree } from './bench.ts';
 
+const MIB = 1024 * 1024;
 const FILES = {
   ...ALL_NAMES,
   emptySegments: false,
@@ -134,5 +135,75 @@ describe('mapped names', () => {
     const result = await bench.run(policy, { continueRun: stopped.run });
     expect(result.run.counters.items).toMatchObject({ scanned: 2, copied: 2 });
     expect(Object.values(bench.content(bench.target)).toSorted()).toEqual(['mapped', 'plain']);
+  });
+});
+
+describe('uploads in parts', () => {
+  test('that could not be ended at once are ended before the run is', async () => {
+    await using bench = await openBench({ listedDigests: [] });
+    bench.source.put('in', 'large', Buffer.alloc(40 * MIB, 'x'));
+    let parts = 0;
+    let aborts = 0;
+    bench.target.hooks.before = (operation) => {
+      if (operation === 'PART' && ++parts === 2) throw new DroverError('UPLOAD_LOST', 'It is gone, says the store.');
+      if (operation === 'ABORT' && ++aborts === 1) throw new DroverError('PERMISSION_DENIED', 'Not now.');
+    };
+    const result = await bench.run();
+    expect(result.run.counters.items.copied).toBe(1);
+    expect(bench.target.uploads.size).toBe(0);
+    expect(await bench.state.store.intents(result.run.runId)).toEqual([]);
+  });
+
+  test('do not stay open when the run fails for good', async () => {
+    await using bench = await openBench({ listedDigests: [], pageSize: 1 });
+    bench.source.put('in', 'large', Buffer.alloc(40 * MIB, 'x'));
+    bench.source.put('in', 'later', 'x');
+    bench.source.put('in', 'latest', 'x');
+    let begun = (): void => undefined;
+    const hasBegun = new Promise<void>((resolve) => (begun = resolve));
+    let lists = 0;
+    bench.target.hooks.before = (operation) => void (operation === 'PART' && begun());
+    bench.source.hooks.before = async (operation) => {
+      if (operation !== 'LIST' || ++lists < 3) return;
+      await hasBegun;
+      throw new DroverError('INTERNAL', 'Nobody knows why.');
+    };
+    const result = await bench.run();
+    expect(result.run.state).toBe('failed');
+    expect(bench.target.uploads.size).toBe(0);
+    expect(await bench.state.store.intents(result.run.runId)).toEqual([]);
+  });
+});
+
+describe('a service that is away for a while', () => {
+  test('pauses the run: the same command continues it', async () => {
+    await using bench = await openBench({ pageSize: 5 });
+    for (let i = 0; i < 20; i++) bench.source.put('in', `k${String(i).padStart(2, '0')}`, String(i));
+    Object.assign(bench.world, { random: { ...bench.world.random, fraction: () => 0 } });
+    let lists = 0;
+    bench.source.hooks.before = (operation) => {
+      if (operation === 'LIST' && ++lists > 2) throw new DroverError('UNAVAILABLE', 'It is being repaired.');
+    };
+    const stopped = await bench.run();
+    expect(stopped.error?.code).toBe('UNAVAILABLE');
+    expect(stopped.run.state).toBe('paused');
+    bench.source.hooks.before = null;
+    const result = await bench.run({}, { continueRun: stopped.run });
+    expect(result.run.counters.items).toMatchObject({ scanned: 20, copied: 20 });
+    sumsAgree(result, await bench.log(result));
+  });
+});
+
+describe('a target that somebody else writes to', () => {
+  test('keeps what is newer when newer objects are to be left alone', async () => {
+    await using bench = await openBench();
+    Object.assign(bench.world, { random: { ...bench.world.random, fraction: () => 0 } });
+    bench.source.put('in', 'a', 'ours');
+    bench.source.hooks.before = (operation) => {
+      if (operation === 'GET') bench.target.put('out', 'a', 'theirs, newer', { modifiedAtMs: Date.now() });
+    };
+    const result = await bench.run({ targetNewer: 'skip' });
+    expect(bench.content(bench.target)).toEqual({ a: 'theirs, newer' });
+    expect(result.run.counters.items).toMatchObject({ scanned: 1, copied: 0, skipped: 1 });
   });
 });
