@@ -12,6 +12,8 @@ import { crc64FromWire, crc64ToWire } from './properties.ts';
 
 const BLOCK_LIST_BYTES_MAX = 64 * 1024 * 1024;
 const MARKER = Buffer.from('.');
+/** The service is silent while it fetches a block from far away, or puts fifty thousand blocks together. */
+const PATIENCE_MS = 15 * 60_000;
 
 export interface StagedBlock {
   readonly id: string;
@@ -107,6 +109,7 @@ export class BlockStage {
         headers: sourceHeaders,
         signal,
         accepts: [201],
+        idleMsMax: PATIENCE_MS,
       });
       const crc64 = crc64FromWire(response.headers['x-ms-content-crc64']);
       return { id, proved: crc64 === null ? {} : { crc64nvme: crc64 } };
@@ -157,6 +160,7 @@ export class BlockStage {
       body: textBody(`<?xml version="1.0" encoding="utf-8"?><BlockList>${rows}</BlockList>`),
       signal,
       accepts: [201],
+      idleMsMax: PATIENCE_MS,
     });
   }
 

@@ -29,6 +29,8 @@ export interface BlobRequest {
   readonly accepts: readonly number[];
   /** Key for messages; the blob's name where it is missing. */
   readonly key?: string;
+  /** Silence to bear while the service fetches or assembles. */
+  readonly idleMsMax?: number;
 }
 
 export interface ClientOptions {
@@ -125,6 +127,7 @@ export class BlobClient {
       body,
       operation: request.operation,
       signal: request.signal,
+      ...(request.idleMsMax === undefined ? {} : { idleMsMax: request.idleMsMax }),
     });
   }
 

@@ -105,8 +105,11 @@ function isBlobUrl(url: string, origin: string): boolean {
 
 /** What the source answered decides whether to wait, to give up, or to carry the bytes ourselves. */
 function sourceProblem(thrown: unknown, key: string): unknown {
-  if (!(thrown instanceof DroverError) || thrown.details?.['code'] !== 'CannotVerifyCopySource') return thrown;
-  const { status } = thrown.details;
+  if (!(thrown instanceof DroverError)) return thrown;
+  const status = thrown.details?.['status'];
+  // The request differs from one with content only by its source: what is wrong with it is the source.
+  if (thrown.code === 'INTERNAL' && status === 400) return unsupported(key, thrown.message);
+  if (thrown.details?.['code'] !== 'CannotVerifyCopySource') return thrown;
   if (status === 412)
     return new DroverError('CHANGED', `"${key}": the source is not in the expected state any more.`, {
       key,
@@ -129,5 +132,7 @@ function sourceProblem(thrown: unknown, key: string): unknown {
 }
 
 function unsupported(key: string, why: string): DroverError {
-  return new DroverError('UNSUPPORTED', `"${key}" cannot be copied by the service itself: ${why}.`, { key });
+  return new DroverError('UNSUPPORTED', `"${key}" cannot be copied by the service itself: ${why.replace(/\.$/, '')}.`, {
+    key,
+  });
 }

@@ -5,7 +5,7 @@ export interface ErrorRow {
   readonly code: ErrorCode;
   /** What it means, for people; the name of the blob is put in front of it. */
   readonly sentence: string;
-  readonly field?: 'accountName' | 'credential' | 'container' | 'endpoint';
+  readonly field?: 'accountName' | 'credential' | 'container' | 'endpoint' | 'accessTier';
   readonly remedy?: string;
   readonly retryAfterMs?: number;
 }
@@ -90,6 +90,13 @@ export const BY_CODE: Readonly<Record<string, ErrorRow>> = {
   APINotImplemented: { code: 'UNSUPPORTED', sentence: 'this endpoint does not offer the operation' },
   FeatureNotSupported: { code: 'UNSUPPORTED', sentence: 'this endpoint does not offer the operation' },
   FeatureNotEnabled: { code: 'UNSUPPORTED', sentence: 'this account does not offer the operation' },
+  BlobTagsNotSupportedForAccountType: { code: 'UNSUPPORTED', sentence: 'this kind of account keeps no tags' },
+  BlobAccessTierNotSupportedForAccountType: {
+    code: 'INVALID_INPUT',
+    sentence: 'this kind of account does not offer that access tier',
+    field: 'accessTier',
+    remedy: 'Leave the access tier of the connector and of the transfer at the default.',
+  },
   PendingCopyOperation: { code: 'UNAVAILABLE', sentence: 'another copy into it is under way' },
   BlobImmutableDueToPolicy: refused('an immutability policy protects it'),
   BlobImmutableDueToLegalHold: refused('a legal hold protects it'),

@@ -42,6 +42,14 @@ export function propertyHeaders(
   const { properties } = options;
   const headers = contentHeaders(properties.headers);
   const losses: string[] = [];
+  for (const [field, name] of WRITE_HEADERS) {
+    const value = properties.headers[field];
+    if (value !== undefined && headers[name] !== undefined && headers[name] !== value) {
+      losses.push(
+        `The header ${name.slice('x-ms-blob-'.length)} was changed to "${headers[name]}": headers are ASCII.`,
+      );
+    }
+  }
   const metadata = encodeMetadata({
     metadata: properties.metadata,
     expires: properties.headers.expires ?? null,
@@ -171,8 +179,8 @@ function checkedTier(tier: string): string {
   });
 }
 
-/** Header values are ASCII; others are percent-encoded like a URL, which is what browsers do with them as well. */
+/** Header values are ASCII: other characters are percent-encoded, and what gives the header its form stays. */
 function headerText(value: string): string {
   const flat = value.replace(/[\r\n\t]+/g, ' ').trim();
-  return /^[\x20-\x7e]*$/.test(flat) ? flat : encodeURI(flat.toWellFormed());
+  return flat.toWellFormed().replace(/[^\x20-\x7e]+/g, encodeURIComponent);
 }
