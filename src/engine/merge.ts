@@ -74,6 +74,11 @@ export class Merge {
     return meeting;
   }
 
+  /** Nothing was taken from a side that is not in a meeting yet. */
+  get isBetweenKeys(): boolean {
+    return this.#key === null;
+  }
+
   async fill(): Promise<void> {
     await this.#starved?.fill();
   }

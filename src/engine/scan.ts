@@ -5,7 +5,7 @@
 import type { Lister, Page, ScanRange } from '../contract/provider.ts';
 import { DroverError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
-import { compareKeys, isWithin } from '../model/key.ts';
+import { compareKeys, isWithin, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
 
 export interface EntryStream {
@@ -28,6 +28,8 @@ export class ListingStream implements EntryStream {
   readonly #pagesIterator: AsyncIterator<Page>;
   readonly #repeatedKeys: 'drop' | 'keep';
   readonly #onDisorder: () => void;
+  /** Everything up to here was dealt with before. */
+  readonly #after: string | null;
   #range: ScanRange;
   #buffer: readonly Entry[] = [];
   #at = 0;
@@ -41,16 +43,25 @@ export class ListingStream implements EntryStream {
   takenCursor: Json = null;
   #pageCursor: Json = null;
 
-  /** `onDisorder` is told before LISTING_DISORDERED is thrown. */
+  /**
+   * `onDisorder` is told before LISTING_DISORDERED is thrown. `after`: entries up to this key are not shown; where the
+   * listing goes on from a cursor they must have come before it.
+   */
   constructor(
     lister: Lister,
     range: ScanRange,
     signal: AbortSignal,
-    options: { readonly repeatedKeys: 'drop' | 'keep'; readonly onDisorder?: () => void },
+    options: {
+      readonly repeatedKeys: 'drop' | 'keep';
+      readonly onDisorder?: () => void;
+      readonly after?: string | null;
+    },
   ) {
     this.#range = range;
     this.#repeatedKeys = options.repeatedKeys;
     this.#onDisorder = options.onDisorder ?? (() => undefined);
+    this.#after = options.after ?? null;
+    if (range.resume !== null) this.#lastKey = this.#after;
     this.#pagesIterator = lister.scan(range, signal)[Symbol.asyncIterator]();
   }
 
@@ -120,6 +131,7 @@ export class ListingStream implements EntryStream {
         if (order < 0) this.#refuse(entry.key);
       }
       this.#lastKey = entry.key;
+      if (this.#after !== null && compareKeys(entry.key, this.#after) <= 0) continue;
       accepted.push(entry);
     }
     return accepted;
@@ -171,4 +183,17 @@ export class ArrayStream implements EntryStream {
   async close(): Promise<void> {
     await this.#entries.return?.();
   }
+}
+
+/**
+ * Where a listing starts to see everything after `settledKey`. Stores that order otherwise than by bytes do so only from
+ * the first character above U+D7FF on: from before it the listing shows its disorder, instead of skipping what it sorts
+ * elsewhere.
+ */
+export function listFrom(from: string | null, settledKey: string | null): string | null {
+  if (settledKey === null) return from;
+  const at = settledKey.search(/[\ud800-\uffff]/);
+  const head = at < 0 ? keyAfter(settledKey) : settledKey.slice(0, at);
+  if (head === '') return from;
+  return from === null || compareKeys(from, head) < 0 ? head : from;
 }

@@ -17,9 +17,9 @@ import { COMMIT_EVERY_MS, SMALL_BYTES_MAX, SPLIT_PAGES_MIN, WINDOW_ITEMS_MAX } f
 import { Merge, type Meeting } from './merge.ts';
 import { isMappedForm, mapKey, needsMapping, objectBesidePrefixName } from './naming.ts';
 import type { Lease } from './ports.ts';
-import { ArrayStream, ListingStream, type EntryStream } from './scan.ts';
+import { ArrayStream, listFrom, ListingStream, type EntryStream } from './scan.ts';
 import { SnapshotReader } from './snapshot.ts';
-import { sortedScan } from './sorted-scan.ts';
+import { isSortedMark, SORTED_MARK, sortedScan } from './sorted-scan.ts';
 import { findCut } from './split.ts';
 import { Window, type Slot } from './window.ts';
 
@@ -35,6 +35,7 @@ export class SegmentWork {
   #target: EntryStream | null = null;
   #targetListing: ListingStream | null = null;
   #heldBack: HoldBack | null = null;
+  #merge: Merge | null = null;
   #plannedKey: string | null = null;
   #failure: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
@@ -135,6 +136,9 @@ export class SegmentWork {
     const { source, target, sorting, definition } = { ...this.#context, definition: this.#context.run.definition };
     const keepVersions = definition.policy.versions === 'all';
     const checkpoint = this.#lease.segment.checkpoint;
+    // What an earlier process found out about a listing's order holds for this one: it settled by the sorted order.
+    if (isSortedMark(checkpoint?.sourceCursor)) sorting.source = true;
+    if (isSortedMark(checkpoint?.targetCursor)) sorting.target = true;
     const sourceStream = this.#streamOf(
       source,
       sorting.source,
@@ -161,9 +165,9 @@ export class SegmentWork {
   ): EntryStream {
     const { segment } = this.#lease;
     const settledKey = this.#window.settledKey;
-    const from = settledKey === null ? segment.from : keyAfter(settledKey);
     const { artifacts } = this.#context.world;
     if (isSorting || lister.traits.order === 'none') {
+      const from = settledKey === null ? segment.from : keyAfter(settledKey);
       const prefix = `${chunkPrefix(segment.runId)}sorting/${segment.segmentId}-${this.#lease.epoch}-${side}/`;
       return new ArrayStream(
         sortedScan(lister, { from, to: segment.to }, { artifacts, prefix }, keepRepeated, this.#context.signal),
@@ -171,9 +175,11 @@ export class SegmentWork {
       );
     }
     const resume = lister.traits.seek === 'key' ? null : cursor;
+    const from = listFrom(segment.from, settledKey);
     return new ListingStream(lister, { from, to: segment.to, resume }, this.#context.signal, {
       repeatedKeys: keepRepeated ? 'keep' : 'drop',
       onDisorder: () => (this.#context.sorting[side] = true),
+      after: settledKey,
     });
   }
 
@@ -194,17 +200,20 @@ export class SegmentWork {
     const rows = new SnapshotReader(world.artifacts, previous, 'keys', { from, to: segment.to });
     const untilSourceEnds = policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
     const hasVersions = policy.versions === 'all';
-    const merge = new Merge(this.#source as EntryStream, this.#target as EntryStream, rows, {
+    const merge = (this.#merge = new Merge(this.#source as EntryStream, this.#target as EntryStream, rows, {
       untilSourceEnds,
       hasVersions,
-    });
+    }));
     for (;;) {
       const meeting = merge.poll();
       if (meeting === undefined) {
         await merge.fill();
         continue;
       }
-      if (meeting === null || (this.#barrier !== null && !(await this.#isBeforeCut(meeting.key)))) return;
+      if (meeting === null) return;
+      while (this.#barrier !== null) await this.#barrier;
+      // A cut may also have been made while the merge held this key and waited for more about it.
+      if (this.#isPastEnd(meeting.key)) return;
       if (this.#failure !== null) throw this.#failure.error;
       this.#plannedKey = meeting.key;
       const slot = this.#window.open(meeting.key, meeting.target !== null);
@@ -215,11 +224,9 @@ export class SegmentWork {
     }
   }
 
-  /** Waits for a cut in progress. */
-  async #isBeforeCut(key: string): Promise<boolean> {
-    while (this.#barrier !== null) await this.#barrier;
+  #isPastEnd(key: string): boolean {
     const { to } = this.#lease.segment;
-    return to === null || compareKeys(key, to) < 0;
+    return to !== null && compareKeys(key, to) >= 0;
   }
 
   async #send(slot: Slot, planned: Extract<Planned, { work: unknown }>): Promise<void> {
@@ -340,7 +347,9 @@ export class SegmentWork {
 
   /** A cursor is safe only when nothing taken after it is unsettled; otherwise the listing starts at its beginning. */
   #cursorOf(listing: ListingStream | null): Json {
-    return listing !== null && this.#window.size === 0 && this.#heldBack === null ? listing.takenCursor : null;
+    if (listing === null) return SORTED_MARK;
+    const isSafe = this.#window.size === 0 && this.#heldBack === null && this.#merge?.isBetweenKeys === true;
+    return isSafe ? listing.takenCursor : null;
   }
 
   async #room(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Lister } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError } from '../model/errors.ts';
 import { compareKeys, isWithin } from '../model/key.ts';
+import type { Json } from '../model/json.ts';
 import type { ArtifactStore } from './ports.ts';
 import { ExternalSort } from './sort.ts';
 
@@ -39,4 +40,11 @@ export async function* sortedScan(
   } finally {
     await sort.clear();
   }
+}
+
+/** Stands for a cursor where a listing was sorted, because it did not come in byte order. */
+export const SORTED_MARK = { sorted: true };
+
+export function isSortedMark(cursor: Json | undefined): boolean {
+  return typeof cursor === 'object' && cursor !== null && 'sorted' in cursor && cursor.sorted === true;
 }

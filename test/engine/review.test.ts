@@ -1,10 +1,16 @@
 /** What a hostile reader of the engine tried: each of these once lost, overwrote, deleted, leaked or miscounted something. */
 import { describe, expect, test } from 'vitest';
+import type { Page, ScanRange, Source } from '../../src/contract/provider.ts';
+import type { RunRecord } from '../../src/engine/ports.ts';
+import { runTransfer } from '../../src/engine/run.ts';
+import { defineTransfer } from '../../src/engine/transfer.ts';
 import { verifyRun } from '../../src/engine/verify.ts';
 import { DroverError } from '../../src/model/errors.ts';
+import { isWithin } from '../../src/model/key.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
-import { openBench, POLICY, sumsAgree } from './bench.ts';
+import { openBench, POLICY, sumsAgree, TUNING } from './bench.ts';
 
+const place = { container: 'in', prefix: '' };
 const MIB = 1024 * 1024;
 const FILES = {
   ...ALL_NAMES,
@@ -206,4 +212,78 @@ describe('a target that somebody else writes to', () => {
     expect(bench.content(bench.target)).toEqual({ a: 'theirs, newer' });
     expect(result.run.counters.items).toMatchObject({ scanned: 1, copied: 0, skipped: 1 });
   });
+});
+
+describe('a source whose order is not that of bytes, although it says so', () => {
+  /** As stores order that compare UTF-16 units: U+1F600 before U+FF61. */
+  const KEYS = ['a', 'b', '\u{1f600}', '\uff61', '\uff62', '\uff63'];
+
+  function wrap(inner: Source, onList: (page: number) => Promise<void>): Source {
+    const sorted = KEYS.toSorted((a, b) => (a < b ? -1 : 1));
+    let pages = 0;
+    async function* scan(range: ScanRange, signal: AbortSignal): AsyncGenerator<Page> {
+      const rest = sorted.filter((key) => range.from === null || key >= range.from);
+      for (let at = 0; at <= rest.length; at++) {
+        await onList((pages += 1));
+        const key = rest[at];
+        const entry = key === undefined ? null : await inner.stat(key, signal);
+        const isWanted = entry !== null && isWithin(entry.key, range.from, range.to);
+        yield { entries: isWanted ? [entry] : [], cursor: null, complete: at === rest.length };
+        if (at === rest.length) return;
+      }
+    }
+    return {
+      traits: inner.traits,
+      facets: inner.facets,
+      scan,
+      stat: (key, signal) => inner.stat(key, signal),
+      describe: (entry, signal) => inner.describe(entry, signal),
+      read: (entry, range, signal) => inner.read(entry, range, signal),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+  }
+
+  const stops = Array.from({ length: 13 }, (_, i) => ({ operation: 'listing', stopAt: i + 2 }));
+  for (const { operation, stopAt } of [...stops, ...stops.slice(0, 4).map((one) => ({ ...one, operation: 'write' }))]) {
+    test(`loses nothing when it is stopped at ${operation} ${stopAt} and continued`, async () => {
+      await using bench = await openBench();
+      for (const key of KEYS) bench.source.put('in', key, `content of ${key}`);
+      const definition = defineTransfer({
+        command: 'copy',
+        source: { connector: 's', provider: 'memory', fingerprint: 's', place, label: 's', only: null },
+        target: { connector: 't', provider: 'memory', fingerprint: 't', place, label: 't', only: null },
+        policy: POLICY,
+        concessions: [],
+      });
+      let continueRun: RunRecord | null = null;
+      for (let round = 0; round < 4; round++) {
+        const stopper = new AbortController();
+        const ends = await bench.ends();
+        const stop = async (number: number): Promise<void> => {
+          if (round >= 2 || number !== stopAt) return;
+          // What was listed before is at the target by then.
+          for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+          stopper.abort();
+        };
+        let writes = 0;
+        bench.target.hooks.before = (what) =>
+          operation === 'write' && what === 'PUT' ? stop((writes += 1)) : undefined;
+        const source = wrap(ends.source, operation === 'listing' ? stop : async () => undefined);
+        const options = {
+          runId: 'testrun000000',
+          tuning: { ...TUNING, transfersMax: 1 },
+          signal: stopper.signal,
+          onProgress: null,
+        };
+        const result = await runTransfer(definition, { ...ends, source }, bench.world, { ...options, continueRun });
+        expect(result.error).toBeNull();
+        if (!result.interrupted) {
+          expect(bench.content(bench.target)).toEqual(bench.content(bench.source));
+          expect(result.run.counters.items.scanned).toBe(KEYS.length);
+          return;
+        }
+        continueRun = result.run;
+      }
+    });
+  }
 });
