@@ -66,7 +66,10 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
   const sweep = inner.sweep?.bind(inner);
   return {
     ...lister(inner, attempt),
-    traits: inner.traits,
+    // Learnt on the way, as what a store's ETags are worth.
+    get traits() {
+      return inner.traits;
+    },
     facts: inner.facts,
     facets: {
       ...facets,

@@ -35,7 +35,7 @@ function world() {
           {
             name: 'reader',
             ...READER,
-            grants: [{ actions: ['s3:ListBucket', 's3:GetObject'], buckets: ['photos'] }],
+            grants: [{ actions: ['s3:ListBucket', 's3:GetObject'], buckets: ['photos', 'kept'] }],
           },
         ],
       },
@@ -137,6 +137,19 @@ describe('encryption', () => {
     expect(plain.traits.compositeDigests).toEqual(['md5']);
   });
 
+  test('where observing is not possible, the first upload shows how the bucket encrypts', async () => {
+    const made = world();
+    made.answers((request, answer) =>
+      request.method === 'POST'
+        ? { ...answer, headers: { ...answer.headers, 'x-amz-server-side-encryption': 'aws:kms' } }
+        : answer,
+    );
+    const target = await made.target(ALICE);
+    expect(target.traits.compositeDigests).toEqual(['md5']);
+    await target.facets.parts!.begin('k', 5, 5, options());
+    expect(target.traits.compositeDigests).toEqual([]);
+  });
+
   test('listed ETags are believed only after one object was looked at', async () => {
     const made = world();
     const encryption = { kind: 'aws:kms', keyId: null, customerKeyMd5: null } as const;
@@ -160,6 +173,40 @@ describe('encryption', () => {
 });
 
 describe('rights', () => {
+  test('current objects of a bucket with versions are read without the right to ask for versions', async () => {
+    const made = world();
+    made.service.createBucket('kept', { versioning: 'Enabled' });
+    made.service.put('kept', 'a', 'helloworld');
+    const account = await made.open(READER);
+    const source = await account.source({ container: 'kept', prefix: '' }, { versions: 'current' }, signal);
+    const listed = (await all(source))[0]!;
+    const described = (await source.describe(listed, signal)).entry;
+    const found = (await source.stat('a', signal))!;
+    for (const entry of [listed, described, found]) {
+      const reading = await source.read(entry, { offset: 0, lengthBytes: 5 }, signal);
+      for await (const chunk of reading.body) expect(Buffer.from(chunk).toString()).toBe('hello');
+      expect(reading.entry.identity).toEqual(listed.identity);
+    }
+    const reference = await source.facets.references!.of(described, 60_000, signal);
+    expect(reference.url).not.toContain('versionId');
+    made.service.put('kept', 'a', 'otherthing');
+    const late = source.read(described, { offset: 0, lengthBytes: 5 }, signal);
+    await expect(late).rejects.toMatchObject({ code: 'CHANGED' });
+  });
+
+  test('all versions are pinned by their names', async () => {
+    const made = world();
+    made.service.createBucket('kept', { versioning: 'Enabled' });
+    for (const content of ['one', 'two']) made.service.put('kept', 'a', content);
+    const account = await made.open(ALICE);
+    const source = await account.source({ container: 'kept', prefix: '' }, { versions: 'all' }, signal);
+    const [first] = await all(source);
+    const reading = await source.read(first!, { offset: 0, lengthBytes: 3 }, signal);
+    for await (const chunk of reading.body) expect(Buffer.from(chunk).toString()).toBe('one');
+    expect(reading.entry.identity.versionId).toBe(first!.identity.versionId);
+    expect((await source.stat('a', signal))?.identity.versionId).not.toBeNull();
+  });
+
   test('tags that we may not even count are reported, after one refusal and not silently', async () => {
     const made = world();
     for (const key of ['a', 'b']) made.service.put('photos', key, 'hello', { tags: new Map([['team', 'red']]) });

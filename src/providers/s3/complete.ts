@@ -182,8 +182,7 @@ async function finished(
   if (tags !== null && Object.keys(tags).length > 0 && state.facts.tagsOnBegin !== 'honoured') {
     await replaceTags(objects, upload.key, tags, losses, options.signal);
   }
-  const version = headers['x-amz-version-id'];
-  const told = { ...known, ...(version === undefined ? {} : { 'x-amz-version-id': version }), etag: etag ?? '' };
+  const told = { ...known, etag: etag ?? '' };
   const entry = writtenEntry(upload.key, sizeBytes, told, proved);
   return { entry, proved, composite: entry.composite, losses };
 }

@@ -90,7 +90,7 @@ export function restoreOfHeader(header: string | undefined): { ongoing: boolean;
 export function entryOfHeaders(
   key: string,
   headers: Headers,
-  given: { sizeBytes: number; isWholeObject: boolean; nowMs: number },
+  given: { sizeBytes: number; isWholeObject: boolean; pinsVersions: boolean; nowMs: number },
 ): Entry {
   const etag = plainEtag(headers['etag']);
   const storageClass = headers['x-amz-storage-class'] ?? 'STANDARD';
@@ -100,7 +100,7 @@ export function entryOfHeaders(
     key,
     sizeBytes: given.sizeBytes,
     modifiedAtMs: wholeSeconds(Date.parse(headers['last-modified'] ?? '')),
-    identity: { etag, versionId: headers['x-amz-version-id'] ?? null },
+    identity: { etag, versionId: given.pinsVersions ? (headers['x-amz-version-id'] ?? null) : null },
     digests: {
       ...digestsOfEtag(etag, isEncryptedApart(headers)),
       ...digestsOfHeaders(headers, given.isWholeObject),

@@ -26,9 +26,16 @@ export class Objects {
   /** The refusal that showed that we may not. */
   #tagsRefused: DroverError | null = null;
 
-  constructor(client: S3Client, place: ListPlace) {
+  /**
+   * Whether entries name their version. To ask for one takes rights of its own (s3:GetObjectVersion), which nobody
+   * needs who reads current objects: their ETag pins them as well.
+   */
+  readonly pinsVersions: boolean;
+
+  constructor(client: S3Client, place: ListPlace, pinsVersions = false) {
     this.client = client;
     this.place = place;
+    this.pinsVersions = pinsVersions;
     const { encryption } = client.settings;
     this.trust = { isMd5: encryption !== 'SSE-KMS' && encryption !== 'SSE-C' };
   }
@@ -73,7 +80,12 @@ export class Objects {
     if (!Number.isSafeInteger(sizeBytes)) {
       throw new DroverError('UNAVAILABLE', `The store did not tell the size of "${key}".`, { key });
     }
-    return entryOfHeaders(key, headers, { sizeBytes, isWholeObject: true, nowMs: this.client.time.now() });
+    return entryOfHeaders(key, headers, {
+      sizeBytes,
+      isWholeObject: true,
+      pinsVersions: this.pinsVersions,
+      nowMs: this.client.time.now(),
+    });
   }
 
   /** Once an object's ETag was seen to be no MD5, listings of this place prove nothing by it any more. */

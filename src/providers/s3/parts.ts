@@ -52,7 +52,7 @@ async function begin(state: TargetState, key: string, sizeBytes: number, options
   }
   const startedAtMs = objects.client.time.now();
   try {
-    const { root } = await objects.client.document({
+    const { root, headers: answer } = await objects.client.document({
       method: 'POST',
       ...objects.on(key),
       query: [['uploads', '']],
@@ -60,6 +60,7 @@ async function begin(state: TargetState, key: string, sizeBytes: number, options
       operation: 'BEGIN',
       signal: options.signal,
     });
+    objects.watch(answer);
     const uploadId = childText(root, 'UploadId');
     if (!uploadId) throw new DroverError('UNAVAILABLE', `The store began an upload of "${key}" without naming it.`);
     state.begun.set(uploadId, sizeBytes);

@@ -56,10 +56,10 @@ function openAccount(settings: S3Settings, context: Context): Account {
   const identities = identitiesOf(settings, environment, sts, () => time.now(), log, closing.signal);
   const client = new S3Client({ transport, settings, credentials: identities.acting, time, region, log });
   const fingerprint = fingerprintOf(settings, region, environment);
-  const objectsAt = async (place: Place, signal: AbortSignal) => {
+  const objectsAt = async (place: Place, signal: AbortSignal, pinsVersions = false) => {
     checkRestriction(settings, place);
     await requirePlace(client, place, signal);
-    return new Objects(client, { bucket: place.container, prefix: place.prefix });
+    return new Objects(client, { bucket: place.container, prefix: place.prefix }, pinsVersions);
   };
   return {
     fingerprint,
@@ -69,7 +69,8 @@ function openAccount(settings: S3Settings, context: Context): Account {
       return browse(client, path, signal);
     },
     async source(place, options, signal) {
-      return openSource(await objectsAt(place, signal), options.versions, fingerprint);
+      const objects = await objectsAt(place, signal, options.versions === 'all');
+      return openSource(objects, options.versions, fingerprint);
     },
     async target(place, options, signal) {
       const objects = await objectsAt(place, signal);

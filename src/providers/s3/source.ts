@@ -104,6 +104,7 @@ async function read(objects: Objects, entry: Entry, range: ReadRange, signal: Ab
     const found = entryOfHeaders(entry.key, headers, {
       sizeBytes: entry.sizeBytes,
       isWholeObject: isWhole,
+      pinsVersions: objects.pinsVersions,
       nowMs: objects.client.time.now(),
     });
     requireSame(entry, found);

@@ -177,7 +177,7 @@ export function writtenEntry(key: string, sizeBytes: number, headers: Headers, p
     kind: key.endsWith('/') && sizeBytes === 0 ? 'folder' : 'object',
     key,
     sizeBytes,
-    identity: { etag, versionId: headers['x-amz-version-id'] ?? null },
+    identity: { etag, versionId: null },
     digests: proved,
     composite: compositeOfEtag(etag, isEncryptedApart(headers)),
     storageClass: headers['x-amz-storage-class'] ?? null,
