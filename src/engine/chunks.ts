@@ -18,6 +18,8 @@ export interface LaterRow {
   readonly side: 'source' | 'target';
   readonly targetKey: string;
   readonly entry: Entry;
+  /** What the target has under the key itself, where the item gets another name: it is nobody's any more. */
+  readonly inTheWay?: Entry;
 }
 
 export interface ExtraRow {

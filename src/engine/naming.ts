@@ -87,10 +87,14 @@ export function objectBesidePrefixName(key: string, rules: NameRules): string {
   return mapKey(mapKey(key, rules) + OBJECT_SUFFIX, rules);
 }
 
+/** True for the names that `objectBesidePrefixName` gives. */
+export function isBesideName(name: string, rules: NameRules): boolean {
+  return !rules.objectAndPrefix && name.endsWith(OBJECT_SUFFIX);
+}
+
 /** The source's key that this name at the target most likely stands for; names that were cut cannot be told. */
 export function originalOf(name: string, rules: NameRules): string {
-  const isBeside = !rules.objectAndPrefix && name.endsWith(OBJECT_SUFFIX);
-  return decodeMapped(isBeside ? name.slice(0, -OBJECT_SUFFIX.length) : name);
+  return decodeMapped(isBesideName(name, rules) ? name.slice(0, -OBJECT_SUFFIX.length) : name);
 }
 
 /** One text for all names that a target without case takes for the same one. */

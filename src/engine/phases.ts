@@ -21,6 +21,7 @@ import { copyTimed, failedOrStop, planItem, type ItemSituation, type Planned } f
 import { cancelled, Gate } from './lanes.ts';
 import { readChunks } from './lines.ts';
 import { COMMIT_EVERY_MS, RESTORE_POLL_MS, WINDOW_ITEMS_MAX } from './limits.ts';
+import { isBesideName, originalOf } from './naming.ts';
 import type { Lease, SegmentKind, SegmentRecord } from './ports.ts';
 import { inKeyOrder, SnapshotReader } from './snapshot.ts';
 import { ExternalSort } from './sort.ts';
@@ -157,10 +158,11 @@ function mappedStep(context: RunContext, group: readonly LaterRow[], previous: S
   const wanted = sources.filter((entry) => context.filter(entry) === null);
   const winner = wanted.find((entry) => entry.key === targetKey) ?? wanted[0] ?? sources[0] ?? null;
   const work = async (): Promise<Settled> => {
+    if (winner === null && (await isStillNeeded(context, targetKey))) return NOTHING_SETTLED;
     const isUnseen = listed === null && wanted.length > 0 && isTargetCutShort(context);
     const situation = { source: winner, target: listed, previous, targetKey };
     const first = isUnseen ? await lookedUp(context, situation) : await carriedOut(planItem(context, situation));
-    const losers: Settled[] = [];
+    const losers: Settled[] = [...leftBehind(context, group, first)];
     for (const entry of sources) {
       if (entry === winner) continue;
       const excluded = { source: entry, target: null, previous: null, targetKey };
@@ -170,6 +172,25 @@ function mappedStep(context: RunContext, group: readonly LaterRow[], previous: S
     return losers.length === 0 ? first : joinSettled([first, ...losers]);
   };
   return { key: targetKey, work };
+}
+
+/** An object that got another name leaves its old copy behind; it may go once the new one is there. */
+function leftBehind(context: RunContext, group: readonly LaterRow[], first: Settled): Settled[] {
+  const { failed, unsupported } = first.counters.items;
+  if (failed > 0 || unsupported > 0) return [];
+  return group.flatMap(({ inTheWay }) => {
+    if (inTheWay === undefined) return [];
+    const planned = planItem(context, { source: null, target: inTheWay, previous: null, targetKey: inTheWay.key });
+    return 'settled' in planned ? [planned.settled] : [];
+  });
+}
+
+/** The copy beside a folder's name is the only one until the object could be written under its own name. */
+async function isStillNeeded({ policy, source, target, rules, signal }: RunContext, name: string): Promise<boolean> {
+  if (policy.mode !== 'mirror' || !isBesideName(name, rules)) return false;
+  const original = originalOf(name, rules);
+  if ((await source.stat(original, signal))?.kind !== 'object') return false;
+  return (await target.stat(original, signal))?.kind !== 'object';
 }
 
 /** The target's listing ended with the source's: a mapped name that sorts behind it was not seen. */

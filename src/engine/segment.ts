@@ -281,7 +281,8 @@ export class SegmentWork {
     const later: Settled[] = [];
     if (mapped) {
       const targetKey = isBeside ? objectBesidePrefixName(key, rules) : mapKey(key, rules, kindAtTarget(source, rules));
-      later.push(putOff({ reason: 'mapped', side: 'source', targetKey, entry: source }));
+      const inTheWay = isBeside && !isForm && target !== null && target.kind === 'object' ? { inTheWay: target } : {};
+      later.push(putOff({ reason: 'mapped', side: 'source', targetKey, entry: source, ...inTheWay }));
     }
     if (target !== null && isForm)
       later.push(putOff({ reason: 'mapped', side: 'target', targetKey: key, entry: target }));

@@ -63,7 +63,7 @@ export class SqliteRunStore implements RunStore {
     return this.#query(() => {
       const row = this.#get(
         `SELECT ${RUN_COLUMNS} FROM runs WHERE transfer_id = ? AND state IN (${UNFINISHED.map(() => '?').join(', ')})
-         ORDER BY started_at_ms DESC, number DESC LIMIT 1`,
+         ORDER BY number DESC LIMIT 1`,
         transferId,
         ...UNFINISHED,
       );
@@ -71,14 +71,12 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
-  async findLatestSnapshot(transferId: string, pairId: string): Promise<RunRecord | null> {
+  async findLatestSnapshot(_transferId: string, pairId: string): Promise<RunRecord | null> {
     return this.#query(() => {
-      // Among runs that began in the same millisecond, the transfer's own snapshot is the better base.
+      // By number, not by time: a clock that was ahead for a while must not make an old snapshot the newest for ever.
       const row = this.#get(
-        `SELECT ${RUN_COLUMNS} FROM runs WHERE pair_id = ? AND has_snapshot = 1
-         ORDER BY started_at_ms DESC, transfer_id = ? DESC, number DESC LIMIT 1`,
+        `SELECT ${RUN_COLUMNS} FROM runs WHERE pair_id = ? AND has_snapshot = 1 ORDER BY number DESC LIMIT 1`,
         pairId,
-        transferId,
       );
       return row === undefined ? null : runFromRow(row);
     });

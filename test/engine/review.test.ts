@@ -287,3 +287,61 @@ describe('a source whose order is not that of bytes, although it says so', () =>
     });
   }
 });
+
+describe('a clock that was ahead for a while', () => {
+  test('does not make an old snapshot the newest for ever', async () => {
+    await using bench = await openBench({ listedDigests: [] }, { listedDigests: [], recordsSource: false });
+    const { clock } = bench.world;
+    bench.source.put('in', 'a', 'one');
+    Object.assign(bench.world, { clock: { ...clock, now: () => clock.now() + 86_400_000 } });
+    await bench.run();
+    Object.assign(bench.world, { clock });
+    bench.source.put('in', 'a', 'two');
+    expect((await bench.run()).run.counters.items.copied).toBe(1);
+    expect((await bench.run()).run.counters.items).toMatchObject({ copied: 0, same: 1 });
+  });
+});
+
+describe('an object that has become the name of a folder too', () => {
+  test('makes room for it in a mirror, and the next run has everything', async () => {
+    await using bench = await openBench({}, { names: FILES });
+    bench.source.put('in', 'a', '1');
+    await bench.run({ mode: 'mirror' });
+    bench.source.put('in', 'a/b', '2');
+    await bench.run({ mode: 'mirror' });
+    await bench.run({ mode: 'mirror' });
+    expect(Object.values(bench.content(bench.target)).toSorted()).toEqual(['1', '2']);
+    const last = await bench.run({ mode: 'mirror' });
+    expect(last.run.counters.items).toMatchObject({ same: 2, copied: 0, deleted: 0 });
+  });
+
+  test('and is one no more, is never away from the target', async () => {
+    await using bench = await openBench({}, { names: FILES });
+    bench.source.put('in', 'a', '1');
+    bench.source.put('in', 'a/b', '2');
+    await bench.run({ mode: 'mirror' });
+    bench.source.remove('in', 'a/b');
+    await bench.run({ mode: 'mirror' });
+    expect(Object.values(bench.content(bench.target))).toContain('1');
+    await bench.run({ mode: 'mirror' });
+    await bench.run({ mode: 'mirror' });
+    expect(bench.content(bench.target)).toEqual({ a: '1' });
+  });
+});
+
+describe('two runs at once', () => {
+  test('a segment that cannot be claimed does not count as done', async () => {
+    await using bench = await openBench();
+    bench.source.put('in', 'a', '1');
+    const { store } = bench.world;
+    const claim = store.claim.bind(store);
+    // Another worker has it.
+    store.claim = async (runId, worker) => {
+      const lease = await claim(runId, worker);
+      return lease?.segment.kind === 'keys' ? null : lease;
+    };
+    const result = await bench.run({ mode: 'mirror', allowEmptySource: true });
+    expect(result.run.state).toBe('paused');
+    expect(result.error?.code).toBe('GUARD_BUSY');
+  });
+});
