@@ -53,7 +53,7 @@ export class Terminal {
   /** What happened, why, and what to do; the details only for those who asked. */
   async fail(failure: Failure, stack: string | null): Promise<void> {
     await this.#writeQuietly(this.stderr, `${this.red(failureText(failure))}\n`);
-    if (stack !== null) await this.#writeQuietly(this.stderr, `${stack}\n`);
+    if (stack !== null) await this.#writeQuietly(this.stderr, `${stack.split('\n').map(visible).join('\n')}\n`);
   }
 
   /** Written at most once, however the command ends. */

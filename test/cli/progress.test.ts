@@ -3,7 +3,7 @@ import { createFormat } from '../../src/cli/format.ts';
 import { openProgressView } from '../../src/cli/progress.ts';
 import { Session } from '../../src/cli/session.ts';
 import { percentOf, progressLine, runReport } from '../../src/cli/texts.ts';
-import { visible } from '../../src/cli/terminal.ts';
+import { Terminal, visible } from '../../src/cli/terminal.ts';
 import type { CliWorld } from '../../src/cli/world.ts';
 import type { Progress } from '../../src/engine/definition.ts';
 import type { RunRecord } from '../../src/engine/ports.ts';
@@ -239,4 +239,14 @@ test.each([
   ['naïve 😀/x', 'naïve 😀/x'],
 ])('%j is shown as %s', (name, shown) => {
   expect(visible(name)).toBe(shown);
+});
+
+test('a stack that repeats the words of a service cannot move the cursor either', async () => {
+  let written = '';
+  const stream = { isTerminal: true, columns: () => 80, write: async (text: string) => void (written += text) };
+  const world = { stdout: stream, stderr: stream, environment: { NO_COLOR: '1' } } as unknown as CliWorld;
+  const terminal = new Terminal(world, { json: false, quiet: false, verbose: true });
+  const failure = { code: 'INTERNAL', message: 'It broke.', remedy: '', field: null } as never;
+  await terminal.fail(failure, 'Error: \u001b[2Jfrom the service\n    at here');
+  expect(written).toBe('It broke.\nError: \\u{1b}[2Jfrom the service\n    at here\n');
 });
