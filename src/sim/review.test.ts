@@ -258,6 +258,16 @@ describe('rights', () => {
   });
 });
 
+test('observing leaves no version behind where we may remove them', async () => {
+  const made = world();
+  made.service.createBucket('kept', { versioning: 'Enabled' });
+  const account = await made.open(ALICE);
+  const place = { container: 'kept', prefix: '' };
+  const target = await account.target(place, { facts: null, runId: 'abcdefgh' }, signal);
+  await target.observe!(signal);
+  expect(await all(await account.source(place, { versions: 'all' }, signal))).toEqual([]);
+});
+
 describe('answers', () => {
   test('the checksum of a range that is one part is not taken for the whole object’s', async () => {
     const made = world();

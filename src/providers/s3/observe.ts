@@ -63,6 +63,8 @@ class Probe {
   readonly #signal: AbortSignal;
   readonly #name: string;
   readonly #made = new Set<string>();
+  /** Where the bucket keeps versions, each write and each removal made one. */
+  readonly #versions: { readonly key: string; readonly versionId: string }[] = [];
   #uploadId: string | null = null;
 
   constructor(objects: Objects, runId: string, signal: AbortSignal) {
@@ -73,7 +75,7 @@ class Probe {
 
   /** A plain write: without the right to do that, nothing can be found out. */
   async first(): Promise<{ etag: string; returned: DigestKind[] }> {
-    const answer = await this.#objects.client.run(this.#put('a', {}));
+    const answer = await this.#run(this.#put('a', {}));
     const etag = plainEtag(answer.headers['etag']);
     if (etag === null) throw new DroverError('UNAVAILABLE', 'The store took an object without telling its ETag.');
     return { etag, returned: returnedKinds(answer.headers) };
@@ -213,10 +215,20 @@ class Probe {
     };
   }
 
+  async #run(request: S3Request): Promise<{ status: number; headers: Headers }> {
+    const answer = await this.#objects.client.run(request);
+    const versionId = answer.headers['x-amz-version-id'];
+    const isWrite = request.method !== 'HEAD' && request.method !== 'GET';
+    if (isWrite && versionId !== undefined && request.key !== null) {
+      this.#versions.push({ key: request.key, versionId });
+    }
+    return answer;
+  }
+
   /** The answer, also where it is a refusal; only troubles of the network and the account are thrown. */
   async #try(request: S3Request): Promise<Answer> {
     try {
-      const answer = await this.#objects.client.run(request);
+      const answer = await this.#run(request);
       return { ...answer, code: '' };
     } catch (thrown) {
       const status = thrown instanceof DroverError ? thrown.details?.['status'] : undefined;
@@ -226,17 +238,24 @@ class Probe {
     }
   }
 
-  /** Also after a cancellation: the probes must not stay. */
+  /**
+   * Also after a cancellation: the probes must not stay. To remove their versions takes a right of its own
+   * (s3:DeleteObjectVersion); without it they stay hidden behind a delete marker.
+   */
   async cleanUp(): Promise<void> {
     const { signal } = new AbortController();
     const settle = async (request: S3Request) => {
-      await this.#objects.client.run(request).catch(() => undefined);
+      await this.#run(request).catch(() => undefined);
     };
     if (this.#uploadId !== null) {
       const query = [['uploadId', this.#uploadId]] as const;
       await settle({ ...this.#on('a'), method: 'DELETE', query, operation: 'ABORT', signal });
     }
     for (const name of this.#made) await settle({ ...this.#on(name), method: 'DELETE', operation: 'DELETE', signal });
+    for (const { key, versionId } of this.#versions.splice(0)) {
+      const on = { ...this.#on(''), key, query: [['versionId', versionId]] as const };
+      await settle({ ...on, method: 'DELETE', operation: 'DELETE', signal });
+    }
   }
 }
 
