@@ -12,7 +12,7 @@ import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts'
 import { decide } from './decide.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
-import { collect, flowOf } from './flow.ts';
+import { collect, flowOf, letGo } from './flow.ts';
 import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { guessPartBytes } from './part-plan.ts';
 import { chooseStrategy, type Strategy } from './strategy.ts';
@@ -177,8 +177,10 @@ async function copyStream(
 ): Promise<Attempt> {
   const { entry } = order;
   const release = await context.memory(SMALL_BYTES_MAX, signal);
+  let unread: AsyncIterable<Uint8Array> | null = null;
   try {
     const reading = await context.source.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);
+    unread = reading.body;
     const source = reading.entry;
     const properties = await propertiesFor(context, source, reading.properties, signal);
     const flow = flowOf(reading.body, {
@@ -189,9 +191,11 @@ async function copyStream(
     const options = writeOptions(order, properties, strategy.send, context, signal);
     const body = { sizeBytes: entry.sizeBytes, content: flow.chunks };
     const written = await context.target.write(order.targetKey, body, options);
+    unread = null;
     const computed = flow.digests();
     return await proved(context, { source, computed, countedBytes: flow.countedBytes(), written }, signal);
   } finally {
+    if (unread !== null) void letGo(unread);
     release();
   }
 }

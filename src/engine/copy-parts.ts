@@ -7,7 +7,7 @@ import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { proved, propertiesFor, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
-import { collect, flowOf } from './flow.ts';
+import { collect, flowOf, letGo } from './flow.ts';
 import { forEachIndex, Gate } from './lanes.ts';
 import { REQUEST_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { combineDigests, composeMd5, type PartDigests } from './part-digests.ts';
@@ -159,8 +159,10 @@ async function sendPart(context: CopyContext, order: PartOrder, index: number, s
   const isBuffered = sent.whole.length > 0 || mustSendDigests(context, strategy);
   const release = await context.memory(isBuffered ? range.lengthBytes : SMALL_BYTES_MAX, signal);
   let passedBytes = 0;
+  let unread: AsyncIterable<Uint8Array> | null = null;
   try {
     const reading = await context.source.read(source, range, signal);
+    unread = reading.body;
     const flow = flowOf(reading.body, {
       compute: strategy.computePart,
       take: takeOf(context, signal),
@@ -177,6 +179,7 @@ async function sendPart(context: CopyContext, order: PartOrder, index: number, s
     if (content instanceof Uint8Array) for (const { hasher } of sent.whole) hasher.update(content);
     return { receipt, received: { index, sizeBytes: range.lengthBytes, proved: digests } };
   } catch (error) {
+    if (unread !== null) void letGo(unread);
     context.onBytes(source.key, -passedBytes);
     throw error;
   } finally {

@@ -63,3 +63,15 @@ export async function collect(content: AsyncIterable<Uint8Array>, sizeBytes: num
   }
   return whole ?? new Uint8Array(0);
 }
+
+/**
+ * Gives back what content holds open (a connection) when nobody will read it to its end. A generator that was never
+ * begun would not notice being ended, so it is begun first.
+ */
+export async function letGo(content: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of content) return;
+  } catch {
+    // It is not wanted any more, whatever became of it.
+  }
+}

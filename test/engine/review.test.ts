@@ -345,3 +345,52 @@ describe('two runs at once', () => {
     expect(result.error?.code).toBe('GUARD_BUSY');
   });
 });
+
+describe('content that a failing target never asked for', () => {
+  for (const listedDigests of [['md5'], []] as const) {
+    test(`is let go of, ${listedDigests.length > 0 ? 'streamed' : 'in parts'}`, async () => {
+      await using bench = await openBench({ listedDigests });
+      bench.source.put('in', 'large', Buffer.alloc(24 * MIB, 'x'));
+      bench.target.hooks.before = (operation) => {
+        if (operation === 'PUT' || operation === 'PART') throw new DroverError('PERMISSION_DENIED', 'Not here.');
+      };
+      const ends = await bench.ends();
+      let open = 0;
+      let read = 0;
+      const source: Source = Object.assign(Object.create(ends.source), {
+        scan: ends.source.scan.bind(ends.source),
+        describe: ends.source.describe.bind(ends.source),
+        stat: ends.source.stat.bind(ends.source),
+        async read(...args: Parameters<Source['read']>) {
+          const reading = await ends.source.read(...args);
+          open += 1;
+          read += 1;
+          async function* body(): AsyncGenerator<Uint8Array> {
+            try {
+              yield* reading.body;
+            } finally {
+              open -= 1;
+            }
+          }
+          return { ...reading, body: body() };
+        },
+      });
+      const end = (name: string) =>
+        ({ connector: name, provider: 'memory', fingerprint: name, place, label: name, only: null }) as const;
+      const definition = defineTransfer({
+        command: 'copy',
+        source: end('s'),
+        target: end('t'),
+        policy: POLICY,
+        concessions: [],
+      });
+      const options = { runId: 'testrun000000', tuning: TUNING, onProgress: null, continueRun: null };
+      const signal = new AbortController().signal;
+      const result = await runTransfer(definition, { ...ends, source }, bench.world, { ...options, signal });
+      expect(result.run.counters.items).toMatchObject({ scanned: 1, failed: 1 });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(read).toBeGreaterThan(0);
+      expect(open).toBe(0);
+    });
+  }
+});
