@@ -258,6 +258,36 @@ describe('rights', () => {
   });
 });
 
+test('a bucket that locks objects gets a digest with every stream and every part', async () => {
+  const made = world();
+  const words =
+    'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters';
+  made.answers((request, answer) => {
+    const isBare = request.method === 'PUT' && request.headers['content-md5'] === undefined;
+    if (!isBare) return answer;
+    const body = textBody(`<Error><Code>InvalidRequest</Code><Message>${words}</Message></Error>`);
+    return { status: 400, headers: {}, body };
+  });
+  const target = await made.target(ALICE);
+  const stream = () => ({
+    sizeBytes: 5,
+    content: (async function* () {
+      yield Buffer.from('hello');
+    })(),
+  });
+  await expect(target.write('a', stream(), options())).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await target.write('a', stream(), options());
+  expect(made.service.bytes('photos', 'a')?.toString()).toBe('hello');
+  const other = await made.target(ALICE);
+  const parts = other.facets.parts!;
+  const upload = await parts.begin('b', 10, 5, options());
+  // Of the part, for the whole: nothing that would go along.
+  const first = await parts.put(upload, 0, bytes('hello'), { crc64nvme: '0'.repeat(16) }, signal);
+  const second = await parts.put(upload, 1, stream(), {}, signal);
+  await parts.complete(upload, [first, second], options());
+  expect(made.service.bytes('photos', 'b')?.toString()).toBe('hellohello');
+});
+
 test('observing leaves no version behind where we may remove them', async () => {
   const made = world();
   made.service.createBucket('kept', { versioning: 'Enabled' });

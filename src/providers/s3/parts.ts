@@ -14,7 +14,16 @@ import { complete } from './complete.ts';
 import { decodeListedKey } from './listing.ts';
 import { isOwn } from './owner.ts';
 import type { OwnIdentity } from './owner.ts';
-import { checkKey, corrupted, creationHeaders, isNameMixUp } from './write.ts';
+import {
+  checkKey,
+  corrupted,
+  creationHeaders,
+  inMemory,
+  isNameMixUp,
+  mustGather,
+  sendAgain,
+  wantsDigest,
+} from './write.ts';
 import { listParts, ofUpload, uploadToken } from './upload.ts';
 import type { TargetState } from './write.ts';
 
@@ -93,9 +102,9 @@ async function put(
 ): Promise<PartReceipt> {
   const { objects } = state;
   const { uploadId, checksum } = uploadToken(upload);
-  const content =
-    checksum !== null && digests[checksum] === undefined ? await inMemory(body, upload.key) : body.content;
-  const known: Digests = completed(digests, content, checksum);
+  const isMissing = checksum !== null && digests[checksum] === undefined;
+  const content = isMissing || mustGather(state, body, digests) ? await inMemory(body, upload.key) : body.content;
+  const known: Digests = completed(digests, content, checksum, state.wantsMd5 === true);
   const headers: Record<string, string> = { ...encryptionOfRead(objects.client.settings) };
   if (known.md5 !== undefined && state.facts.contentMd5 !== 'refused') headers['content-md5'] = hexToBase64(known.md5);
   if (checksum !== null) {
@@ -112,7 +121,14 @@ async function put(
       operation: 'PART',
       signal,
     }),
-  );
+  ).catch((thrown: unknown) => {
+    if (!wantsDigest(thrown, state, known)) throw thrown;
+    return null;
+  });
+  if (answer === null) {
+    if (content instanceof Uint8Array) return put(state, upload, index, { ...body, content }, digests, signal);
+    throw sendAgain(upload.key);
+  }
   return receiptOf(state, upload.key, index, body.sizeBytes, answer.headers, known, checksum);
 }
 
@@ -123,31 +139,18 @@ export function partQuery(uploadId: string, index: number): Query {
   ];
 }
 
-function completed(given: Digests, content: WriteBody['content'], checksum: DigestKind | null): Digests {
+function completed(
+  given: Digests,
+  content: WriteBody['content'],
+  checksum: DigestKind | null,
+  wantsMd5: boolean,
+): Digests {
   if (!(content instanceof Uint8Array)) return given;
   const known: { [K in DigestKind]?: string } = { ...given };
   if (checksum !== null) known[checksum] ??= digestOf(checksum, content);
   // Without any digest of the source the ETag of each part has to prove what was received.
-  if (Object.keys(known).length === 0) known.md5 = digestOf('md5', content);
+  if (wantsMd5 || Object.keys(known).length === 0) known.md5 ??= digestOf('md5', content);
   return known;
-}
-
-/** The algorithm's value stands in a header, before the content: a stream has to be gathered first. */
-async function inMemory(body: WriteBody, key: string): Promise<Uint8Array> {
-  if (body.content instanceof Uint8Array) return body.content;
-  const whole = new Uint8Array(body.sizeBytes);
-  let at = 0;
-  for await (const chunk of body.content) {
-    if (at + chunk.length > whole.length) {
-      throw new DroverError('EXTRA_BYTES', `"${key}": a part has more than its ${body.sizeBytes} bytes.`, { key });
-    }
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  if (at < whole.length) {
-    throw new DroverError('EARLY_END', `"${key}": a part ended ${whole.length - at} bytes early.`, { key });
-  }
-  return whole;
 }
 
 function receiptOf(

@@ -31,6 +31,8 @@ export interface TargetState {
   readonly unsure: Map<string, { readonly md5: string; readonly sizeBytes: number }>;
   /** Bytes that uploads were begun for, by upload id; only of those begun by this process. */
   readonly begun: Map<string, number>;
+  /** The bucket takes nothing without a digest in front of it, as those do that lock their objects. */
+  wantsMd5?: boolean;
 }
 
 const UNSURE_MAX = 10_000;
@@ -78,8 +80,14 @@ export function creationHeaders(state: TargetState, options: WriteOptions) {
   return { headers, losses };
 }
 
-export async function write(state: TargetState, key: string, body: WriteBody, options: WriteOptions): Promise<Written> {
+export async function write(
+  state: TargetState,
+  key: string,
+  given: WriteBody,
+  options: WriteOptions,
+): Promise<Written> {
   const { objects } = state;
+  const body = mustGather(state, given, options.digests) ? { ...given, content: await inMemory(given, key) } : given;
   checkKey(objects, key);
   if (body.sizeBytes > WRITE_BYTES_MAX) {
     const message = `"${key}" has ${body.sizeBytes} bytes; S3 takes 5 GiB in one request.`;
@@ -215,6 +223,7 @@ async function afterFailure(
     }
   }
   if (options.expect.kind === 'match' && thrown.code === 'NOT_FOUND') throw changed(key);
+  if (wantsDigest(thrown, state, digests)) throw sendAgain(key);
   if (refusesChecksum(thrown, state, digests)) {
     if (body.content instanceof Uint8Array) return write(state, key, body, options);
     throw new DroverError('UNAVAILABLE', `"${key}": the store takes no such checksum; it is sent without.`, { key });
@@ -227,6 +236,46 @@ async function afterFailure(
     });
   }
   throw thrown;
+}
+
+/** The algorithm's value stands in a header, before the content: a stream has to be gathered first. */
+export async function inMemory(body: WriteBody, key: string): Promise<Uint8Array> {
+  if (body.content instanceof Uint8Array) return body.content;
+  const whole = new Uint8Array(body.sizeBytes);
+  let at = 0;
+  for await (const chunk of body.content) {
+    if (at + chunk.length > whole.length) {
+      throw new DroverError('EXTRA_BYTES', `"${key}": a part has more than its ${body.sizeBytes} bytes.`, { key });
+    }
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  if (at < whole.length) {
+    throw new DroverError('EARLY_END', `"${key}": a part ended ${whole.length - at} bytes early.`, { key });
+  }
+  return whole;
+}
+
+/** Larger streams are not held in memory for the sake of a digest. */
+const GATHER_BYTES_MAX = 64 * 1024 * 1024;
+
+export function mustGather(state: TargetState, body: WriteBody, digests: Digests): boolean {
+  const isStream = !(body.content instanceof Uint8Array);
+  return state.wantsMd5 === true && isStream && digests.md5 === undefined && body.sizeBytes <= GATHER_BYTES_MAX;
+}
+
+/** Whether it was refused for want of a digest; from then on every write and every part brings its MD5. */
+export function wantsDigest(thrown: unknown, state: TargetState, sent: Digests): boolean {
+  if (!(thrown instanceof DroverError) || sent.md5 !== undefined) return false;
+  if (thrown.details?.['code'] !== 'InvalidRequest' || !/Content-MD5/i.test(thrown.message)) return false;
+  state.wantsMd5 = true;
+  return true;
+}
+
+export function sendAgain(key: string): DroverError {
+  return new DroverError('UNAVAILABLE', `"${key}": the bucket wants an MD5 along with the content; it is sent again.`, {
+    key,
+  });
 }
 
 /**
