@@ -45,6 +45,8 @@ export interface HeaderFacts {
   readonly continuesSinceMs: number | null;
 }
 
+const COLUMNS_MAX = 79;
+
 export function header(facts: HeaderFacts, format: Format): string {
   const lines = [
     `${visible(facts.source.label)} → ${visible(facts.target.label)}`,
@@ -55,8 +57,24 @@ export function header(facts: HeaderFacts, format: Format): string {
     lines.push(`  Continues the run that began on ${format.time(facts.continuesSinceMs)}.`);
   }
   if (facts.concessions.length > 0) lines.push('  What will not survive this way:');
-  for (const concession of facts.concessions) lines.push(`    ${concession.aspect}: ${visible(concession.detail)}`);
+  for (const concession of facts.concessions) {
+    lines.push(...wrapped(`${concession.aspect}: ${visible(concession.detail)}`, '    '));
+  }
   return lines.join('\n');
+}
+
+/** At words, for a terminal of 80 columns; lines after the first stand two further in. */
+function wrapped(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of text.split(' ')) {
+    const isFirst = line.trim() === '';
+    if (!isFirst && line.length + 1 + word.length > COLUMNS_MAX) {
+      lines.push(line);
+      line = `${indent}  ${word}`;
+    } else line += isFirst ? word : ` ${word}`;
+  }
+  return [...lines, line];
 }
 
 /** One line; never a percentage or a time before everything has been counted. */
