@@ -34,6 +34,7 @@ export function providersPage(root: string): string {
     ),
     '## What they say of themselves',
     traitTable(manifests),
+    'This is the most that each kind of store can do; a place that is opened may say less, and plans follow that: a bucket that encrypts with KMS or customer keys has no digests in listings and none over parts; a hierarchical namespace keeps no tags, versions or empty names, and lists from the beginning only, as do Azure clouds older than version 2026-02-06. What a local folder proves are digests of the bytes that were handed to the system and synced: they are not read back.',
     '## How it was observed',
     'A real server counts for more than an emulator, and that for more than a stand-in: stand-ins are there for what no server on one machine can show.',
     evidenceTable(observations),
