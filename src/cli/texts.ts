@@ -243,6 +243,11 @@ function otherOutcomes(run: RunRecord, format: Format): string[] {
   if (items.deleted > 0 && !run.definition.policy.dryRun) {
     lines.push(`  ${format.plural(items.deleted, { one: '# object', other: '# objects' })} deleted in the target.`);
   }
+  if (keptExtras(run) > 0) {
+    lines.push(
+      `  Nothing was deleted, because not everything arrived: ${format.plural(keptExtras(run), OBJECTS)} only in the target.`,
+    );
+  }
   if (mapped > 0) {
     lines.push(
       `  ${format.plural(mapped, {
@@ -253,6 +258,13 @@ function otherOutcomes(run: RunRecord, format: Format): string[] {
   }
   if (sameWeak > 0) lines.push(`  ${format.plural(sameWeak, OBJECTS)} taken for the same by size alone.`);
   return lines;
+}
+
+/** What a mirror did not delete, because something had failed before. */
+function keptExtras({ definition, counters }: RunRecord): number {
+  const { mode, dryRun } = definition.policy;
+  const { items, differences } = counters;
+  return mode === 'mirror' && !dryRun && items.failed > 0 && items.deleted === 0 ? differences.extra : 0;
 }
 
 function nextSteps(run: RunRecord): string[] {

@@ -19,7 +19,7 @@ import { refuseUnsafeMirror } from './mirror-guard.ts';
 import { runPhase } from './phases.ts';
 import type { NewSegment, RequestCounts, RunRecord, SegmentKind } from './ports.ts';
 import { ProgressMeter } from './progress.ts';
-import { loadSnapshotIndex, quantiles, settleSnapshot, type SnapshotIndex } from './snapshot.ts';
+import { indexSnapshot, loadSnapshotIndex, quantiles, storeSnapshotIndex, type SnapshotIndex } from './snapshot.ts';
 import { rateAt } from './timetable.ts';
 import { UploadBook } from './uploads.ts';
 import { retryingSource, retryingTarget } from './wrap.ts';
@@ -92,15 +92,20 @@ async function perform(
   await workPhase(context, 'mapped');
   await workPhase(context, 'restores');
   if (policy.mode === 'mirror' && !policy.dryRun) {
-    refuseUnsafeMirror(await sumOf(context), policy);
-    meter.phase = 'deleting';
-    await workPhase(context, 'deletes');
+    const sums = await sumOf(context);
+    refuseUnsafeMirror(sums, policy);
+    // What failed to arrive may have stood at the target under another name: then that is its only copy.
+    if (sums.items.failed === 0) {
+      meter.phase = 'deleting';
+      await workPhase(context, 'deletes');
+    }
   }
   meter.phase = 'settling';
   await context.uploads.sweep(context.target.facets.parts ?? null, context.signal);
   if (isContinued) await context.target.sweep?.({ keepUploads: false }, context.signal);
   if (policy.mode !== 'check' && !policy.dryRun) {
-    const index = await settleSnapshot(world.artifacts, run.runId, await world.store.segments(run.runId));
+    const index = await indexSnapshot(world.artifacts, run.runId, await world.store.segments(run.runId));
+    await storeSnapshotIndex(world.artifacts, index);
     keeper.manifestRoot = index.root;
   }
 }

@@ -32,8 +32,8 @@ const INDEX_NAME = 'snapshot.json';
 /** Rows turned into objects at a time. */
 const BATCH_ROWS = 500;
 
-/** Reads every row once, hashes it, and stores the index. Repeating it gives the same root. */
-export async function settleSnapshot(
+/** Reads every row once and hashes it. Repeating it gives the same root. INTERNAL when a chunk is gone. */
+export async function indexSnapshot(
   artifacts: ArtifactStore,
   runId: string,
   segments: readonly SegmentRecord[],
@@ -55,9 +55,11 @@ export async function settleSnapshot(
     runHash.update(root, 'hex');
     indexed.push({ kind: segment.kind, root, chunks });
   }
-  const index: SnapshotIndex = { runId, root: runHash.digest('hex'), segments: indexed };
-  await artifacts.put(chunkPrefix(runId) + INDEX_NAME, Buffer.from(JSON.stringify(index)));
-  return index;
+  return { runId, root: runHash.digest('hex'), segments: indexed };
+}
+
+export async function storeSnapshotIndex(artifacts: ArtifactStore, index: SnapshotIndex): Promise<void> {
+  await artifacts.put(chunkPrefix(index.runId) + INDEX_NAME, Buffer.from(JSON.stringify(index)));
 }
 
 export async function loadSnapshotIndex(
@@ -82,7 +84,7 @@ export class SnapshotReader implements SnapshotStream {
     kind: 'keys' | 'mapped',
     bounds: { readonly from: string | null; readonly to: string | null },
   ) {
-    this.#batches = rowBatches(artifacts, index, kind, bounds);
+    this.#batches = rowBatches(artifacts, index, kind, bounds, 'optional');
     this.#isEnded = index === null;
   }
 
@@ -111,7 +113,7 @@ export async function* snapshotRows(
   kind: SegmentRecord['kind'],
   bounds: { readonly from: string | null; readonly to: string | null },
 ): AsyncGenerator<SnapshotRow> {
-  for await (const rows of rowBatches(artifacts, index, kind, bounds)) yield* rows;
+  for await (const rows of rowBatches(artifacts, index, kind, bounds, 'needed')) yield* rows;
 }
 
 /** The same, a few hundred rows at a time: a chunk is unpacked whole, but not turned into objects whole. */
@@ -120,13 +122,16 @@ async function* rowBatches(
   index: SnapshotIndex | null,
   kind: SegmentRecord['kind'],
   bounds: { readonly from: string | null; readonly to: string | null },
+  need: 'needed' | 'optional',
 ): AsyncGenerator<readonly SnapshotRow[]> {
   for (const segment of index?.segments ?? []) {
     if (segment.kind !== kind) continue;
     for (const chunk of segment.chunks) {
       if (bounds.to !== null && compareKeys(chunk.first, bounds.to) >= 0) continue;
       if (bounds.from !== null && compareKeys(chunk.last, bounds.from) < 0) continue;
-      const lines = await readChunk(artifacts, chunk.name);
+      // Evidence that is gone is only missing evidence; a manifest with a hole is none.
+      const lines =
+        need === 'needed' ? await readChunk(artifacts, chunk.name) : await readIfThere(artifacts, chunk.name);
       for (let at = 0; at < lines.length; at += BATCH_ROWS) {
         const rows: SnapshotRow[] = [];
         for (const line of lines.slice(at, at + BATCH_ROWS)) {
@@ -137,6 +142,14 @@ async function* rowBatches(
         yield rows;
       }
     }
+  }
+}
+
+async function readIfThere(artifacts: ArtifactStore, name: string): Promise<string[]> {
+  try {
+    return await readChunk(artifacts, name);
+  } catch {
+    return [];
   }
 }
 

@@ -8,7 +8,7 @@ import { chunkPrefix } from './chunks.ts';
 import type { RunWorld } from './world.ts';
 import type { RunRecord } from './ports.ts';
 import { ArrayStream, ListingStream, type EntryStream } from './scan.ts';
-import { loadSnapshotIndex, settleSnapshot, snapshotRows, type SnapshotIndex } from './snapshot.ts';
+import { loadSnapshotIndex, indexSnapshot, snapshotRows, type SnapshotIndex } from './snapshot.ts';
 import { sortedScan } from './sorted-scan.ts';
 
 /** Differences that are told one by one; beyond, they are counted. */
@@ -57,7 +57,7 @@ export async function verifyRun(
       },
     );
   }
-  const recomputed = await settleSnapshot(world.artifacts, run.runId, await world.store.segments(run.runId));
+  const recomputed = await indexSnapshot(world.artifacts, run.runId, await world.store.segments(run.runId));
   if (recomputed.root !== run.manifestRoot) {
     throw new DroverError('CORRUPTED', `The stored manifest of run ${run.runId} is not the one it ended with.`, {
       remedy: 'The state folder was changed from outside; run the copy again to make a new manifest.',

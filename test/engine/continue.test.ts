@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Progress } from '../../src/engine/definition.ts';
 import type { RunResult } from '../../src/engine/world.ts';
 import { DroverError } from '../../src/model/errors.ts';
+import { abandonRun } from '../../src/engine/abandon.ts';
 import { verifyRun } from '../../src/engine/verify.ts';
 import { HONEST_FACTS } from '../../src/providers/memory/behaviour.ts';
 import { compositeMd5 } from '../../src/providers/memory/content.ts';
@@ -135,6 +136,23 @@ describe('a run that was stopped', () => {
     const moving = pictures.filter(({ phase, counters }) => phase === 'copying' && counters.items.copied === 10);
     expect(moving.length).toBeGreaterThan(0);
     expect(moving.every(({ listingComplete, pendingItems }) => listingComplete && pendingItems === 1)).toBe(true);
+  });
+
+  test('given up for good it leaves nothing open', async () => {
+    await using bench = await openBench({ listedDigests: [] });
+    bench.source.put('in', 'large', Buffer.alloc(100 * MIB, 'y'));
+    const stopper = new AbortController();
+    bench.target.hooks.after = (operation) => {
+      if (operation === 'PART') stopper.abort();
+    };
+    const stopped = await bench.run({}, { signal: stopper.signal });
+    bench.target.hooks.after = null;
+    expect(bench.target.uploads.size).toBe(1);
+    const { target } = await bench.ends(stopped.run.runId);
+    await abandonRun(stopped.run, target, bench.world, new AbortController().signal);
+    expect(bench.target.uploads.size).toBe(0);
+    expect(await bench.state.store.intents(stopped.run.runId)).toEqual([]);
+    expect(await bench.state.store.findUnfinished(stopped.run.transferId)).toBeNull();
   });
 
   test('foreign uploads are never touched', async () => {

@@ -1,6 +1,7 @@
 /** The ways beside the plain one: parallel listing, versions, archived objects, server-side copies, properties. */
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/system.ts';
+import { DroverError } from '../../src/model/errors.ts';
 import { HONEST_FACTS } from '../../src/providers/memory/provider.ts';
 import { DEFAULT_POLICY } from '../../src/model/policy.ts';
 import { openBench, sumsAgree, TUNING } from './bench.ts';
@@ -140,5 +141,19 @@ describe('proof of large objects', () => {
     expect(result.error).toBeNull();
     expect(result.run.counters.items.copied).toBe(1);
     expect(result.run.counters.verification.V0).toBe(0);
+  });
+});
+
+describe('a mirror of which something failed', () => {
+  test('deletes nothing: what is only at the target may be the only copy', async () => {
+    await using bench = await openBench();
+    bench.source.put('in', 'renamed', 'content');
+    bench.target.put('out', 'old-name', 'content');
+    bench.target.hooks.before = (operation) => {
+      if (operation === 'PUT') throw new DroverError('PERMISSION_DENIED', 'No.');
+    };
+    const result = await bench.run({ mode: 'mirror' });
+    expect(result.run.counters.items).toMatchObject({ failed: 1, deleted: 0 });
+    expect(Object.keys(bench.content(bench.target))).toEqual(['old-name']);
   });
 });

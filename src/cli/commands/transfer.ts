@@ -5,6 +5,7 @@ import type { RunResult } from '../../engine/world.ts';
 import { readItems } from '../../engine/item-log.ts';
 import { negotiate } from '../../engine/negotiate.ts';
 import type { RunRecord } from '../../engine/ports.ts';
+import { abandonRun } from '../../engine/abandon.ts';
 import { runTransfer } from '../../engine/run.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
 import { DroverError, toDroverError, toFailure } from '../../model/errors.ts';
@@ -52,15 +53,16 @@ export async function transfer(
     policy: options.policy,
     concessions: [],
   });
-  const continued = options.fresh ? null : await state.store.findUnfinished(draft.transferId);
-  const runId = continued?.runId ?? newRunId(session.world.clock, session.world.random);
   const writes = options.policy.mode !== 'check' && !options.policy.dryRun;
-  if (writes) {
-    const { fingerprint, label } = target;
-    const { container, prefix } = targetPlace;
-    cleanup.use(await state.lockTarget({ fingerprint, container, prefix, runId, label }));
-  }
-  if (options.fresh) await forgetUnfinished(state, draft.transferId, session);
+  const expected = options.fresh ? null : await state.store.findUnfinished(draft.transferId);
+  const freshId = newRunId(session.world.clock, session.world.random);
+  const lock = await lockFor(state, draft, writes, expected?.runId ?? freshId);
+  if (lock !== null) cleanup.use(lock);
+  // Read only under the lock: before it, another process may still have been ending that run.
+  const unfinished = lock === null ? null : await state.store.findUnfinished(draft.transferId);
+  const continued = options.fresh ? null : unfinished;
+  const runId = continued?.runId ?? freshId;
+  if (options.fresh) await forgetUnfinished(session, state, draft.transferId, targetEnd.end, targetPlace);
   const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes);
   cleanup.use(opened);
   const concessions = negotiate({
@@ -108,12 +110,41 @@ function refuseOverlap(source: EndDefinition, target: EndDefinition, mayBeObject
   );
 }
 
-/** `--fresh` means that the old run is over: otherwise the next plain command would continue it. */
-async function forgetUnfinished(state: Standalone, transferId: string, session: Session): Promise<void> {
+/**
+ * A run that writes has its target for itself. One that only compares disturbs nobody; its lock says who may continue
+ * an unfinished one, and whoever does not get it starts one of its own (`null`).
+ */
+async function lockFor(
+  state: Standalone,
+  { transferId, target }: TransferDefinition,
+  writes: boolean,
+  runId: string,
+): Promise<AsyncDisposable | null> {
+  const { fingerprint, label, place } = target;
+  if (writes) return state.lockTarget({ fingerprint, ...place, runId, label });
+  try {
+    return await state.lockTarget({ fingerprint: `transfer|${transferId}`, container: '', prefix: '', runId, label });
+  } catch (error) {
+    if (toDroverError(error).code !== 'GUARD_BUSY') throw error;
+    return null;
+  }
+}
+
+/** `--fresh` means that the old run is over: what it left at the target goes, and no plain command continues it. */
+async function forgetUnfinished(
+  session: Session,
+  state: Standalone,
+  transferId: string,
+  end: NamedEnd,
+  place: Place,
+): Promise<void> {
+  const { clock, random } = session.world;
   for (;;) {
     const unfinished = await state.store.findUnfinished(transferId);
     if (unfinished === null) return;
-    await state.store.updateRun(unfinished.runId, { state: 'cancelled', endedAtMs: session.world.clock.now() });
+    const facts = await state.facts.get(end.account.fingerprint, place.container);
+    await using old = await end.account.target(place, { facts, runId: unfinished.runId }, session.signal);
+    await abandonRun(unfinished, old, { store: state.store, clock, random }, session.signal);
   }
 }
 
