@@ -283,10 +283,22 @@ function nextSteps(run: RunRecord): string[] {
 }
 
 function checkReport(run: RunRecord, format: Format): string {
-  const { items, differences } = run.counters;
+  const { items, differences, sameWeak } = run.counters;
   const total = differences.missing + differences.extra + differences.different;
+  const weak =
+    sameWeak === 0
+      ? ''
+      : `\n  ${format.plural(sameWeak, OBJECTS)} compared by size alone: no digest that both sides know.`;
+  const unsupported =
+    items.unsupported === 0
+      ? ''
+      : `\n  ${format.plural(items.unsupported, OBJECTS)} not compared, because they cannot be moved.`;
   if (total === 0) {
-    return `Identical: ${format.plural(items.same, OBJECTS)} on both sides. ${formatDuration(run.durationMs)}. Run ${run.runId}.`;
+    const word = sameWeak === 0 ? 'Identical' : 'No difference found';
+    return (
+      `${word}: ${format.plural(items.same, OBJECTS)} on both sides. ` +
+      `${formatDuration(run.durationMs)}. Run ${run.runId}.${weak}${unsupported}`
+    );
   }
   const parts = [
     `${format.count(differences.missing)} missing in the target`,
@@ -295,7 +307,7 @@ function checkReport(run: RunRecord, format: Format): string {
   ];
   const sentence = format.plural(total, { one: '# difference', other: '# differences' });
   return (
-    `${sentence}: ${parts.join(', ')}. ${format.plural(items.same, OBJECTS)} equal. Run ${run.runId}.\n` +
+    `${sentence}: ${parts.join(', ')}. ${format.plural(items.same, OBJECTS)} equal. Run ${run.runId}.${weak}${unsupported}\n` +
     `  See them      drover runs log ${run.runId} --result missing,different,extra`
   );
 }

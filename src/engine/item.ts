@@ -1,4 +1,5 @@
 /** One key from its meeting of both sides to its outcome: what `decide` said, carried out. */
+import type { DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { toDroverError } from '../model/errors.ts';
 import type { NameRules } from '../model/names.ts';
@@ -15,6 +16,7 @@ import {
 } from './account.ts';
 import { NOTHING_SETTLED, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import { digestToCompute, withComputedDigest } from './compare-content.ts';
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
 import { decide, type Action } from './decide.ts';
@@ -49,7 +51,23 @@ export function planItem(context: RunContext, situation: ItemSituation): Planned
     targetKeepsSourceTime: context.target.traits.keepsSourceTime,
     targetMatchable: context.targetMatchable,
   });
+  const kind = digestToCompute(context, paired.source, paired.target, action);
+  if (kind !== null)
+    return { work: () => planAgain(context, situation, kind), sizeBytes: situation.source?.sizeBytes ?? 0 };
   return carrying(carryOut(context, { ...situation, ...paired }, action), situation);
+}
+
+/** Decides once more, with a digest of the source's bytes that had to be read for it. */
+async function planAgain(context: RunContext, situation: ItemSituation, kind: DigestKind): Promise<Settled> {
+  const source = situation.source as Entry;
+  const startedAtMs = context.world.clock.now();
+  try {
+    const read = await withComputedDigest(context, source, kind);
+    const planned = planItem(context, { ...situation, source: read });
+    return 'settled' in planned ? planned.settled : await planned.work();
+  } catch (error) {
+    return failedOrStop(context, source, error, { startedAtMs, durationMs: context.world.clock.now() - startedAtMs });
+  }
 }
 
 /** A filter speaks of the source's names: what stands under a mapped one at the target is protected by its original. */

@@ -1,7 +1,8 @@
 /** Sizes that do not fit, tags that cannot be had, and a target that refuses single objects. */
 import { describe, expect, test } from 'vitest';
 import { DroverError } from '../../src/model/errors.ts';
-import { openBench, sumsAgree } from '../engine/bench.ts';
+import type { RunResult } from '../../src/engine/world.ts';
+import { openBench, sumsAgree, type Bench } from '../engine/bench.ts';
 import { hastyClock, MIB, openClouds } from './world.ts';
 
 describe('objects larger than the target holds (case 16)', () => {
@@ -60,26 +61,42 @@ describe('tags (case 21)', () => {
 });
 
 describe('a target that locks single objects (runner-up)', () => {
-  test('fails those and no others, for overwriting and for deleting', async () => {
+  test('fails those and no others for overwriting, and then nothing is deleted', async () => {
     await using bench = await openBench({}, {}, hastyClock());
     for (const key of ['free', 'locked']) {
       bench.source.put('in', key, 'new content');
       bench.target.put('out', key, 'old');
     }
-    bench.target.put('out', 'locked-extra', 'stays');
-    bench.target.put('out', 'extra', 'goes');
-    bench.target.hooks.before = (operation, key) => {
-      if (/^(PUT|DELETE)$/.test(operation) && key.startsWith('locked')) {
-        throw new DroverError('PERMISSION_DENIED', 'A retention rule protects it.', { key });
-      }
-    };
+    bench.target.put('out', 'extra', 'stays');
+    lock(bench);
     const result = await bench.run({ mode: 'mirror' });
     expect(result.run.state).toBe('completed-with-issues');
-    expect(bench.content(bench.target)).toEqual({ free: 'new content', locked: 'old', 'locked-extra': 'stays' });
-    const failed = (await bench.log(result)).filter((row) => row.result === 'failed');
-    expect(failed.map(({ key, code }) => [key, code])).toEqual([
-      ['locked', 'PERMISSION_DENIED'],
-      ['locked-extra', 'PERMISSION_DENIED'],
-    ]);
+    expect(bench.content(bench.target)).toEqual({ free: 'new content', locked: 'old', extra: 'stays' });
+    expect(await failuresOf(bench, result)).toEqual([['locked', 'PERMISSION_DENIED']]);
+  });
+
+  test('fails those and no others for deleting', async () => {
+    await using bench = await openBench({}, {}, hastyClock());
+    bench.source.put('in', 'free', 'new content');
+    bench.target.put('out', 'locked-extra', 'stays');
+    bench.target.put('out', 'extra', 'goes');
+    lock(bench);
+    const result = await bench.run({ mode: 'mirror' });
+    expect(result.run.state).toBe('completed-with-issues');
+    expect(bench.content(bench.target)).toEqual({ free: 'new content', 'locked-extra': 'stays' });
+    expect(await failuresOf(bench, result)).toEqual([['locked-extra', 'PERMISSION_DENIED']]);
   });
 });
+
+function lock(bench: Bench): void {
+  bench.target.hooks.before = (operation, key) => {
+    if (/^(PUT|DELETE)$/.test(operation) && key.startsWith('locked')) {
+      throw new DroverError('PERMISSION_DENIED', 'A retention rule protects it.', { key });
+    }
+  };
+}
+
+async function failuresOf(bench: Bench, result: RunResult): Promise<(readonly [string, string])[]> {
+  const failed = (await bench.log(result)).filter((row) => row.result === 'failed');
+  return failed.map(({ key, code }) => [key, code] as const);
+}

@@ -157,3 +157,25 @@ describe('a mirror of which something failed', () => {
     expect(Object.keys(bench.content(bench.target))).toEqual(['old-name']);
   });
 });
+
+describe('a source that lists no digests', () => {
+  const folder = { listedDigests: [], timePrecisionMs: 1 } as const;
+
+  test('is read once where sizes are equal and nothing else proves the content', async () => {
+    await using bench = await openBench(folder);
+    bench.source.put('in', 'same', 'AAAA', { modifiedAtMs: 1_000 });
+    bench.source.put('in', 'other', 'CCCC', { modifiedAtMs: 1_000 });
+    bench.target.put('out', 'same', 'AAAA', { modifiedAtMs: 2_000_000 });
+    bench.target.put('out', 'other', 'AAAA', { modifiedAtMs: 2_000_000 });
+    const checked = await bench.run({ mode: 'check' });
+    expect(checked.run.counters.differences).toEqual({ missing: 0, extra: 0, different: 1 });
+    expect(checked.run.counters.sameWeak).toBe(0);
+    sumsAgree(checked, await bench.log(checked));
+    const result = await bench.run();
+    expect(result.run.counters.items).toMatchObject({ copied: 1, same: 1 });
+    expect(bench.target.text('out', 'other')).toBe('CCCC');
+    const reads = bench.source.requests.GET;
+    await bench.run();
+    expect(bench.source.requests.GET).toBe(reads);
+  });
+});
