@@ -79,14 +79,16 @@ function terminalPrompt(): Prompt {
   return {
     ask: (question, hidden) =>
       new Promise((resolve, reject) => {
-        let isMuted = false;
         const output = new Writable({
           write: (chunk: Buffer, _encoding, done) => {
-            if (isMuted) done();
+            if (hidden) done();
             else process.stderr.write(chunk, () => done());
           },
         });
         const lines = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
+        // What readline draws is question and typed text together, so the question of a secret is written here. The
+        // terminal echoes no more by now.
+        if (hidden) process.stderr.write(question);
         let answer: string | null = null;
         lines.on('SIGINT', () => lines.close());
         lines.on('close', () => {
@@ -98,7 +100,6 @@ function terminalPrompt(): Prompt {
           answer = text;
           lines.close();
         });
-        isMuted = hidden;
       }),
   };
 }
