@@ -1,6 +1,6 @@
 /** Filling in a connector's fields: from options, the environment, and questions to whoever is there. */
 import { environmentNames, fromEnvironment, parseConfig, questions } from '../contract/config.ts';
-import type { Config, Field, Fields } from '../contract/fields.ts';
+import type { Config, Field, FieldProblem, Fields } from '../contract/fields.ts';
 import type { Provider } from '../contract/provider.ts';
 import { DroverError } from '../model/errors.ts';
 import { openAccount } from './connectors.ts';
@@ -27,16 +27,28 @@ export async function collectConfig(
     ...fromEnvironment(head, provider.account, session.world.environment),
     ...given,
   };
+  refuseGiven(provider, name, input);
   const canAsk = session.world.prompt !== null && !session.terminal.options.json;
   if (canAsk && !(await isEnough(session, provider, name, input))) await askForMissing(session, provider, name, input);
   // Left out, one is made; explicitly empty, there is none.
   if (takesExternalId(provider, input)) input['externalId'] ??= newExternalId(session);
   const result = parseConfig(provider.account, input);
   if (result.problems === undefined) return result.config;
-  const field = result.problems[0]?.field ?? '';
-  const variable = environmentNames(head, provider.account).get(field);
+  throw refusal(provider, name, result.problems);
+}
+
+/** Nobody should type a secret only to learn that an option was wrong from the start. */
+function refuseGiven(provider: Provider, name: string, input: Readonly<Record<string, unknown>>): void {
+  const problems = parseConfig(provider.account, input).problems ?? [];
+  const wrong = problems.filter(({ field }) => input[field] !== undefined && input[field] !== '');
+  if (wrong.length > 0) throw refusal(provider, name, wrong);
+}
+
+function refusal(provider: Provider, name: string, problems: readonly FieldProblem[]): DroverError {
+  const field = problems[0]?.field ?? '';
+  const variable = environmentNames(environmentHead(name), provider.account).get(field);
   const ways = variable === undefined ? '' : ` Give it with ${fieldOption(field)}, or in ${variable}.`;
-  throw new DroverError('INVALID_INPUT', result.problems.map(({ message }) => message).join(' '), {
+  return new DroverError('INVALID_INPUT', problems.map(({ message }) => message).join(' '), {
     field,
     remedy: `Correct the field that is named.${ways}`,
   });
@@ -88,10 +100,13 @@ async function askForMissing(
   const fields = provider.account;
   for (;;) {
     const known = { ...defaultsOf(fields), ...input };
-    const next = questions(fields, known).find(({ field, required }) => required || isAsked(field));
-    if (next === undefined || (!next.required && (await isEnough(session, provider, name, input)))) return;
+    const open = questions(fields, known).filter(({ field, required }) => required || isAsked(field));
+    const next = open.find(({ field }) => saysWhere(field)) ?? open[0];
+    const isExtra = next !== undefined && !next.required && !saysWhere(next.field);
+    if (next === undefined || (isExtra && (await isEnough(session, provider, name, input)))) return;
     const suggestion = next.name === 'externalId' && takesExternalId(provider, input) ? newExternalId(session) : null;
-    const hint = suggestion !== null ? ` [${suggestion}, - for none]` : next.required ? '' : ' (or empty)';
+    const hint =
+      suggestion !== null ? ` [${suggestion}, - for none]` : next.required ? '' : emptyHint(provider, next.field);
     const typed = (
       await prompt.ask(`${`${next.field.label}${hint}`.padEnd(24)} `, next.field.type === 'secret')
     ).trim();
@@ -131,6 +146,15 @@ async function isEnough(
 /** Those that belong to a special case are options only. */
 function isAsked(field: Field): boolean {
   return field.advanced !== true && field.type !== 'choice' && field.type !== 'flag';
+}
+
+/** The address of the store comes first: what signs in somewhere else than meant is refused for the wrong reason. */
+function saysWhere(field: Field): boolean {
+  return field.type === 'text' && field.format === 'url' && isAsked(field);
+}
+
+function emptyHint({ manifest }: Provider, field: Field): string {
+  return saysWhere(field) ? ` (empty for ${manifest.title})` : ' (or empty)';
 }
 
 function problemOf(fields: Fields, name: string, input: Record<string, unknown>): string | null {

@@ -18,32 +18,54 @@ afterEach(() => world.remove());
 function asked(stderr: string): string[] {
   return stderr
     .split('\n')
-    .map((line) => line.trim().replace(/ \(or empty\)| \[.*\]/, ''))
+    .map((line) => line.trim().replace(/ \((?:or )?empty.*\)| \[.*\]/, ''))
     .filter((line) => line !== '' && /^[A-Z]/.test(line));
 }
 
-describe('a person is asked two things', () => {
+const ACCOUNT_KEY = Buffer.alloc(64).toString('base64');
+
+describe('a person is asked no more than is needed to sign in', () => {
   test.each([
-    ['s3', ['AKIAEXAMPLE', 'secret'], ['Access Key ID', 'Secret Access Key']],
-    ['azure-blob', ['contosodata', Buffer.alloc(64).toString('base64')], ['Storage Account', 'Account Key']],
-  ])('%s', async (provider, answers, questions) => {
+    ['s3', ['', 'AKIAEXAMPLE', 'secret'], ['Endpoint', 'Access Key ID', 'Secret Access Key'], 'AKIAEXAMPLE', 'secret'],
+    [
+      's3',
+      ['http://127.0.0.1:9', 'AKIAEXAMPLE', 'secret'],
+      ['Endpoint', 'Access Key ID', 'Secret Access Key'],
+      'http://127.0.0.1:9',
+      'secret',
+    ],
+    ['azure-blob', ['contosodata', ACCOUNT_KEY], ['Storage Account', 'Account Key'], 'contosodata', ACCOUNT_KEY],
+  ])('%s %j', async (provider, answers, questions, visible, secret) => {
     world.answers = [...answers];
     const called = await world.call('connector', 'add', provider, 'fresh', '--no-check');
     expect(called.exit, called.stderr).toBe(0);
     expect(asked(called.stderr)).toEqual(questions);
     expect(world.answers).toEqual([]);
     const shown = await world.call('connector', 'show', 'fresh');
-    expect(shown.stdout).toContain(answers[0]);
-    expect(shown.stdout).not.toContain(answers[1]);
+    expect(shown.stdout).toContain(visible);
+    expect(shown.stdout).not.toContain(secret);
   });
 
   test('giving up saves nothing and ends with 130', async () => {
-    world.answers = ['AKIAEXAMPLE'];
+    world.answers = ['', 'AKIAEXAMPLE'];
     const called = await world.call('connector', 'add', 's3', 'half', '--no-check');
     expect(called.exit).toBe(130);
     world.answers = null;
     expect((await world.json('connector', 'show', 'half')).exit).toBe(2);
   });
+});
+
+test.each([
+  ['--endpoint', '127.0.0.1:18000', 'Endpoint'],
+  ['--role-arn', 'drover', 'IAM role ARN'],
+  ['--access-key-id', 'with space', 'Access Key ID'],
+])('a wrong %s is refused before the first question', async (option, value, label) => {
+  world.answers = ['never asked'];
+  const called = await world.call('connector', 'add', 's3', 'fresh', option, value, '--no-check');
+  expect(called.exit).toBe(2);
+  expect(called.stderr).toContain(label);
+  expect(called.stderr).toContain(`Give it with ${option}`);
+  expect(world.answers).toEqual(['never asked']);
 });
 
 test('piped, fields come from the environment, and nothing is asked', async () => {

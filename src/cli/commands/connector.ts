@@ -41,10 +41,12 @@ export async function addConnector(
   const ready: ReadyConnector = { name, provider, origin: 'saved', config };
   const outcome = options.check ? await checkConnector(session, ready, null, 'both', true) : null;
   if (outcome !== null && outcome.signInRefused !== null) {
-    const { message, field, remedy } = outcome.signInRefused;
+    const { what, message, field, remedy } = outcome.signInRefused;
+    const isElsewhere = what === 'network' && provider.account['endpoint'] !== undefined;
+    const where = isElsewhere ? ' A compatible store or an emulator needs its address: --endpoint URL.' : '';
     throw new DroverError('UNAUTHENTICATED', message, {
       field,
-      remedy: `${remedy ?? 'Correct it and try again.'} Nothing was saved; --no-check saves it as it is.`,
+      remedy: `${remedy ?? 'Correct it and try again.'}${where} Nothing was saved; --no-check saves it as it is.`,
     });
   }
   await connectors.save({ name, provider: provider.manifest.id, config });
