@@ -86,6 +86,14 @@ test('makes folders with what they lie in, and says when one was there', async (
   }
 });
 
+test.runIf(process.platform === 'linux')('ends where no folder can be made', async () => {
+  const account = await open();
+  await expect(account.makeContainer('/proc/drover/a/b', never)).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+    field: 'container',
+  });
+});
+
 test('browses containers, then folders and files', async () => {
   plant(folder, 'b/x', 'a/', 'a-file', 'b/.drover-run00000001-0123456789abcdef.part');
   const account = await open({ root: folder });

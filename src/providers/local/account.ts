@@ -77,7 +77,7 @@ export class LocalAccount implements Account {
     const path = this.#containerPath(name);
     try {
       await resolveRoot(path, '').then((root) => this.#refuseOutside(root, name));
-      return (await mkdir(bytesOf(path), { recursive: true })) === undefined ? 'existed' : 'made';
+      return (await makeFolders(path)) ? 'made' : 'existed';
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === 'EEXIST' || errno === 'ENOTDIR') {
@@ -120,6 +120,37 @@ export class LocalAccount implements Account {
       field: 'root',
       remedy: 'Choose a place inside the root folder of the connector, or change that.',
     });
+  }
+}
+
+/**
+ * True when something was made. Not `recursive`: below a folder that takes none, such as `/proc`, Node would try the
+ * same one for ever.
+ */
+async function makeFolders(path: string): Promise<boolean> {
+  const first = await tryFolder(path);
+  if (first !== 'no-parent') return first === 'made';
+  const parent = dirname(path);
+  if (parent !== path) await makeFolders(parent);
+  // Somebody else may have made the parent meanwhile, so only the second answer counts.
+  const second = await tryFolder(path);
+  if (second !== 'no-parent') return second === 'made';
+  throw new DroverError('INVALID_INPUT', `No folder can be made in ${parent}.`, {
+    field: 'container',
+    remedy: 'Choose another folder.',
+  });
+}
+
+async function tryFolder(path: string): Promise<'made' | 'existed' | 'no-parent'> {
+  try {
+    await mkdir(bytesOf(path));
+    return 'made';
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') return 'no-parent';
+    const there = errno === 'EEXIST' ? await stat(bytesOf(path)).catch(() => null) : null;
+    if (there?.isDirectory() === true) return 'existed';
+    throw error;
   }
 }
 
