@@ -91,6 +91,7 @@ async function* writeLines(settings: CheckSettings, place: Place, signal: AbortS
   }
 }
 
+/** Comes before any answer, so it says what is used and not that it works. */
 function identityLine(client: BlobClient): CheckLine {
   const { signIn } = client;
   const how = {
@@ -102,7 +103,7 @@ function identityLine(client: BlobClient): CheckLine {
     'managed-identity': 'the managed identity of this machine',
     environment: 'the identity of the environment',
   }[signIn.authorization];
-  return line('identity', 'ok', `Signed in to storage account "${signIn.accountName}" with ${how}.`, null, null);
+  return line('identity', 'ok', `Storage account "${signIn.accountName}" is used with ${how}.`, null, null);
 }
 
 function expiryLine(client: BlobClient): CheckLine | null {
