@@ -21,6 +21,31 @@ export const STATE_WORDS: Readonly<Record<RunState, string>> = {
   'completed-with-issues': 'Completed with issues',
 };
 
+const DIFFERENCES = { one: '# difference', other: '# differences' };
+
+/** What is known of who works on runs. */
+export interface Life {
+  /** Ids of runs that a process is working on; `null` where nobody knows. */
+  readonly living: ReadonlySet<string> | null;
+  readonly nowMs: number;
+}
+
+/** States that only a process can keep up. */
+const LIVING_STATES: readonly RunState[] = ['running', 'pausing', 'cancelling'];
+const SILENT_MS_MAX = 60_000;
+
+/** A run whose process died could not say so itself. */
+export function isDead({ runId, state, definition, updatedAtMs }: RunRecord, { living, nowMs }: Life): boolean {
+  if (living === null || living.has(runId) || !LIVING_STATES.includes(state)) return false;
+  // What only compares may be run twice at once, and then the second holds no lock.
+  const { mode, dryRun } = definition.policy;
+  return (mode !== 'check' && !dryRun) || nowMs - updatedAtMs > SILENT_MS_MAX;
+}
+
+export function stateWords(run: RunRecord, life: Life): string {
+  return isDead(run, life) ? 'Interrupted' : STATE_WORDS[run.state];
+}
+
 const PROOF_WORDS: Readonly<Record<VerificationClass, string>> = {
   V3: 'by SHA-256 or stronger',
   V2: 'by CRC',
@@ -210,8 +235,14 @@ function plannedDeletions({ definition, counters }: RunRecord): number {
 
 /** What a run did, or in a dry run what it would do, for lists of runs. */
 export function amountWords(run: RunRecord, format: Format): string {
-  const { items, bytes } = run.counters;
+  const { items, bytes, differences } = run.counters;
+  if (run.definition.policy.mode === 'check') {
+    const found = differences.missing + differences.extra + differences.different;
+    const compared = `${format.count(items.scanned - items.excluded - items.unsupported)} compared`;
+    return found === 0 ? compared : `${compared}, ${format.plural(found, DIFFERENCES)}`;
+  }
   if (run.definition.policy.dryRun) return `would transfer ${format.plural(plannedCopies(run), OBJECTS)}`;
+  if (items.copied === 0 && items.same > 0) return `${format.count(items.same)} needed no transfer`;
   return `${format.plural(items.copied, OBJECTS)}, ${format.bytes(bytes.copied)}`;
 }
 

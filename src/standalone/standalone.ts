@@ -8,7 +8,7 @@ import { FolderArtifactStore } from './artifacts.ts';
 import { SqliteFactsStore, type FactsStore } from './facts.ts';
 import { SqliteRunStore } from './run-store.ts';
 import { fileError, openState } from './sqlite.ts';
-import { lockTarget, type Lock, type LockRequest } from './target-lock.ts';
+import { livingRuns, lockTarget, type Lock, type LockRequest } from './target-lock.ts';
 import { SqliteConnectorVault, type ConnectorVault } from './vault.ts';
 
 export interface StandaloneOptions {
@@ -28,6 +28,8 @@ export interface Standalone extends AsyncDisposable {
   readonly facts: FactsStore;
   /** One active run per target subtree; dies with the process. GUARD_BUSY names the other run. */
   lockTarget(request: LockRequest): Promise<Lock>;
+  /** The ids of runs that a living process is working on; `null` when that cannot be told just now. */
+  livingRuns(): Promise<ReadonlySet<string> | null>;
   /** Idempotent. Locks that were not released stay held. */
   close(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
       connectors: new SqliteConnectorVault(database, path, { clock, random }, keyPath, options.masterKey ?? null),
       facts: new SqliteFactsStore(database, path),
       lockTarget: async (request) => lockTarget(join(folder, 'locks'), request, random),
+      livingRuns: async () => livingRuns(join(folder, 'locks')),
       close,
       [Symbol.asyncDispose]: close,
     };

@@ -74,13 +74,24 @@ test('another process is refused while the holder lives, and free the moment it 
     code: 'GUARD_BUSY',
     message: 'Run run-1 is working on acme:b/x/, which overlaps acme:b/.',
   });
-  await using apart = await standalone.lockTarget(request('b', 'y/'));
+  await using apart = await standalone.lockTarget(request('b', 'y/', 'run-2'));
+  expect(await standalone.livingRuns()).toEqual(new Set(['run-1', 'run-2']));
   await apart.release();
+  expect(await standalone.livingRuns()).toEqual(new Set(['run-1']));
   await killProcess(child);
   expect(readdirSync(join(folder, 'locks')).length).toBeGreaterThan(1);
   const lock = await standalone.lockTarget(request('b', ''));
   await lock.release();
   expect(readdirSync(join(folder, 'locks'))).toEqual(['turn.sqlite']);
+});
+
+test('a run whose process was killed lives no more, and looking leaves the lock free', async () => {
+  expect(await standalone.livingRuns()).toEqual(new Set());
+  const child = await startProcess(folder, takeLock('run-1'));
+  await killProcess(child);
+  expect(await standalone.livingRuns()).toEqual(new Set());
+  await using lock = await standalone.lockTarget(request('b', 'x/', 'run-1'));
+  void lock;
 });
 
 test('a process that is killed does not free what another holds', async () => {

@@ -2,7 +2,7 @@
  * One active run per target subtree. A run holds an exclusive SQLite transaction on a file of its own: the operating
  * system ends it together with the process, however that dies. A JSON file beside it says who holds it.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Random } from '../lib/world.ts';
@@ -26,6 +26,8 @@ export interface Lock extends AsyncDisposable {
 
 /** Taking a lock reads and writes a handful of small files; whoever waits longer than this waits for a hung process. */
 const TURN_MS_MAX = 10_000;
+/** Looking is no reason to make a person wait. */
+const LOOK_MS_MAX = 500;
 const TURN_FILE = 'turn.sqlite';
 
 /**
@@ -48,9 +50,40 @@ export function lockTarget(folder: string, request: LockRequest, random: Random)
   }
 }
 
+/**
+ * The ids of runs that a living process of this machine is working on; `null` when that cannot be told just now.
+ * What dead processes left behind is removed.
+ */
+export function livingRuns(folder: string): ReadonlySet<string> | null {
+  if (!existsSync(folder)) return new Set();
+  try {
+    // Without its turn, looking would make a free lock seem taken to whoever takes one.
+    const turn = hold(join(folder, TURN_FILE), LOOK_MS_MAX);
+    if (turn === null) return null;
+    try {
+      return new Set([...livingLocks(folder)].map(({ runId }) => runId));
+    } finally {
+      turn.close();
+    }
+  } catch {
+    return null;
+  }
+}
+
 function refuseOverlaps(folder: string, request: LockRequest): void {
-  const names = readdirSync(folder);
-  for (const name of names) {
+  for (const other of livingLocks(folder)) {
+    if (!overlaps(other, request)) continue;
+    throw new DroverError(
+      'GUARD_BUSY',
+      `Run ${other.runId} is working on ${other.label}, which overlaps ${request.label}.`,
+      { details: { runId: other.runId, label: other.label } },
+    );
+  }
+}
+
+/** Only in its turn. */
+function* livingLocks(folder: string): Generator<LockRequest> {
+  for (const name of readdirSync(folder)) {
     // Whoever makes these does so in its turn, and this is ours: what is there now was left behind.
     if (name.endsWith('.json.new')) rmSync(join(folder, name), { force: true });
     if (!name.endsWith('.sqlite') || name === TURN_FILE) continue;
@@ -64,12 +97,7 @@ function refuseOverlaps(folder: string, request: LockRequest): void {
       continue;
     }
     const other = readSidecar(sidecarPath);
-    if (other === null || !overlaps(other, request)) continue;
-    throw new DroverError(
-      'GUARD_BUSY',
-      `Run ${other.runId} is working on ${other.label}, which overlaps ${request.label}.`,
-      { details: { runId: other.runId, label: other.label } },
-    );
+    if (other !== null) yield other;
   }
 }
 

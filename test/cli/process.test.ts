@@ -117,12 +117,17 @@ describe.each(targets)('a folder and %s', (connector, largeBytes, isThere) => {
     );
     expect(killed.exit).toBe(null);
     expect(runId).not.toBe('');
+    expect((await shell.plain('runs')).stdout).toMatch(new RegExp(`${runId} .* Interrupted `));
+    expect((await shell.plain('runs', 'show', runId)).stdout).toContain('Interrupted; the same command continues');
     const continued = await shell.drover('copy', `./many-${connector}`, `${place}/many`);
     expect(continued.exit, continued.stderr).toBe(0);
     expect(continued.summary.runId).toBe(runId);
     expect(continued.summary.items).toMatchObject({ scanned: 400, failed: 0 });
     expect((continued.summary.items['copied'] ?? 0) + (continued.summary.items['same'] ?? 0)).toBe(400);
     expect((await shell.drover('check', `./many-${connector}`, `${place}/many`)).exit).toBe(0);
+    const runs = (await shell.plain('runs')).stdout;
+    expect(runs).toContain('400 compared');
+    expect(runs).not.toContain('Interrupted');
     const fresh = await shell.drover('copy', `./many-${connector}`, `${place}/many`, '--fresh');
     expect(fresh.summary.runId).not.toBe(runId);
   });

@@ -8,7 +8,7 @@ import { formatDuration } from '../format.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
-import { amountWords, OBJECTS, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
+import { amountWords, isDead, OBJECTS, outcomeSum, proofLine, stateWords, type Life } from '../texts.ts';
 import { findRun } from './verify.ts';
 
 const RESULTS: readonly ItemRecord['result'][] = [
@@ -25,15 +25,16 @@ const RESULTS: readonly ItemRecord['result'][] = [
 ];
 
 export async function listRuns(session: Session, limit: number): Promise<CommandEnd> {
-  const { store } = await session.state();
-  const runs = await store.listRuns(limit);
+  const state = await session.state();
+  const runs = await state.store.listRuns(limit);
+  const life: Life = { living: await state.livingRuns(), nowMs: session.world.clock.now() };
   const { terminal, format } = session;
   for (const run of runs) {
     await terminal.record(runLine(run));
     const { source, target, command } = run.definition;
     const amount = amountWords(run, format);
     await terminal.print(
-      `${run.runId}  ${format.time(run.startedAtMs)}  ${STATE_WORDS[run.state].padEnd(21)}  ` +
+      `${run.runId}  ${format.time(run.startedAtMs)}  ${stateWords(run, life).padEnd(21)}  ` +
         `${command.padEnd(5)}  ${visible(source.label)} → ${visible(target.label)}  ${amount}`,
     );
   }
@@ -45,12 +46,15 @@ export async function showRun(session: Session, runId: string): Promise<CommandE
   const run = await findRun(session, runId);
   const { terminal, format } = session;
   const { definition, counters } = run;
+  const state = await session.state();
+  const life: Life = { living: await state.livingRuns(), nowMs: session.world.clock.now() };
+  const next = isDead(run, life) ? '; the same command continues' : '';
   await terminal.record(runLine(run));
   const lines = [
     `Run        ${run.runId} (${definition.command})`,
     `Source     ${visible(definition.source.label)}`,
     `Target     ${visible(definition.target.label)}`,
-    `State      ${STATE_WORDS[run.state]}`,
+    `State      ${stateWords(run, life)}${next}`,
     `Began      ${format.time(run.startedAtMs)}, took ${formatDuration(run.durationMs)}`,
     `Items      ${outcomeSum(run, format)}`,
     ...(counters.items.deleted > 0 ? [`Deleted    ${format.plural(counters.items.deleted, OBJECTS)}`] : []),
