@@ -100,7 +100,14 @@ async function endOfCommander(
 ): Promise<CommandEnd> {
   const isAsked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
   if (isAsked || (error.code === 'commander.help' && words.some((word) => word === 'help'))) {
-    await session.terminal.print((help === '' ? program.helpInformation() : help).trimEnd());
+    const { found, unknown } = helpedCommand(program, words);
+    if (unknown !== null) {
+      const { message, remedy } = noCommand(found, unknown);
+      return endOfError(new DroverError('USAGE', message, { remedy }), session);
+    }
+    // Commander's own helps with commands of the first level only.
+    const text = help === '' || pathOf(found).includes(' ') ? found.helpInformation() : help;
+    await session.terminal.print(text.trimEnd());
     return { exit: EXIT.FINE, summary: EMPTY_SUMMARY };
   }
   const { message, remedy, field } = usageFailure(error, program, words);
@@ -123,17 +130,8 @@ function usageFailure(error: CommanderError, program: Command, words: readonly s
         option,
       );
     }
-    case 'commander.unknownCommand': {
-      const meant = nearest(
-        quoted,
-        command.commands.map((sub) => sub.name()),
-      );
-      const hint = meant === null ? '' : ` Did you mean ${meant}?`;
-      return wrongUsage(
-        `There is no command ${[path, quoted].filter(Boolean).join(' ')}.${hint}`,
-        meant === null ? usage : '',
-      );
-    }
+    case 'commander.unknownCommand':
+      return noCommand(command, quoted);
     case 'commander.missingArgument':
       return wrongUsage(`"drover ${path}" needs a ${quoted.toUpperCase()}.`, usage, quoted.toUpperCase());
     case 'commander.optionMissingArgument': {
@@ -141,6 +139,8 @@ function usageFailure(error: CommanderError, program: Command, words: readonly s
       return wrongUsage(`${option} needs a value.`, usage, option);
     }
     case 'commander.excessArguments': {
+      // With subcommands, the line is that of the default one, and a mistyped name is one word too many for it.
+      if (command.commands.length > 0) return noCommand(command, mistyped(command, words));
       const names = command.registeredArguments.map((argument) => argument.name().toUpperCase());
       const takes = names.length === 0 ? 'nothing more' : names.join(' and ');
       return wrongUsage(
@@ -155,6 +155,40 @@ function usageFailure(error: CommanderError, program: Command, words: readonly s
     default:
       return wrongUsage(error.message.replace(/^error: /, ''), usage);
   }
+}
+
+function noCommand(command: Command, word: string): Failure {
+  const path = pathOf(command);
+  const meant = nearest(word, subcommandsOf(command));
+  const hint = meant === null ? '' : ` Did you mean ${meant}?`;
+  const usage = `"drover help${path === '' ? '' : ` ${path}`}" says how it is used.`;
+  return wrongUsage(
+    `There is no command ${[path, word].filter(Boolean).join(' ')}.${hint}`,
+    meant === null ? usage : '',
+  );
+}
+
+/** Of the words after a command, the one that looks like a subcommand; it may stand between options and their values. */
+function mistyped(command: Command, words: readonly string[]): string {
+  const operands = words.slice(words.indexOf(command.name()) + 1).filter((word) => !word.startsWith('-'));
+  return operands.find((word) => nearest(word, subcommandsOf(command)) !== null) ?? operands.at(-1) ?? '';
+}
+
+/** `help connector add` → `connector add`; `unknown` is the first word after `help` that names no command. */
+function helpedCommand(program: Command, words: readonly string[]): { found: Command; unknown: string | null } {
+  const at = words.indexOf('help');
+  let found = commandOf(program, at === -1 ? words : words.slice(0, at));
+  for (const word of at === -1 ? [] : words.slice(at + 1)) {
+    if (word.startsWith('-')) break;
+    const next = found.commands.find((sub) => sub.name() === word);
+    if (next === undefined) return { found, unknown: word };
+    found = next;
+  }
+  return { found, unknown: null };
+}
+
+function subcommandsOf(command: Command): string[] {
+  return command.commands.map((sub) => sub.name());
 }
 
 function wrongUsage(message: string, remedy: string, field: string | null = null): Failure {
