@@ -53,7 +53,7 @@ export const JSON_LINES: readonly JsonLine[] = [
       state: { type: 'string', meaning: 'State of the run, or of the command where there is no run.' },
       items: {
         type: 'object',
-        meaning: `${ITEMS} Of the whole run, all continuations; \`scanned\` is the sum of the next six.`,
+        meaning: `${ITEMS} Of the whole run, all continuations; there \`scanned\` is the sum of the next six. For \`ls\`, \`du\`, \`cat\` and \`verify\`, \`scanned\` is what was looked at, and no outcome belongs to it.`,
       },
       bytes: { type: 'object', meaning: '`scanned` and `copied`.' },
       verification: {
