@@ -283,6 +283,22 @@ describe('objects', () => {
     expect((await all(source))[0]?.availability).toBe('online');
   });
 
+  test('removing what is gone already is fine, also under a condition', async () => {
+    const { service, open } = world();
+    service.createBucket('photos');
+    const account = await open(ALICE);
+    const probing = await account.target(photos, { facts: null, runId: 'abcdefgh' }, signal);
+    const facts = (await probing.observe?.(signal)) ?? null;
+    expect(facts?.matchOnDelete).toBe('honoured');
+    const target = await account.target(photos, { facts, runId: 'abcdefgh' }, signal);
+    await target.write('k', { sizeBytes: 1, content: Buffer.from('x') }, options());
+    const entry = (await target.stat('k', signal)) as Entry;
+    expect(await target.facets.removal?.remove(entry, signal)).toBe('removed');
+    expect(await target.facets.removal?.remove(entry, signal)).toBe('absent');
+    await target.write('k', { sizeBytes: 1, content: Buffer.from('y') }, options());
+    await expect(target.facets.removal?.remove(entry, signal)).rejects.toMatchObject({ code: 'CHANGED' });
+  });
+
   test('all versions come oldest first and each is read as it was', async () => {
     const { service, open } = world();
     service.createBucket('photos', { versioning: 'Enabled' });

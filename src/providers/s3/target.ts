@@ -118,7 +118,10 @@ async function remove(state: TargetState, entry: Entry, signal: AbortSignal): Pr
     });
     return 'removed';
   } catch (thrown) {
-    if (thrown instanceof DroverError && thrown.code === 'NOT_FOUND') return 'absent';
+    if (!(thrown instanceof DroverError)) throw thrown;
+    if (thrown.code === 'NOT_FOUND') return 'absent';
+    // A condition fails on an object that is gone as it does on one that changed; only the second is a refusal.
+    if (thrown.code === 'CHANGED' && (await objects.stat(entry.key, signal)) === null) return 'absent';
     throw thrown;
   }
 }
