@@ -1,5 +1,5 @@
 /** From the words of a place to an open source or target. */
-import { resolve as resolvePath, dirname, basename } from 'node:path';
+import { join as joinPath, resolve as resolvePath, dirname, basename } from 'node:path';
 import type { Account, Lister, Place, Source, SourceOptions } from '../contract/provider.ts';
 import type { EndDefinition } from '../engine/definition.ts';
 import { retrying } from '../lib/retry.ts';
@@ -85,7 +85,8 @@ export function defineEnd(end: NamedEnd, place: Place, only: string | null): End
     provider: end.connector.provider.manifest.id,
     fingerprint: end.account.fingerprint,
     place,
-    label: end.text.text,
+    // Read later, from another folder: a relative path would mean something else there.
+    label: end.text.kind === 'local' ? joinPath(place.container, only ?? '') : end.text.text,
     only,
   };
 }

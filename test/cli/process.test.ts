@@ -128,6 +128,8 @@ describe.each(targets)('a folder and %s', (connector, largeBytes, isThere) => {
     const runs = (await shell.plain('runs')).stdout;
     expect(runs).toContain('400 compared');
     expect(runs).not.toContain('Interrupted');
+    expect(runs).toMatch(new RegExp(`  /\\S+/many-${connector} → `));
+    expect(runs).not.toContain('./many');
     const fresh = await shell.drover('copy', `./many-${connector}`, `${place}/many`, '--fresh');
     expect(fresh.summary.runId).not.toBe(runId);
   });
