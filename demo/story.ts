@@ -164,7 +164,7 @@ async function interrupted(scene: Scene): Promise<string> {
   stage.say('');
   await stage.drover(['runs']);
   const open = await newestRun(stage);
-  stage.expect(`run ${open.runId} is not over`, ['running', 'paused'].includes(open.state), open.state);
+  stage.expect(`run ${open.runId} was interrupted, and is not over`, open.state === 'interrupted', open.state);
   return open.runId;
 }
 

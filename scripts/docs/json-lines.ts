@@ -121,7 +121,11 @@ export const JSON_LINES: readonly JsonLine[] = [
       command: { type: 'string', meaning: '`copy`, `sync` or `check`.' },
       source: { type: 'string', meaning: 'The place that is read.' },
       target: { type: 'string', meaning: 'The place that is written or compared with.' },
-      state: { type: 'string', meaning: 'Of the run.' },
+      state: {
+        type: 'string',
+        meaning:
+          'Of the run: `queued`, `running`, `pausing`, `paused`, `cancelling`, `cancelled`, `failed`, `succeeded`, `completed-with-issues`, or `interrupted`: its process died, and the same command continues it.',
+      },
       startedAt: { type: 'string', meaning: 'ISO 8601.' },
       endedAt: { type: 'string|null', meaning: 'ISO 8601; `null` while it has not ended.' },
       durationMs: { type: 'number', meaning: 'Time spent running, all continuations.' },

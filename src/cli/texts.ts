@@ -1,15 +1,16 @@
 /** Sentences of the command line that carry numbers or names. Everything is rendered from values, nothing is stored. */
 import type { Concession, EndDefinition, Progress } from '../engine/definition.ts';
 import type { RunRecord } from '../engine/ports.ts';
-import type { ItemCounts, RunState, VerificationClass } from '../model/outcome.ts';
+import type { ItemCounts, VerificationClass } from '../model/outcome.ts';
 import { formatDuration, formatPercent, formatRange, type Format, type PluralForms } from './format.ts';
+import type { ShownState } from './run-state.ts';
 import { visible } from './terminal.ts';
 
 export const OBJECTS: PluralForms = { one: '# object', other: '# objects' };
 export const STOPPING = 'Stopping cleanly; the same command continues. Again to stop at once.';
 
 /** The code's words never reach a screen unmapped. */
-export const STATE_WORDS: Readonly<Record<RunState, string>> = {
+export const STATE_WORDS: Readonly<Record<ShownState, string>> = {
   queued: 'Queued',
   running: 'Running',
   pausing: 'Pausing',
@@ -19,32 +20,10 @@ export const STATE_WORDS: Readonly<Record<RunState, string>> = {
   failed: 'Failed',
   succeeded: 'Succeeded',
   'completed-with-issues': 'Completed with issues',
+  interrupted: 'Interrupted',
 };
 
 const DIFFERENCES = { one: '# difference', other: '# differences' };
-
-/** What is known of who works on runs. */
-export interface Life {
-  /** Ids of runs that a process is working on; `null` where nobody knows. */
-  readonly living: ReadonlySet<string> | null;
-  readonly nowMs: number;
-}
-
-/** States that only a process can keep up. */
-const LIVING_STATES: readonly RunState[] = ['running', 'pausing', 'cancelling'];
-const SILENT_MS_MAX = 60_000;
-
-/** A run whose process died could not say so itself. */
-export function isDead({ runId, state, definition, updatedAtMs }: RunRecord, { living, nowMs }: Life): boolean {
-  if (living === null || living.has(runId) || !LIVING_STATES.includes(state)) return false;
-  // What only compares may be run twice at once, and then the second holds no lock.
-  const { mode, dryRun } = definition.policy;
-  return (mode !== 'check' && !dryRun) || nowMs - updatedAtMs > SILENT_MS_MAX;
-}
-
-export function stateWords(run: RunRecord, life: Life): string {
-  return isDead(run, life) ? 'Interrupted' : STATE_WORDS[run.state];
-}
 
 const PROOF_WORDS: Readonly<Record<VerificationClass, string>> = {
   V3: 'by SHA-256 or stronger',

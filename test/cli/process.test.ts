@@ -118,6 +118,10 @@ describe.each(targets)('a folder and %s', (connector, largeBytes, isThere) => {
     expect(killed.exit).toBe(null);
     expect(runId).not.toBe('');
     expect((await shell.plain('runs')).stdout).toMatch(new RegExp(`${runId} .* Interrupted `));
+    for (const words of [['runs'], ['runs', 'show', runId]]) {
+      const [line] = (await shell.drover(...words)).lines;
+      expect(line).toMatchObject({ type: 'run', runId, state: 'interrupted' });
+    }
     expect((await shell.plain('runs', 'show', runId)).stdout).toContain('Interrupted; the same command continues');
     const continued = await shell.drover('copy', `./many-${connector}`, `${place}/many`);
     expect(continued.exit, continued.stderr).toBe(0);

@@ -134,7 +134,7 @@ class Soaking {
   async #openRun(before: string | null, said: string | null): Promise<string | null> {
     const { lines } = await attempt(['runs', '--limit', '1'], this.#plan.environment, null);
     const newest = lines.find(({ type }) => type === 'run');
-    const isOpen = ['queued', 'running', 'pausing', 'paused'].includes(String(newest?.['state']));
+    const isOpen = ['queued', 'running', 'pausing', 'paused', 'interrupted'].includes(String(newest?.['state']));
     const open = isOpen ? String(newest?.['runId']) : null;
     for (const other of [said, open]) {
       if (before !== null && other !== null && other !== before) this.#wrong(`run ${before} was open, ${other} begun`);

@@ -5,10 +5,11 @@ import { DroverError } from '../../model/errors.ts';
 import type { ItemRecord } from '../../model/outcome.ts';
 import { EXIT } from '../exit.ts';
 import { formatDuration } from '../format.ts';
+import { lifeNow, shownState, type ShownState } from '../run-state.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
-import { amountWords, isDead, OBJECTS, outcomeSum, proofLine, stateWords, type Life } from '../texts.ts';
+import { amountWords, OBJECTS, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
 import { findRun } from './verify.ts';
 
 const RESULTS: readonly ItemRecord['result'][] = [
@@ -27,14 +28,15 @@ const RESULTS: readonly ItemRecord['result'][] = [
 export async function listRuns(session: Session, limit: number): Promise<CommandEnd> {
   const state = await session.state();
   const runs = await state.store.listRuns(limit);
-  const life: Life = { living: await state.livingRuns(), nowMs: session.world.clock.now() };
+  const life = await lifeNow(session);
   const { terminal, format } = session;
   for (const run of runs) {
-    await terminal.record(runLine(run));
+    const shown = shownState(run, life);
+    await terminal.record(runLine(run, shown));
     const { source, target, command } = run.definition;
     const amount = amountWords(run, format);
     await terminal.print(
-      `${run.runId}  ${format.time(run.startedAtMs)}  ${stateWords(run, life).padEnd(21)}  ` +
+      `${run.runId}  ${format.time(run.startedAtMs)}  ${STATE_WORDS[shown].padEnd(21)}  ` +
         `${command.padEnd(5)}  ${visible(source.label)} → ${visible(target.label)}  ${amount}`,
     );
   }
@@ -46,15 +48,14 @@ export async function showRun(session: Session, runId: string): Promise<CommandE
   const run = await findRun(session, runId);
   const { terminal, format } = session;
   const { definition, counters } = run;
-  const state = await session.state();
-  const life: Life = { living: await state.livingRuns(), nowMs: session.world.clock.now() };
-  const next = isDead(run, life) ? '; the same command continues' : '';
-  await terminal.record(runLine(run));
+  const shown = shownState(run, await lifeNow(session));
+  const next = shown === 'interrupted' ? '; the same command continues' : '';
+  await terminal.record(runLine(run, shown));
   const lines = [
     `Run        ${run.runId} (${definition.command})`,
     `Source     ${visible(definition.source.label)}`,
     `Target     ${visible(definition.target.label)}`,
-    `State      ${stateWords(run, life)}${next}`,
+    `State      ${STATE_WORDS[shown]}${next}`,
     `Began      ${format.time(run.startedAtMs)}, took ${formatDuration(run.durationMs)}`,
     `Items      ${outcomeSum(run, format)}`,
     ...(counters.items.deleted > 0 ? [`Deleted    ${format.plural(counters.items.deleted, OBJECTS)}`] : []),
@@ -113,7 +114,7 @@ function requestsText(counts: Readonly<Record<string, number>>): string {
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
-function runLine(run: RunRecord): Readonly<Record<string, unknown>> {
+function runLine(run: RunRecord, state: ShownState): Readonly<Record<string, unknown>> {
   const { definition } = run;
   return {
     type: 'run',
@@ -122,7 +123,7 @@ function runLine(run: RunRecord): Readonly<Record<string, unknown>> {
     command: definition.command,
     source: definition.source.label,
     target: definition.target.label,
-    state: run.state,
+    state,
     startedAt: new Date(run.startedAtMs).toISOString(),
     endedAt: run.endedAtMs === null ? null : new Date(run.endedAtMs).toISOString(),
     durationMs: run.durationMs,
