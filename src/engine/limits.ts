@@ -41,6 +41,10 @@ export const HOLD_BACK_MAX = 1_000;
 /** Entries sorted in memory before a run is spilled: 50,000 × about 400 bytes = 20 MB. */
 export const SORT_ENTRIES_MAX = 50_000;
 
+/** Sorted runs read at once, and of each a piece in memory: 16 × 256 KiB = 4 MiB, however much is sorted. */
+export const SORT_RUNS_OPEN_MAX = 16;
+export const SORT_PIECE_BYTES = 256 * 1024;
+
 /**
  * Up to so many receipts of an upload in parts are saved whenever one comes; every further one adds so much rest between
  * two savings: 10,000 parts, about 2 MB, are saved every 20 s.
