@@ -215,6 +215,9 @@ function unreadable(source: Entry, policy: Policy): Action | null {
 }
 
 function opaqueWords(source: Entry): string {
+  if (source.nativeType === 'older-versions') {
+    return 'It has more versions than can be copied of one key; the newest are copied, the older ones stay at the source.';
+  }
   return `It is a ${source.nativeType ?? 'special entry'}, which has no bytes of its own to copy.`;
 }
 

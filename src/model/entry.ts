@@ -47,7 +47,7 @@ export interface Entry {
    * Such a folder is never an item of a run; a target's one may match an explicit folder of the source.
    */
   readonly isImplied: boolean;
-  /** Opaque things only: `symlink`, `fifo`, `socket`, `device`, `delete-marker`, … */
+  /** Opaque things only: `symlink`, `fifo`, `socket`, `device`, `delete-marker`, `older-versions`, … */
   readonly nativeType: string | null;
 }
 

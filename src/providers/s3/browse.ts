@@ -3,7 +3,7 @@ import type { BrowsePage, Place } from '../../contract/provider.ts';
 import { child, childText, children } from '../../lib/xml.ts';
 import type { Query, S3Client } from './client.ts';
 import { keyParameter } from './address.ts';
-import { listOnce } from './listing.ts';
+import { listOnce } from './scan.ts';
 
 export async function* browse(client: S3Client, path: Place | null, signal: AbortSignal): AsyncGenerator<BrowsePage> {
   const { bucket, prefix } = client.settings;

@@ -7,7 +7,7 @@ import { keyParameter } from './address.ts';
 import type { S3Client } from './client.ts';
 import type { CredentialSource } from './credentials.ts';
 import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
-import { listOnce } from './listing.ts';
+import { listOnce } from './scan.ts';
 import { Objects } from './objects.ts';
 import { ownerNames } from './owner.ts';
 import type { Sts } from './sts.ts';

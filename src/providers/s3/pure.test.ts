@@ -9,7 +9,8 @@ import { failureOf, retryAfterOf } from './failure.ts';
 import { s3Fields, settingsOf } from './fields.ts';
 import { availabilityOf, decodeMetadata, digestsOfHeaders, encodeMetadata, headersOfProperties } from './headers.ts';
 import { restoreOfHeader } from './headers.ts';
-import { byKeyOldestFirst, decodeListedKey, keyBelow, ListedItems, parseListing, parseVersions } from './listing.ts';
+import { decodeListedKey, ListedItems, parseListing, parseVersions } from './listing.ts';
+import { OldestFirst, keyBelow } from './scan.ts';
 import { entryOf } from '../../model/entry.ts';
 import { renewalTime } from './credentials.ts';
 import { retriesOfTable } from '../../../test/s3-error-table.ts';
@@ -164,14 +165,36 @@ describe('listings', () => {
         '<Version><Key>b</Key><VersionId>9</VersionId><Size>1</Size></Version></ListVersionsResult>',
     );
     const { entries } = parseVersions(root, '', trust, 0);
-    const open = byKeyOldestFirst(entries, false);
-    expect(open.ready.map((entry) => [entry.identity.versionId, entry.kind])).toEqual([
+    const turned = new OldestFirst();
+    expect(turned.take(entries, false).map((entry) => [entry.identity.versionId, entry.kind])).toEqual([
       ['null', 'object'],
       ['2', 'opaque'],
       ['3', 'object'],
     ]);
-    expect(open.rest.map((entry) => entry.key)).toEqual(['b']);
-    expect(byKeyOldestFirst([entryOf({ key: 'b' })], true).ready).toHaveLength(1);
+    expect(turned.take([entryOf({ key: 'b' })], true).map((entry) => entry.identity.versionId)).toEqual([null, '9']);
+  });
+
+  test('of a key with too many versions the newest are given, and one entry stands for all older ones', () => {
+    const version = (key: string, versionId: string) => entryOf({ key, identity: { etag: null, versionId } });
+    const turned = new OldestFirst(2);
+    const pages = [
+      ['a', '5'],
+      ['a', '4'],
+      ['a', '3'],
+      ['a', '2'],
+      ['b', '2'],
+      ['b', '1'],
+      ['c', '1'],
+    ] as const;
+    const ready = pages.flatMap(([key, id], at) => turned.take([version(key, id)], at === pages.length - 1));
+    expect(ready.map((entry) => [entry.key, entry.identity.versionId, entry.nativeType])).toEqual([
+      ['a', null, 'older-versions'],
+      ['a', '4', null],
+      ['a', '5', null],
+      ['b', '1', null],
+      ['b', '2', null],
+      ['c', '1', null],
+    ]);
   });
 });
 

@@ -15,7 +15,7 @@ import type { Query } from './client.ts';
 import { encryptionOfRead } from './encryption.ts';
 import { entryOfHeaders } from './headers.ts';
 import type { Headers } from './headers.ts';
-import { scanCurrent, scanVersions } from './listing.ts';
+import { scanCurrent, scanVersions } from './scan.ts';
 import { changed, notFound, requireSame, withIdentity } from './objects.ts';
 import type { Objects } from './objects.ts';
 import { restoreFacet } from './restore.ts';

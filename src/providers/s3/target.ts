@@ -8,7 +8,7 @@ import { keyParameter } from './address.ts';
 import { AMAZON_FACTS, UNKNOWN_FACTS, quoteEtag } from './conditions.ts';
 import { copyFacet, propertiesFacet } from './copy.ts';
 import { METADATA_BYTES_MAX, TAGS_MAX } from './headers.ts';
-import { listOnce, scanCurrent } from './listing.ts';
+import { listOnce, scanCurrent } from './scan.ts';
 import { changed } from './objects.ts';
 import type { Objects } from './objects.ts';
 import { observe } from './observe.ts';

@@ -1,7 +1,7 @@
 /** Buckets: making, listing, looking at, versioning. */
 
 import type { SimResponse } from '../http.ts';
-import { SortedMap } from '../order.ts';
+import { SortedMap, compareBytes, compareUnits } from '../order.ts';
 import { branch, childText, document, leaf } from '../xml.ts';
 import type { BucketCall, Call } from './call.ts';
 import { S3_XMLNS, bodyXml, emptyResponse, isoTime, numberParameter, permit, xmlResponse } from './call.ts';
@@ -22,7 +22,7 @@ export function makeBucket(world: S3World, name: string, region: string, ownerId
     publicRead: false,
     redirectsTemporarily: false,
     defaultEncryption: SSE_S3,
-    objects: new SortedMap(),
+    objects: new SortedMap(world.options.order === 'units' ? compareUnits : compareBytes),
     uploads: new Map(),
   };
   world.buckets.set(name, bucket);

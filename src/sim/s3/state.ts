@@ -25,6 +25,8 @@ export interface S3Options {
   readonly pageKeysMax?: number;
   /** Tokens AssumeRoleWithWebIdentity believes, in place of a signing issuer. */
   readonly webTokens?: Readonly<Record<string, WebToken>>;
+  /** Order of listings: `bytes` as Amazon's, or `units` (UTF-16) as stores have it that compare strings of their language. */
+  readonly order?: 'bytes' | 'units';
   /** Expedited restores answer 503. */
   readonly expeditedUnavailable?: boolean;
 }
