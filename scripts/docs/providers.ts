@@ -64,6 +64,7 @@ const TRAIT_ROWS: readonly TraitRow[] = [
   ],
   ["Keeps the source's time", ({ target }) => (target === null ? '–' : yesNo(target.keepsSourceTime))],
   ['Headers', both((traits) => yesNo(traits.carries.headers))],
+  ['Website redirects', both((traits) => yesNo(traits.carries.websiteRedirects === true))],
   ['Metadata', both((traits) => yesNo(traits.carries.metadata))],
   ['Tags', both((traits) => yesNo(traits.carries.tags))],
   ['Empty folders', both((traits) => yesNo(traits.carries.emptyFolders))],

@@ -40,11 +40,17 @@ export interface Traits {
     readonly tags: boolean;
     readonly emptyFolders: boolean;
     readonly storageClasses: readonly string[];
+    /** `ContentHeaders.websiteRedirect`; absent: no. */
+    readonly websiteRedirects?: boolean;
   };
 }
 
 export interface SourceTraits extends Traits {
   readonly facets: readonly (keyof SourceFacets)[];
+  /** What objects may have here that no copy carries, each as it stands in a sentence: `ACLs`. Absent: nothing. */
+  readonly staysBehind?: readonly string[];
+  /** Versions of one key that are given at most; older ones are one opaque entry. Absent: all. */
+  readonly versionsMax?: number;
 }
 
 export interface TargetTraits extends Traits {

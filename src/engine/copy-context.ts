@@ -1,7 +1,7 @@
 /** What every way of copying one object shares: its context, its properties, and how a finished write is judged. */
 import type { Expectation, Source, Target, WriteOptions, Written } from '../contract/provider.ts';
 import type { CompositeDigest, Digests } from '../model/digest.ts';
-import type { Entry, Properties } from '../model/entry.ts';
+import type { ContentHeaders, Entry, Properties } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import type { VerificationClass } from '../model/outcome.ts';
 import type { Policy } from '../model/policy.ts';
@@ -100,13 +100,22 @@ export async function propertiesFor(
   const wantsTags = policy.tags === 'preserve' && carries.tags && source.facets.tags !== undefined;
   const tags =
     wantsTags && known.tags === null && known.tagCount !== 0 ? await readTags(context, entry, signal) : known.tags;
+  for (const sentence of known.staysBehind ?? []) context.onLoss?.(sentence);
   return {
-    headers: carries.headers ? known.headers : {},
+    headers: carries.headers ? headersFor(context, known.headers) : {},
     metadata: policy.metadata === 'ignore' || !carries.metadata ? {} : known.metadata,
     tags: policy.tags === 'preserve' && carries.tags ? tags : null,
     tagCount: known.tagCount,
     missingMetadata: known.missingMetadata,
   };
+}
+
+/** Hardly any store knows website redirects, so what does not arrive is said here for all of them. */
+function headersFor({ target, onLoss }: CopyContext, headers: ContentHeaders): ContentHeaders {
+  const { websiteRedirect, ...others } = headers;
+  if (websiteRedirect === undefined || target.traits.carries.websiteRedirects === true) return headers;
+  onLoss?.(`The website redirect to "${websiteRedirect}" was left out: the target has none.`);
+  return others;
 }
 
 async function readTags(context: CopyContext, entry: Entry, signal: AbortSignal): Promise<Properties['tags']> {

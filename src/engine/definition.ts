@@ -42,6 +42,7 @@ export interface Concession {
     | 'races'
     | 'digests'
     | 'versions'
+    | 'protection'
     | 'sizes';
   /** A sentence for people. */
   readonly detail: string;

@@ -75,6 +75,24 @@ describe('negotiate', () => {
 
   const cases: readonly [string, Given, Concession['aspect'], RegExp][] = [
     ['headers', { target: { carries: { ...ALL, headers: false } } }, 'headers', /content type.*lost/],
+    [
+      'website redirects',
+      { source: { carries: { ...ALL, storageClasses: [], websiteRedirects: true } } },
+      'headers',
+      /no website redirects/,
+    ],
+    [
+      'what stays behind',
+      { source: { staysBehind: ['ACLs', 'locks'] } },
+      'protection',
+      /ACLs and locks of Amazon S3 are not carried over/,
+    ],
+    [
+      'versions beyond a limit',
+      { policy: { versions: 'all' }, source: { versionsMax: 9 } },
+      'versions',
+      /more than 9 versions/,
+    ],
     ['metadata', { target: { carries: { ...ALL, metadata: false } } }, 'metadata', /no metadata/],
     ['little room for metadata', { target: { metadataBytesMax: 2048 } }, 'metadata', /2048 bytes/],
     ['later changes of metadata', { policy: { metadata: 'preserve' } }, 'metadata', /--metadata refresh/],

@@ -31,8 +31,13 @@ export function negotiate(input: NegotiateInput): readonly Concession[] {
 }
 
 const headers: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) => {
-  if (policy.metadata === 'ignore' || !source.carries.headers || target.carries.headers) return [];
-  const detail = `${targetTitle} has no headers: the content type and other headers that ${sourceTitle} keeps are lost.`;
+  if (policy.metadata === 'ignore' || !source.carries.headers) return [];
+  if (!target.carries.headers) {
+    const detail = `${targetTitle} has no headers: the content type and other headers that ${sourceTitle} keeps are lost.`;
+    return [{ aspect: 'headers', detail }];
+  }
+  if (source.carries.websiteRedirects !== true || target.carries.websiteRedirects === true) return [];
+  const detail = `${targetTitle} has no website redirects: those of ${sourceTitle} are lost and named in the report.`;
   return [{ aspect: 'headers', detail }];
 };
 
@@ -114,7 +119,16 @@ const versions: Aspect = ({ source, policy, sourceTitle, targetTitle }) => {
     return [{ aspect: 'versions', detail: `${sourceTitle} tells no versions: only what is current is copied.` }];
   }
   const detail = `Every version is written over the one before it, oldest first: unless ${targetTitle} keeps versions of its own at this place, only the newest remains.`;
-  return [{ aspect: 'versions', detail }];
+  if (source.versionsMax === undefined) return [{ aspect: 'versions', detail }];
+  const most = `Of a key with more than ${source.versionsMax} versions the newest are copied; the older ones are reported as unsupported.`;
+  return [{ aspect: 'versions', detail: `${detail} ${most}` }];
+};
+
+const protection: Aspect = ({ source, sourceTitle, targetTitle }) => {
+  if (source.staysBehind === undefined || source.staysBehind.length === 0) return [];
+  const things = inWords(source.staysBehind, 'and');
+  const detail = `${things[0]?.toUpperCase()}${things.slice(1)} of ${sourceTitle} are not carried over: what is new gets what the settings of ${targetTitle} give it.`;
+  return [{ aspect: 'protection', detail }];
 };
 
 const races: Aspect = ({ target, facts, policy, targetTitle }) => {
@@ -170,6 +184,7 @@ const ASPECTS: readonly Aspect[] = [
   classes,
   names,
   versions,
+  protection,
   races,
   digests,
   sizes,
@@ -194,7 +209,7 @@ function refusedNames(rules: NameRules): readonly string[] {
   return kinds.filter(([isRefused]) => isRefused).map(([, words]) => words);
 }
 
-function inWords(texts: readonly string[]): string {
+function inWords(texts: readonly string[], last: 'or' | 'and' = 'or'): string {
   if (texts.length < 2) return texts.join('');
-  return `${texts.slice(0, -1).join(', ')} or ${texts.at(-1)}`;
+  return `${texts.slice(0, -1).join(', ')} ${last} ${texts.at(-1)}`;
 }

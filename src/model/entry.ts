@@ -77,6 +77,8 @@ export interface ContentHeaders {
   readonly contentDisposition?: string;
   readonly cacheControl?: string;
   readonly expires?: string;
+  /** Where a website made of the store sends whoever asks for the object. */
+  readonly websiteRedirect?: string;
 }
 
 /** Everything beside the bytes that a copy should carry. */
@@ -90,6 +92,8 @@ export interface Properties {
   readonly tagCount: number | null;
   /** Entries the provider could not send (S3 `x-amz-missing-meta`); they are reported as lost. */
   readonly missingMetadata: number;
+  /** What this object has and no copy carries, one sentence each; absent: the answer told of nothing. */
+  readonly staysBehind?: readonly string[];
 }
 
 export const NO_PROPERTIES: Properties = { headers: {}, metadata: {}, tags: null, tagCount: 0, missingMetadata: 0 };

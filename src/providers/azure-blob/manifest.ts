@@ -13,6 +13,12 @@ export function sourceTraits(nature: Nature): SourceTraits {
   return {
     ...traits(nature),
     facets: nature.isHierarchical ? ['references', 'restore'] : ['tags', 'versions', 'references', 'restore'],
+    staysBehind: [
+      ...(nature.isHierarchical ? ['owners and access control lists'] : []),
+      'immutability policies and legal holds',
+      'snapshots',
+      'encryption scopes and customer keys',
+    ],
   };
 }
 

@@ -27,7 +27,11 @@ const TRAITS: Traits = {
   carries: { headers: false, metadata: false, tags: false, emptyFolders: true, storageClasses: [] },
 };
 
-export const SOURCE_TRAITS: SourceTraits = { ...TRAITS, facets: [] };
+export const SOURCE_TRAITS: SourceTraits = {
+  ...TRAITS,
+  facets: [],
+  staysBehind: ['owners and permissions', 'extended attributes'],
+};
 
 export const TARGET_TRAITS: TargetTraits = {
   ...TRAITS,

@@ -118,6 +118,7 @@ const CONTENT_HEADERS: readonly (readonly [keyof ContentHeaders, string])[] = [
   ['contentDisposition', 'content-disposition'],
   ['cacheControl', 'cache-control'],
   ['expires', 'expires'],
+  ['websiteRedirect', 'x-amz-website-redirect-location'],
 ];
 
 export function propertiesOfHeaders(headers: Headers): Properties {
@@ -139,7 +140,20 @@ export function propertiesOfHeaders(headers: Headers): Properties {
     // Stores tell the number only where there are tags (AWS as documented, Ceph RGW as observed).
     tagCount: tagCount === undefined ? 0 : Number(tagCount),
     missingMetadata: Number(headers['x-amz-missing-meta'] ?? 0),
+    ...locksOfHeaders(headers),
   };
+}
+
+/** Locks are told only to those who may see them; copying one would need rights that nobody expects of a copy. */
+function locksOfHeaders(headers: Headers): Pick<Properties, 'staysBehind'> {
+  const staysBehind: string[] = [];
+  const mode = headers['x-amz-object-lock-mode'];
+  if (mode !== undefined) {
+    const until = headers['x-amz-object-lock-retain-until-date'] ?? 'an unknown time';
+    staysBehind.push(`Its Object Lock (${mode} until ${until}) was not carried over.`);
+  }
+  if (headers['x-amz-object-lock-legal-hold'] === 'ON') staysBehind.push('Its legal hold was not carried over.');
+  return staysBehind.length === 0 ? {} : { staysBehind };
 }
 
 /** Headers of a write for these properties, and one sentence for each thing that does not fit. */

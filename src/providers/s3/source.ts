@@ -15,7 +15,7 @@ import type { Query } from './client.ts';
 import { encryptionOfRead } from './encryption.ts';
 import { entryOfHeaders } from './headers.ts';
 import type { Headers } from './headers.ts';
-import { scanCurrent, scanVersions } from './scan.ts';
+import { scanCurrent, scanVersions, VERSIONS_MAX } from './scan.ts';
 import { changed, notFound, requireSame, withIdentity } from './objects.ts';
 import type { Objects } from './objects.ts';
 import { restoreFacet } from './restore.ts';
@@ -41,8 +41,15 @@ export const sourceTraits: SourceTraits = {
       'DEEP_ARCHIVE',
       'REDUCED_REDUNDANCY',
     ],
+    websiteRedirects: true,
   },
   facets: ['tags', 'versions', 'restore', 'partSizes', 'references'],
+  staysBehind: [
+    'access control lists',
+    'Object Lock (retention and legal holds)',
+    'the choice of encryption and its keys (KMS or customer keys)',
+  ],
+  versionsMax: VERSIONS_MAX,
 };
 
 /** `account`: the fingerprint that references carry. */

@@ -200,6 +200,12 @@ export function objectHeaders(call: BucketCall, version: StoredVersion): Record<
   if (attributes.tags.size > 0) headers['x-amz-tagging-count'] = String(attributes.tags.size);
   if (attributes.storageClass !== 'STANDARD') headers['x-amz-storage-class'] = attributes.storageClass;
   if (attributes.websiteRedirect !== null) headers['x-amz-website-redirect-location'] = attributes.websiteRedirect;
+  const { lock } = attributes;
+  if (lock?.mode !== undefined) headers['x-amz-object-lock-mode'] = lock.mode;
+  if (lock?.untilMs !== undefined) {
+    headers['x-amz-object-lock-retain-until-date'] = new Date(lock.untilMs).toISOString();
+  }
+  if (lock?.legalHold !== undefined) headers['x-amz-object-lock-legal-hold'] = lock.legalHold ? 'ON' : 'OFF';
   if (call.request.method === 'HEAD' && version.archiveStatus !== null)
     headers['x-amz-archive-status'] = version.archiveStatus;
   if (state === 'restoring') headers['x-amz-restore'] = 'ongoing-request="true"';

@@ -130,6 +130,12 @@ export interface ObjectAttributes {
   readonly storageClass: string;
   readonly encryption: Encryption;
   readonly websiteRedirect: string | null;
+  /** Object Lock; only put there by the hands of a test. */
+  readonly lock?: {
+    readonly mode?: 'GOVERNANCE' | 'COMPLIANCE';
+    readonly untilMs?: number;
+    readonly legalHold?: boolean;
+  };
 }
 
 export interface StoredVersion {
