@@ -1,0 +1,235 @@
+/**
+ * The tables of the first version. Text that may hold any key (keys, checkpoints, definitions) is JSON text or bytes:
+ * PostgreSQL's text cannot hold a NUL, nor its jsonb a lone surrogate.
+ */
+export const initial = `
+CREATE TABLE facts_of_installation (name text PRIMARY KEY, value jsonb NOT NULL);
+
+CREATE TABLE people (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  email text NOT NULL, name text NOT NULL, role text NOT NULL, state text NOT NULL, sign_in text NOT NULL,
+  password_hash text, oidc_subject text UNIQUE, last_sign_in_at timestamptz
+);
+CREATE UNIQUE INDEX people_email ON people (lower(email));
+
+CREATE TABLE sessions (
+  id_hash text PRIMARY KEY, person_id uuid NOT NULL REFERENCES people ON DELETE CASCADE, csrf_token text NOT NULL,
+  created_at timestamptz NOT NULL, seen_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
+  address text, user_agent text
+);
+CREATE INDEX sessions_person ON sessions (person_id);
+
+CREATE TABLE tokens (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  person_id uuid NOT NULL REFERENCES people ON DELETE CASCADE,
+  name text NOT NULL, role text NOT NULL, prefix text NOT NULL, token_hash text NOT NULL UNIQUE,
+  expires_at timestamptz, last_used_at timestamptz
+);
+CREATE UNIQUE INDEX tokens_name ON tokens (person_id, lower(name));
+
+CREATE TABLE secrets (
+  id uuid PRIMARY KEY, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,
+  master_key_id text NOT NULL, wrapped_key bytea NOT NULL, sealed bytea NOT NULL
+);
+CREATE INDEX secrets_master ON secrets (master_key_id);
+
+CREATE TABLE connectors (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  name text NOT NULL, provider text NOT NULL, config jsonb NOT NULL, secret_id uuid REFERENCES secrets,
+  secret_fingerprints jsonb NOT NULL DEFAULT '{}', fingerprint text NOT NULL, signed_in_as text,
+  health text NOT NULL DEFAULT 'untested', health_reason jsonb, checked_at timestamptz,
+  check_lines jsonb NOT NULL DEFAULT '[]', tags jsonb NOT NULL DEFAULT '{}', limits jsonb NOT NULL, cloud jsonb,
+  next_sync_at timestamptz, last_used_at timestamptz
+);
+CREATE UNIQUE INDEX connectors_name ON connectors (lower(name));
+CREATE INDEX connectors_sync ON connectors (next_sync_at) WHERE next_sync_at IS NOT NULL;
+
+CREATE TABLE inventory (
+  connector_id uuid NOT NULL REFERENCES connectors ON DELETE CASCADE, container text NOT NULL, region text,
+  first_seen_at timestamptz NOT NULL, last_seen_at timestamptz NOT NULL, gone_at timestamptz,
+  PRIMARY KEY (connector_id, container)
+);
+
+CREATE TABLE endpoints (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  name text NOT NULL, kind text NOT NULL, connector_id uuid NOT NULL REFERENCES connectors,
+  place text NOT NULL, full_path text NOT NULL, description text NOT NULL DEFAULT '', facts jsonb,
+  UNIQUE (kind, connector_id, place)
+);
+CREATE UNIQUE INDEX endpoints_name ON endpoints (lower(name));
+CREATE INDEX endpoints_connector ON endpoints (connector_id);
+
+CREATE TABLE projects (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  name text NOT NULL, description text NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX projects_name ON projects (lower(name));
+
+CREATE TABLE timetables (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  name text NOT NULL, timetable jsonb NOT NULL
+);
+CREATE UNIQUE INDEX timetables_name ON timetables (lower(name));
+
+CREATE TABLE jobs (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  project_id uuid NOT NULL REFERENCES projects ON DELETE CASCADE,
+  name text NOT NULL, description text NOT NULL DEFAULT '', type text NOT NULL,
+  source_endpoint_id uuid NOT NULL REFERENCES endpoints, source_sub_path text NOT NULL, source_full_path text NOT NULL,
+  target_endpoint_id uuid NOT NULL REFERENCES endpoints, target_sub_path text NOT NULL, target_full_path text NOT NULL,
+  settings text NOT NULL, transfers_max integer, timetable_id uuid REFERENCES timetables,
+  runs_made integer NOT NULL DEFAULT 0, last_run_id text, last_state text, last_run_at timestamptz
+);
+CREATE UNIQUE INDEX jobs_name ON jobs (project_id, lower(name));
+CREATE INDEX jobs_created ON jobs (created_at, id);
+CREATE INDEX jobs_by_name ON jobs (lower(name), id);
+CREATE INDEX jobs_last_run ON jobs (last_run_at, id);
+CREATE INDEX jobs_state ON jobs (last_state, created_at);
+CREATE INDEX jobs_source ON jobs (source_endpoint_id);
+CREATE INDEX jobs_target ON jobs (target_endpoint_id);
+
+-- definition and snapshot: JSON text, as the run was started. target_area: fingerprint, container and prefix of the
+-- target, for "one active run per target subtree".
+CREATE TABLE runs (
+  id text PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE, project_id uuid NOT NULL, number integer NOT NULL,
+  kind text NOT NULL, trigger text NOT NULL, created_by text NOT NULL,
+  transfer_id text NOT NULL, pair_id text NOT NULL, definition text NOT NULL, snapshot text NOT NULL,
+  source_connector_id uuid NOT NULL, target_connector_id uuid NOT NULL,
+  source_path text NOT NULL, target_path text NOT NULL,
+  target_fingerprint text NOT NULL, target_container text NOT NULL, target_prefix text NOT NULL,
+  state text NOT NULL, waits jsonb, retry_of text,
+  scheduled_at timestamptz, queued_at timestamptz NOT NULL, started_at timestamptz, ended_at timestamptz,
+  updated_at timestamptz NOT NULL,
+  error jsonb, counters jsonb NOT NULL, requests jsonb NOT NULL, active_ms bigint NOT NULL DEFAULT 0,
+  manifest_root text, has_snapshot boolean NOT NULL DEFAULT false, logs_expired boolean NOT NULL DEFAULT false,
+  live jsonb, sequence bigint NOT NULL DEFAULT 0, issues_kept integer NOT NULL DEFAULT 0,
+  UNIQUE (job_id, number)
+);
+CREATE INDEX runs_queued ON runs (queued_at, id);
+CREATE INDEX runs_active ON runs (state) WHERE state IN ('queued', 'running', 'pausing', 'paused', 'cancelling');
+CREATE INDEX runs_state ON runs (state, queued_at);
+CREATE INDEX runs_project ON runs (project_id, queued_at);
+CREATE INDEX runs_ended ON runs (ended_at, id);
+CREATE INDEX runs_pair ON runs (pair_id, queued_at) WHERE has_snapshot;
+CREATE INDEX runs_transfer ON runs (transfer_id, queued_at);
+
+-- No row per object. from_key and to_key: bytes of the key; null is open.
+CREATE TABLE segments (
+  run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, segment_id text NOT NULL, kind text NOT NULL,
+  from_key bytea, to_key bytea, state text NOT NULL, epoch integer NOT NULL DEFAULT 0,
+  worker_id uuid, lease_until timestamptz, checkpoint text, counters jsonb NOT NULL,
+  takeovers integer NOT NULL DEFAULT 0, lock_wait_ms integer NOT NULL DEFAULT 0,
+  PRIMARY KEY (run_id, segment_id)
+) WITH (fillfactor = 70);
+CREATE INDEX segments_open ON segments (run_id, lease_until) WHERE state = 'open';
+CREATE INDEX segments_worker ON segments (worker_id) WHERE worker_id IS NOT NULL;
+
+CREATE TABLE chunks (
+  run_id text NOT NULL, segment_id text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, name text NOT NULL,
+  PRIMARY KEY (run_id, segment_id, number),
+  FOREIGN KEY (run_id, segment_id) REFERENCES segments ON DELETE CASCADE
+);
+
+CREATE TABLE intents (
+  run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, intent_id text NOT NULL, intent text NOT NULL,
+  PRIMARY KEY (run_id, intent_id)
+);
+
+-- The first 100,000 failed and unsupported items of a run. key_text: for people and searching; record: the whole
+-- item record as JSON text.
+CREATE TABLE run_items (
+  run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, number bigint GENERATED ALWAYS AS IDENTITY,
+  segment_id text NOT NULL, result text NOT NULL, code text NOT NULL, size_bytes bigint NOT NULL,
+  key_text text NOT NULL, record text NOT NULL,
+  PRIMARY KEY (run_id, number)
+);
+CREATE INDEX run_items_result ON run_items (run_id, result, number);
+CREATE INDEX run_items_code ON run_items (run_id, code, number);
+CREATE INDEX run_items_segment ON run_items (run_id, segment_id);
+
+CREATE TABLE run_log (
+  run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, number bigint GENERATED ALWAYS AS IDENTITY,
+  at timestamptz NOT NULL, level text NOT NULL, code text, message text NOT NULL,
+  PRIMARY KEY (run_id, number)
+);
+
+-- What each worker did for a run: one row per worker process and run.
+CREATE TABLE run_workers (
+  run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, worker_id uuid NOT NULL, joined_at timestamptz NOT NULL,
+  seen_at timestamptz NOT NULL, left_at timestamptz, waiting boolean NOT NULL DEFAULT false,
+  requests jsonb NOT NULL DEFAULT '{"source":{},"target":{}}', active_ms bigint NOT NULL DEFAULT 0, progress jsonb,
+  PRIMARY KEY (run_id, worker_id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE workers (
+  id uuid PRIMARY KEY, name text NOT NULL, host text NOT NULL, pid integer NOT NULL, program_version text NOT NULL,
+  protocol integer NOT NULL, state text NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL,
+  takeovers integer NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+CREATE TABLE schedules (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE, rule jsonb NOT NULL, time_zone text NOT NULL,
+  starts_at timestamptz, ends_at timestamptz, enabled boolean NOT NULL DEFAULT false, run_kind text NOT NULL,
+  next_at timestamptz, last_at timestamptz
+);
+CREATE INDEX schedules_due ON schedules (next_at) WHERE enabled AND next_at IS NOT NULL;
+CREATE INDEX schedules_job ON schedules (job_id);
+
+CREATE TABLE schedule_events (
+  schedule_id uuid NOT NULL REFERENCES schedules ON DELETE CASCADE, number bigint GENERATED ALWAYS AS IDENTITY,
+  at timestamptz NOT NULL, outcome text NOT NULL, run_id text, detail text,
+  PRIMARY KEY (schedule_id, number)
+);
+
+CREATE TABLE artifacts (
+  id uuid PRIMARY KEY, run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, kind text NOT NULL,
+  file_name text NOT NULL, object_name text NOT NULL, state text NOT NULL, size_bytes bigint, sha256 text, error jsonb,
+  parameters jsonb NOT NULL DEFAULT '{}', created_at timestamptz NOT NULL, created_by text NOT NULL,
+  expires_at timestamptz
+);
+CREATE INDEX artifacts_run ON artifacts (run_id, created_at);
+CREATE INDEX artifacts_expiry ON artifacts (expires_at) WHERE state = 'ready';
+
+CREATE TABLE audit (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL,
+  actor_kind text NOT NULL, actor_name text NOT NULL, person_id uuid, token_id uuid, address text,
+  action text NOT NULL, entity_kind text NOT NULL, entity_id text, entity_name text, changes jsonb NOT NULL
+);
+CREATE INDEX audit_entity ON audit (entity_kind, entity_id, number);
+CREATE INDEX audit_person ON audit (person_id, number);
+
+CREATE TABLE subscriptions (
+  id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
+  name text NOT NULL, kind text NOT NULL, destination text NOT NULL, events jsonb NOT NULL, digest text NOT NULL,
+  enabled boolean NOT NULL, project_id uuid REFERENCES projects ON DELETE CASCADE, secret_id uuid REFERENCES secrets,
+  digested_at timestamptz
+);
+CREATE UNIQUE INDEX subscriptions_name ON subscriptions (lower(name));
+
+CREATE TABLE deliveries (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  subscription_id uuid NOT NULL REFERENCES subscriptions ON DELETE CASCADE, at timestamptz NOT NULL,
+  event text NOT NULL, payload jsonb NOT NULL, state text NOT NULL, attempts integer NOT NULL DEFAULT 0,
+  next_attempt_at timestamptz, error text
+);
+CREATE INDEX deliveries_subscription ON deliveries (subscription_id, number);
+CREATE INDEX deliveries_due ON deliveries (next_attempt_at) WHERE state = 'pending';
+
+CREATE TABLE idempotency (
+  scope text NOT NULL, key text NOT NULL, request_hash text NOT NULL, status integer, headers jsonb, body text,
+  created_at timestamptz NOT NULL,
+  PRIMARY KEY (scope, key)
+);
+CREATE INDEX idempotency_age ON idempotency (created_at);
+`;

@@ -1,0 +1,464 @@
+/**
+ * The nouns of the server, as its services give them out: plain JSON, times as ISO 8601 in UTC, never a secret.
+ * `version` rises with every change and is what an ETag is made of.
+ */
+import type { CheckLine, Place, TargetFacts, Use } from '../contract/provider.ts';
+import type { Config } from '../contract/fields.ts';
+import type { BandwidthTimetable, Concession, Progress, RunPhase } from '../engine/definition.ts';
+import type { RequestCounts } from '../engine/ports.ts';
+import type { Failure } from '../model/errors.ts';
+import type { Json } from '../model/json.ts';
+import type { Counters, ItemRecord, RunState } from '../model/outcome.ts';
+import type { Policy } from '../model/policy.ts';
+
+export type Role = 'viewer' | 'operator' | 'admin';
+
+/** Who does something. `system`: the server itself (a schedule, retention); it may do everything. */
+export interface Actor {
+  readonly kind: 'person' | 'token' | 'system';
+  /** Of the person; for a token, of the person it belongs to. */
+  readonly personId: string | null;
+  readonly tokenId: string | null;
+  readonly name: string;
+  readonly role: Role;
+  readonly address: string | null;
+}
+
+export const SYSTEM: Actor = {
+  kind: 'system',
+  personId: null,
+  tokenId: null,
+  name: 'Drover',
+  role: 'admin',
+  address: null,
+};
+
+interface Kept {
+  readonly id: string;
+  readonly version: number;
+  readonly createdAt: string;
+  /** Name of whoever made it. */
+  readonly createdBy: string;
+  readonly updatedAt: string;
+}
+
+export type Tags = Readonly<Record<string, string>>;
+
+export interface Person extends Kept {
+  readonly email: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly state: 'active' | 'disabled';
+  readonly signIn: 'password' | 'oidc';
+  readonly lastSignInAt: string | null;
+}
+
+export interface Token extends Kept {
+  readonly name: string;
+  readonly personId: string;
+  readonly personName: string;
+  /** Never more than the person's own. */
+  readonly role: Role;
+  /** First characters, to recognise it. */
+  readonly prefix: string;
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+}
+
+export type Health = 'untested' | 'healthy' | 'needs-attention';
+
+export interface Connector extends Kept {
+  readonly name: string;
+  readonly provider: string;
+  readonly providerTitle: string;
+  /** Described fields without the secrets. */
+  readonly config: Config;
+  /** Secret field → fingerprint of its value, to recognise it. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The acting identity as the last check saw it. */
+  readonly signedInAs: string | null;
+  readonly health: Health;
+  readonly healthReason: Failure | null;
+  readonly checkedAt: string | null;
+  readonly check: readonly CheckLine[];
+  readonly tags: Tags;
+  readonly limits: ConnectorLimits;
+  /** Set where it stands for a whole cloud account, with an inventory. */
+  readonly cloud: CloudAccount | null;
+  readonly usedBy: { readonly endpoints: number; readonly jobs: number };
+  readonly lastUsedAt: string | null;
+}
+
+/** Shared by all workers together; `null` = chosen by Drover. */
+export interface ConnectorLimits {
+  readonly requestsPerSecond: number | null;
+  readonly transfersMax: number | null;
+}
+
+/** What the seeds call a multicloud connector: one AWS account (or organization) with its inventory. */
+export interface CloudAccount {
+  readonly accountType: 'single' | 'organization';
+  readonly accountId: string;
+  readonly solutions: readonly ('inventory' | 'storage-data-management')[];
+  /** S3 only. */
+  readonly services: readonly 's3'[];
+  readonly permission: 'read' | 'read-restore' | 'read-write';
+  /** `null` = all regions. */
+  readonly regions: readonly string[] | null;
+  /** `null` = looked at once. */
+  readonly syncEveryMinutes: number | null;
+  readonly lastSyncAt: string | null;
+  readonly nextSyncAt: string | null;
+  readonly lastSyncError: Failure | null;
+}
+
+export interface InventoryItem {
+  readonly connectorId: string;
+  readonly container: string;
+  readonly region: string | null;
+  readonly firstSeenAt: string;
+  readonly lastSeenAt: string;
+  /** Not listed any more since then. */
+  readonly goneAt: string | null;
+}
+
+export interface Endpoint extends Kept {
+  readonly name: string;
+  readonly kind: 'source' | 'target';
+  readonly connectorId: string;
+  readonly connectorName: string;
+  readonly provider: string;
+  readonly place: Place;
+  /** The whole address as people check it: `s3://bucket/prefix/`. */
+  readonly fullPath: string;
+  readonly description: string;
+  /** What the store was seen to honour (targets only). */
+  readonly facts: TargetFacts | null;
+  readonly usedBy: { readonly jobs: number };
+}
+
+export interface Project extends Kept {
+  readonly name: string;
+  readonly description: string;
+  readonly counts: { readonly jobs: number; readonly runs: number; readonly active: number };
+}
+
+export type JobType = 'cloud-to-cloud' | 'folder-to-cloud' | 'cloud-to-folder' | 'folder-to-folder';
+
+export interface JobEnd {
+  readonly endpointId: string;
+  readonly endpointName: string;
+  readonly provider: string;
+  /** `''` or ends with `/`; fixed after creation. */
+  readonly subPath: string;
+  readonly fullPath: string;
+}
+
+/** What a job decides about its runs; a change holds for the next run. */
+export type JobSettings = Omit<Policy, 'dryRun' | 'oneWay' | 'mode'> & { readonly mode: 'merge' | 'mirror' };
+
+export interface JobTuning {
+  readonly transfersMax: number | null;
+  /** Of a saved bandwidth timetable. */
+  readonly timetableId: string | null;
+}
+
+export interface Job extends Kept {
+  readonly projectId: string;
+  readonly projectName: string;
+  readonly name: string;
+  readonly description: string;
+  readonly type: JobType;
+  readonly source: JobEnd;
+  readonly target: JobEnd;
+  readonly settings: JobSettings;
+  readonly tuning: JobTuning;
+  readonly lastRun: RunBrief | null;
+  readonly nextRunAt: string | null;
+}
+
+export interface RunBrief {
+  readonly id: string;
+  readonly number: number;
+  readonly kind: RunKind;
+  readonly state: RunState;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly durationMs: number;
+  readonly items: Counters['items'];
+}
+
+/** `retry`: only what failed in another run. `validate`: compares both sides and changes nothing. */
+export type RunKind = 'transfer' | 'dry-run' | 'validate' | 'retry';
+export type RunTrigger = 'person' | 'token' | 'schedule';
+
+/** Why a run waits or stands still. */
+export interface WaitReason {
+  /** `attention`: a connector must be reauthorized. */
+  readonly kind: 'limit' | 'target-busy' | 'attention' | 'bandwidth' | 'person' | 'disk' | 'no-worker';
+  /** A sentence for people. */
+  readonly text: string;
+  readonly runId: string | null;
+  readonly connectorId: string | null;
+}
+
+export interface Run {
+  readonly id: string;
+  readonly version: number;
+  /** Counts the runs of its job. */
+  readonly number: number;
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly projectId: string;
+  readonly projectName: string;
+  readonly kind: RunKind;
+  readonly trigger: RunTrigger;
+  readonly createdBy: string;
+  readonly sourcePath: string;
+  readonly targetPath: string;
+  readonly state: RunState;
+  readonly waits: WaitReason | null;
+  /** 1 = next; only while queued. */
+  readonly queuePlace: number | null;
+  /** The run whose failed items it repeats. */
+  readonly retryOf: string | null;
+  readonly scheduledAt: string | null;
+  readonly queuedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly error: Failure | null;
+  readonly counters: Counters;
+  readonly requests: RequestCounts;
+  readonly durationMs: number;
+  readonly manifestRoot: string | null;
+  readonly live: RunLive | null;
+  /** Rises with every change of the counters; `asOf` says when they were true. */
+  readonly sequence: number;
+  readonly asOf: string;
+}
+
+/** Only while workers are at it: the sum over all of them. */
+export interface RunLive {
+  readonly phase: RunPhase;
+  readonly pendingItems: number;
+  readonly pendingBytes: number;
+  readonly listingComplete: boolean;
+  readonly bytesPerSecond: number;
+  readonly itemsPerSecond: number;
+  readonly bytesPerSecondMean: number;
+  readonly remaining: {
+    readonly lowMs: number;
+    readonly highMs: number;
+    readonly confidence: 'low' | 'medium' | 'high';
+  } | null;
+  readonly limitedBy: { readonly kind: Progress['limitedBy']; readonly text: string; readonly since: string };
+  readonly current: Progress['current'];
+  readonly workers: readonly { readonly id: string; readonly name: string; readonly segments: number }[];
+}
+
+/** What a run was started with; never changes. */
+export interface RunSnapshot {
+  readonly settings: Policy;
+  readonly concessions: readonly Concession[];
+  readonly source: {
+    readonly connectorId: string;
+    readonly connector: string;
+    readonly place: Place;
+    readonly only: string | null;
+  };
+  readonly target: { readonly connectorId: string; readonly connector: string; readonly place: Place };
+  readonly tuning: { readonly transfersMax: number | null; readonly bandwidth: BandwidthTimetable | null };
+}
+
+export interface RunSegment {
+  readonly segmentId: string;
+  readonly kind: string;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly state: 'open' | 'held' | 'done';
+  readonly epoch: number;
+  readonly worker: string | null;
+  readonly counters: Counters;
+}
+
+/** One equal share of the run's objects, for drawing the key space. */
+export interface MapCell {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly state: 'waiting' | 'listing' | 'done' | 'issues' | 'failed';
+  readonly items: number;
+  readonly failed: number;
+  readonly unsupported: number;
+}
+
+/** A row of the copy log that can be searched. */
+export interface RunItem extends ItemRecord {
+  /** Position in the list; the cursor. */
+  readonly number: number;
+}
+
+export interface RunLogLine {
+  readonly number: number;
+  readonly at: string;
+  readonly level: 'info' | 'warn' | 'error';
+  readonly code: string | null;
+  readonly message: string;
+}
+
+export type ScheduleRule =
+  | { readonly kind: 'once'; readonly at: string }
+  | { readonly kind: 'hourly'; readonly everyHours: number; readonly minute: number }
+  | { readonly kind: 'daily'; readonly time: string }
+  | { readonly kind: 'weekly'; readonly days: readonly number[]; readonly time: string }
+  /** 31 = the last day of shorter months too. */
+  | { readonly kind: 'monthly'; readonly day: number; readonly time: string }
+  | { readonly kind: 'cron'; readonly text: string };
+
+export interface Schedule extends Kept {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly projectName: string;
+  readonly rule: ScheduleRule;
+  readonly timeZone: string;
+  readonly startsAt: string | null;
+  readonly endsAt: string | null;
+  /** Made disabled; enabling runs the permission checks of its job. */
+  readonly enabled: boolean;
+  readonly runKind: 'transfer' | 'dry-run' | 'validate';
+  readonly nextAt: string | null;
+  readonly lastAt: string | null;
+  readonly lastOutcome: ScheduleEvent | null;
+}
+
+export interface ScheduleEvent {
+  readonly at: string;
+  readonly outcome: 'started' | 'skipped' | 'refused';
+  readonly runId: string | null;
+  /** Why it was skipped or refused. */
+  readonly detail: string | null;
+}
+
+export interface Timetable extends Kept {
+  readonly name: string;
+  readonly timetable: BandwidthTimetable;
+  readonly usedBy: { readonly jobs: number };
+}
+
+/** A file made from a run, to be downloaded. */
+export interface Artifact {
+  readonly id: string;
+  readonly runId: string;
+  readonly kind: 'copy-log-csv' | 'copy-log-ndjson' | 'report-html' | 'report-json' | 'manifest';
+  readonly fileName: string;
+  readonly state: 'pending' | 'ready' | 'failed' | 'expired';
+  readonly sizeBytes: number | null;
+  readonly sha256: string | null;
+  readonly error: Failure | null;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly expiresAt: string | null;
+}
+
+export interface AuditLine {
+  readonly number: number;
+  readonly at: string;
+  readonly actorKind: Actor['kind'];
+  readonly actorName: string;
+  readonly personId: string | null;
+  readonly address: string | null;
+  /** `connector.create`, `run.pause`, … */
+  readonly action: string;
+  readonly entityKind: string;
+  readonly entityId: string | null;
+  readonly entityName: string | null;
+  /** Changed fields: `{ field: [before, after] }`, never a secret. */
+  readonly changes: Json;
+}
+
+export interface WorkerNode {
+  readonly id: string;
+  readonly name: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly programVersion: string;
+  readonly state: 'active' | 'draining' | 'gone';
+  readonly startedAt: string;
+  readonly seenAt: string;
+  readonly runs: number;
+  readonly segments: number;
+}
+
+export type NotificationEvent = 'run.completed' | 'run.failed' | 'run.attention' | 'schedule.refused';
+
+export interface Subscription extends Kept {
+  readonly name: string;
+  readonly kind: 'webhook' | 'email';
+  /** An address that starts with https://, or an e-mail address. */
+  readonly destination: string;
+  readonly events: readonly NotificationEvent[];
+  /** `daily`: one message a day with everything since the last one. */
+  readonly digest: 'none' | 'daily';
+  readonly enabled: boolean;
+  /** `null` = all projects. */
+  readonly projectId: string | null;
+  readonly lastDelivery: Delivery | null;
+}
+
+export interface Delivery {
+  readonly at: string;
+  readonly event: NotificationEvent | 'test' | 'digest';
+  readonly state: 'pending' | 'delivered' | 'failed';
+  readonly attempts: number;
+  readonly error: string | null;
+}
+
+/** Whether a job could start now, and exactly what to grant where not. */
+export interface Preflight {
+  readonly ok: boolean;
+  readonly source: readonly CheckLine[];
+  readonly target: readonly CheckLine[];
+  /** Ready to paste or to run, each with a sentence. */
+  readonly grants: readonly {
+    readonly side: 'source' | 'target';
+    readonly title: string;
+    readonly text: string;
+    readonly offered: 'assign-role' | null;
+  }[];
+  readonly concessions: readonly Concession[];
+  readonly warnings: readonly string[];
+  readonly estimate: RunEstimate | null;
+}
+
+/** From the last run, or from counting before the start. */
+export interface RunEstimate {
+  readonly basis: 'last-run' | 'counted';
+  readonly items: number;
+  readonly sizeBytes: number;
+  readonly archivedItems: number;
+  readonly requests: number;
+  readonly lowMs: number;
+  readonly highMs: number;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Give it back as `cursor`; `null` at the end. */
+  readonly nextCursor: string | null;
+  /** Exact up to 1,000,000; `null` where it was not asked for. */
+  readonly total: number | null;
+}
+
+export interface ListQuery {
+  readonly cursor?: string | undefined;
+  /** 1–1,000; default 100. */
+  readonly limit?: number | undefined;
+  /** A field name, `-` before it for descending. */
+  readonly sort?: string | undefined;
+  /** Words that the name (or key, or message) must hold, without case. */
+  readonly search?: string | undefined;
+  /** Exact values by field; several values mean any of them. */
+  readonly filter?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly withTotal?: boolean | undefined;
+}
+
+export type { CheckLine, Use };

@@ -1,0 +1,167 @@
+/**
+ * One way to page for every list: by the value sorted by and the id, so that a page costs the same wherever it stands
+ * and nothing is shown twice when rows come and go. A cursor holds the position, never an offset.
+ */
+import { sql, type Kysely, type SelectQueryBuilder } from 'kysely';
+import { DroverError } from '../model/errors.ts';
+import type { ListQuery, Page } from './entities.ts';
+import type { Schema } from './database/schema.ts';
+
+export const PAGE_DEFAULT = 100;
+export const PAGE_MAX = 1_000;
+/** Counting further than this would cost more than the number is worth. */
+export const TOTAL_MAX = 1_000_000;
+
+/** A column to sort by: an SQL expression without parameters that an index holds, and its type for the cursor. */
+export interface SortColumn {
+  readonly sql: string;
+  readonly type: 'text' | 'timestamptz' | 'bigint' | 'integer';
+}
+
+export interface Listing<Row> {
+  readonly query: ListQuery;
+  /** Sort name → column; the first one is the default. `-name` sorts descending. */
+  readonly sorts: Readonly<Record<string, SortColumn>>;
+  readonly defaultSort: string;
+  /** Unique column that breaks ties. */
+  readonly id: SortColumn;
+  /** Filter name → condition for any of the values. Unknown names are INVALID_INPUT. */
+  readonly filters: Readonly<Record<string, (values: readonly string[]) => ReturnType<typeof sql<boolean>>>>;
+  /** Expression that a search looks into. */
+  readonly searched: string | null;
+  readonly idOf: (row: Row) => string;
+}
+
+interface Position {
+  readonly sort: string;
+  readonly value: string | null;
+  readonly id: string;
+}
+
+/**
+ * Runs `base` (which selects everything a row needs) for one page. The rows carry `_sort` beside their own columns.
+ * INVALID_INPUT names `sort`, `filter.NAME`, `cursor` or `limit`.
+ */
+export async function listPage<Row extends object>(
+  db: Kysely<Schema>,
+  // The builder's type depends on the joins of the caller; only its conditions are touched here.
+  base: SelectQueryBuilder<any, any, Row>,
+  listing: Listing<Row>,
+): Promise<Page<Row>> {
+  const { query, id } = listing;
+  const limit = limitOf(query);
+  const sort = query.sort ?? listing.defaultSort;
+  const descending = sort.startsWith('-');
+  const column = listing.sorts[descending ? sort.slice(1) : sort];
+  if (column === undefined) {
+    throw invalid('sort', `There is no order "${sort}"; there are: ${Object.keys(listing.sorts).join(', ')}.`);
+  }
+  const filtered = narrow(base, listing);
+  const direction = descending ? 'desc' : 'asc';
+  const value = sql.raw(column.sql);
+  const rows = await after(filtered, query.cursor, sort, column, id, descending)
+    .select(sql<string | null>`(${value})::text`.as('_sort'))
+    .orderBy(value, descending ? sql`desc nulls last` : sql`asc nulls first`)
+    .orderBy(sql.raw(id.sql), direction)
+    .limit(limit + 1)
+    .execute();
+  const items = rows.slice(0, limit) as (Row & { _sort: string | null })[];
+  const last = items.at(-1);
+  const nextCursor =
+    rows.length > limit && last !== undefined
+      ? encode({ sort, value: last._sort, id: listing.idOf(last as unknown as Row) })
+      : null;
+  const total = query.withTotal === true ? await count(db, filtered) : null;
+  return { items: items as unknown as Row[], nextCursor, total };
+}
+
+function narrow<Row>(
+  base: SelectQueryBuilder<any, any, Row>,
+  listing: Listing<Row>,
+): SelectQueryBuilder<any, any, Row> {
+  let narrowed = base;
+  for (const [name, values] of Object.entries(listing.query.filter ?? {})) {
+    const condition = listing.filters[name];
+    if (condition === undefined) {
+      throw invalid(
+        `filter.${name}`,
+        `There is no filter "${name}"; there are: ${Object.keys(listing.filters).join(', ')}.`,
+      );
+    }
+    if (values.length > 0) narrowed = narrowed.where(condition(values));
+  }
+  const words = (listing.query.search ?? '').split(/\s+/).filter((word) => word !== '');
+  if (words.length > 0 && listing.searched === null) throw invalid('search', 'This list cannot be searched.');
+  for (const word of words) {
+    const pattern = `%${word.replaceAll(/[\\%_]/g, '\\$&')}%`;
+    narrowed = narrowed.where(sql<boolean>`${sql.raw(listing.searched ?? '')} ILIKE ${pattern}`);
+  }
+  return narrowed;
+}
+
+function after<Row>(
+  narrowed: SelectQueryBuilder<any, any, Row>,
+  cursor: string | undefined,
+  sort: string,
+  column: SortColumn,
+  id: SortColumn,
+  descending: boolean,
+): SelectQueryBuilder<any, any, Row> {
+  if (cursor === undefined || cursor === '') return narrowed;
+  const position = decode(cursor);
+  if (position === null || position.sort !== sort) {
+    throw invalid('cursor', 'This cursor does not belong to this list in this order; start without one.');
+  }
+  const value = sql.raw(column.sql);
+  const idValue = sql.raw(id.sql);
+  const at = sql`${position.value}::${sql.raw(column.type)}`;
+  const idAt = sql`${position.id}::${sql.raw(id.type)}`;
+  if (position.value === null) {
+    // Nulls stand first going up and last going down.
+    return descending
+      ? narrowed.where(sql<boolean>`${value} IS NULL AND ${idValue} < ${idAt}`)
+      : narrowed.where(sql<boolean>`(${value} IS NULL AND ${idValue} > ${idAt}) OR ${value} IS NOT NULL`);
+  }
+  return descending
+    ? narrowed.where(sql<boolean>`((${value}, ${idValue}) < (${at}, ${idAt}) OR ${value} IS NULL)`)
+    : narrowed.where(sql<boolean>`(${value}, ${idValue}) > (${at}, ${idAt})`);
+}
+
+async function count<Row>(db: Kysely<Schema>, narrowed: SelectQueryBuilder<any, any, Row>): Promise<number> {
+  const limited = narrowed
+    .clearSelect()
+    .select(sql`1`.as('one'))
+    .limit(TOTAL_MAX);
+  const row = await db
+    .selectFrom(limited.as('counted'))
+    .select(sql<string>`count(*)`.as('rows'))
+    .executeTakeFirstOrThrow();
+  return Number(row.rows);
+}
+
+function limitOf({ limit }: ListQuery): number {
+  if (limit === undefined) return PAGE_DEFAULT;
+  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
+    throw invalid('limit', `Give a whole number from 1 to ${PAGE_MAX}.`);
+  }
+  return limit;
+}
+
+function encode(position: Position): string {
+  return Buffer.from(JSON.stringify([position.sort, position.value, position.id])).toString('base64url');
+}
+
+function decode(cursor: string): Position | null {
+  try {
+    const [sort, value, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    const isPosition =
+      typeof sort === 'string' && (value === null || typeof value === 'string') && typeof id === 'string';
+    return isPosition ? { sort, value, id } : null;
+  } catch {
+    return null;
+  }
+}
+
+function invalid(field: string, message: string): DroverError {
+  return new DroverError('INVALID_INPUT', message, { field });
+}

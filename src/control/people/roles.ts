@@ -1,0 +1,42 @@
+/** Who may do what, in one place. Every service asks here; the matrix of routes and roles is tested against it. */
+import { DroverError } from '../../model/errors.ts';
+import type { Actor, Role } from '../entities.ts';
+
+const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 };
+
+/** What is done → the least role that may. Anything not named here needs `admin`. */
+const LEAST_ROLE = {
+  /** Seeing everything but secrets, people and the audit log. */
+  read: 'viewer',
+  /** Own password and tokens. */
+  'own-account': 'viewer',
+  /** Endpoints, projects, jobs, schedules, timetables, subscriptions. */
+  define: 'operator',
+  run: 'operator',
+  report: 'operator',
+  'connector-test': 'operator',
+  'connector-use': 'operator',
+  'connector-change': 'admin',
+  people: 'admin',
+  audit: 'admin',
+  fleet: 'admin',
+  'definitions-apply': 'admin',
+} as const satisfies Record<string, Role>;
+
+export type Right = keyof typeof LEAST_ROLE;
+
+export function may(actor: Actor, right: Right): boolean {
+  return actor.kind === 'system' || RANK[actor.role] >= RANK[LEAST_ROLE[right]];
+}
+
+/** FORBIDDEN, naming the role that is needed. */
+export function demand(actor: Actor, right: Right): void {
+  if (may(actor, right)) return;
+  const needed = LEAST_ROLE[right];
+  throw new DroverError('FORBIDDEN', `This needs the role "${needed}"; you are signed in as "${actor.role}".`);
+}
+
+/** The lower of two roles: a token never has more than its person. */
+export function lowerRole(a: Role, b: Role): Role {
+  return RANK[a] <= RANK[b] ? a : b;
+}

@@ -1,0 +1,419 @@
+/**
+ * What the server can do, as one small interface per subject. Every method that changes something takes the actor
+ * first, checks the actor's role (`may` in people/roles.ts), writes the audit line in the same transaction, and tells
+ * the bus. `version`: what the caller saw last; EDIT_CONFLICT when it changed since; `null` = whatever it is now.
+ * All fail with DroverError: ENTITY_NOT_FOUND, INVALID_INPUT or ALREADY_EXISTS with `field`, FORBIDDEN,
+ * DATABASE_UNAVAILABLE, and what is named at the method.
+ */
+import type { BrowsePage, CheckLine, Place, PolicyRequest, PolicyText, Use } from '../contract/provider.ts';
+import type { BandwidthTimetable, Concession } from '../engine/definition.ts';
+import type { Json } from '../model/json.ts';
+import type { RunState } from '../model/outcome.ts';
+import type {
+  Actor,
+  Artifact,
+  AuditLine,
+  CloudAccount,
+  Connector,
+  ConnectorLimits,
+  Delivery,
+  Endpoint,
+  InventoryItem,
+  Job,
+  JobSettings,
+  JobTuning,
+  ListQuery,
+  MapCell,
+  NotificationEvent,
+  Page,
+  Person,
+  Preflight,
+  Project,
+  Role,
+  Run,
+  RunItem,
+  RunKind,
+  RunLogLine,
+  RunSegment,
+  RunSnapshot,
+  RunTrigger,
+  Schedule,
+  ScheduleEvent,
+  ScheduleRule,
+  Subscription,
+  Tags,
+  Timetable,
+  Token,
+  WorkerNode,
+} from './entities.ts';
+
+type Version = number | null;
+
+export interface People {
+  list(actor: Actor, query: ListQuery): Promise<Page<Person>>;
+  get(actor: Actor, id: string): Promise<Person>;
+  /** With a password, or `null` for somebody who signs in by OIDC. */
+  create(actor: Actor, input: { email: string; name: string; role: Role; password: string | null }): Promise<Person>;
+  /** The last active admin cannot be disabled or lowered (WRONG_STATE). */
+  update(
+    actor: Actor,
+    id: string,
+    version: Version,
+    change: { name?: string; role?: Role; state?: Person['state']; password?: string },
+  ): Promise<Person>;
+  /** Own password; needs the old one. Ends the person's other sessions. */
+  changePassword(actor: Actor, change: { current: string; next: string }, keepSession: string | null): Promise<void>;
+  remove(actor: Actor, id: string, version: Version): Promise<void>;
+}
+
+export interface SignIn {
+  /** True until the first admin was made. */
+  needsSetup(): Promise<boolean>;
+  /** A one-time link token for the first admin; replaces an earlier one; WRONG_STATE once there is an admin. */
+  makeSetupToken(): Promise<string>;
+  setUp(input: { token: string | null; email: string; name: string; password: string }): Promise<Person>;
+  /** NOT_SIGNED_IN for a wrong e-mail or password, in the same time for both; RATE_LIMITED. */
+  withPassword(input: {
+    email: string;
+    password: string;
+    address: string | null;
+    userAgent: string | null;
+  }): Promise<NewSession>;
+  /** By OIDC: where to send the browser, and what to keep in a cookie meanwhile. */
+  beginOidc(redirectUri: string): Promise<{ url: string; state: string }>;
+  finishOidc(input: {
+    url: string;
+    state: string;
+    redirectUri: string;
+    address: string | null;
+    userAgent: string | null;
+  }): Promise<NewSession>;
+  readonly oidcTitle: string | null;
+  /** `null`: no such session, or it ended. */
+  session(secret: string): Promise<{ actor: Actor; person: Person; csrfToken: string } | null>;
+  end(secret: string): Promise<void>;
+  token(secret: string, address: string | null): Promise<Actor | null>;
+}
+
+export interface NewSession {
+  /** Goes into the cookie; only its hash is kept. */
+  readonly secret: string;
+  readonly csrfToken: string;
+  readonly expiresAt: string;
+  readonly person: Person;
+}
+
+export interface Tokens {
+  /** Own ones; an admin sees all. */
+  list(actor: Actor, query: ListQuery): Promise<Page<Token>>;
+  /** The secret is given out this once. */
+  create(
+    actor: Actor,
+    input: { name: string; role: Role; expiresAt: string | null },
+  ): Promise<{ token: Token; secret: string }>;
+  remove(actor: Actor, id: string): Promise<void>;
+}
+
+export interface ConnectorInput {
+  readonly provider: string;
+  /** Left out: the provider's title, made unique (`Amazon S3 2`). */
+  readonly name?: string | undefined;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tags?: Tags | undefined;
+  readonly limits?: ConnectorLimits | undefined;
+  readonly cloud?: Omit<CloudAccount, 'lastSyncAt' | 'nextSyncAt' | 'lastSyncError'> | null | undefined;
+}
+
+export interface Connectors {
+  list(actor: Actor, query: ListQuery): Promise<Page<Connector>>;
+  get(actor: Actor, id: string): Promise<Connector>;
+  /** Checks the fields, then signs in; a wrong credential is an INVALID_INPUT at its field and saves nothing. */
+  authorize(actor: Actor, input: ConnectorInput): Promise<Connector>;
+  /** Same form; a secret left out stays. Health becomes healthy, and runs that waited for it go on. */
+  reauthorize(actor: Actor, id: string, version: Version, config: ConnectorInput['config']): Promise<Connector>;
+  update(
+    actor: Actor,
+    id: string,
+    version: Version,
+    change: { name?: string; tags?: Tags; limits?: ConnectorLimits; cloud?: ConnectorInput['cloud'] },
+  ): Promise<Connector>;
+  /** Permission by permission, line by line; the result is kept with the connector. */
+  test(actor: Actor, id: string, place: Place | null, use: Use, signal: AbortSignal): AsyncIterable<CheckLine>;
+  /** The same for values not saved yet (`id`: whose unchanged secrets to use). */
+  testDraft(
+    actor: Actor,
+    id: string | null,
+    input: ConnectorInput,
+    place: Place | null,
+    use: Use,
+    signal: AbortSignal,
+  ): AsyncIterable<CheckLine>;
+  /** IN_USE names the endpoints and jobs. */
+  remove(actor: Actor, id: string, version: Version): Promise<void>;
+  usedBy(
+    actor: Actor,
+    id: string,
+  ): Promise<{ endpoints: readonly Endpoint[]; jobs: readonly Pick<Job, 'id' | 'name' | 'projectName'>[] }>;
+  browse(actor: Actor, id: string, place: Place | null, signal: AbortSignal): AsyncIterable<BrowsePage>;
+  makeContainer(actor: Actor, id: string, name: string, signal: AbortSignal): Promise<'made' | 'existed'>;
+  /** Policies, trust policy, templates for exactly this connector (or these values not saved yet). */
+  policies(actor: Actor, id: string, request: Partial<PolicyRequest>): Promise<readonly PolicyText[]>;
+  draftPolicies(actor: Actor, input: ConnectorInput, request: Partial<PolicyRequest>): Promise<readonly PolicyText[]>;
+  inventory(actor: Actor, id: string, query: ListQuery): Promise<Page<InventoryItem>>;
+  /** Looks now. */
+  refreshInventory(actor: Actor, id: string, signal: AbortSignal): Promise<Connector>;
+  /** By whoever runs into an authorization error, or sees that all is well again. Not audited as a person's act. */
+  reportHealth(id: string, error: { code: string; message: string } | null): Promise<void>;
+}
+
+export interface Endpoints {
+  list(actor: Actor, query: ListQuery): Promise<Page<Endpoint>>;
+  get(actor: Actor, id: string): Promise<Endpoint>;
+  create(
+    actor: Actor,
+    input: {
+      name?: string | undefined;
+      kind: Endpoint['kind'];
+      connectorId: string;
+      place: Place;
+      description?: string | undefined;
+    },
+    signal: AbortSignal,
+  ): Promise<Endpoint>;
+  /** Nothing else may change: FIXED_FIELD. */
+  update(actor: Actor, id: string, version: Version, change: { description: string }): Promise<Endpoint>;
+  /** IN_USE names the jobs. */
+  remove(actor: Actor, id: string, version: Version): Promise<void>;
+}
+
+export interface Projects {
+  list(actor: Actor, query: ListQuery): Promise<Page<Project>>;
+  get(actor: Actor, id: string): Promise<Project>;
+  create(actor: Actor, input: { name: string; description?: string | undefined }): Promise<Project>;
+  /** The name is fixed. */
+  update(actor: Actor, id: string, version: Version, change: { description: string }): Promise<Project>;
+  /** What `remove` would take along. */
+  removal(actor: Actor, id: string): Promise<{ jobs: number; runs: number; active: number }>;
+  /** `expectedJobs`: as the person was told; COUNT_CHANGED otherwise. WRONG_STATE while runs are active. */
+  remove(actor: Actor, id: string, version: Version, expectedJobs: number): Promise<void>;
+}
+
+export interface JobInput {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly sourceEndpointId: string;
+  readonly sourceSubPath?: string | undefined;
+  readonly targetEndpointId: string;
+  readonly targetSubPath?: string | undefined;
+  readonly settings?: Partial<JobSettings> | undefined;
+  readonly tuning?: Partial<JobTuning> | undefined;
+}
+
+export interface Jobs {
+  list(actor: Actor, query: ListQuery): Promise<Page<Job>>;
+  get(actor: Actor, id: string): Promise<Job>;
+  create(actor: Actor, projectId: string, input: JobInput): Promise<Job>;
+  /** Endpoints and sub-paths: FIXED_FIELD with the reason. Settings hold for the next run. */
+  update(
+    actor: Actor,
+    id: string,
+    version: Version,
+    change: { name?: string; description?: string; settings?: Partial<JobSettings>; tuning?: Partial<JobTuning> },
+  ): Promise<Job>;
+  duplicate(actor: Actor, id: string, name: string): Promise<Job>;
+  /** WRONG_STATE while a run of it is active. */
+  remove(actor: Actor, id: string, version: Version): Promise<void>;
+  /** Migration outcomes for this very pair and settings; of a draft too. */
+  outcomes(
+    actor: Actor,
+    input: Pick<JobInput, 'sourceEndpointId' | 'targetEndpointId' | 'settings'>,
+  ): Promise<readonly Concession[]>;
+  /** Permission checks on both sides, estimate and warnings; `count`: also lists the source for the estimate. */
+  preflight(actor: Actor, id: string, options: { count: boolean }, signal: AbortSignal): Promise<Preflight>;
+  /** Azure: assigns the role where it may and waits until it works. FORBIDDEN with the command to run otherwise. */
+  grant(actor: Actor, id: string, side: 'source' | 'target', signal: AbortSignal): Promise<Preflight>;
+}
+
+export interface StartRun {
+  readonly kind: RunKind;
+  /** Only for `retry`: whose failed items. */
+  readonly retryOf?: string | undefined;
+  readonly trigger: RunTrigger;
+  readonly scheduledAt?: string | undefined;
+  /** Start although the permission checks found something (never for mirror guards). */
+  readonly skipPreflight?: boolean | undefined;
+  /** One of the guards of this run alone. */
+  readonly allowEmptySource?: boolean | undefined;
+}
+
+export interface Runs {
+  list(actor: Actor, query: ListQuery): Promise<Page<Run>>;
+  get(actor: Actor, id: string): Promise<Run>;
+  snapshot(actor: Actor, id: string): Promise<RunSnapshot>;
+  segments(actor: Actor, id: string, query: ListQuery): Promise<Page<RunSegment>>;
+  map(actor: Actor, id: string, cells: number): Promise<readonly MapCell[]>;
+  /** GUARD_BUSY when the job has an active run; PREFLIGHT_FAILED with the lines. */
+  start(actor: Actor, jobId: string, input: StartRun, signal: AbortSignal): Promise<Run>;
+  /** Idempotent: pausing what is paused is fine. WRONG_STATE once it has ended. */
+  pause(actor: Actor, id: string): Promise<Run>;
+  resume(actor: Actor, id: string): Promise<Run>;
+  cancel(actor: Actor, id: string): Promise<Run>;
+  /** The same on many: those that match, `except` some; COUNT_CHANGED when they are not `expectedCount`. */
+  bulk(
+    actor: Actor,
+    action: 'pause' | 'resume' | 'cancel',
+    selection: { filter: ListQuery['filter']; except: readonly string[]; expectedCount: number },
+  ): Promise<{ changed: number }>;
+  /** For tests and the bus: states that have not ended. */
+  active(): Promise<readonly { id: string; state: RunState }[]>;
+}
+
+export interface Schedules {
+  list(actor: Actor, query: ListQuery): Promise<Page<Schedule>>;
+  get(actor: Actor, id: string): Promise<Schedule>;
+  create(actor: Actor, jobId: string, input: ScheduleInput): Promise<Schedule>;
+  update(actor: Actor, id: string, version: Version, change: Partial<ScheduleInput>): Promise<Schedule>;
+  /** Runs the permission checks of the job first: PREFLIGHT_FAILED with the lines. */
+  enable(actor: Actor, id: string, signal: AbortSignal): Promise<Schedule>;
+  disable(actor: Actor, id: string): Promise<Schedule>;
+  remove(actor: Actor, id: string, version: Version): Promise<void>;
+  /** The next `count` moments, without saving anything. */
+  preview(input: ScheduleInput, count: number): readonly string[];
+  events(actor: Actor, id: string, query: ListQuery): Promise<Page<ScheduleEvent & { readonly number: number }>>;
+  /** Starts what is due; called every few seconds by every server, safe to call by several at once. */
+  tick(signal: AbortSignal): Promise<number>;
+}
+
+export interface ScheduleInput {
+  readonly rule: ScheduleRule;
+  readonly timeZone: string;
+  readonly startsAt?: string | null | undefined;
+  readonly endsAt?: string | null | undefined;
+  readonly runKind?: Schedule['runKind'] | undefined;
+}
+
+export interface Timetables {
+  list(actor: Actor, query: ListQuery): Promise<Page<Timetable>>;
+  get(actor: Actor, id: string): Promise<Timetable>;
+  create(actor: Actor, input: { name: string; timetable: BandwidthTimetable }): Promise<Timetable>;
+  update(
+    actor: Actor,
+    id: string,
+    version: Version,
+    change: { name?: string; timetable?: BandwidthTimetable },
+  ): Promise<Timetable>;
+  remove(actor: Actor, id: string, version: Version): Promise<void>;
+}
+
+export interface Logs {
+  /** The first 100,000 failed and unsupported items; `complete` says whether those are all. */
+  items(actor: Actor, runId: string, query: ListQuery): Promise<Page<RunItem> & { readonly complete: boolean }>;
+  /** Failures by code, most first. */
+  codes(actor: Actor, runId: string | null): Promise<readonly { code: string; result: string; items: number }[]>;
+  lines(actor: Actor, runId: string, query: ListQuery): Promise<Page<RunLogLine>>;
+  audit(actor: Actor, query: ListQuery): Promise<Page<AuditLine>>;
+  /** By the server and its workers. */
+  append(runId: string, line: Omit<RunLogLine, 'number' | 'at'>): Promise<void>;
+}
+
+export interface Reports {
+  list(actor: Actor, runId: string): Promise<readonly Artifact[]>;
+  get(actor: Actor, id: string): Promise<Artifact>;
+  /** Made in the background; `spotCheck`: how many random objects a report reads back byte by byte. */
+  request(
+    actor: Actor,
+    runId: string,
+    kind: Artifact['kind'],
+    options: { spotCheck?: number | undefined; results?: readonly string[] | undefined },
+  ): Promise<Artifact>;
+  download(actor: Actor, id: string): Promise<{ artifact: Artifact; content: AsyncIterable<Uint8Array> }>;
+  /** Only after a clean validation; WRONG_STATE says what is missing. */
+  whatCanGo(actor: Actor, jobId: string): Promise<readonly { title: string; detail: string; command: string | null }[]>;
+}
+
+export interface Notifications {
+  list(actor: Actor, query: ListQuery): Promise<Page<Subscription>>;
+  get(actor: Actor, id: string): Promise<Subscription>;
+  create(actor: Actor, input: SubscriptionInput): Promise<{ subscription: Subscription; signingSecret: string | null }>;
+  update(actor: Actor, id: string, version: Version, change: Partial<SubscriptionInput>): Promise<Subscription>;
+  remove(actor: Actor, id: string, version: Version): Promise<void>;
+  /** Sends one message now and says how it went. */
+  test(actor: Actor, id: string, signal: AbortSignal): Promise<Delivery>;
+  deliveries(actor: Actor, id: string, query: ListQuery): Promise<Page<Delivery & { readonly number: number }>>;
+  /** Queues messages to whoever subscribed; never throws for a subscriber's fault. */
+  tell(
+    event: NotificationEvent,
+    about: { runId: string | null; projectId: string | null; payload: Json },
+  ): Promise<void>;
+}
+
+export interface SubscriptionInput {
+  readonly name: string;
+  readonly kind: Subscription['kind'];
+  readonly destination: string;
+  readonly events: readonly NotificationEvent[];
+  readonly digest?: Subscription['digest'] | undefined;
+  readonly enabled?: boolean | undefined;
+  readonly projectId?: string | null | undefined;
+}
+
+export interface Fleet {
+  list(actor: Actor): Promise<readonly WorkerNode[]>;
+  /** Lets it end what it has begun; its segments go to the others. */
+  drain(actor: Actor, workerId: string): Promise<void>;
+}
+
+export interface Overview {
+  readonly attention: readonly {
+    readonly connectorId: string;
+    readonly connectorName: string;
+    readonly text: string;
+    readonly runs: number;
+  }[];
+  readonly running: readonly Run[];
+  readonly queued: number;
+  readonly today: { readonly items: number; readonly bytes: number; readonly failed: number; readonly runs: number };
+  readonly codes: readonly { readonly code: string; readonly items: number }[];
+  readonly nextSchedules: readonly Schedule[];
+}
+
+/** Connectors (without secrets), endpoints, projects, jobs, schedules and timetables as one document. */
+export interface Definitions {
+  export(actor: Actor, projectNames: readonly string[] | null): Promise<DefinitionDocument>;
+  /** What `apply` would do; nothing is changed. Each problem names its path in the document. */
+  plan(actor: Actor, document: unknown): Promise<DefinitionPlan>;
+  /** In one transaction; idempotent: a second time nothing is left to do. COUNT_CHANGED when the plan is another by now. */
+  apply(actor: Actor, document: unknown, planHash: string): Promise<DefinitionPlan>;
+}
+
+export type DefinitionDocument = { readonly [kind: string]: Json };
+
+export interface DefinitionPlan {
+  readonly steps: readonly {
+    readonly action: 'create' | 'update' | 'keep';
+    readonly kind: string;
+    readonly name: string;
+    readonly changes: readonly { readonly field: string; readonly before: Json; readonly after: Json }[];
+  }[];
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
+  readonly hash: string;
+}
+
+export interface Services {
+  readonly signIn: SignIn;
+  readonly people: People;
+  readonly tokens: Tokens;
+  readonly connectors: Connectors;
+  readonly endpoints: Endpoints;
+  readonly projects: Projects;
+  readonly jobs: Jobs;
+  readonly runs: Runs;
+  readonly schedules: Schedules;
+  readonly timetables: Timetables;
+  readonly logs: Logs;
+  readonly reports: Reports;
+  readonly notifications: Notifications;
+  readonly fleet: Fleet;
+  readonly definitions: Definitions;
+  overview(actor: Actor): Promise<Overview>;
+}
