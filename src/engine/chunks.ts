@@ -49,6 +49,7 @@ export function chunksOfKind(names: readonly string[], kind: ChunkKind): string[
 export class ChunkWriter {
   readonly #artifacts: ArtifactStore;
   #lines: Record<ChunkKind, string[]> = { log: [], snap: [], later: [], extra: [] };
+  #issues: ItemRecord[] = [];
   #tally = new Tally();
   #sizeBytes = 0;
   #next: number;
@@ -73,7 +74,10 @@ export class ChunkWriter {
   /** `seesTarget`: an object at the target belongs to it, which is counted too. */
   add(settled: Settled, seesTarget = false): void {
     if (seesTarget) this.#tally.sawTarget();
-    for (const record of settled.records) this.#push('log', record);
+    for (const record of settled.records) {
+      this.#push('log', record);
+      if (record.result === 'failed' || record.result === 'unsupported') this.#issues.push(record);
+    }
     for (const row of settled.rows) this.#push('snap', row);
     for (const row of settled.later) this.#push('later', row);
     for (const row of settled.extras) this.#push('extra', row);
@@ -81,12 +85,14 @@ export class ChunkWriter {
   }
 
   /** Makes what was added durable; afterwards the writer is empty. */
-  async flush(lease: Lease): Promise<{ names: string[]; counters: Counters }> {
+  async flush(lease: Lease): Promise<{ names: string[]; counters: Counters; issues: readonly ItemRecord[] }> {
     // Taken at once: what settles while the chunks are written belongs to the next flush.
     const lines = this.#lines;
     const counters = this.#tally.total;
+    const issues = this.#issues;
     const number = String(this.#next).padStart(8, '0');
     this.#lines = { log: [], snap: [], later: [], extra: [] };
+    this.#issues = [];
     this.#tally = new Tally();
     this.#sizeBytes = 0;
     this.#next += 1;
@@ -97,7 +103,7 @@ export class ChunkWriter {
       await this.#artifacts.put(name, packLines(lines[kind]));
       names.push(name);
     }
-    return { names, counters };
+    return { names, counters, issues };
   }
 
   #push(kind: ChunkKind, row: unknown): void {

@@ -58,9 +58,10 @@ async function performSteps(context: RunContext, lease: Lease, steps: AsyncGener
     if (!done && !writer.isFull && world.clock.monotonic() - committedAtMs < COMMIT_EVERY_MS) return;
     committedAtMs = world.clock.monotonic();
     const key = window.settledKey;
-    const { names, counters } = await writer.flush(lease);
+    const { names, counters, issues } = await writer.flush(lease);
     const next = { settledKey: key, sourceCursor: null, targetCursor: null, nextChunk: writer.nextChunk };
-    await world.store.commit(lease, { checkpoint: next, addChunks: names, addCounters: counters, done });
+    const sums = { addChunks: names, addCounters: counters, addIssues: issues };
+    await world.store.commit(lease, { checkpoint: next, ...sums, done });
   };
   try {
     for await (const step of steps) {

@@ -4,7 +4,7 @@
  */
 import type { Failure } from '../model/errors.ts';
 import type { Json } from '../model/json.ts';
-import type { Counters, RunState } from '../model/outcome.ts';
+import type { Counters, ItemRecord, RunState } from '../model/outcome.ts';
 import type { TransferDefinition } from './definition.ts';
 
 export interface RunRecord {
@@ -20,9 +20,9 @@ export interface RunRecord {
   readonly error: Failure | null;
   /** Sum over its segments at the last commit. */
   readonly counters: Counters;
-  /** Whole run, all continuations; `{ source: { LIST: 4 }, target: { PUT: 12 } }`. */
+  /** Sum over all sessions of all workers; `{ source: { LIST: 4 }, target: { PUT: 12 } }`. */
   readonly requests: RequestCounts;
-  /** Time spent running, all continuations. */
+  /** Time spent running: sessions one after the other add up, of those at the same time the longest counts. */
   readonly durationMs: number;
   /** Hash over all manifest leaves; set when the run settled. */
   readonly manifestRoot: string | null;
@@ -36,8 +36,10 @@ export interface RequestCounts {
 /**
  * `keys`: a range of keys to list, compare and copy. `mapped`: items whose name the target cannot hold as it is.
  * `restores`: archived items that were asked back. `deletes`: what a mirror removes, after everything else.
+ * `settle`: what is left behind is swept, the snapshot is indexed, the run gets its end; never split, never committed,
+ * closed by `endRun`. Each kind begins when all segments of the kinds before it are done.
  */
-export type SegmentKind = 'keys' | 'mapped' | 'restores' | 'deletes';
+export type SegmentKind = 'keys' | 'mapped' | 'restores' | 'deletes' | 'settle';
 
 export interface SegmentRecord {
   readonly runId: string;
@@ -85,7 +87,24 @@ export interface Commit {
   readonly addChunks: readonly string[];
   /** Added to the segment's counters. */
   readonly addCounters: Counters;
+  /** The failed and unsupported items among what this commit's log chunk holds, so that they can be searched. */
+  readonly addIssues: readonly ItemRecord[];
   readonly done: boolean;
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  readonly state: RunState;
+  readonly endedAtMs: number;
+  readonly error: Failure | null;
+  readonly manifestRoot: string | null;
+}
+
+/** What one session of one worker has cost so far, from its own beginning. */
+export interface Usage {
+  readonly requests: RequestCounts;
+  /** Time since the session began, by a clock that never jumps. */
+  readonly activeMs: number;
 }
 
 /**
@@ -101,9 +120,21 @@ export interface Intent {
   readonly upload: Json | null;
 }
 
-/** Every method is atomic and durable when it resolves. Fails with DroverError (DISK_FULL, INTERNAL, LEASE_LOST). */
+/**
+ * What may be changed of a run from outside of its segments. Everything else comes from `commit`, `recordUsage` and
+ * `endRun`.
+ */
+export type RunChange = Partial<Omit<RunRecord, 'runId' | 'counters' | 'requests' | 'durationMs'>>;
+
+/**
+ * Any number of workers share one. A segment is worked on by whoever holds its lease; a lease that is not renewed runs
+ * out (renewing is the implementation's business, never the engine's), and the next claim raises the epoch, which fences
+ * the old holder off. Every method is atomic and durable when it resolves. Fails with DroverError (DISK_FULL,
+ * UNAVAILABLE, INTERNAL, LEASE_LOST).
+ */
 export interface RunStore {
-  createRun(run: RunRecord, segments: readonly NewSegment[]): Promise<void>;
+  /** Without segments: the first worker that has both ends open adds them with `startSegments`. */
+  createRun(run: RunRecord): Promise<void>;
   getRun(runId: string): Promise<RunRecord | null>;
   /** Newest first. */
   listRuns(limit: number): Promise<readonly RunRecord[]>;
@@ -111,22 +142,42 @@ export interface RunStore {
   findUnfinished(transferId: string): Promise<RunRecord | null>;
   /** The newest run of that pair of places that has a snapshot (settled, not a dry run or check). */
   findLatestSnapshot(transferId: string, pairId: string): Promise<RunRecord | null>;
-  updateRun(runId: string, change: Partial<Omit<RunRecord, 'runId' | 'counters'>>): Promise<void>;
+  updateRun(runId: string, change: RunChange): Promise<void>;
+  /**
+   * Absolute values of one session, replacing what that session said before, also when it comes twice. `session` begins
+   * with the worker's name and is another one for each call of `runTransfer`. Sets `updatedAtMs`.
+   */
+  recordUsage(runId: string, session: string, usage: Usage): Promise<void>;
   segments(runId: string): Promise<readonly SegmentRecord[]>;
+  /** Only where the run has no segment yet; otherwise it changes nothing. */
+  startSegments(runId: string, segments: readonly NewSegment[]): Promise<void>;
+  /** Ids that exist already are left as they are. */
   addSegments(runId: string, segments: readonly NewSegment[]): Promise<void>;
-  /** An open segment that nobody holds, its epoch raised; `null` when there is none. */
+  /**
+   * An open segment that nobody holds (any more), its epoch raised; kinds in their order, then in key order. `null` when
+   * there is none, also while open segments are held by others, and when the run has ended.
+   */
   claim(runId: string, worker: string): Promise<Lease | null>;
   /** Shrinks the held segment to `[from, at)` and inserts `[at, to)` as a new open one. LEASE_LOST for an old epoch. */
   split(lease: Lease, at: string, newSegmentId: string): Promise<Lease>;
   /** Refused with LEASE_LOST for an old epoch. */
   commit(lease: Lease, commit: Commit): Promise<void>;
   /**
-   * Forgets what the held segment settled (checkpoint, chunks, counters): its listing turned out not to be in order,
-   * so "everything up to here is done" was not true. LEASE_LOST for an old epoch.
+   * Forgets what the held segment settled (checkpoint, chunks, counters, issues): its listing turned out not to be in
+   * order, so "everything up to here is done" was not true. LEASE_LOST for an old epoch.
    */
   reset(lease: Lease): Promise<Lease>;
-  /** Gives the segment back unfinished. */
+  /** Gives the segment back unfinished: it can be claimed at once. Does nothing for an old epoch. */
   release(lease: Lease): Promise<void>;
+  /**
+   * The end of the run and the `done` of its settle segment, in one. LEASE_LOST for an old epoch, and when the run has
+   * ended already: a run ends once.
+   */
+  endRun(lease: Lease, end: RunEnd): Promise<void>;
+  /** Workers of this run that found nothing to do and would take half of somebody's segment. Alone: 0. */
+  waiting(runId: string): Promise<number>;
+  /** A worker that is gone does not wait any more, whatever it said last. */
+  setWaiting(runId: string, worker: string, isWaiting: boolean): Promise<void>;
   saveIntent(intent: Intent): Promise<void>;
   dropIntent(runId: string, intentId: string): Promise<void>;
   intents(runId: string): Promise<readonly Intent[]>;

@@ -17,7 +17,7 @@ import { workKeys } from './keys-phase.ts';
 import { LARGE_LANES, PARTS_IN_FLIGHT, PROGRESS_EVERY_MS, SMALL_LANES } from './limits.ts';
 import { refuseUnsafeMirror } from './mirror-guard.ts';
 import { runPhase } from './phases.ts';
-import type { NewSegment, RequestCounts, RunRecord, SegmentKind } from './ports.ts';
+import type { NewSegment, RunRecord, SegmentKind } from './ports.ts';
 import { ProgressMeter } from './progress.ts';
 import { indexSnapshot, loadSnapshotIndex, quantiles, storeSnapshotIndex, type SnapshotIndex } from './snapshot.ts';
 import { rateAt } from './timetable.ts';
@@ -111,7 +111,7 @@ async function perform(
 }
 
 /** A later phase is one segment, added once all segments before it are done. */
-async function workPhase(context: RunContext, kind: Exclude<SegmentKind, 'keys'>): Promise<void> {
+async function workPhase(context: RunContext, kind: Exclude<SegmentKind, 'keys' | 'settle'>): Promise<void> {
   const { store, worker } = context.world;
   const { runId } = context.run;
   const all = await store.segments(runId);
@@ -148,23 +148,27 @@ class RunKeeper {
   readonly #context: RunContext;
   readonly #before: RunRecord;
   readonly #fromMs: number;
+  readonly #session: string;
   manifestRoot: string | null = null;
 
   constructor(context: RunContext, before: RunRecord) {
     this.#context = context;
     this.#before = before;
     this.#fromMs = context.world.clock.monotonic();
+    this.#session = `${context.world.worker}/${Buffer.from(context.world.random.bytes(6)).toString('hex')}`;
   }
 
   async beat(): Promise<void> {
-    await this.#context.world.store.updateRun(this.#before.runId, this.#sums());
+    const { store, clock, requests } = this.#context.world;
+    const activeMs = clock.monotonic() - this.#fromMs;
+    await store.recordUsage(this.#before.runId, this.#session, { requests: requests(), activeMs });
   }
 
   async end(state: RunState, error: DroverError | null): Promise<RunResult> {
     const { store, clock } = this.#context.world;
     const hasEnded = state !== 'paused';
+    await this.beat();
     await store.updateRun(this.#before.runId, {
-      ...this.#sums(),
       state,
       error: error === null ? null : toFailure(error),
       endedAtMs: hasEnded ? clock.now() : null,
@@ -173,15 +177,6 @@ class RunKeeper {
     const run = await store.getRun(this.#before.runId);
     if (run === null) throw new DroverError('INTERNAL', `Run ${this.#before.runId} is gone from the state.`);
     return { run, interrupted: false, error: run.error };
-  }
-
-  #sums(): Pick<RunRecord, 'updatedAtMs' | 'durationMs' | 'requests'> {
-    const { clock, requests } = this.#context.world;
-    return {
-      updatedAtMs: clock.now(),
-      durationMs: Math.round(this.#before.durationMs + clock.monotonic() - this.#fromMs),
-      requests: addRequests(this.#before.requests, requests()),
-    };
   }
 }
 
@@ -229,7 +224,8 @@ async function createRun(
     manifestRoot: null,
   };
   const previous = await previousSnapshot(run, world);
-  await world.store.createRun(run, initialSegments(definition, ends, previous, options.tuning.segmentsMax));
+  await world.store.createRun(run);
+  await world.store.startSegments(run.runId, initialSegments(definition, ends, previous, options.tuning.segmentsMax));
   return run;
 }
 
@@ -304,14 +300,4 @@ function makeContext({ started, ends, world, options, previous, stop, stopper }:
 /** Where a store ignores conditions the provider looks just before it writes: then too a state can be named. */
 function isMatchable(facts: TargetFacts): boolean {
   return facts.matchOnWrite !== 'refused';
-}
-
-function addRequests(a: RequestCounts, b: RequestCounts): RequestCounts {
-  return { source: addCounts(a.source, b.source), target: addCounts(a.target, b.target) };
-}
-
-function addCounts(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
-  const sum: Record<string, number> = { ...a };
-  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
-  return sum;
 }

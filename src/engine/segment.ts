@@ -333,11 +333,12 @@ export class SegmentWork {
       targetCursor: this.#cursorOf(this.#targetListing),
     };
     try {
-      const { names, counters } = await this.#writer.flush(this.#lease);
+      const { names, counters, issues } = await this.#writer.flush(this.#lease);
       await this.#context.world.store.commit(this.#lease, {
         checkpoint: { ...checkpoint, nextChunk: this.#writer.nextChunk },
         addChunks: names,
         addCounters: counters,
+        addIssues: issues,
         done,
       });
     } catch (error) {

@@ -170,7 +170,13 @@ function snapshotKey(row: SnapshotRow, kind: SegmentRecord['kind']): string {
   return kind === 'mapped' ? (row.targetKey ?? row.key) : row.key;
 }
 
-const KIND_ORDER: Readonly<Record<SegmentRecord['kind'], number>> = { keys: 0, mapped: 1, restores: 2, deletes: 3 };
+const KIND_ORDER: Readonly<Record<SegmentRecord['kind'], number>> = {
+  keys: 0,
+  mapped: 1,
+  restores: 2,
+  deletes: 3,
+  settle: 4,
+};
 
 /** Segments as their keys follow each other; those of later phases after them. */
 export function inKeyOrder(segments: readonly SegmentRecord[]): SegmentRecord[] {

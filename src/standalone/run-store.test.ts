@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Lease, RunStore } from '../engine/ports.ts';
+import type { Lease, NewSegment, RunRecord, RunStore } from '../engine/ports.ts';
 import { addCounters, ZERO_COUNTERS } from '../model/outcome.ts';
 import type { Standalone } from './standalone.ts';
 import { copied, killProcess, makeFolder, openAt, runOf, startProcess } from './testing.ts';
@@ -32,8 +32,15 @@ const commitOf = (items: number, chunks: string[], done = false) => ({
   checkpoint,
   addChunks: chunks,
   addCounters: copied(items, items * 10),
+  addIssues: [],
   done,
 });
+/** A run and its first segments. */
+async function makeRun(run: RunRecord, segments: readonly NewSegment[]): Promise<void> {
+  await store.createRun(run);
+  await store.startSegments(run.runId, segments);
+}
+
 async function claimed(runId = 'run-1', worker = 'w1'): Promise<Lease> {
   const lease = await store.claim(runId, worker);
   if (lease === null) throw new Error('nothing to claim');
@@ -43,19 +50,18 @@ async function claimed(runId = 'run-1', worker = 'w1'): Promise<Lease> {
 describe('runs', () => {
   test('a run comes back as it was stored, also in a later process', async () => {
     const run = runOf('run-1', { requests: { source: { LIST: 4 }, target: {} } });
-    await store.createRun(run, [whole]);
+    await makeRun(run, [whole]);
     expect(await store.getRun('run-1')).toEqual(run);
     await reopen();
     expect(await store.getRun('run-1')).toEqual(run);
     expect(await store.getRun('run-2')).toBeNull();
   });
 
-  test('a run that cannot be stored whole is not stored at all', async () => {
-    await expect(store.createRun(runOf('run-1'), [whole, whole])).rejects.toMatchObject({ code: 'INTERNAL' });
-    expect(await store.getRun('run-1')).toBeNull();
-    await store.createRun(runOf('run-1'), [whole]);
-    await expect(store.createRun(runOf('run-1'), [])).rejects.toMatchObject({ code: 'INTERNAL' });
-    expect(await store.segments('run-1')).toHaveLength(1);
+  test('a run is stored once, and segments that cannot be stored whole are not stored at all', async () => {
+    await store.createRun(runOf('run-1'));
+    await expect(store.createRun(runOf('run-1'))).rejects.toMatchObject({ code: 'INTERNAL' });
+    await expect(store.startSegments('run-1', [whole, whole])).rejects.toMatchObject({ code: 'INTERNAL' });
+    expect(await store.segments('run-1')).toEqual([]);
   });
 
   test('lists newest first and honours the limit', async () => {
@@ -65,7 +71,7 @@ describe('runs', () => {
       ['c', 9],
       ['d', 1],
     ] as const) {
-      await store.createRun(runOf(runId, { startedAtMs }), []);
+      await store.createRun(runOf(runId, { startedAtMs }));
     }
     expect((await store.listRuns(3)).map((run) => run.runId)).toEqual(['c', 'b', 'a']);
   });
@@ -81,19 +87,34 @@ describe('runs', () => {
     ['succeeded', false],
     ['completed-with-issues', false],
   ] as const)('a run that is %s counts as unfinished: %s', async (state, isUnfinished) => {
-    await store.createRun(runOf('run-1', { state }), []);
+    await store.createRun(runOf('run-1', { state }));
     expect((await store.findUnfinished('transfer-1'))?.runId ?? null).toBe(isUnfinished ? 'run-1' : null);
     expect(await store.findUnfinished('transfer-2')).toBeNull();
   });
 
   test('an update changes what is named, and the indexes with it', async () => {
-    await store.createRun(runOf('run-1'), []);
+    await store.createRun(runOf('run-1'));
     await store.updateRun('run-1', { state: 'succeeded', endedAtMs: 7, manifestRoot: 'abc' });
     expect(await store.getRun('run-1')).toEqual(
       runOf('run-1', { state: 'succeeded', endedAtMs: 7, manifestRoot: 'abc' }),
     );
     expect(await store.findUnfinished('transfer-1')).toBeNull();
     await expect(store.updateRun('run-2', { state: 'failed' })).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+
+  test('what sessions cost adds up, also to what was known before, and saying it again changes nothing', async () => {
+    await store.createRun(runOf('run-1', { requests: { source: { LIST: 4 }, target: {} }, durationMs: 100 }));
+    const usage = { requests: { source: { LIST: 1 }, target: { PUT: 2 } }, activeMs: 10 };
+    await store.recordUsage('run-1', 'w/1', usage);
+    await store.recordUsage('run-1', 'w/1', usage);
+    await store.recordUsage('run-1', 'w/2', { ...usage, activeMs: 5.2 });
+    await store.recordUsage('run-1', 'w/1', { ...usage, activeMs: 20 });
+    expect(await store.getRun('run-1')).toMatchObject({
+      requests: { source: { LIST: 6 }, target: { PUT: 4 } },
+      durationMs: 125,
+    });
+    expect((await store.getRun('run-1'))?.updatedAtMs).toBeGreaterThan(1000);
+    await expect(store.recordUsage('run-2', 'w/1', usage)).rejects.toMatchObject({ code: 'INTERNAL' });
   });
 
   test('the latest snapshot is that of the newest settled run of the pair which wrote', async () => {
@@ -115,7 +136,7 @@ describe('runs', () => {
       }),
       runOf('other', { startedAtMs: 6, manifestRoot: 'r', pairId: 'pair-2' }),
     ];
-    for (const run of rows) await store.createRun(run, []);
+    for (const run of rows) await store.createRun(run);
     expect((await store.findLatestSnapshot('transfer-1', 'pair-1'))?.runId).toBe('settled');
     expect(await store.findLatestSnapshot('transfer-1', 'pair-3')).toBeNull();
   });
@@ -123,7 +144,7 @@ describe('runs', () => {
 
 describe('segments', () => {
   test('commits add up in the segment and in the run', async () => {
-    await store.createRun(runOf('run-1'), [whole, { ...whole, segmentId: 's2', from: 'n' }]);
+    await makeRun(runOf('run-1'), [whole, { ...whole, segmentId: 's2', from: 'n' }]);
     const [first, second] = [await claimed(), await claimed()];
     await store.commit(first, commitOf(2, ['a']));
     await store.commit(second, commitOf(3, ['c']));
@@ -136,7 +157,7 @@ describe('segments', () => {
   });
 
   test('nobody gets a segment that is held, and kinds come in their order', async () => {
-    await store.createRun(runOf('run-1'), [
+    await makeRun(runOf('run-1'), [
       { segmentId: 'd', kind: 'deletes', from: null, to: null },
       { segmentId: 'm', kind: 'mapped', from: null, to: null },
       { segmentId: 'k2', kind: 'keys', from: '\u{1f600}', to: null },
@@ -151,9 +172,43 @@ describe('segments', () => {
     expect(await store.claim('run-2', 'w')).toBeNull();
   });
 
+  test('the first segments are those of whoever comes first, and a known id is left as it is', async () => {
+    await store.createRun(runOf('run-1'));
+    await store.startSegments('run-1', [whole]);
+    await store.startSegments('run-1', [{ ...whole, segmentId: 'other' }]);
+    const lease = await claimed();
+    await store.commit(lease, commitOf(1, ['a'], true));
+    const settle = { segmentId: 'settle', kind: 'settle', from: null, to: null } as const;
+    await store.addSegments('run-1', [whole, settle]);
+    await store.addSegments('run-1', [settle]);
+    expect(await store.segments('run-1')).toMatchObject([
+      { segmentId: 's1', state: 'done', chunks: ['a'] },
+      { segmentId: 'settle', state: 'open' },
+    ]);
+    await expect(store.startSegments('run-9', [whole])).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+
+  test('a run ends once, with its settle segment, and nothing of it can be claimed afterwards', async () => {
+    const settle = { segmentId: 'settle', kind: 'settle', from: null, to: null } as const;
+    await makeRun(runOf('run-1'), [settle, { ...settle, segmentId: 'settle-2' }]);
+    const end = { state: 'succeeded', endedAtMs: 9, error: null, manifestRoot: 'r' } as const;
+    const old = await claimed();
+    await store.release(old);
+    await expect(store.endRun(old, end)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect((await store.getRun('run-1'))?.state).toBe('running');
+    const [fresh, other] = [await claimed(), await claimed()];
+    await store.endRun(fresh, end);
+    expect(await store.getRun('run-1')).toMatchObject(end);
+    expect((await store.segments('run-1'))[0]).toMatchObject({ segmentId: 'settle', state: 'done' });
+    await expect(store.endRun(other, { ...end, state: 'failed' })).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect((await store.getRun('run-1'))?.state).toBe('succeeded');
+    await store.release(other);
+    expect(await store.claim('run-1', 'w')).toBeNull();
+  });
+
   test('concurrent claims never hand out the same segment', async () => {
     const segments = Array.from({ length: 20 }, (_, i) => ({ ...whole, segmentId: `s${i}`, from: String(i) }));
-    await store.createRun(runOf('run-1'), segments);
+    await makeRun(runOf('run-1'), segments);
     const leases = await Promise.all(Array.from({ length: 30 }, (_, i) => store.claim('run-1', `w${i}`)));
     const ids = leases.flatMap((lease) => (lease === null ? [] : [lease.segment.segmentId]));
     expect(new Set(ids).size).toBe(20);
@@ -161,7 +216,7 @@ describe('segments', () => {
   });
 
   test('a released segment is free again under a higher epoch, and the old lease is refused everything', async () => {
-    await store.createRun(runOf('run-1'), [whole]);
+    await makeRun(runOf('run-1'), [whole]);
     const old = await claimed();
     await store.commit(old, commitOf(1, ['a']));
     await store.release(old);
@@ -180,7 +235,7 @@ describe('segments', () => {
   });
 
   test('a second process over the same file takes over and fences the first', async () => {
-    await store.createRun(runOf('run-1'), [whole]);
+    await makeRun(runOf('run-1'), [whole]);
     const old = await claimed();
     const other = await openAt(folder);
     const fresh = await other.store.claim('run-1', 'w2');
@@ -192,7 +247,7 @@ describe('segments', () => {
   });
 
   test('a split shrinks the held segment and opens the rest, or does nothing', async () => {
-    await store.createRun(runOf('run-1'), [{ ...whole, from: 'b', to: 'y' }]);
+    await makeRun(runOf('run-1'), [{ ...whole, from: 'b', to: 'y' }]);
     const lease = await claimed();
     await store.commit(lease, commitOf(1, ['a']));
     for (const at of ['a', 'b', 'm', 'y', 'z']) {
@@ -211,7 +266,7 @@ describe('segments', () => {
   });
 
   test('a reset forgets what the segment settled and takes it from the run', async () => {
-    await store.createRun(runOf('run-1'), [whole, { ...whole, segmentId: 's2', from: 'n' }]);
+    await makeRun(runOf('run-1'), [whole, { ...whole, segmentId: 's2', from: 'n' }]);
     const [first, second] = [await claimed(), await claimed()];
     await store.commit(first, commitOf(2, ['a', 'b']));
     await store.commit(second, commitOf(3, ['c']));
@@ -224,7 +279,7 @@ describe('segments', () => {
   });
 
   test('naming a chunk twice is refused and changes nothing', async () => {
-    await store.createRun(runOf('run-1'), [whole]);
+    await makeRun(runOf('run-1'), [whole]);
     const lease = await claimed();
     await store.commit(lease, commitOf(1, ['a']));
     await expect(store.commit(lease, commitOf(1, ['b', 'a']))).rejects.toMatchObject({ code: 'INTERNAL' });
@@ -235,9 +290,10 @@ describe('segments', () => {
   test('what a killed process committed is there, and its leases are free at once', async () => {
     const child = await startProcess(
       folder,
-      `await standalone.store.createRun(runOf('run-1'), [{ segmentId: 's1', kind: 'keys', from: null, to: null }]);
+      `await standalone.store.createRun(runOf('run-1'));
+       await standalone.store.startSegments('run-1', [{ segmentId: 's1', kind: 'keys', from: null, to: null }]);
        const lease = await standalone.store.claim('run-1', 'w');
-       await standalone.store.commit(lease, { checkpoint: null, addChunks: ['a'], addCounters: copied(4, 40), done: false });`,
+       await standalone.store.commit(lease, { checkpoint: null, addChunks: ['a'], addCounters: copied(4, 40), addIssues: [], done: false });`,
     );
     await killProcess(child);
     const lease = await claimed();
@@ -252,7 +308,7 @@ describe('segments', () => {
     await fc.assert(
       fc.asyncProperty(key, key, async (from, to) => {
         const runId = `r${number++}`;
-        await store.createRun(runOf(runId), [{ ...whole, from, to }]);
+        await makeRun(runOf(runId), [{ ...whole, from, to }]);
         expect((await store.segments(runId))[0]).toMatchObject({ from, to });
       }),
       { numRuns: 50 },

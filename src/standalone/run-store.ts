@@ -3,19 +3,33 @@
  * nothing behind that would have to expire, and the epoch in the file fences off whoever worked before.
  */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { Commit, Intent, Lease, NewSegment, RunRecord, RunStore, SegmentRecord } from '../engine/ports.ts';
+import type {
+  Commit,
+  Intent,
+  Lease,
+  NewSegment,
+  RequestCounts,
+  RunChange,
+  RunEnd,
+  RunRecord,
+  RunStore,
+  SegmentRecord,
+  Usage,
+} from '../engine/ports.ts';
+import { addRequests } from '../engine/requests.ts';
 import type { Clock } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
 import { compareKeys } from '../model/key.ts';
-import type { RunState } from '../model/outcome.ts';
-import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
+import { addCounters, ZERO_COUNTERS, type Counters, type RunState } from '../model/outcome.ts';
 import { query, transact } from './sqlite.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
 const UNFINISHED: readonly RunState[] = ['queued', 'running', 'pausing', 'paused'];
 /** A mirror removes only after everything else, so its segments come last. */
-const KIND_ORDER = { keys: 0, mapped: 1, restores: 2, deletes: 3 } as const;
+const KIND_ORDER = { keys: 0, mapped: 1, restores: 2, deletes: 3, settle: 4 } as const;
+/** What a run had cost before its sessions were written down one by one. */
+const EARLIER_SESSION = '';
 const RUN_COLUMNS = 'record, counters';
 
 export class SqliteRunStore implements RunStore {
@@ -32,7 +46,7 @@ export class SqliteRunStore implements RunStore {
     this.#clock = clock;
   }
 
-  async createRun(run: RunRecord, segments: readonly NewSegment[]): Promise<void> {
+  async createRun(run: RunRecord): Promise<void> {
     this.#transact(() => {
       if (this.#get('SELECT 1 FROM runs WHERE run_id = ?', run.runId) !== undefined) {
         throw new DroverError('INTERNAL', `Run ${run.runId} is in the state file already.`);
@@ -43,7 +57,6 @@ export class SqliteRunStore implements RunStore {
         ...runValues(run),
         toText(ZERO_COUNTERS),
       );
-      this.#insertSegments(run.runId, segments);
     });
   }
 
@@ -82,12 +95,29 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
-  async updateRun(runId: string, change: Partial<Omit<RunRecord, 'runId' | 'counters'>>): Promise<void> {
+  async updateRun(runId: string, change: RunChange): Promise<void> {
     this.#transact(() => {
-      const known = this.#readRun(runId);
-      if (known === null) throw noRun(runId);
+      const known = this.#knownRun(runId);
       const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
       this.#writeRun({ ...known, ...given, runId });
+    });
+  }
+
+  async recordUsage(runId: string, session: string, usage: Usage): Promise<void> {
+    this.#transact(() => {
+      const run = this.#knownRun(runId);
+      if (this.#get('SELECT 1 FROM usages WHERE run_id = ?', runId) === undefined) {
+        this.#writeUsage(runId, EARLIER_SESSION, { requests: run.requests, activeMs: run.durationMs });
+      }
+      this.#writeUsage(runId, session, usage);
+      const rows = this.#all('SELECT requests, active_ms FROM usages WHERE run_id = ?', runId);
+      this.#writeRun({
+        ...run,
+        updatedAtMs: this.#clock.now(),
+        requests: rows.map((row) => fromText(row['requests']) as RequestCounts).reduce(addRequests),
+        // Only one process works on a run at a time, so its sessions follow each other.
+        durationMs: Math.round(rows.reduce((sum, row) => sum + Number(row['active_ms']), 0)),
+      });
     });
   }
 
@@ -106,15 +136,28 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
+  async startSegments(runId: string, segments: readonly NewSegment[]): Promise<void> {
+    this.#transact(() => {
+      this.#knownRun(runId);
+      if (this.#get('SELECT 1 FROM segments WHERE run_id = ?', runId) !== undefined) return;
+      for (const segment of segments) this.#insertSegment(runId, segment);
+    });
+  }
+
   async addSegments(runId: string, segments: readonly NewSegment[]): Promise<void> {
     this.#transact(() => {
-      if (this.#readRun(runId) === null) throw noRun(runId);
-      this.#insertSegments(runId, segments);
+      this.#knownRun(runId);
+      for (const segment of segments) {
+        const { segmentId } = segment;
+        const known = this.#get('SELECT 1 FROM segments WHERE run_id = ? AND segment_id = ?', runId, segmentId);
+        if (known === undefined) this.#insertSegment(runId, segment);
+      }
     });
   }
 
   async claim(runId: string, worker: string): Promise<Lease | null> {
     const lease = this.#transact(() => {
+      if ((this.#readRun(runId)?.endedAtMs ?? null) !== null) return null;
       const free = this.#all("SELECT * FROM segments WHERE run_id = ? AND state = 'open'", runId)
         .map((row) => segmentFromRow(row, []))
         .filter((segment) => !this.#held.has(heldName(segment)))
@@ -143,7 +186,7 @@ export class SqliteRunStore implements RunStore {
           `Segment ${segment.segmentId} cannot be split at a key it does not have left.`,
         );
       }
-      this.#insertSegments(segment.runId, [{ segmentId: newSegmentId, kind: segment.kind, from: at, to: segment.to }]);
+      this.#insertSegment(segment.runId, { segmentId: newSegmentId, kind: segment.kind, from: at, to: segment.to });
       this.#run(
         'UPDATE segments SET to_key = ? WHERE run_id = ? AND segment_id = ?',
         toText(at),
@@ -157,8 +200,7 @@ export class SqliteRunStore implements RunStore {
   async commit(lease: Lease, commit: Commit): Promise<void> {
     this.#transact(() => {
       const segment = this.#heldSegment(lease);
-      const run = this.#readRun(segment.runId);
-      if (run === null) throw noRun(segment.runId);
+      const run = this.#knownRun(segment.runId);
       this.#run(
         'UPDATE segments SET state = ?, checkpoint = ?, counters = ? WHERE run_id = ? AND segment_id = ?',
         commit.done ? 'done' : 'open',
@@ -185,8 +227,7 @@ export class SqliteRunStore implements RunStore {
   async reset(lease: Lease): Promise<Lease> {
     return this.#transact(() => {
       const segment = this.#heldSegment(lease);
-      const run = this.#readRun(segment.runId);
-      if (run === null) throw noRun(segment.runId);
+      const run = this.#knownRun(segment.runId);
       const { runId, segmentId } = segment;
       this.#run(
         "UPDATE segments SET checkpoint = 'null', counters = ? WHERE run_id = ? AND segment_id = ?",
@@ -205,6 +246,25 @@ export class SqliteRunStore implements RunStore {
 
   async release(lease: Lease): Promise<void> {
     this.#forget(lease);
+  }
+
+  async endRun(lease: Lease, end: RunEnd): Promise<void> {
+    this.#transact(() => {
+      const { runId, segmentId } = this.#heldSegment(lease);
+      const run = this.#knownRun(runId);
+      if (run.endedAtMs !== null) throw new DroverError('LEASE_LOST', `Run ${runId} has ended already.`);
+      this.#run("UPDATE segments SET state = 'done' WHERE run_id = ? AND segment_id = ?", runId, segmentId);
+      this.#writeRun({ ...run, ...end, updatedAtMs: this.#clock.now() });
+    });
+    this.#forget(lease);
+  }
+
+  async waiting(_runId: string): Promise<number> {
+    return 0;
+  }
+
+  async setWaiting(_runId: string, _worker: string, _isWaiting: boolean): Promise<void> {
+    // There is nobody else who could share the work.
   }
 
   async saveIntent(intent: Intent): Promise<void> {
@@ -260,19 +320,34 @@ export class SqliteRunStore implements RunStore {
     ).map((row) => String(row['name']));
   }
 
-  #insertSegments(runId: string, segments: readonly NewSegment[]): void {
-    for (const { segmentId, kind, from, to } of segments) {
-      this.#run(
-        `INSERT INTO segments (run_id, segment_id, kind, from_key, to_key, state, epoch, checkpoint, counters)
-         VALUES (?, ?, ?, ?, ?, 'open', 0, 'null', ?)`,
-        runId,
-        segmentId,
-        kind,
-        toText(from),
-        toText(to),
-        toText(ZERO_COUNTERS),
-      );
-    }
+  #insertSegment(runId: string, { segmentId, kind, from, to }: NewSegment): void {
+    this.#run(
+      `INSERT INTO segments (run_id, segment_id, kind, from_key, to_key, state, epoch, checkpoint, counters)
+       VALUES (?, ?, ?, ?, ?, 'open', 0, 'null', ?)`,
+      runId,
+      segmentId,
+      kind,
+      toText(from),
+      toText(to),
+      toText(ZERO_COUNTERS),
+    );
+  }
+
+  #writeUsage(runId: string, session: string, { requests, activeMs }: Usage): void {
+    this.#run(
+      `INSERT INTO usages (run_id, session, requests, active_ms) VALUES (?, ?, ?, ?)
+       ON CONFLICT (run_id, session) DO UPDATE SET requests = excluded.requests, active_ms = excluded.active_ms`,
+      runId,
+      session,
+      toText(requests),
+      activeMs,
+    );
+  }
+
+  #knownRun(runId: string): RunRecord {
+    const run = this.#readRun(runId);
+    if (run === null) throw noRun(runId);
+    return run;
   }
 
   #readRun(runId: string): RunRecord | null {

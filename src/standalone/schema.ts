@@ -1,7 +1,20 @@
 /** Tables of the state file. Keys stand in JSON text, because SQLite text cannot hold every key. */
 
 /** Raised with every change of the tables; a file with a higher one is refused. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+const USAGES = `
+CREATE TABLE usages (
+  run_id TEXT NOT NULL REFERENCES runs (run_id),
+  session TEXT NOT NULL,
+  requests TEXT NOT NULL,
+  active_ms REAL NOT NULL,
+  PRIMARY KEY (run_id, session)
+);
+`;
+
+/** What leads from a version to the one after it. */
+export const MIGRATIONS: Readonly<Record<number, string>> = { 1: USAGES };
 
 export const SCHEMA = `
 CREATE TABLE schema_version (version INTEGER NOT NULL);
@@ -44,6 +57,7 @@ CREATE TABLE chunks (
   UNIQUE (run_id, name)
 );
 
+${USAGES}
 CREATE TABLE intents (
   run_id TEXT NOT NULL,
   intent_id TEXT NOT NULL,

@@ -2,7 +2,7 @@
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { DroverError } from '../model/errors.ts';
-import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 
 /** How long a statement waits for another process that holds the file. */
 const BUSY_MS_MAX = 10_000;
@@ -25,8 +25,10 @@ export function openState(path: string): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
     const opened = database;
     transact(opened, path, () => {
-      if (readVersion(opened) !== null) return;
-      opened.exec(SCHEMA);
+      const version = readVersion(opened);
+      if (version === SCHEMA_VERSION) return;
+      if (version === null) opened.exec(SCHEMA);
+      else for (let at = version; at < SCHEMA_VERSION; at++) opened.exec(MIGRATIONS[at] ?? '');
       opened.prepare('INSERT INTO schema_version (version) VALUES (?)').run(SCHEMA_VERSION);
     });
     return database;

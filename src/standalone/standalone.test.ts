@@ -21,7 +21,7 @@ test('everything it makes is for its owner alone, whatever the umask', async () 
   try {
     const state = join(folder, 'deep/er');
     await using standalone = await openAt(state);
-    await standalone.store.createRun(runOf('run-1'), []);
+    await standalone.store.createRun(runOf('run-1'));
     await using lock = await standalone.lockTarget({
       fingerprint: 'f',
       container: 'c',
@@ -54,6 +54,18 @@ test.each([
   await expect(openAt(path())).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'state' });
 });
 
+test('a state file of the first format goes on, with what its runs had cost', async () => {
+  await using before = await openAt(folder);
+  await before.store.createRun(runOf('run-1', { requests: { source: { LIST: 2 }, target: {} }, durationMs: 7 }));
+  await before.close();
+  const database = new DatabaseSync(join(folder, 'state.sqlite'));
+  database.exec('DROP TABLE usages; DELETE FROM schema_version; INSERT INTO schema_version VALUES (1)');
+  database.close();
+  await using after = await openAt(folder);
+  await after.store.recordUsage('run-1', 'w', { requests: { source: { LIST: 1 }, target: {} }, activeMs: 3 });
+  expect(await after.store.getRun('run-1')).toMatchObject({ requests: { source: { LIST: 3 } }, durationMs: 10 });
+});
+
 describe('a state file that cannot be used is refused with a reason and stays as it was', () => {
   const path = () => join(folder, 'state.sqlite');
 
@@ -69,7 +81,7 @@ describe('a state file that cannot be used is refused with a reason and stays as
 
   async function filled(): Promise<void> {
     const standalone = await openAt(folder);
-    for (let i = 0; i < 50; i++) await standalone.store.createRun(runOf(`run-${i}`), []);
+    for (let i = 0; i < 50; i++) await standalone.store.createRun(runOf(`run-${i}`));
     await standalone.close();
   }
 
@@ -110,7 +122,8 @@ describe('a state file that cannot be used is refused with a reason and stays as
 
 test('a full state file is DISK_FULL, changes nothing, and works again with room', async () => {
   await using standalone = await openAt(folder);
-  await standalone.store.createRun(runOf('run-1'), [{ segmentId: 's', kind: 'keys', from: null, to: null }]);
+  await standalone.store.createRun(runOf('run-1'));
+  await standalone.store.startSegments('run-1', [{ segmentId: 's', kind: 'keys', from: null, to: null }]);
   const database = new DatabaseSync(join(folder, 'state.sqlite'));
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages}`);
@@ -121,6 +134,7 @@ test('a full state file is DISK_FULL, changes nothing, and works again with room
     checkpoint: { settledKey: 'a', sourceCursor: null, targetCursor: null, nextChunk: 1 },
     addChunks: many,
     addCounters: runOf('x').counters,
+    addIssues: [],
     done: false,
   };
   await expect(store.commit(lease!, commit)).rejects.toMatchObject({ code: 'DISK_FULL' });
@@ -159,7 +173,7 @@ test.skipIf(!canMount)(
       expect((await standalone.artifacts.get('a/b'))?.length).toBe(1000);
       expect(readdirSync(join(disk, 'artifacts/a'))).toEqual(['b']);
       const fill = async () => {
-        for (let i = 0; i < 2000; i++) await standalone.store.createRun(runOf(`run-${i}`), []);
+        for (let i = 0; i < 2000; i++) await standalone.store.createRun(runOf(`run-${i}`));
       };
       await expect(fill()).rejects.toMatchObject({ code: 'DISK_FULL' });
       const runs = await standalone.store.listRuns(5000);
@@ -172,7 +186,7 @@ test.skipIf(!canMount)(
 );
 
 test('many processes may open a new folder at the same moment', async () => {
-  const work = (i: number) => `await standalone.store.createRun(runOf('run-${i}'), []);`;
+  const work = (i: number) => `await standalone.store.createRun(runOf('run-${i}'));`;
   const children = await Promise.all(Array.from({ length: 6 }, (_, i) => startProcess(folder, work(i))));
   for (const child of children) await killProcess(child);
   await using standalone = await openAt(folder);
@@ -203,7 +217,7 @@ test('facts come back per store and container', async () => {
 
 test('a copy of the folder opens: no state is outside of it', async () => {
   const standalone = await openAt(folder);
-  await standalone.store.createRun(runOf('run-1'), []);
+  await standalone.store.createRun(runOf('run-1'));
   await standalone.close();
   const { folder: other, removeFolder: removeOther } = makeFolder();
   copyFileSync(join(folder, 'state.sqlite'), join(other, 'state.sqlite'));
