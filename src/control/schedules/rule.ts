@@ -1,0 +1,158 @@
+/** When a schedule is due: pure, in the schedule's own time zone, daylight saving time included. */
+import { Cron } from 'croner';
+import { DroverError } from '../../model/errors.ts';
+import type { ScheduleRule } from '../entities.ts';
+
+export interface ScheduleTiming {
+  readonly rule: ScheduleRule;
+  readonly timeZone: string;
+  readonly startsAt?: string | null | undefined;
+  readonly endsAt?: string | null | undefined;
+}
+
+/** Cron counts hours from midnight, so other steps would be uneven. */
+const HOUR_STEPS = [1, 2, 3, 4, 6, 8, 12];
+/** A pattern that never comes again (30 February) must not be searched for ever. */
+const TRIES_MAX = 400;
+
+/**
+ * The first moment after `afterMs` (milliseconds since 1970); `null` when there is none any more. A local time that
+ * the clock skips in spring is due when the clock has gone on; one that comes twice in autumn is due once.
+ */
+export function nextAfter(timing: ScheduleTiming, afterMs: number): number | null {
+  const { rule, startsAt, endsAt } = timing;
+  const startMs = startsAt == null ? Number.NEGATIVE_INFINITY : Date.parse(startsAt);
+  const endMs = endsAt == null ? Number.POSITIVE_INFINITY : Date.parse(endsAt);
+  // A start that is itself a due moment counts.
+  const fromMs = Math.max(afterMs, startMs - 1);
+  const nextMs = rule.kind === 'once' ? onceAfter(Date.parse(rule.at), fromMs) : repeatedAfter(rule, timing, fromMs);
+  return nextMs === null || nextMs > endMs ? null : nextMs;
+}
+
+/** The next `count` moments, fewer when the schedule ends. */
+export function upcoming(timing: ScheduleTiming, afterMs: number, count: number): number[] {
+  const moments: number[] = [];
+  for (let atMs = nextAfter(timing, afterMs); atMs !== null && moments.length < count; atMs = nextAfter(timing, atMs)) {
+    moments.push(atMs);
+  }
+  return moments;
+}
+
+/** INVALID_INPUT with the member at fault; returns nothing. */
+export function checkTiming({ rule, timeZone, startsAt, endsAt }: ScheduleTiming): void {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone });
+  } catch {
+    throw invalid('timeZone', `There is no time zone "${timeZone}". An example: Europe/Berlin.`);
+  }
+  checkMoment('startsAt', startsAt);
+  checkMoment('endsAt', endsAt);
+  if (startsAt != null && endsAt != null && Date.parse(endsAt) <= Date.parse(startsAt)) {
+    throw invalid('endsAt', 'The end lies before the start.');
+  }
+  checkRule(rule);
+}
+
+function checkRule(rule: ScheduleRule): void {
+  switch (rule.kind) {
+    case 'once':
+      return checkMoment('rule.at', rule.at);
+    case 'hourly':
+      if (!HOUR_STEPS.includes(rule.everyHours)) {
+        throw invalid('rule.everyHours', `Give one of ${HOUR_STEPS.join(', ')} hours.`);
+      }
+      return checkNumber('rule.minute', rule.minute, 0, 59);
+    case 'daily':
+      return void clockOf(rule.time);
+    case 'weekly':
+      if (rule.days.length === 0) throw invalid('rule.days', 'Choose at least one day (0 = Sunday).');
+      for (const day of rule.days) checkNumber('rule.days', day, 0, 6);
+      return void clockOf(rule.time);
+    case 'monthly':
+      checkNumber('rule.day', rule.day, 1, 31);
+      return void clockOf(rule.time);
+    case 'cron':
+      return checkCron(rule.text);
+  }
+}
+
+function checkCron(text: string): void {
+  if (text.trim().split(/\s+/).length !== 5) {
+    throw invalid('rule.text', 'A cron text has five parts: minute, hour, day, month, day of the week.');
+  }
+  try {
+    new Cron(text, { paused: true });
+  } catch {
+    throw invalid('rule.text', `"${text}" is not a cron text. An example: 0 2 * * 1-5 (02:00 from Monday to Friday).`);
+  }
+}
+
+function checkMoment(field: string, text: string | null | undefined): void {
+  if (text == null) return;
+  if (!/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/.test(text) || Number.isNaN(Date.parse(text))) {
+    throw invalid(field, 'Give a moment as 2026-11-30T02:00:00Z.');
+  }
+}
+
+function checkNumber(field: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw invalid(field, `Give a whole number from ${min} to ${max}.`);
+  }
+}
+
+function onceAfter(atMs: number, fromMs: number): number | null {
+  return atMs > fromMs ? atMs : null;
+}
+
+function repeatedAfter(
+  rule: Exclude<ScheduleRule, { kind: 'once' }>,
+  { timeZone }: ScheduleTiming,
+  fromMs: number,
+): number | null {
+  const cron = new Cron(patternOf(rule), { timezone: timeZone, paused: true });
+  let fromDate = new Date(fromMs);
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const next = cron.nextRun(fromDate);
+    if (next === null) return null;
+    if (next.getTime() > fromMs && (rule.kind !== 'monthly' || isDayOfMonth(next, rule.day, timeZone))) {
+      return next.getTime();
+    }
+    fromDate = next;
+  }
+  return null;
+}
+
+function patternOf(rule: Exclude<ScheduleRule, { kind: 'once' }>): string {
+  switch (rule.kind) {
+    case 'hourly':
+      return `${rule.minute} */${rule.everyHours} * * *`;
+    case 'daily':
+      return `${clockOf(rule.time)} * * *`;
+    case 'weekly':
+      return `${clockOf(rule.time)} * * ${[...new Set(rule.days)].toSorted((a, b) => a - b).join(',')}`;
+    case 'monthly':
+      return `${clockOf(rule.time)} ${rule.day > 28 ? '28-31' : rule.day} * *`;
+    case 'cron':
+      return rule.text;
+  }
+}
+
+/** `02:30` → `30 2`, as cron writes it. */
+function clockOf(time: string): string {
+  const match = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(time);
+  if (match === null) throw invalid('rule.time', 'Give the time as 02:30, from 00:00 to 23:59.');
+  return `${Number(match[2])} ${Number(match[1])}`;
+}
+
+/** The wanted day, or the last one of a month that is shorter. */
+function isDayOfMonth(moment: Date, wanted: number, timeZone: string): boolean {
+  const parts = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: 'numeric', day: 'numeric' })
+    .formatToParts(moment)
+    .reduce<Record<string, number>>((all, { type, value }) => ({ ...all, [type]: Number(value) }), {});
+  const last = new Date(Date.UTC(parts['year'] as number, parts['month'] as number, 0)).getUTCDate();
+  return parts['day'] === Math.min(wanted, last);
+}
+
+function invalid(field: string, message: string): DroverError {
+  return new DroverError('INVALID_INPUT', message, { field });
+}
