@@ -15,7 +15,7 @@ export const TOTAL_MAX = 1_000_000;
 /** A column to sort by: an SQL expression without parameters that an index holds, and its type for the cursor. */
 export interface SortColumn {
   readonly sql: string;
-  readonly type: 'text' | 'timestamptz' | 'bigint' | 'integer';
+  readonly type: 'text' | 'timestamptz' | 'bigint' | 'integer' | 'uuid';
 }
 
 export interface Listing<Row> {

@@ -1,6 +1,8 @@
 /** What all services do with rows: moments, versions, and database errors in Drover's words. */
+import { sql } from 'kysely';
 import { DroverError } from '../model/errors.ts';
 import type { Actor } from './entities.ts';
+import type { Tx } from './world.ts';
 
 export function isoOf(moment: Date): string {
   return moment.toISOString();
@@ -44,6 +46,28 @@ export function found<Row>(row: Row | undefined, word: string, id: string): Row 
 
 export function isUuid(id: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(id);
+}
+
+type Versioned =
+  'people' | 'connectors' | 'endpoints' | 'projects' | 'jobs' | 'schedules' | 'timetables' | 'subscriptions';
+
+/**
+ * Locks the row until the transaction ends and returns its version: whoever changes it next waits, so that no change
+ * is lost. ENTITY_NOT_FOUND, EDIT_CONFLICT.
+ */
+export async function lockVersion(
+  tx: Tx,
+  table: Versioned,
+  id: string,
+  expected: number | null,
+  word: string,
+): Promise<number> {
+  const { rows } = isUuid(id)
+    ? await sql<{ version: number }>`SELECT version FROM ${sql.table(table)} WHERE id = ${id} FOR UPDATE`.execute(tx)
+    : { rows: [] };
+  const row = found(rows[0], word, id);
+  expectVersion(row, expected, word);
+  return row.version;
 }
 
 /** EDIT_CONFLICT when the caller saw another version; `null` accepts any. */
