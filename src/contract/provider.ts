@@ -415,6 +415,8 @@ export interface TargetFacts {
   readonly partNumberReads: Honour;
   /** Tags given when an upload in parts begins are kept. */
   readonly tagsOnBegin: Honour;
+  /** Whether a wrong size, told when an upload in parts is completed, is refused; omitted where it was not tried. */
+  readonly sizeOnComplete?: Honour;
   /** Whether ETags are made of the content's MD5; omitted where the store has no such ETags or it was not seen. */
   readonly etagIsMd5?: boolean;
 }

@@ -8,7 +8,14 @@ import { DIGEST_KINDS } from '../../model/digest.ts';
 import type { DigestKind, Digests } from '../../model/digest.ts';
 import { conditionHeaders } from './conditions.ts';
 import { encryptionOfRead } from './encryption.ts';
-import { digestsOfHeaders, headersOfProperties, hexOfChecksum, isEncryptedApart, plainEtag } from './headers.ts';
+import {
+  checksumHeader,
+  digestsOfHeaders,
+  headersOfProperties,
+  hexOfChecksum,
+  isEncryptedApart,
+  plainEtag,
+} from './headers.ts';
 import type { Headers } from './headers.ts';
 import { changed } from './objects.ts';
 import { replaceTags } from './tags.ts';
@@ -64,19 +71,47 @@ async function send(state: TargetState, upload: Upload, ordered: readonly PartRe
   // A checksum of the whole, which Amazon always makes, needs the key that the parts came with.
   Object.assign(headers, encryptionOfRead(objects.client.settings));
   if (checksum !== null) headers['x-amz-checksum-type'] = 'FULL_OBJECT';
+  if (facts.sizeOnComplete === 'honoured') headers['x-amz-mp-object-size'] = String(sizeOf(ordered));
   const body = Buffer.from(completionDocument(ordered, checksum), 'utf8');
-  return ofUpload(upload.key, () =>
-    objects.client.document({
-      method: 'POST',
-      ...objects.on(upload.key),
-      query: [['uploadId', uploadId]],
-      headers,
-      body: { sizeBytes: body.length, content: body },
-      operation: 'COMPLETE',
-      signal: options.signal,
-      idleMsMax: PATIENCE_MS,
-    }),
-  );
+  const post = (digest: Headers) =>
+    ofUpload(upload.key, () =>
+      objects.client.document({
+        method: 'POST',
+        ...objects.on(upload.key),
+        query: [['uploadId', uploadId]],
+        headers: { ...headers, ...digest },
+        body: { sizeBytes: body.length, content: body },
+        operation: 'COMPLETE',
+        signal: options.signal,
+        idleMsMax: PATIENCE_MS,
+      }),
+    );
+  const digest = wholeDigest(state, checksum, options.digests);
+  if (digest === null) return post({});
+  try {
+    return await post(digest);
+  } catch (thrown) {
+    if (!(thrown instanceof DroverError) || !/^(InvalidRequest|NotImplemented)$/.test(codeOf(thrown))) throw thrown;
+    const answer = await post({});
+    // Only now it is known that the digest was what the store did not take.
+    state.refusesWholeDigest = true;
+    return answer;
+  }
+}
+
+function codeOf(error: DroverError): string {
+  return String(error.details?.['code'] ?? '');
+}
+
+/**
+ * What the source says of the whole, so that a contradiction is found before anything is visible. An upload without an
+ * algorithm gets a CRC64NVME at Amazon; everywhere else it is what the parts came with.
+ */
+function wholeDigest(state: TargetState, checksum: DigestKind | null, digests: Digests): Headers | null {
+  const kind = checksum ?? 'crc64nvme';
+  const hex = digests[kind];
+  if (hex === undefined || state.facts.checksums[kind] !== 'honoured' || state.refusesWholeDigest === true) return null;
+  return Object.fromEntries([checksumHeader(kind, hex)]);
 }
 
 export function completionDocument(ordered: readonly PartReceipt[], checksum: DigestKind | null): string {

@@ -17,6 +17,7 @@ export const AMAZON_FACTS: TargetFacts = {
   returned: ['crc64nvme', 'crc32c', 'crc32', 'sha256', 'sha1'],
   partNumberReads: 'honoured',
   tagsOnBegin: 'honoured',
+  sizeOnComplete: 'honoured',
 };
 
 export const UNKNOWN_FACTS: TargetFacts = {

@@ -44,6 +44,7 @@ export async function observe(objects: Objects, runId: string, signal: AbortSign
       returned: [...new Set([...early, ...returned])],
       partNumberReads: parts.partNumber,
       tagsOnBegin: parts.tags,
+      sizeOnComplete: parts.size,
       etagIsMd5: etag === digestOf('md5', CONTENT),
     };
   } finally {
@@ -56,6 +57,13 @@ function judge(answer: Answer): Honour {
   if (answer.status >= 200 && answer.status < 300) return 'ignored';
   if (answer.status === 412 || answer.status === 409) return 'honoured';
   return answer.status === 501 || answer.status === 400 ? 'refused' : 'unknown';
+}
+
+interface PartFacts {
+  readonly match: Honour;
+  readonly size: Honour;
+  readonly partNumber: Honour;
+  readonly tags: Honour;
 }
 
 class Probe {
@@ -128,10 +136,10 @@ class Probe {
   }
 
   /** One upload of one part, onto an object that is there. */
-  async parts(quotes: 'quoted' | 'unquoted'): Promise<{ match: Honour; partNumber: Honour; tags: Honour }> {
+  async parts(quotes: 'quoted' | 'unquoted'): Promise<PartFacts> {
     const { client } = this.#objects;
     const settings = client.settings;
-    const nothing = { match: 'unknown', partNumber: 'unknown', tags: 'unknown' } as const;
+    const nothing = { match: 'unknown', size: 'unknown', partNumber: 'unknown', tags: 'unknown' } as const;
     const begun = await client.document({
       ...this.#on('a'),
       method: 'POST',
@@ -156,9 +164,18 @@ class Probe {
     const wrong = quotes === 'quoted' ? `"${OTHER_ETAG}"` : OTHER_ETAG;
     const match = judge(await this.#complete(uploadId, etag, { 'if-match': wrong }));
     // Refused as it should be: now it has to become an object.
-    if (match !== 'ignored' && !isFine(await this.#complete(uploadId, etag, {}))) return { ...nothing, match };
+    const size = match === 'ignored' ? 'unknown' : await this.#sizeOnComplete(uploadId, etag);
+    const isObject = match === 'ignored' || size === 'ignored' || isFine(await this.#complete(uploadId, etag, {}));
+    if (!isObject) return { ...nothing, match };
     this.#uploadId = null;
-    return { match, partNumber: await this.#partNumber(), tags: await this.#tags() };
+    return { match, size, partNumber: await this.#partNumber(), tags: await this.#tags() };
+  }
+
+  /** Where a wrong size is ignored, the upload has become an object by it. */
+  async #sizeOnComplete(uploadId: string, etag: string): Promise<Honour> {
+    const answer = await this.#complete(uploadId, etag, { 'x-amz-mp-object-size': String(CONTENT.length + 1) });
+    if (isFine(answer)) return 'ignored';
+    return answer.status === 400 ? 'honoured' : 'refused';
   }
 
   #complete(uploadId: string, etag: string, headers: Headers): Promise<Answer> {

@@ -191,6 +191,19 @@ describe.skipIf(found === null)('s3 on Ceph RGW, beyond the kit', () => {
     expect(Buffer.concat(chunks).toString()).toBe('zero');
   });
 
+  test('a website redirect comes back, whichever way it was written', async () => {
+    await using account = await open();
+    const target = await account.target(place, { facts: null, runId: 'abcdefgh' }, signal);
+    const properties = { ...NO_PROPERTIES, headers: { contentType: 'text/x', websiteRedirect: '/new.html' } };
+    const content = Buffer.from('x');
+    const { entry } = await target.write('redirecting', { sizeBytes: 1, content }, options({ properties }));
+    expect((await target.describe(entry, signal)).properties.headers).toEqual(properties.headers);
+    const upload = await target.facets.parts!.begin('redirecting', 1, 1, options({ properties }));
+    const receipt = await target.facets.parts!.put(upload, 0, { sizeBytes: 1, content }, {}, signal);
+    const completed = await target.facets.parts!.complete(upload, [receipt], options({ properties }));
+    expect((await target.describe(completed.entry, signal)).properties.headers).toEqual(properties.headers);
+  });
+
   test('folders and buckets are browsed', async () => {
     await using account = await open();
     await raw.must('PUT', bucket, 'dir/inside', [], {}, 'x');

@@ -33,6 +33,8 @@ export interface TargetState {
   readonly begun: Map<string, number>;
   /** The bucket takes nothing without a digest in front of it, as those do that lock their objects. */
   wantsMd5?: boolean;
+  /** The store was seen to refuse a digest of the whole when an upload in parts is completed. */
+  refusesWholeDigest?: boolean;
 }
 
 const UNSURE_MAX = 10_000;

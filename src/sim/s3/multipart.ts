@@ -220,7 +220,7 @@ export function completeUpload(call: ObjectCall): SimResponse {
   }
   const content = joined(parts.map((part) => part.content));
   const declared = call.headers['x-amz-mp-object-size'];
-  if (declared !== undefined && declared !== String(content.sizeBytes)) {
+  if (call.world.dialect === 'aws' && declared !== undefined && declared !== String(content.sizeBytes)) {
     throw new S3Error(
       'InvalidRequest',
       `The provided 'x-amz-mp-object-size' header value ${declared} does not match what was computed: ${content.sizeBytes}`,
