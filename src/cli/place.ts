@@ -60,17 +60,3 @@ export function objectPlace(container: string, path: string): { readonly place: 
   const at = fullKey.length < 2 ? 0 : fullKey.lastIndexOf('/', fullKey.length - 2) + 1;
   return { place: { container, prefix: fullKey.slice(0, at) }, key: fullKey.slice(at) };
 }
-
-/**
- * True when one place lies inside the other or both are the same; both in the same store. A run between such places
- * would read what it writes. `only`: the source is this one object, so a target below its folder is harmless.
- */
-export function placesOverlap(source: Place, only: string | null, target: Place): boolean {
-  const [a, b] = [subtreeOf(source), subtreeOf(target)];
-  return a.startsWith(b) || (only === null && b.startsWith(a));
-}
-
-/** Folders of one machine may lie in one another, so container and prefix are one path. */
-function subtreeOf({ container, prefix }: Place): string {
-  return `${container.endsWith('/') ? container : `${container}/`}${prefix}`;
-}

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { objectPlace, parsePlace, placesOverlap, prefixPlace } from '../../src/cli/place.ts';
+import { objectPlace, parsePlace, prefixPlace } from '../../src/cli/place.ts';
+import { placesOverlap } from '../../src/contract/places.ts';
 
 describe('a place is a connector and what follows, or a local path', () => {
   test.each([

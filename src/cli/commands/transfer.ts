@@ -1,4 +1,6 @@
 /** `copy`, `sync`, `check`: opening both ends, saying what will happen, running, reporting. */
+import { isDeepStrictEqual } from 'node:util';
+import { placesOverlap } from '../../contract/places.ts';
 import type { Place, Target, TargetFacts } from '../../contract/provider.ts';
 import type { EndDefinition, TransferDefinition } from '../../engine/definition.ts';
 import type { RunResult } from '../../engine/world.ts';
@@ -12,7 +14,7 @@ import { DroverError, toDroverError, toFailure } from '../../model/errors.ts';
 import type { Standalone } from '../../standalone/standalone.ts';
 import { defineEnd, namedPlace, openEnd, openSource, patiently, type NamedEnd, type SourceEnd } from '../ends.ts';
 import { exitOfRun, hasDifferences } from '../exit.ts';
-import { placesOverlap } from '../place.ts';
+import { filterHints } from '../filter-hints.ts';
 import { openProgressView } from '../progress.ts';
 import { countsOf } from '../requests.ts';
 import { newRunId } from '../run-id.ts';
@@ -20,6 +22,7 @@ import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
 import { header, runReport, STOPPING } from '../texts.ts';
+import { lockRun } from '../transfer-lock.ts';
 import type { TransferCommand, TransferOptions } from '../transfer-options.ts';
 
 /** Why a run that was interrupted is not complete. */
@@ -27,6 +30,9 @@ const STOPPED = toFailure(new DroverError('CANCELLED', 'The run was stopped befo
 
 /** Differences shown in full without --verbose; the rest is in the log. */
 const DIFFERENCES_SHOWN_MAX = 20;
+
+/** Text that is broken into narrower lines cannot be read. */
+const COLUMNS_LEAST = 40;
 
 export async function transfer(
   session: Session,
@@ -56,7 +62,7 @@ export async function transfer(
   const writes = options.policy.mode !== 'check' && !options.policy.dryRun;
   const expected = options.fresh ? null : await state.store.findUnfinished(draft.transferId);
   const freshId = newRunId(session.world.clock, session.world.random);
-  const lock = await lockFor(state, draft, writes, expected?.runId ?? freshId);
+  const lock = await lockRun(state, draft, writes, expected?.runId ?? freshId);
   if (lock !== null) cleanup.use(lock);
   // Read only under the lock: before it, another process may still have been ending that run.
   const unfinished = lock === null ? null : await state.store.findUnfinished(draft.transferId);
@@ -74,11 +80,10 @@ export async function transfer(
     targetTitle: targetEnd.end.connector.provider.manifest.title,
   });
   const definition = continued?.definition ?? { ...draft, concessions };
-  await say(session, definition, continued);
+  const prepared = { definition, source, target: opened, runId, continued, options };
+  await say(session, state, prepared);
 
-  const result = await run(session, state, { definition, source, target: opened, runId, continued, options }, () =>
-    countsOf(sourceEnd.end.side, targetEnd.end.side),
-  );
+  const result = await run(session, state, prepared, () => countsOf(sourceEnd.end.side, targetEnd.end.side));
   return report(session, state, result);
 }
 
@@ -108,26 +113,6 @@ function refuseOverlap(source: EndDefinition, target: EndDefinition, mayBeObject
       ? `Source and target are the same place, "${target.label}".`
       : `"${source.label}" and "${target.label}" lie inside one another, so the run would read what it writes.`,
   );
-}
-
-/**
- * A run that writes has its target for itself. One that only compares disturbs nobody; its lock says who may continue
- * an unfinished one, and whoever does not get it starts one of its own (`null`).
- */
-async function lockFor(
-  state: Standalone,
-  { transferId, target }: TransferDefinition,
-  writes: boolean,
-  runId: string,
-): Promise<AsyncDisposable | null> {
-  const { fingerprint, label, place } = target;
-  if (writes) return state.lockTarget({ fingerprint, ...place, runId, label });
-  try {
-    return await state.lockTarget({ fingerprint: `transfer|${transferId}`, container: '', prefix: '', runId, label });
-  } catch (error) {
-    if (toDroverError(error).code !== 'GUARD_BUSY') throw error;
-    return null;
-  }
 }
 
 /** `--fresh` means that the old run is over: what it left at the target goes, and no plain command continues it. */
@@ -184,8 +169,10 @@ async function openOrMake(
   return patiently(session, () => end.account.target(place, options, session.signal));
 }
 
-async function say(session: Session, definition: TransferDefinition, continued: RunRecord | null): Promise<void> {
+async function say(session: Session, state: Standalone, { definition, continued, runId }: Prepared): Promise<void> {
   const { policy, source, target, concessions } = definition;
+  const before = await state.history.newestOf(definition.transferId);
+  const { stderr } = session.terminal;
   const words = header(
     {
       source,
@@ -194,6 +181,9 @@ async function say(session: Session, definition: TransferDefinition, continued: 
       dryRun: policy.dryRun,
       concessions,
       continuesSinceMs: continued?.startedAtMs ?? null,
+      runId,
+      wereConcessionsTold: before !== null && isDeepStrictEqual(before.definition.concessions, concessions),
+      columnsMax: stderr.isTerminal ? Math.max(COLUMNS_LEAST, stderr.columns() - 1) : null,
     },
     session.format,
   );
@@ -269,6 +259,7 @@ async function report(session: Session, state: Standalone, result: RunResult): P
       await showDifferences(session, state, record);
     }
     await session.terminal.print(runReport(record, session.format));
+    for (const hint of filterHints(record)) await session.terminal.say(hint);
   }
   return { exit, summary };
 }
