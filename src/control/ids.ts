@@ -11,10 +11,3 @@ export function newId(world: { readonly clock: Clock; readonly random: Random })
   const hex = bytes.toString('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-/** What PostgreSQL takes as a `uuid`. Anything else names nothing, and must not become an error of the database. */
-export function isId(text: string): boolean {
-  return UUID.test(text);
-}

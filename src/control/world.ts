@@ -45,7 +45,8 @@ export interface Vault {
 export interface Bus {
   /** After commit when given a transaction. */
   tell(topic: Topic, id: string, tx?: Tx): Promise<void>;
-  listen(handler: (topic: Topic, id: string) => void): () => void;
+  /** `onGap`: messages may have been lost; look by yourself. */
+  listen(handler: (topic: Topic, id: string) => void, onGap?: () => void): () => void;
 }
 
 export type Topic =

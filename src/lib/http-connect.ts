@@ -1,10 +1,12 @@
 /** Opens connections: which authorities are trusted, through which proxy, and in which words a refusal is told. */
 import { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { lookup, type LookupAddress } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import buildConnector from 'undici/lib/core/connect.js';
 import { DroverError } from '../model/errors.ts';
 import { bareHost, openTunnel, type Proxy } from './http-proxy.ts';
+import type { NetworkSettings } from './transport.ts';
 
 /** Time for name, connection and TLS together. */
 const CONNECT_MS_MAX = 20_000;
@@ -52,9 +54,12 @@ export function connectorFor(options: {
   /** Tunnels through it; `null` connects to the origin itself. */
   readonly proxy: Proxy | null;
   readonly authorities: () => SecureContext;
+  readonly checkAddress?: NetworkSettings['checkAddress'];
 }): Connector {
   const { proxy, authorities } = options;
   const url = new URL(options.origin);
+  // Whoever tunnels asked before; the proxy's own address is nobody's choice but the administrator's.
+  const checkAddress = proxy === null ? options.checkAddress : undefined;
   let connect: Connector | null = null;
   const open: Connector = (wanted, callback) => {
     // undici's connector gives back its socket, which the types leave out.
@@ -63,15 +68,48 @@ export function connectorFor(options: {
       timeout: CONNECT_MS_MAX,
       autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
       ...(url.protocol === 'https:' ? { secureContext: authorities() } : {}),
+      ...(checkAddress === undefined ? {} : { lookup: checkedLookup(checkAddress) }),
     } as buildConnector.BuildOptions) as unknown as Connector;
     // Named here, because undici would take the name from a `host` header that may be another's behind a proxy.
-    const servername = isIP(bareHost(url)) === 0 ? { servername: url.hostname } : {};
+    const host = bareHost(url);
+    const servername = isIP(host) === 0 ? { servername: url.hostname } : {};
+    if (isIP(host) !== 0) {
+      try {
+        checkAddress?.(host, host);
+      } catch (thrown) {
+        callback(connectFailure(thrown, url), null);
+        return { destroy: () => undefined };
+      }
+    }
     return connect({ ...wanted, ...servername }, (error, socket) => {
       if (error !== null) callback(connectFailure(error, url), null);
       else callback(null, socket);
     });
   };
   return proxy === null ? open : tunneling(proxy, url, authorities, open);
+}
+
+/** Names are resolved as always, and every address of a name is looked at: which one is used is not known yet. */
+function checkedLookup(checkAddress: NonNullable<NetworkSettings['checkAddress']>): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(
+      hostname,
+      options,
+      (error: NodeJS.ErrnoException | null, found: string | LookupAddress[], family?: number) => {
+        if (error === null) {
+          try {
+            for (const each of typeof found === 'string' ? [found] : found.map(({ address }) => address)) {
+              checkAddress(hostname, each);
+            }
+          } catch (thrown) {
+            callback(thrown as Error, '');
+            return;
+          }
+        }
+        callback(error, found, family);
+      },
+    );
+  };
 }
 
 function tunneling(proxy: Proxy, url: URL, authorities: () => SecureContext, open: Connector): Connector {

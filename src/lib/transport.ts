@@ -68,6 +68,11 @@ export interface NetworkSettings {
   readonly caCertificate: string | null;
   /** Connections per origin at most. */
   readonly connectionsMax: number;
+  /**
+   * Looks at every address before it is connected to: `host` as it was asked for, `address` as the name was resolved
+   * (or the same, where the host is an address, or a proxy resolves it). What it throws is how the request fails.
+   */
+  readonly checkAddress?: (host: string, address: string) => void;
 }
 
 export type OpenTransport = (settings: NetworkSettings) => Transport;

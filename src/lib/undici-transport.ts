@@ -7,7 +7,7 @@ import { OutgoingStream, slicesOf, type OnProgress } from './http-body.ts';
 import { connectorFor, trustedAuthorities } from './http-connect.ts';
 import { Exchange } from './http-exchange.ts';
 import { Lanes, type Lane } from './http-lanes.ts';
-import { proxyChoice, type ProxyChoice } from './http-proxy.ts';
+import { bareHost, proxyChoice, type ProxyChoice } from './http-proxy.ts';
 import { cancelled, throwIfCancelled } from './system.ts';
 import type { HttpRequest, HttpResponse, NetworkSettings, OpenTransport, RequestBody, Transport } from './transport.ts';
 
@@ -76,10 +76,14 @@ class UndiciTransport implements Transport {
 
   private makeRoute(origin: string): Route {
     const { authorities } = this;
-    const { connectionsMax } = this.settings;
+    const { connectionsMax, checkAddress } = this.settings;
     const proxy = this.proxyOf(origin);
+    if (proxy !== null) {
+      const host = bareHost(new URL(origin));
+      checkAddress?.(host, host);
+    }
     if (proxy === null || origin.startsWith('https:')) {
-      const connect = connectorFor({ origin, proxy, authorities });
+      const connect = connectorFor({ origin, proxy, authorities, checkAddress });
       return { lanes: new Lanes(origin, connect, connectionsMax), pathPrefix: '', headers: {} };
     }
     const connect = connectorFor({ origin: proxy.origin, proxy: null, authorities });
