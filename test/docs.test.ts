@@ -196,6 +196,7 @@ describe('JSON output', () => {
       ['connector', 'test', 'mem'],
       ['connector', 'import', 'aws', '--file', profiles],
       ['copy', 'mem:nothing', 'mem:c'],
+      ['runs', 'remove', String(check.summary.runId)],
       ['wrong'],
     ]) {
       calls.push(await world.json(...words));

@@ -137,6 +137,11 @@ export const JSON_LINES: readonly JsonLine[] = [
     },
   },
   {
+    type: 'removed',
+    when: '`runs remove` and `runs prune`: one line for each run.',
+    members: { runId: { type: 'string', meaning: 'Of the run that is forgotten.' } },
+  },
+  {
     type: 'entry',
     when: '`ls`: one line for each object, folder or opaque thing.',
     members: {

@@ -14,6 +14,7 @@ import {
   testConnector,
 } from './commands/connector.ts';
 import { list, measure, printContent } from './commands/listing.ts';
+import { pruneRuns, removeRun } from './commands/runs-removal.ts';
 import { listRuns, showLog, showRun } from './commands/runs.ts';
 import { transfer } from './commands/transfer.ts';
 import { verify } from './commands/verify.ts';
@@ -175,6 +176,24 @@ function addRuns(program: Command, start: Start): void {
     .description('what happened to each item')
     .option('--result <results>', 'only these, with commas between: failed,unsupported')
     .action((run: string, given: { result?: string }) => start(async (session) => showLog(session, run, given.result)));
+  runs
+    .command('remove')
+    .argument('<run>', 'id of a run')
+    .description('forget a run and its log; never the latest snapshot of two places')
+    .option('--force', 'also one that could be continued: gives it up, and takes away what it left at the target')
+    .action((run: string, given: { force?: boolean }) =>
+      start(async (session) => removeRun(session, run, given.force === true)),
+    );
+  runs
+    .command('prune')
+    .description(
+      'forget old runs and their logs; keeps the latest snapshot of each transfer, and what can be continued',
+    )
+    .option('--older-than <age>', 'those that ended longer ago than this (90d), or before a date (2026-01-31)')
+    .option('--dry-run', 'say how many would go, and do nothing')
+    .action((given: { olderThan?: string; dryRun?: boolean }) =>
+      start(async (session) => pruneRuns(session, { olderThan: given.olderThan, dryRun: given.dryRun === true })),
+    );
 }
 
 function addConnectors(program: Command, world: CliWorld, start: Start): void {

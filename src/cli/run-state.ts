@@ -14,7 +14,7 @@ export interface Life {
 }
 
 /** States that only a process can keep up. */
-const LIVING_STATES: readonly RunState[] = ['running', 'pausing', 'cancelling'];
+const LIVING_STATES: readonly RunState[] = ['queued', 'running', 'pausing', 'cancelling'];
 /** States in which the same command continues the run. */
 const CONTINUABLE_STATES: readonly ShownState[] = ['queued', 'running', 'pausing', 'paused', 'interrupted'];
 const SILENT_MS_MAX = 60_000;

@@ -99,6 +99,12 @@ export function visible(name: string): string {
   );
 }
 
+/** As it has to be typed in a shell. */
+export function shellWord(text: string): string {
+  const shown = visible(text);
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", `'\\''`)}'`;
+}
+
 function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== '';
 }

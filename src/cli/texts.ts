@@ -47,9 +47,14 @@ export interface HeaderFacts {
   readonly concessions: readonly Concession[];
   /** When the run that is continued began. */
   readonly continuesSinceMs: number | null;
+  readonly runId: string;
+  /** An earlier run of the same transfer has said all of them. */
+  readonly wereConcessionsTold: boolean;
+  /** Width of the terminal; `null` where there is none, so that each line of a file is one whole thing. */
+  readonly columnsMax: number | null;
 }
 
-const COLUMNS_MAX = 79;
+const CONCESSIONS = { one: '# thing', other: '# things' };
 
 export function header(facts: HeaderFacts, format: Format): string {
   const lines = [
@@ -60,20 +65,30 @@ export function header(facts: HeaderFacts, format: Format): string {
   if (facts.continuesSinceMs !== null) {
     lines.push(`  Continues the run that began on ${format.time(facts.continuesSinceMs)}.`);
   }
-  if (facts.concessions.length > 0) lines.push('  What will not survive this way:');
-  for (const concession of facts.concessions) {
-    lines.push(...wrapped(`${concession.aspect}: ${visible(concession.detail)}`, '    '));
-  }
-  return lines.join('\n');
+  return [...lines, ...concessionLines(facts, format)].join('\n');
 }
 
-/** At words, for a terminal of 80 columns; lines after the first stand two further in. */
-function wrapped(text: string, indent: string): string[] {
+function concessionLines(
+  { concessions, wereConcessionsTold, runId, columnsMax }: HeaderFacts,
+  format: Format,
+): string[] {
+  if (concessions.length === 0) return [];
+  if (wereConcessionsTold) {
+    const count = format.plural(concessions.length, CONCESSIONS);
+    return [`  ${count} will not survive this way, as before: drover runs show ${runId}`];
+  }
+  const texts = concessions.map(({ aspect, detail }) => `${aspect}: ${visible(detail)}`);
+  const lines = texts.flatMap((text) => (columnsMax === null ? [`    ${text}`] : wrapped(text, '    ', columnsMax)));
+  return ['  What will not survive this way:', ...lines];
+}
+
+/** At words; lines after the first stand two further in. */
+function wrapped(text: string, indent: string, columnsMax: number): string[] {
   const lines: string[] = [];
   let line = indent;
   for (const word of text.split(' ')) {
     const isFirst = line.trim() === '';
-    if (!isFirst && line.length + 1 + word.length > COLUMNS_MAX) {
+    if (!isFirst && line.length + 1 + word.length > columnsMax) {
       lines.push(line);
       line = `${indent}  ${word}`;
     } else line += isFirst ? word : ` ${word}`;

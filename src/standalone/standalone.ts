@@ -6,6 +6,7 @@ import type { Clock, Log, Random } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
 import { FolderArtifactStore } from './artifacts.ts';
 import { SqliteFactsStore, type FactsStore } from './facts.ts';
+import { SqliteRunHistory, type RunHistory } from './run-history.ts';
 import { SqliteRunStore } from './run-store.ts';
 import { fileError, openState } from './sqlite.ts';
 import { livingRuns, lockTarget, type Lock, type LockRequest } from './target-lock.ts';
@@ -24,6 +25,7 @@ export interface StandaloneOptions {
 export interface Standalone extends AsyncDisposable {
   readonly store: RunStore;
   readonly artifacts: ArtifactStore;
+  readonly history: RunHistory;
   readonly connectors: ConnectorVault;
   readonly facts: FactsStore;
   /** One active run per target subtree; dies with the process. GUARD_BUSY names the other run. */
@@ -55,9 +57,12 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
   };
   try {
     const keyPath = join(vaultFolder, 'key');
+    const store = new SqliteRunStore(database, path, clock);
+    const artifacts = new FolderArtifactStore(artifactFolder, random);
     return {
-      store: new SqliteRunStore(database, path, clock),
-      artifacts: new FolderArtifactStore(artifactFolder, random),
+      store,
+      artifacts,
+      history: new SqliteRunHistory(database, path, store, artifacts),
       connectors: new SqliteConnectorVault(database, path, { clock, random }, keyPath, options.masterKey ?? null),
       facts: new SqliteFactsStore(database, path),
       lockTarget: async (request) => lockTarget(join(folder, 'locks'), request, random),

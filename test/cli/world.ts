@@ -43,6 +43,8 @@ export interface TestWorld {
   /** Answers to questions, in order; set by a test that plays a person. */
   answers: string[] | null;
   environment: Record<string, string>;
+  /** Width of the terminal that standard error is; `null`: it is none. */
+  columns: number | null;
   /** What ending the process at once does here. */
   exitNow: (code: number) => void;
   /** Called when a summary was written. */
@@ -59,6 +61,7 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
     folder,
     answers: null,
     environment: {},
+    columns: null,
     exitNow: () => {
       throw new Error('The command was ended at once.');
     },
@@ -69,8 +72,8 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
     async call(...words) {
       const written = { stdout: '', stderr: '' };
       const stream = (name: 'stdout' | 'stderr') => ({
-        isTerminal: false,
-        columns: () => 80,
+        isTerminal: name === 'stderr' && world.columns !== null,
+        columns: () => world.columns ?? 80,
         write: async (content: string | Uint8Array) => {
           written[name] += typeof content === 'string' ? content : Buffer.from(content).toString('utf8');
           if (name === 'stdout' && String(content).startsWith('{"type":"summary"')) world.onSummary();

@@ -3,7 +3,7 @@ import type { Target } from '../../contract/provider.ts';
 import { retryingTarget } from '../../engine/wrap.ts';
 import type { Entry } from '../../model/entry.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
-import { ZERO_COUNTERS } from '../../model/outcome.ts';
+import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { defineEnd, namedPlace, openEnd, patiently, type NamedEnd } from '../ends.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { objectPlace } from '../place.ts';
@@ -11,7 +11,7 @@ import { countsOf } from '../requests.ts';
 import { newRunId } from '../run-id.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY } from '../summary.ts';
-import { visible } from '../terminal.ts';
+import { shellWord, visible } from '../terminal.ts';
 import { OBJECTS } from '../texts.ts';
 import { entriesOfLister } from './listing.ts';
 
@@ -68,28 +68,47 @@ export async function remove(session: Session, words: string, options: RemoveOpt
     await session.terminal.print(`Would remove ${amount} at ${visible(words)}. Nothing was changed.`);
     return endOf(session, end, removed.items, 0, null);
   }
-  if (removed.items > 0)
-    await confirm(session, options.yes, `Remove ${amount} at ${visible(words)}? This cannot be undone.`);
+  if (removed.items > 0) {
+    await confirm(session, {
+      isSaid: options.yes,
+      what: `${amount} at ${visible(words)}`,
+      command: `drover rm ${shellWord(words)}${options.recursive ? ' --recursive' : ''} --yes`,
+    });
+  }
   await using _lock = await (
     await session.state()
   ).lockTarget({ fingerprint: end.account.fingerprint, ...where, runId, label: defineEnd(end, where, null).label });
+  session.phase = 'during';
+  session.interim = { ...EMPTY_SUMMARY, counters: countersOf(removed.items, 0) };
   const done = only === null ? await removeAll(session, target) : await removeEach(session, target, [only]);
   await session.terminal.print(`Removed ${session.format.plural(done.removed, OBJECTS)} at ${visible(words)}.`);
   return endOf(session, end, removed.items, done.removed, done.failure);
 }
 
+export interface Question {
+  /** On the command line. */
+  readonly isSaid: boolean;
+  /** What would be removed. */
+  readonly what: string;
+  /** The command that asks nothing. */
+  readonly command: string;
+}
+
 /** GUARD_CONFIRM unless it was said on the command line, or a person says it now. */
-export async function confirm(session: Session, isSaid: boolean, question: string): Promise<void> {
+export async function confirm(session: Session, { isSaid, what, command }: Question): Promise<void> {
   if (isSaid) return;
   const { prompt } = session.world;
-  if (prompt === null || session.terminal.options.json) {
-    throw new DroverError('GUARD_CONFIRM', 'Nothing was removed: this needs a yes, and nobody can be asked here.', {
-      remedy: 'Say so explicitly with --yes.',
+  const { json } = session.terminal.options;
+  const remedy = `To remove without being asked, add --yes: ${command}`;
+  if (prompt === null || json) {
+    const why = json ? 'with --json nobody is asked' : 'nobody can be asked here';
+    throw new DroverError('GUARD_CONFIRM', `Nothing was removed: ${what} would go. That needs a yes, and ${why}.`, {
+      remedy,
     });
   }
-  const answer = await prompt.ask(`${question} Type yes: `, false);
+  const answer = await prompt.ask(`Remove ${what}? This cannot be undone. Type yes: `, false);
   if (answer.trim().toLowerCase() === 'yes') return;
-  throw new DroverError('GUARD_CONFIRM', 'Nothing was removed, because the answer was not yes.', { remedy: '' });
+  throw new DroverError('GUARD_CONFIRM', 'Nothing was removed, because the answer was not yes.', { remedy });
 }
 
 function singleOf(end: NamedEnd): { place: { container: string; prefix: string }; key: string } | null {
@@ -140,8 +159,7 @@ async function removeAll(session: Session, target: Target): Promise<Removed> {
   }
   await flush();
   for (const folder of folders.toReversed()) {
-    const outcome = await removeEach(session, target, [folder]);
-    add(result, folder.isImplied ? { ...outcome, removed: 0 } : outcome);
+    add(result, await removeEach(session, target, [folder]));
   }
   return result;
 }
@@ -156,17 +174,28 @@ async function removeEach(session: Session, target: Target, entries: readonly En
   if (removal === undefined) throw new DroverError('UNSUPPORTED', 'Nothing can be removed from this store.');
   const outcomes = await Promise.allSettled(entries.map(async (entry) => removal.remove(entry, session.signal)));
   const result: Removed = { removed: 0, failure: null };
+  let fatal: DroverError | null = null;
   for (const [index, outcome] of outcomes.entries()) {
-    if (outcome.status === 'fulfilled') result.removed += outcome.value === 'removed' ? 1 : 0;
+    if (outcome.status === 'fulfilled') {
+      if (outcome.value === 'removed' && entries[index]?.isImplied !== true) result.removed += 1;
+      continue;
+    }
+    const error = toDroverError(outcome.reason);
+    if (error.policy.scope !== 'item') fatal ??= error;
     else {
-      const error = toDroverError(outcome.reason);
-      if (error.policy.scope !== 'item') throw error;
       result.failure ??= error;
       const key = (entries[index] as Entry).key;
       await session.terminal.say(`Not removed: ${visible(key)}. ${visible(error.message)}`);
     }
   }
+  const { scanned, deleted } = session.interim.counters.items;
+  session.interim = { ...session.interim, counters: countersOf(scanned, deleted + result.removed) };
+  if (fatal !== null) throw fatal;
   return result;
+}
+
+function countersOf(scanned: number, deleted: number): Counters {
+  return { ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned, deleted } };
 }
 
 function endOf(
@@ -182,7 +211,7 @@ function endOf(
     summary: {
       ...EMPTY_SUMMARY,
       state: error === null ? 'succeeded' : 'completed-with-issues',
-      counters: { ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned, deleted } },
+      counters: countersOf(scanned, deleted),
       requests: countsOf(null, end.side),
       durationMs: session.elapsedMs,
       error:

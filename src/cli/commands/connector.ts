@@ -149,7 +149,11 @@ export async function removeConnector(session: Session, name: string, yes: boole
       },
     );
   }
-  await confirm(session, yes || session.world.prompt === null, `Remove the connector "${saved.name}" and its secrets?`);
+  await confirm(session, {
+    isSaid: yes || session.world.prompt === null,
+    what: `the connector "${saved.name}" and its secrets`,
+    command: `drover connector remove ${saved.name} --yes`,
+  });
   await connectors.remove(name);
   await session.terminal.print(`Removed "${saved.name}". Nothing in the store itself was touched.`);
   return fine(session);

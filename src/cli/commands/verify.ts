@@ -3,10 +3,9 @@ import { verifyRun, type VerifyDifference } from '../../engine/verify.ts';
 import type { RunRecord } from '../../engine/ports.ts';
 import { DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
-import { findConnector, localConnector, openAccount } from '../connectors.ts';
 import { EXIT } from '../exit.ts';
-import { parsePlace } from '../place.ts';
 import { countsOf, openSide } from '../requests.ts';
+import { openTargetAccount } from '../run-target.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { visible } from '../terminal.ts';
 import { OBJECTS } from '../texts.ts';
@@ -25,9 +24,7 @@ export async function verify(session: Session, runId: string): Promise<CommandEn
     });
   }
   const side = openSide(session);
-  const connector =
-    parsePlace(end.label).kind === 'local' ? localConnector(session) : await findConnector(session, end.connector);
-  const account = cleanup.use(await openAccount(session, connector, side.openTransport));
+  const account = cleanup.use(await openTargetAccount(session, run, side));
   const facts = await state.facts.get(account.fingerprint, end.place.container);
   const target = cleanup.use(await account.target(end.place, { facts, runId: run.runId }, session.signal));
   const { clock, random } = session.world;
