@@ -5,7 +5,8 @@
  * bytes of a forbidden character, a byte that is not UTF-8, `.` of dot names and at the end of a name, a space at the
  * end of a name, a `/` that would make an empty name or would end an object's name), and a `%` that already looks like
  * an escape becomes `%25`, so that percent-decoding gives the original back. Names and keys that are too long are cut
- * and end with `~` and 16 hexadecimal digits of the original's SHA-256; only these cannot be decoded.
+ * and end with `~` and 16 hexadecimal digits of the original's SHA-256; only these cannot be decoded. Where a target
+ * takes two names for one, one item keeps the name and the others get it with such an ending.
  *
  * Rules must allow `%`, `~`, letters and digits, and lengths of 64 or more.
  */
@@ -22,6 +23,9 @@ const HASH_DIGITS = 16;
 const OBJECT_SUFFIX = '~object';
 const LOOKS_ESCAPED = /%[0-9A-F]{2}/;
 const STARTS_ESCAPED = /^%[0-9A-F]{2}/;
+/** With the `u` flag whole characters, and what is no valid UTF-8 byte by byte. */
+const ESCAPE_OR_CHARACTER = /%[0-9A-F]{2}|./gsu;
+const VARIANT = /^(.+)~[0-9a-f]{16}$/s;
 const LOOKS_CUT = /~[0-9a-f]{16}(?=\/|$)/;
 
 /** The name under which `key` stands at the target. Always one the target can hold; `key` itself where that is one. */
@@ -54,6 +58,7 @@ export function needsMapping(key: string, rules: NameRules, kind: EntryKind = 'o
  */
 export function isMappedForm(key: string, rules: NameRules): boolean {
   if (LOOKS_CUT.test(key) && hasLengthLimit(rules)) return true;
+  if (!rules.caseSensitive && variantStem(key) !== null) return true;
   if (!rules.objectAndPrefix && key.endsWith(OBJECT_SUFFIX)) return true;
   if (key === NAMELESS_FOLDER) return !rules.emptySegments;
   if (!LOOKS_ESCAPED.test(key)) return false;
@@ -94,7 +99,26 @@ export function isBesideName(name: string, rules: NameRules): boolean {
 
 /** The source's key that this name at the target most likely stands for; names that were cut cannot be told. */
 export function originalOf(name: string, rules: NameRules): string {
+  const stem = rules.caseSensitive ? null : variantStem(name);
+  if (stem !== null && hashOf(decodeMapped(stem)) === name.slice(stem.length + 1)) return decodeMapped(stem);
   return decodeMapped(isBesideName(name, rules) ? name.slice(0, -OBJECT_SUFFIX.length) : name);
+}
+
+/**
+ * The name of `key` where another item has `name`, which would be its own, because the target takes the two for one:
+ * it ends with a hash of the key, so it is another one for each key and the same in every run.
+ */
+export function variantName(name: string, key: string, rules: NameRules): string {
+  const pieces = name.match(ESCAPE_OR_CHARACTER) ?? [];
+  const most = rules.segmentBytesMax ?? Number.POSITIVE_INFINITY;
+  return cutWithHash(pieces, key, (_bytes, text) => {
+    return !isTooLong(text, rules) && keyLengthBytes(text.slice(text.lastIndexOf('/') + 1)) <= most;
+  }).join('');
+}
+
+/** The name that such a name was made from, unless it had to be cut; `null` when it does not look like one. */
+export function variantStem(name: string): string | null {
+  return VARIANT.exec(name)?.[1] ?? null;
 }
 
 /** One text for all names that a target without case takes for the same one. */
@@ -184,14 +208,17 @@ function cutWithHash(
   original: string,
   isShortEnough: (bytes: number, text: string) => boolean,
 ): readonly string[] {
-  const hash = createHash('sha256').update(keyToBytes(original)).digest('hex').slice(0, HASH_DIGITS);
-  const suffix = Array.from(`~${hash}`);
+  const suffix = Array.from(`~${hashOf(original)}`);
   const head = [...pieces];
   for (;;) {
     const text = [...head, ...suffix].join('');
     if (isShortEnough(keyLengthBytes(text), text) || head.length === 0) return [...head, ...suffix];
     head.pop();
   }
+}
+
+function hashOf(original: string): string {
+  return createHash('sha256').update(keyToBytes(original)).digest('hex').slice(0, HASH_DIGITS);
 }
 
 function isTooLong(key: string, rules: NameRules): boolean {

@@ -107,7 +107,7 @@ const names: Aspect = ({ target, targetTitle }) => {
     concessions.push({ aspect: 'names', detail });
   }
   if (!target.names.caseSensitive) {
-    const detail = `${targetTitle} takes names that differ only by case for the same name; of such objects only one is copied, and the others are reported.`;
+    const detail = `${targetTitle} takes names that differ only by case for the same name; of such objects one keeps its name and the others get another, which the report gives beside the original one.`;
     concessions.push({ aspect: 'names', detail });
   }
   return concessions;

@@ -5,8 +5,7 @@
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { compareKeys } from '../model/key.ts';
-import type { SnapshotRow } from '../model/snapshot.ts';
-import { failedSettled, joinSettled, recordOf, settle } from './account.ts';
+import { recordOf, settle } from './account.ts';
 import {
   chunkPrefix,
   chunksOfKind,
@@ -17,21 +16,17 @@ import {
   type Settled,
 } from './chunks.ts';
 import type { RunContext } from './context.ts';
-import { copyTimed, failedOrStop, planItem, type ItemSituation, type Planned } from './item.ts';
+import { nameOrder } from './fold.ts';
+import { copyTimed, failedOrStop } from './item.ts';
 import { cancelled, Gate } from './lanes.ts';
+import { laterRows, type Step } from './later.ts';
 import { readChunks } from './lines.ts';
 import { COMMIT_EVERY_MS, RESTORE_POLL_MS, WINDOW_ITEMS_MAX } from './limits.ts';
-import { isBesideName, originalOf } from './naming.ts';
+import { mappedSteps } from './mapped.ts';
 import type { Lease, SegmentKind, SegmentRecord } from './ports.ts';
-import { inKeyOrder, SnapshotReader } from './snapshot.ts';
+import { inKeyOrder } from './snapshot.ts';
 import { ExternalSort } from './sort.ts';
 import { Window } from './window.ts';
-
-/** One unit of a phase: its place in the phase's order, and how it is done. */
-interface Step {
-  readonly key: string;
-  readonly work: () => Promise<Settled>;
-}
 
 export async function runPhase(context: RunContext, lease: Lease, segments: readonly SegmentRecord[]): Promise<void> {
   const steps = STEPS[lease.segment.kind as keyof typeof STEPS];
@@ -42,6 +37,9 @@ const STEPS = { mapped: mappedSteps, restores: restoreSteps, deletes: deleteStep
   Record<SegmentKind, (context: RunContext, lease: Lease, segments: readonly SegmentRecord[]) => AsyncGenerator<Step>>
 >;
 
+/** Waiting for a restore occupies nothing; large items may wait for their lanes without holding up small ones. */
+const AT_ONCE = { mapped: 64, restores: WINDOW_ITEMS_MAX, deletes: 16 } as const;
+
 /** Runs steps in their order, several at once, and commits them in their order. */
 async function performSteps(context: RunContext, lease: Lease, steps: AsyncGenerator<Step>): Promise<void> {
   const { world, live, signal } = context;
@@ -49,7 +47,7 @@ async function performSteps(context: RunContext, lease: Lease, steps: AsyncGener
   const settledKey = checkpoint?.settledKey ?? null;
   const window = new Window(settledKey);
   const writer = new ChunkWriter(world.artifacts, checkpoint?.nextChunk ?? 0);
-  const gate = new Gate(lease.segment.kind === 'restores' ? WINDOW_ITEMS_MAX : 16);
+  const gate = new Gate(AT_ONCE[lease.segment.kind as keyof typeof STEPS]);
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   let committedAtMs = world.clock.monotonic();
@@ -84,6 +82,11 @@ async function performSteps(context: RunContext, lease: Lease, steps: AsyncGener
         });
       running.add(task);
       await commit(false);
+      // One item that takes long must not let what settled behind it pile up.
+      while (window.size >= WINDOW_ITEMS_MAX && failures.length === 0) {
+        await Promise.race(running);
+        await commit(false);
+      }
     }
   } catch (error) {
     // Nothing may go on behind the back of whoever takes over.
@@ -100,155 +103,37 @@ async function performSteps(context: RunContext, lease: Lease, steps: AsyncGener
   await commit(true);
 }
 
-async function* laterRows(
-  context: RunContext,
-  segments: readonly SegmentRecord[],
-  reason: LaterRow['reason'],
-): AsyncGenerator<LaterRow> {
-  for (const segment of inKeyOrder(segments)) {
-    for await (const line of readChunks(context.world.artifacts, chunksOfKind(segment.chunks, 'later'))) {
-      const row = JSON.parse(line) as LaterRow;
-      if (row.reason === reason) yield row;
-    }
-  }
-}
-
-/** Joins both sides by target name. Where several source keys want one name, the one that bears it wins. */
-async function* mappedSteps(
+/** Waits for each archived item to come back, then copies it. Waiting costs one look a minute. */
+async function* restoreSteps(
   context: RunContext,
   lease: Lease,
   segments: readonly SegmentRecord[],
 ): AsyncGenerator<Step> {
-  const { artifacts } = context.world;
-  const spill = `${chunkPrefix(context.run.runId)}sorting/mapped-${lease.epoch}/`;
-  const sort = new ExternalSort<LaterRow>(artifacts, spill, (a, b) => compareKeys(a.targetKey, b.targetKey));
+  const spill = `${chunkPrefix(context.run.runId)}sorting/restores-${lease.epoch}/`;
+  const order = nameOrder(context.rules);
+  // By the names at the target, as the next run and a later check want to read them.
+  const byName = (a: LaterRow, b: LaterRow): number => compareKeys(order(a.targetKey), order(b.targetKey));
+  const sort = new ExternalSort<LaterRow>(context.world.artifacts, spill, byName);
   try {
-    for await (const row of laterRows(context, segments, 'mapped')) await sort.add(row);
-    const previous = new SnapshotReader(artifacts, context.previous, 'mapped', { from: null, to: null });
-    let group: LaterRow[] = [];
-    for await (const row of sort.sorted()) {
-      if (group.length > 0 && (group[0] as LaterRow).targetKey !== row.targetKey) {
-        yield mappedStep(context, group, await rowFor(previous, group));
-        group = [];
-      }
-      group.push(row);
-    }
-    if (group.length > 0) yield mappedStep(context, group, await rowFor(previous, group));
+    for await (const row of laterRows(context, segments, 'restore')) await sort.add(row);
+    // Versions share their name; the list is fixed, so its numbers are an order.
+    let number = 0;
+    for await (const row of sort.sorted()) yield { key: orderKey(number++), work: () => copyRestored(context, row) };
   } finally {
     await sort.clear();
   }
 }
 
-async function rowFor(previous: SnapshotReader, group: readonly LaterRow[]): Promise<SnapshotRow | null> {
-  const { targetKey } = group[0] as LaterRow;
-  for (;;) {
-    await previous.fill();
-    const row = previous.peek();
-    if (!row) return null;
-    const order = compareKeys(row.key, targetKey);
-    if (order > 0) return null;
-    previous.take();
-    if (order === 0) return row;
-  }
-}
-
-function mappedStep(context: RunContext, group: readonly LaterRow[], previous: SnapshotRow | null): Step {
-  const { targetKey } = group[0] as LaterRow;
-  const listed = group.find((row) => row.side === 'target')?.entry ?? null;
-  const sources = group.filter((row) => row.side === 'source').map((row) => row.entry);
-  const wanted = sources.filter((entry) => context.filter(entry) === null);
-  const winner = wanted.find((entry) => entry.key === targetKey) ?? wanted[0] ?? sources[0] ?? null;
-  const work = async (): Promise<Settled> => {
-    if (winner === null && (await isStillNeeded(context, targetKey))) return NOTHING_SETTLED;
-    const isUnseen = listed === null && wanted.length > 0 && isTargetCutShort(context);
-    const situation = { source: winner, target: listed, previous, targetKey };
-    const first = isUnseen ? await lookedUp(context, situation) : await carriedOut(planItem(context, situation));
-    const losers: Settled[] = [...leftBehind(context, group, first)];
-    for (const entry of sources) {
-      if (entry === winner) continue;
-      const excluded = { source: entry, target: null, previous: null, targetKey };
-      if (wanted.includes(entry)) losers.push(collision(entry, targetKey, winner as Entry));
-      else losers.push(await carriedOut(planItem(context, excluded)));
-    }
-    return losers.length === 0 ? first : joinSettled([first, ...losers]);
-  };
-  return { key: targetKey, work };
-}
-
-/** An object that got another name leaves its old copy behind; it may go once the new one is there. */
-function leftBehind(context: RunContext, group: readonly LaterRow[], first: Settled): Settled[] {
-  const { failed, unsupported } = first.counters.items;
-  if (failed > 0 || unsupported > 0) return [];
-  return group.flatMap(({ inTheWay }) => {
-    if (inTheWay === undefined) return [];
-    const planned = planItem(context, { source: null, target: inTheWay, previous: null, targetKey: inTheWay.key });
-    return 'settled' in planned ? [planned.settled] : [];
-  });
-}
-
-/** The copy beside a folder's name is the only one until the object could be written under its own name. */
-async function isStillNeeded({ policy, source, target, rules, signal }: RunContext, name: string): Promise<boolean> {
-  if (policy.mode !== 'mirror' || !isBesideName(name, rules)) return false;
-  const original = originalOf(name, rules);
-  if ((await source.stat(original, signal))?.kind !== 'object') return false;
-  return (await target.stat(original, signal))?.kind !== 'object';
-}
-
-/** The target's listing ended with the source's: a mapped name that sorts behind it was not seen. */
-function isTargetCutShort({ policy }: RunContext): boolean {
-  return policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
-}
-
-async function lookedUp(context: RunContext, situation: ItemSituation): Promise<Settled> {
-  let target: Entry | null;
+async function copyRestored(context: RunContext, { entry, targetKey }: LaterRow): Promise<Settled> {
+  const { clock } = context.world;
+  const startedAtMs = clock.now();
   try {
-    target = await context.target.stat(situation.targetKey, context.signal);
+    await untilOnline(context, entry);
   } catch (error) {
-    const timing = { startedAtMs: context.world.clock.now(), durationMs: 0 };
-    return failedOrStop(context, situation.source as Entry, error, timing);
+    return failedOrStop(context, entry, error, { startedAtMs, durationMs: clock.now() - startedAtMs });
   }
-  return carriedOut(planItem(context, { ...situation, target }));
-}
-
-async function carriedOut(planned: Planned): Promise<Settled> {
-  return 'settled' in planned ? planned.settled : planned.work();
-}
-
-function collision(entry: Entry, targetKey: string, winner: Entry): Settled {
-  const message = `At the target it would have the name ${JSON.stringify(targetKey)}, which ${JSON.stringify(winner.key)} has already.`;
-  return failedSettled(entry, new DroverError('UNREPRESENTABLE', message, { key: entry.key }), {
-    startedAtMs: 0,
-    durationMs: 0,
-  });
-}
-
-/** Waits for each archived item to come back, then copies it. Waiting costs one look a minute. */
-async function* restoreSteps(
-  context: RunContext,
-  _lease: Lease,
-  segments: readonly SegmentRecord[],
-): AsyncGenerator<Step> {
-  // Neither versions nor mapped names come in the order of their keys; the list is fixed, so its numbers are an order.
-  let number = 0;
-  for await (const row of laterRows(context, segments, 'restore')) {
-    yield {
-      key: orderKey(number++),
-      work: async () => {
-        const startedAtMs = context.world.clock.now();
-        try {
-          await untilOnline(context, row.entry);
-        } catch (error) {
-          return failedOrStop(context, row.entry, error, {
-            startedAtMs,
-            durationMs: context.world.clock.now() - startedAtMs,
-          });
-        }
-        const leave = await context.smallGate.enter(context.signal);
-        const order = { entry: row.entry, targetKey: row.targetKey, expect: { kind: 'any' } as const };
-        return copyTimed(context, order, 'restored').finally(leave);
-      },
-    };
-  }
+  const leave = await context.smallGate.enter(context.signal);
+  return copyTimed(context, { entry, targetKey, expect: { kind: 'any' } }, 'restored').finally(leave);
 }
 
 async function untilOnline(context: RunContext, entry: Entry): Promise<void> {

@@ -4,19 +4,17 @@
  */
 import type { Lister } from '../contract/provider.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import type { Entry } from '../model/entry.ts';
 import { compareKeys, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
 import { Tally } from '../model/outcome.ts';
-import { putOff } from './account.ts';
-import { chunkPrefix, ChunkWriter, NOTHING_SETTLED, type Settled } from './chunks.ts';
+import { chunkPrefix, ChunkWriter, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { HoldBack } from './hold-back.ts';
-import { kindAtTarget, planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
+import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
 import { COMMIT_EVERY_MS, SMALL_BYTES_MAX, SPLIT_PAGES_MIN, WINDOW_ITEMS_MAX } from './limits.ts';
 import { Merge, type Meeting } from './merge.ts';
-import { isMappedForm, mapKey, needsMapping, objectBesidePrefixName } from './naming.ts';
 import type { Lease } from './ports.ts';
+import { putOffAll, putOffMapped } from './put-off.ts';
 import { ArrayStream, listFrom, ListingStream, type EntryStream } from './scan.ts';
 import { SnapshotReader } from './snapshot.ts';
 import { isSortedMark, SORTED_MARK, sortedScan } from './sorted-scan.ts';
@@ -148,7 +146,8 @@ export class SegmentWork {
     );
     this.#sourceListing = sourceStream instanceof ListingStream ? sourceStream : null;
     this.#source = sourceStream;
-    if (!this.#context.rules.objectAndPrefix && !keepVersions) {
+    const { objectAndPrefix, caseSensitive } = this.#context.rules;
+    if (!objectAndPrefix && caseSensitive && !keepVersions) {
       this.#heldBack = new HoldBack(sourceStream, (prefix) => this.#sourceHas(prefix));
       this.#source = this.#heldBack;
     }
@@ -198,7 +197,9 @@ export class SegmentWork {
     const settledKey = this.#window.settledKey;
     const from = settledKey === null ? segment.from : keyAfter(settledKey);
     const rows = new SnapshotReader(world.artifacts, previous, 'keys', { from, to: segment.to });
-    const untilSourceEnds = policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
+    const isOneWay = policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
+    // Where case does not count, a name behind the source's last one may be that of its first.
+    const untilSourceEnds = isOneWay && this.#context.rules.caseSensitive;
     const hasVersions = policy.versions === 'all';
     const merge = (this.#merge = new Merge(this.#source as EntryStream, this.#target as EntryStream, rows, {
       untilSourceEnds,
@@ -252,9 +253,12 @@ export class SegmentWork {
 
   #planMeeting(meeting: Meeting): Planned {
     const { sources, target, previous, key } = meeting;
+    if (!this.#context.rules.caseSensitive) return { settled: putOffAll(meeting, this.#context.rules) };
     if (sources.length > 1 || this.#context.policy.versions === 'all') return this.#planVersions(meeting);
     const source = sources[0] ?? null;
-    const later = this.#later(source, target, key);
+    const isBeside = this.#heldBack?.isAlsoPrefix(key) ?? false;
+    if (isBeside) this.#heldBack?.forget(key);
+    const later = putOffMapped({ key, source, target, isBeside }, this.#context.rules);
     if (later !== null) return { settled: later };
     return planItem(this.#context, { source, target, previous: previous[0] ?? null, targetKey: key });
   }
@@ -266,29 +270,6 @@ export class SegmentWork {
     });
     if (situations.length === 0) situations.push({ source: null, target, previous: null, targetKey: key });
     return planVersions(this.#context, situations);
-  }
-
-  /** Items whose name the target cannot hold, or that could be such a name, are joined by target name afterwards. */
-  #later(source: Entry | null, target: Entry | null, key: string): Settled | null {
-    const { rules } = this.#context;
-    const isForm = isMappedForm(key, rules);
-    const isBeside = this.#heldBack?.isAlsoPrefix(key) ?? false;
-    if (isBeside) this.#heldBack?.forget(key);
-    const mapped =
-      source !== null &&
-      source.kind !== 'opaque' &&
-      (isForm || isBeside || needsMapping(key, rules, kindAtTarget(source, rules)));
-    const later: Settled[] = [];
-    if (mapped) {
-      const targetKey = isBeside ? objectBesidePrefixName(key, rules) : mapKey(key, rules, kindAtTarget(source, rules));
-      const inTheWay = isBeside && !isForm && target !== null && target.kind === 'object' ? { inTheWay: target } : {};
-      later.push(putOff({ reason: 'mapped', side: 'source', targetKey, entry: source, ...inTheWay }));
-    }
-    if (target !== null && isForm)
-      later.push(putOff({ reason: 'mapped', side: 'target', targetKey: key, entry: target }));
-    if (later.length === 0) return null;
-    if (!mapped && source !== null) return null;
-    return { ...NOTHING_SETTLED, later: later.flatMap((one) => one.later) };
   }
 
   #settle(slot: Slot, settled: Settled): void {

@@ -41,6 +41,8 @@ export async function indexSnapshot(
   const indexed: SnapshotIndex['segments'][number][] = [];
   const runHash = createHash('sha256');
   for (const segment of inKeyOrder(segments)) {
+    // It leaves no rows, and the root is made while it is still open.
+    if (segment.kind === 'settle') continue;
     const segmentHash = createHash('sha256');
     const chunks: IndexedChunk[] = [];
     for (const name of chunksOfKind(segment.chunks, 'snap')) {
@@ -71,21 +73,72 @@ export async function loadSnapshotIndex(
   return content === null ? null : (JSON.parse(Buffer.from(content).toString('utf8')) as SnapshotIndex);
 }
 
-/** Rows of `[from, to)` in order of their source keys, or of their target names for mapped ones. */
+/**
+ * What the last run knew of `[from, to)`: for `keys` by source key, for `mapped` by name at the target. What was asked
+ * back from an archive is among both, at its place.
+ */
 export class SnapshotReader implements SnapshotStream {
-  readonly #batches: AsyncIterator<readonly SnapshotRow[]>;
-  #rows: readonly SnapshotRow[] = [];
-  #at = 0;
-  #isEnded = false;
+  readonly #cursors: readonly RowCursor[];
+  readonly #placeOf: (row: SnapshotRow) => string;
 
+  /** `order` gives the text by which names at the target were put in order. */
   constructor(
     artifacts: ArtifactStore,
     index: SnapshotIndex | null,
     kind: 'keys' | 'mapped',
     bounds: { readonly from: string | null; readonly to: string | null },
+    order: (name: string) => string = (name) => name,
   ) {
-    this.#batches = rowBatches(artifacts, index, kind, bounds, 'optional');
-    this.#isEnded = index === null;
+    this.#placeOf = kind === 'keys' ? (row) => row.key : (row) => order(nameAtTarget(row));
+    this.#cursors = ([kind, 'restores'] as const)
+      .filter((one) => index?.segments.some((segment) => segment.kind === one && segment.chunks.length > 0))
+      .map((one) => new RowCursor(rowBatches(artifacts, index, one, bounds, 'optional'), kind === 'keys'));
+  }
+
+  peek(): SnapshotRow | null | undefined {
+    const least = this.#least();
+    return least instanceof RowCursor ? least.peek() : least;
+  }
+
+  take(): void {
+    const least = this.#least();
+    if (least instanceof RowCursor) least.take();
+  }
+
+  async fill(): Promise<void> {
+    for (const cursor of this.#cursors) await cursor.fill();
+  }
+
+  /** The cursor whose row comes next, the earlier one of equal rows. */
+  #least(): RowCursor | null | undefined {
+    if (this.#cursors.length === 1) return this.#cursors[0];
+    let least: RowCursor | null = null;
+    let place = '';
+    for (const cursor of this.#cursors) {
+      const row = cursor.peek();
+      if (row === undefined) return undefined;
+      if (row === null) continue;
+      const its = this.#placeOf(row);
+      if (least !== null && compareKeys(place, its) <= 0) continue;
+      least = cursor;
+      place = its;
+    }
+    return least;
+  }
+}
+
+/** The rows of one kind of segment, one after the other. */
+class RowCursor {
+  readonly #batches: AsyncIterator<readonly SnapshotRow[]>;
+  /** Rows under another name at the target are joined by that name. */
+  readonly #onlyOwnNames: boolean;
+  #rows: readonly SnapshotRow[] = [];
+  #at = 0;
+  #isEnded = false;
+
+  constructor(batches: AsyncIterator<readonly SnapshotRow[]>, onlyOwnNames: boolean) {
+    this.#batches = batches;
+    this.#onlyOwnNames = onlyOwnNames;
   }
 
   peek(): SnapshotRow | null | undefined {
@@ -99,14 +152,20 @@ export class SnapshotReader implements SnapshotStream {
   async fill(): Promise<void> {
     while (this.peek() === undefined) {
       const result = await this.#batches.next();
-      this.#rows = result.done === true ? [] : result.value;
+      const rows = result.done === true ? [] : result.value;
+      this.#rows = this.#onlyOwnNames ? rows.filter(({ targetKey }) => targetKey === undefined) : rows;
       this.#at = 0;
       if (result.done === true) this.#isEnded = true;
     }
   }
 }
 
-/** Rows of one kind of segment, in order; `mapped` rows carry the target's name as their key. */
+/** The name under which the item of this row stands at the target. */
+export function nameAtTarget(row: SnapshotRow): string {
+  return row.targetKey ?? row.key;
+}
+
+/** Rows of one kind of segment, in order: of `keys` by source key, of the later ones by name at the target. */
 export async function* snapshotRows(
   artifacts: ArtifactStore,
   index: SnapshotIndex | null,
@@ -137,7 +196,7 @@ async function* rowBatches(
         for (const line of lines.slice(at, at + BATCH_ROWS)) {
           const row = JSON.parse(line) as SnapshotRow;
           const key = snapshotKey(row, segment.kind);
-          if (isWithin(key, bounds.from, bounds.to)) rows.push(kind === 'mapped' ? { ...row, key } : row);
+          if (isWithin(key, bounds.from, bounds.to)) rows.push(row);
         }
         yield rows;
       }
@@ -167,7 +226,7 @@ export function quantiles(index: SnapshotIndex, pieces: number): string[] {
 }
 
 function snapshotKey(row: SnapshotRow, kind: SegmentRecord['kind']): string {
-  return kind === 'mapped' ? (row.targetKey ?? row.key) : row.key;
+  return kind === 'keys' ? row.key : nameAtTarget(row);
 }
 
 const KIND_ORDER: Readonly<Record<SegmentRecord['kind'], number>> = {

@@ -9,7 +9,8 @@ import { ExternalSort } from './sort.ts';
 
 /**
  * Entries of `[from, to)` in byte order, each key once (unless versions are kept). The listing starts at the
- * beginning of what the provider can list: where its order is not ours, its idea of "from" is not ours either.
+ * beginning of what the provider can list: where its order is not ours, its idea of "from" is not ours either. `order`
+ * gives the text by which the keys are put in order, where that is not the key itself.
  */
 export async function* sortedScan(
   lister: Lister,
@@ -17,8 +18,11 @@ export async function* sortedScan(
   spill: { readonly artifacts: ArtifactStore; readonly prefix: string },
   keepRepeated: boolean,
   signal: AbortSignal,
+  order: (key: string) => string = (key) => key,
 ): AsyncGenerator<Entry> {
-  const sort = new ExternalSort<Entry>(spill.artifacts, spill.prefix, (a, b) => compareKeys(a.key, b.key));
+  const sort = new ExternalSort<Entry>(spill.artifacts, spill.prefix, (a, b) =>
+    compareKeys(order(a.key), order(b.key)),
+  );
   try {
     let isComplete = false;
     for await (const page of lister.scan({ from: null, to: null, resume: null }, signal)) {

@@ -5,10 +5,11 @@ import { DroverError, toDroverError } from '../model/errors.ts';
 import { compareKeys } from '../model/key.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { chunkPrefix } from './chunks.ts';
+import { nameOrder } from './fold.ts';
 import type { RunWorld } from './world.ts';
 import type { RunRecord } from './ports.ts';
 import { ArrayStream, ListingStream, type EntryStream } from './scan.ts';
-import { loadSnapshotIndex, indexSnapshot, snapshotRows, type SnapshotIndex } from './snapshot.ts';
+import { indexSnapshot, loadSnapshotIndex, nameAtTarget, snapshotRows, type SnapshotIndex } from './snapshot.ts';
 import { sortedScan } from './sorted-scan.ts';
 
 /** Differences that are told one by one; beyond, they are counted. */
@@ -85,11 +86,12 @@ async function compareAll(
   let missing = 0;
   let different = 0;
   const stream = streamOf(target, index.runId, world, options.signal, isSorting);
+  const order = nameOrder(target.traits.names);
   try {
-    for await (const { row, isCovered } of latestOfName(rowsByTargetKey(index, world))) {
+    for await (const { row, isCovered } of latestOfName(rowsByTargetKey(index, world, order))) {
       checked += 1;
       checkedBytes += row.target.sizeBytes;
-      const difference = isCovered ? null : differenceOf(row, await entryAt(stream, nameOf(row)));
+      const difference = isCovered ? null : differenceOf(row, await entryAt(stream, nameAtTarget(row), order));
       if (difference !== null) {
         if (difference.result === 'missing') missing += 1;
         else different += 1;
@@ -112,11 +114,13 @@ function streamOf(
   signal: AbortSignal,
   isSorting: boolean,
 ): EntryStream {
-  if (!isSorting && target.traits.order === 'bytes') {
+  const { order, names } = target.traits;
+  if (!isSorting && order === 'bytes' && names.caseSensitive) {
     return new ListingStream(target, { from: null, to: null, resume: null }, signal, { repeatedKeys: 'drop' });
   }
   const spill = { artifacts: world.artifacts, prefix: `${chunkPrefix(runId)}sorting/verify/` };
-  return new ArrayStream(sortedScan(target, { from: null, to: null }, spill, false, signal), null);
+  const entries = sortedScan(target, { from: null, to: null }, spill, false, signal, nameOrder(names));
+  return new ArrayStream(entries, null);
 }
 
 /** `isCovered`: a newer version was written over it, so that a listing does not show it any more. */
@@ -126,14 +130,18 @@ async function* latestOfName(
   let last: SnapshotRow | null = null;
   for await (const row of rows) {
     if (row.carried === true) continue;
-    if (last !== null) yield { row: last, isCovered: nameOf(last) === nameOf(row) };
+    if (last !== null) yield { row: last, isCovered: nameAtTarget(last) === nameAtTarget(row) };
     last = row;
   }
   if (last !== null) yield { row: last, isCovered: false };
 }
 
 /** Rows of all phases as one stream in the order of their names at the target. */
-async function* rowsByTargetKey(index: SnapshotIndex, world: RunWorld): AsyncGenerator<SnapshotRow> {
+async function* rowsByTargetKey(
+  index: SnapshotIndex,
+  world: RunWorld,
+  order: (name: string) => string,
+): AsyncGenerator<SnapshotRow> {
   const open = { from: null, to: null };
   const streams = (['keys', 'mapped', 'restores'] as const).map((kind) =>
     snapshotRows(world.artifacts, index, kind, open),
@@ -145,7 +153,8 @@ async function* rowsByTargetKey(index: SnapshotIndex, world: RunWorld): AsyncGen
     for (let i = 0; i < heads.length; i++) {
       const head = heads[i];
       if (!head) continue;
-      if (least < 0 || compareKeys(nameOf(head), nameOf(heads[least] as SnapshotRow)) < 0) least = i;
+      const place = order(nameAtTarget(head));
+      if (least < 0 || compareKeys(place, order(nameAtTarget(heads[least] as SnapshotRow))) < 0) least = i;
     }
     if (least < 0) return;
     yield heads[least] as SnapshotRow;
@@ -158,11 +167,8 @@ async function nextRow(stream: AsyncGenerator<SnapshotRow>): Promise<SnapshotRow
   return result.done === true ? null : result.value;
 }
 
-function nameOf(row: SnapshotRow): string {
-  return row.targetKey ?? row.key;
-}
-
-async function entryAt(stream: EntryStream, key: string): Promise<Entry | null> {
+async function entryAt(stream: EntryStream, key: string, orderOf: (name: string) => string): Promise<Entry | null> {
+  const place = orderOf(key);
   for (;;) {
     let head = stream.peek();
     if (head === undefined) {
@@ -170,7 +176,7 @@ async function entryAt(stream: EntryStream, key: string): Promise<Entry | null> 
       head = stream.peek();
     }
     if (!head) return null;
-    const order = compareKeys(head.key, key);
+    const order = compareKeys(orderOf(head.key), place);
     if (order > 0) return null;
     if (order === 0) return head;
     stream.take();
@@ -178,7 +184,7 @@ async function entryAt(stream: EntryStream, key: string): Promise<Entry | null> 
 }
 
 function differenceOf(row: SnapshotRow, entry: Entry | null): VerifyDifference | null {
-  const names = { key: row.key, targetKey: nameOf(row) };
+  const names = { key: row.key, targetKey: nameAtTarget(row) };
   if (entry === null) return { ...names, result: 'missing', details: 'It is no longer at the target.' };
   if (entry.kind === 'folder') return null;
   if (entry.sizeBytes !== row.target.sizeBytes) {

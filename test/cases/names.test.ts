@@ -1,7 +1,10 @@
 /** Names that mean something else at the target. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { foldKey } from '../../src/engine/naming.ts';
+import type { RunResult } from '../../src/engine/world.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
-import { openBench, sumsAgree } from '../engine/bench.ts';
+import { openBench, POLICY, sumsAgree, type Bench } from '../engine/bench.ts';
 import { hastyClock, openClouds } from './world.ts';
 
 const FILE_NAMES = {
@@ -91,13 +94,140 @@ describe('an object that is also a folder (case 15)', () => {
   });
 });
 
+const FOLDING = { names: { ...ALL_NAMES, caseSensitive: false } };
+
+/** Every content of the source is at the target, each under the name that the log gives. */
+async function allArrived(bench: Bench, result: RunResult): Promise<void> {
+  const target = new Map(Object.entries(bench.content(bench.target)).map(([key, text]) => [foldKey(key), text]));
+  const log = (await bench.log(result)).filter(({ kind }) => kind === 'object');
+  const names = new Map(log.map(({ key, targetKey }) => [key, targetKey ?? key]));
+  for (const [key, text] of Object.entries(bench.content(bench.source)))
+    if (!key.endsWith('/')) expect(target.get(foldKey(names.get(key) ?? '')), key).toBe(text);
+}
+
 describe('a target that does not tell upper from lower case (case 14)', () => {
-  test.fails('never lets one of two such objects replace the other in silence', async () => {
-    await using bench = await openBench({}, { names: { ...ALL_NAMES, caseSensitive: false } }, hastyClock());
+  test('never lets one of two such objects replace the other in silence', async () => {
+    await using bench = await openBench({}, FOLDING, hastyClock());
     for (const key of ['A.txt', 'a.txt', 'b.txt']) bench.source.put('in', key, `content of ${key}`);
     const first = await bench.run({ mode: 'mirror' });
-    expect(first.run.counters.items).toMatchObject({ scanned: 3, copied: 2, failed: 1 });
+    expect(first.run.counters.items).toMatchObject({ scanned: 3, copied: 3, failed: 0 });
+    expect(first.run.counters.mapped).toBe(1);
+    await allArrived(bench, first);
+    const names = bench.target.keys('out');
+    expect(names).toEqual(['A.txt', expect.stringMatching(/^a\.txt~[0-9a-f]{16}$/), 'b.txt']);
     const again = await bench.run({ mode: 'mirror' });
-    expect(again.run.counters.items).toMatchObject({ same: 2, copied: 0, deleted: 0 });
+    expect(again.run.counters.items).toMatchObject({ scanned: 3, same: 3, copied: 0, deleted: 0 });
+    expect(bench.target.keys('out')).toEqual(names);
+    sumsAgree(again, await bench.log(again));
+    expect(await bench.verify(again)).toMatchObject({ checked: 3, missing: 0, different: 0 });
+  });
+
+  test('gives a name to whom had it, whoever comes or goes', async () => {
+    await using bench = await openBench({}, FOLDING, hastyClock());
+    bench.source.put('in', 'photo', 'small');
+    await bench.run({ mode: 'mirror' });
+    bench.source.put('in', 'PHOTO', 'large');
+    const second = await bench.run({ mode: 'mirror' });
+    expect(second.run.counters.items).toMatchObject({ same: 1, copied: 1, deleted: 0 });
+    expect(bench.target.text('out', 'photo')).toBe('small');
+    await allArrived(bench, second);
+    bench.source.remove('in', 'photo');
+    const third = await bench.run({ mode: 'mirror' });
+    expect(third.run.counters.items).toMatchObject({ same: 1, copied: 0, deleted: 1 });
+    expect(Object.values(bench.content(bench.target))).toEqual(['large']);
+  });
+
+  test("a mirror takes away what is nobody's, and nothing that is somebody's in another case", async () => {
+    await using bench = await openBench({ pageSize: 3 }, { ...FOLDING, pageSize: 2 }, hastyClock());
+    for (const key of ['A/one', 'a/two', 'z']) bench.source.put('in', key, key);
+    for (const key of ['a/ONE', 'gone', 'Z']) bench.target.put('out', key, 'before');
+    const result = await bench.run({ mode: 'mirror', deleteShareMax: null });
+    expect(result.run.counters.items).toMatchObject({ scanned: 3, copied: 3, deleted: 1, failed: 0 });
+    expect(Object.values(bench.content(bench.target)).toSorted()).toEqual(['A/one', 'a/two', 'z']);
+    const merged = await bench.run({ mode: 'merge' });
+    expect(merged.run.counters.items).toMatchObject({ same: 3, copied: 0 });
+  });
+
+  test('what the filter leaves out keeps its name and its copy', async () => {
+    await using bench = await openBench({}, FOLDING, hastyClock());
+    for (const key of ['A', 'a', 'B', 'b']) bench.source.put('in', key, `content of ${key}`);
+    const first = await bench.run({ mode: 'mirror' });
+    const before = bench.content(bench.target);
+    const filter = { ...POLICY.filter, exclude: ['A', 'b'] };
+    const second = await bench.run({ mode: 'mirror', filter });
+    expect(second.run.counters.items).toMatchObject({ same: 2, excluded: 2, copied: 0, deleted: 0 });
+    expect(bench.content(bench.target)).toEqual(before);
+    await allArrived(bench, first);
+  });
+
+  test('an object whose name is that of a folder in another case', async () => {
+    const names = { ...FILE_NAMES, caseSensitive: false };
+    await using bench = await openBench({}, { names }, hastyClock());
+    for (const key of ['Doc', 'doc!', 'doc.x', 'dOc/one', 'doc/ONE', 'DOC/']) bench.source.put('in', key, key);
+    bench.source.put('in', 'DOC/', '');
+    bench.source.put('in', 'doc/', '');
+    const first = await bench.run({ mode: 'mirror' });
+    expect(first.run.counters.items).toMatchObject({ failed: 0, unsupported: 0 });
+    await allArrived(bench, first);
+    const again = await bench.run({ mode: 'mirror' });
+    expect(again.run.counters.items).toMatchObject({ same: first.run.counters.items.scanned, copied: 0, deleted: 0 });
+  });
+
+  test('every version of both, each under its own name', async () => {
+    await using bench = await openBench({ isVersioned: true }, { ...FOLDING, isVersioned: true }, hastyClock());
+    for (const key of ['a', 'A', 'a', 'A']) bench.source.put('in', key, `${key}${bench.source.nextSerial()}`);
+    const first = await bench.run({ versions: 'all' });
+    expect(first.run.counters.items).toMatchObject({ scanned: 4, copied: 4, failed: 0 });
+    await allArrived(bench, first);
+    const again = await bench.run({ versions: 'all' });
+    expect(again.run.counters.items).toMatchObject({ same: 4, copied: 0 });
+  });
+
+  test('whatever the names: all content arrives, names stay, and nothing is left to do', async () => {
+    const segment = fc.array(fc.constantFrom('a', 'A', 'b', 'B', 'ü', 'Ü', '!', '.'), { minLength: 1, maxLength: 3 });
+    const key = fc.array(
+      segment.map((parts) => parts.join('')),
+      { minLength: 1, maxLength: 3 },
+    );
+    const keys = fc.uniqueArray(
+      key.map((segments) => segments.join('/')),
+      { minLength: 1, maxLength: 14 },
+    );
+    const rules = fc.constantFrom({ ...ALL_NAMES, caseSensitive: false }, { ...FILE_NAMES, caseSensitive: false });
+    await fc.assert(
+      fc.asyncProperty(keys, keys, rules, fc.integer({ min: 1, max: 4 }), async (given, added, names, pageSize) => {
+        await using bench = await openBench({ pageSize }, { names, pageSize }, hastyClock());
+        const isHeld = (one: string): boolean => names.dotSegments || !/(^|\/)\.\.?(\/|$)/.test(one);
+        for (const one of given.filter(isHeld)) bench.source.put('in', one, `content of ${one}`);
+        const mirror = { mode: 'mirror', allowEmptySource: true } as const;
+        const first = await bench.run(mirror);
+        await settled(bench, first);
+        // Where a name becomes a folder's, the old object is in the way for one run, with case or without.
+        if (!names.objectAndPrefix) return;
+        const before = bench.content(bench.target);
+        for (const one of added.filter(isHeld)) bench.source.put('in', one, `content of ${one}`);
+        for (const one of given.slice(0, 2)) bench.source.remove('in', one);
+        const second = await bench.run(mirror);
+        await settled(bench, second);
+        for (const [name, text] of Object.entries(bench.content(bench.target)))
+          if (Object.values(before).includes(text)) expect(before[name]).toBe(text);
+      }),
+      { numRuns: 12 },
+    );
   });
 });
+
+/** Everything is there, and neither another run nor a check finds anything to do. */
+async function settled(bench: Bench, result: RunResult): Promise<void> {
+  expect(result.error).toBeNull();
+  const { scanned, failed, unsupported } = result.run.counters.items;
+  expect({ failed, unsupported }).toEqual({ failed: 0, unsupported: 0 });
+  await allArrived(bench, result);
+  const before = bench.content(bench.target);
+  const again = await bench.run({ mode: 'mirror', allowEmptySource: true });
+  expect(again.run.counters.items).toMatchObject({ scanned, same: scanned, copied: 0, deleted: 0 });
+  expect(bench.content(bench.target)).toEqual(before);
+  const checked = await bench.run({ mode: 'check' });
+  expect(checked.run.counters.differences).toEqual({ missing: 0, extra: 0, different: 0 });
+  expect(await bench.verify(again)).toMatchObject({ missing: 0, different: 0 });
+}

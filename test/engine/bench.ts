@@ -8,6 +8,7 @@ import type { RunOptions, RunResult, RunWorld } from '../../src/engine/world.ts'
 import { readItems } from '../../src/engine/item-log.ts';
 import { runTransfer } from '../../src/engine/run.ts';
 import { defineTransfer } from '../../src/engine/transfer.ts';
+import { verifyRun, type VerifyResult } from '../../src/engine/verify.ts';
 import { systemClock, systemRandom } from '../../src/lib/system.ts';
 import type { Clock } from '../../src/lib/world.ts';
 import { DroverError } from '../../src/model/errors.ts';
@@ -30,6 +31,7 @@ export interface Bench extends AsyncDisposable {
     options?: Partial<RunOptions> & { only?: string | null; command?: string },
   ): Promise<RunResult>;
   log(result: RunResult): Promise<ItemRecord[]>;
+  verify(result: RunResult): Promise<VerifyResult>;
   ends(runId?: string): Promise<{ source: Source; target: Target }>;
   /** Key → text of everything in a store's container. */
   content(store: MemoryStore): Record<string, string>;
@@ -96,6 +98,10 @@ export async function openBench(
       const records: ItemRecord[] = [];
       for await (const record of readItems(result.run, world)) records.push(record);
       return records;
+    },
+    async verify(result) {
+      const options = { signal: new AbortController().signal, onProgress: null, onDifference: null };
+      return verifyRun(result.run, (await ends()).target, world, options);
     },
     content(store) {
       const container = store === source ? 'in' : 'out';

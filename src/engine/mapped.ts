@@ -1,0 +1,179 @@
+/** The phase of names that the target cannot hold as they are: both sides are joined by the name at the target. */
+import type { Entry } from '../model/entry.ts';
+import { DroverError } from '../model/errors.ts';
+import { compareKeys } from '../model/key.ts';
+import type { SnapshotRow } from '../model/snapshot.ts';
+import { failedSettled, joinSettled } from './account.ts';
+import { chunkPrefix, NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
+import type { RunContext } from './context.ts';
+import { groupsOf, named, nameOrder, RowsByName } from './fold.ts';
+import { failedOrStop, planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
+import { laterRows, type Step } from './later.ts';
+import { SMALL_BYTES_MAX } from './limits.ts';
+import { isBesideName, originalOf } from './naming.ts';
+import type { Lease, SegmentRecord } from './ports.ts';
+import { ExternalSort } from './sort.ts';
+
+/** A row beside the place of its name in the order, which is not worked out again for every comparison. */
+interface Placed {
+  readonly at: string;
+  readonly row: LaterRow;
+}
+
+/** Joins both sides by target name. Where several source keys want one name, the one that bears it wins. */
+export async function* mappedSteps(
+  context: RunContext,
+  lease: Lease,
+  segments: readonly SegmentRecord[],
+): AsyncGenerator<Step> {
+  const { rules, run, world } = context;
+  const spill = `${chunkPrefix(run.runId)}sorting/`;
+  const order = nameOrder(rules);
+  const prefix = `${spill}mapped-${lease.epoch}/`;
+  const sort = new ExternalSort<Placed>(world.artifacts, prefix, (a, b) => compareKeys(a.at, b.at));
+  try {
+    const all = laterRows(context, segments, 'mapped');
+    const rows = rules.caseSensitive ? all : named(context, all, `${spill}names-${lease.epoch}/`);
+    for await (const row of rows) await sort.add({ at: order(row.targetKey), row });
+    const previous = new RowsByName(context);
+    for await (const group of groupsOf(sort.sorted(), ({ at }) => at)) {
+      const { at } = group[0] as Placed;
+      yield stepOf(context, at, joined(context, group, await previous.at(at)));
+    }
+  } finally {
+    await sort.clear();
+  }
+}
+
+/** What wants to be, or is, under one name. */
+interface Join {
+  readonly targetKey: string;
+  /** Versions of the item that gets the name; empty when no item of the source does. */
+  readonly winner: readonly LaterRow[];
+  readonly others: readonly LaterRow[];
+  readonly isWanted: boolean;
+  readonly listed: Entry | null;
+  /** A target that lists two names which should be one: nobody's. */
+  readonly unclaimed: readonly Entry[];
+  readonly previous: readonly SnapshotRow[];
+}
+
+function joined({ filter }: RunContext, group: readonly Placed[], previous: readonly SnapshotRow[]): Join {
+  const rows = group.map(({ row }) => row);
+  const sources = rows.filter(({ side }) => side === 'source');
+  const targets = rows.filter(({ side }) => side === 'target');
+  const wanted = sources.filter(({ entry }) => filter(entry) === null);
+  const first = wanted.find(({ entry, targetKey }) => entry.key === targetKey) ?? wanted[0] ?? sources[0];
+  const targetKey = (first ?? (targets[0] as LaterRow)).targetKey;
+  const listed = targets.find((row) => row.targetKey === targetKey) ?? targets[0];
+  const winner = sources.filter(({ entry }) => entry.key === first?.entry.key);
+  return {
+    targetKey,
+    winner,
+    others: sources.filter((row) => !winner.includes(row)),
+    isWanted: wanted.length > 0,
+    listed: listed?.entry ?? null,
+    unclaimed: targets.filter((row) => row !== listed).map(({ entry }) => entry),
+    previous,
+  };
+}
+
+function stepOf(context: RunContext, key: string, join: Join): Step {
+  const work = async (): Promise<Settled> => {
+    const first = await firstOf(context, join);
+    const rest: Settled[] = [...leftBehind(context, join.winner, first)];
+    for (const row of join.others) rest.push(await carriedOut(planOther(context, row, join, first)));
+    for (const target of join.unclaimed) {
+      const situation = { source: null, target, previous: null, targetKey: target.key };
+      rest.push(await carriedOut(planItem(context, situation)));
+    }
+    return rest.length === 0 ? first : joinSettled([first, ...rest]);
+  };
+  const isLarge = join.winner.some(({ entry }) => entry.sizeBytes > SMALL_BYTES_MAX);
+  if (isLarge) return { key, work };
+  return {
+    key,
+    work: async () => {
+      const leave = await context.smallGate.enter(context.signal);
+      return work().finally(leave);
+    },
+  };
+}
+
+async function firstOf(context: RunContext, join: Join): Promise<Settled> {
+  const { targetKey, winner, listed } = join;
+  if (winner.length === 0 && (await isStillNeeded(context, targetKey))) return NOTHING_SETTLED;
+  const isUnseen = listed === null && join.isWanted && isTargetCutShort(context);
+  return isUnseen ? await lookedUp(context, join) : await carriedOut(planWinner(context, join, listed));
+}
+
+function planWinner(context: RunContext, { targetKey, winner, previous }: Join, target: Entry | null): Planned {
+  if (winner.length === 0) return planItem(context, { source: null, target, previous: null, targetKey });
+  const hasVersions = context.policy.versions === 'all';
+  const situations = winner.map(({ entry }): ItemSituation => {
+    // What was known of another item that had the name says nothing about this one.
+    const rows = previous.filter((row) => row.key === entry.key);
+    const known = hasVersions ? rows.find((row) => row.source.versionId === entry.identity.versionId) : rows[0];
+    return { source: entry, target, previous: known ?? null, targetKey };
+  });
+  return hasVersions ? planVersions(context, situations) : planItem(context, situations[0] as ItemSituation);
+}
+
+/** One that did not get the name: a folder is what the first one is too, anything else has no name left. */
+function planOther(context: RunContext, { entry, targetKey }: LaterRow, join: Join, first: Settled): Planned {
+  const winner = (join.winner[0] as LaterRow).entry;
+  if (context.filter(entry) !== null)
+    return planItem(context, { source: entry, target: null, previous: null, targetKey });
+  if (context.rules.caseSensitive || !entry.key.endsWith('/')) return { settled: collision(entry, targetKey, winner) };
+  const isThere = join.listed !== null || first.counters.items.copied > 0;
+  const target = isThere ? { ...(join.listed ?? winner), key: targetKey } : null;
+  return planItem(context, { source: entry, target, previous: null, targetKey });
+}
+
+/** An object that got another name leaves its old copy behind; it may go once the new one is there. */
+function leftBehind(context: RunContext, rows: readonly LaterRow[], first: Settled): Settled[] {
+  const { failed, unsupported } = first.counters.items;
+  if (failed > 0 || unsupported > 0) return [];
+  return rows.flatMap(({ inTheWay }) => {
+    if (inTheWay === undefined) return [];
+    const planned = planItem(context, { source: null, target: inTheWay, previous: null, targetKey: inTheWay.key });
+    return 'settled' in planned ? [planned.settled] : [];
+  });
+}
+
+/** The copy beside a folder's name is the only one until the object could be written under its own name. */
+async function isStillNeeded({ policy, source, target, rules, signal }: RunContext, name: string): Promise<boolean> {
+  if (policy.mode !== 'mirror' || !isBesideName(name, rules)) return false;
+  const original = originalOf(name, rules);
+  if ((await source.stat(original, signal))?.kind !== 'object') return false;
+  return (await target.stat(original, signal))?.kind !== 'object';
+}
+
+/** The target's listing ended with the source's: a mapped name that sorts behind it was not seen. */
+function isTargetCutShort({ policy, rules, run }: RunContext): boolean {
+  if (!rules.caseSensitive) return run.definition.source.only !== null;
+  return policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
+}
+
+async function lookedUp(context: RunContext, join: Join): Promise<Settled> {
+  let target: Entry | null;
+  try {
+    target = await context.target.stat(join.targetKey, context.signal);
+  } catch (error) {
+    const timing = { startedAtMs: context.world.clock.now(), durationMs: 0 };
+    return failedOrStop(context, (join.winner[0] as LaterRow).entry, error, timing);
+  }
+  return carriedOut(planWinner(context, join, target));
+}
+
+async function carriedOut(planned: Planned): Promise<Settled> {
+  return 'settled' in planned ? planned.settled : planned.work();
+}
+
+function collision(entry: Entry, targetKey: string, winner: Entry): Settled {
+  const message = `At the target it would have the name ${JSON.stringify(targetKey)}, which ${JSON.stringify(winner.key)} has already.`;
+  return failedSettled(entry, new DroverError('UNREPRESENTABLE', message, { key: entry.key }), {
+    startedAtMs: 0,
+    durationMs: 0,
+  });
+}
