@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { findPostgres, stopPostgres } from './postgres.ts';
+import { isWithout, missingAbilities } from './abilities.ts';
 import type { RgwServer, Servers } from './servers.ts';
 
 const require = createRequire(import.meta.url);
@@ -17,11 +19,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const rgw = started.server;
   const missing: string[] = [];
   if (rgw === null) missing.push('Ceph RGW (npm run test:setup installs it)');
-  const servers: Servers = { azurite: azurite.server, rgw, missing };
+  missing.push(...missingAbilities());
+  const postgres = findPostgres(process.env);
+  if (postgres === null) missing.push('PostgreSQL (npm ci installs it on Linux; or set DROVER_TEST_DATABASE_URL)');
+  const servers: Servers = { azurite: azurite.server, rgw, postgres, missing };
   project.provide('servers', servers);
   return async () => {
     azurite.stop();
     started.stop();
+    await stopPostgres();
     for (const name of missing) process.stderr.write(`NOT RUN: tests against ${name}\n`);
     if (missing.length > 0 && process.env['DROVER_TEST_ALL'] === '1') process.exitCode = 1;
   };
@@ -74,10 +80,9 @@ interface StartedRgw {
 /** One that runs already (its `rgw.json` stands in a known folder), else one of our own if Ceph is installed. */
 async function startRgw(): Promise<StartedRgw> {
   const folder = process.env['DROVER_TEST_DIR'] ?? join(tmpdir(), 'drover-test');
-  const running = process.env['DROVER_TEST_WITHOUT'] === 'rgw' ? null : await readRgw(folder);
+  const running = isWithout('rgw') ? null : await readRgw(folder);
   if (running !== null) return { server: running, stop: () => undefined };
-  if (!existsSync('/usr/bin/radosgw') || process.env['DROVER_TEST_WITHOUT'] === 'rgw')
-    return { server: null, stop: () => undefined };
+  if (!existsSync('/usr/bin/radosgw') || isWithout('rgw')) return { server: null, stop: () => undefined };
   const own = mkdtempSync(join(tmpdir(), 'drover-ceph-'));
   const script = fileURLToPath(new URL('../scripts/servers/ceph.sh', import.meta.url));
   const port = await freePort();

@@ -18,10 +18,18 @@ export interface AzuriteServer {
   readonly accountKey: string;
 }
 
+export interface PostgresServer {
+  /** Of a server that runs already; `null` when the first test starts an embedded one in `folder`. */
+  readonly url: string | null;
+  readonly folder: string;
+}
+
 export interface Servers {
   readonly azurite: AzuriteServer;
   /** `null` where Ceph is not installed. */
   readonly rgw: RgwServer | null;
+  /** `null` where no embedded PostgreSQL is installed and no address was given: `openTestDatabase`. */
+  readonly postgres: PostgresServer | null;
   readonly missing: readonly string[];
 }
 

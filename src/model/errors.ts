@@ -243,6 +243,12 @@ export const ERRORS = {
     owner: 'operator',
     remedy: 'Check that PostgreSQL runs and can be reached; Drover goes on by itself as soon as it can.',
   },
+  DATABASE_UNUSABLE: {
+    retry: 'never',
+    scope: 'run',
+    owner: 'operator',
+    remedy: 'Correct what is named, or give the address of a PostgreSQL server of your own as DATABASE_URL.',
+  },
   DATABASE_MISMATCH: {
     retry: 'never',
     scope: 'run',

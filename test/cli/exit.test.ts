@@ -54,6 +54,7 @@ const PROMISED: Record<ErrorCode, readonly [number, number]> = {
   RATE_LIMITED: [5, 5],
   UNSAFE_ADDRESS: [2, 2],
   DATABASE_UNAVAILABLE: [5, 5],
+  DATABASE_UNUSABLE: [2, 5],
   DATABASE_MISMATCH: [2, 2],
   VERSION_MISMATCH: [2, 2],
   ARTIFACTS_NOT_SHARED: [2, 2],

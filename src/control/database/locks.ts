@@ -1,0 +1,12 @@
+/** Advisory locks of PostgreSQL that Drover takes: one table, so that no two purposes share a number. */
+
+const FAMILY = 0x64726f76;
+
+export const LOCKS = {
+  /** Held by the server for as long as it uses its embedded database. */
+  dataFolder: [FAMILY, 1],
+  /** Held while the tables are brought to another version. */
+  migration: [FAMILY, 2],
+  /** Held while a backup is restored. */
+  restore: [FAMILY, 3],
+} as const;
