@@ -4,8 +4,11 @@ import type { RunRecord } from './ports.ts';
 import { UploadBook } from './uploads.ts';
 import type { RunWorld } from './world.ts';
 
-/** `target` was opened with the run's own id. Safe to repeat; the run is `cancelled` afterwards. */
-export async function abandonRun(
+/**
+ * Takes away what the run left open or half-made at its target. `target` was opened with the run's own id. Only when no
+ * worker is at it any more. Safe to repeat; the state of the run is not touched.
+ */
+export async function clearLeftovers(
   run: RunRecord,
   target: Target,
   world: Pick<RunWorld, 'store' | 'clock' | 'random'>,
@@ -13,8 +16,17 @@ export async function abandonRun(
 ): Promise<void> {
   const { store, clock, random } = world;
   const uploads = new UploadBook(store, run.runId, clock, random);
-  await uploads.load();
   await uploads.sweep(target.facets.parts ?? null, signal);
   await target.sweep?.({ keepUploads: false }, signal);
-  await store.updateRun(run.runId, { state: 'cancelled', endedAtMs: clock.now() });
+}
+
+/** The same, and the run is `cancelled` afterwards. */
+export async function abandonRun(
+  run: RunRecord,
+  target: Target,
+  world: Pick<RunWorld, 'store' | 'clock' | 'random'>,
+  signal: AbortSignal,
+): Promise<void> {
+  await clearLeftovers(run, target, world, signal);
+  await world.store.updateRun(run.runId, { state: 'cancelled', endedAtMs: world.clock.now() });
 }

@@ -59,3 +59,14 @@ export const REFERENCE_LIFETIME_MS = 60 * 60 * 1_000;
 export const RESTORE_POLL_MS = 60_000;
 
 export const PROGRESS_EVERY_MS = 250;
+
+/** An idle lane looks again this often for something to take over from a busy one, and asks the state this often. */
+export const IDLE_MS = 50;
+export const ASK_AGAIN_MS = 2_000;
+
+/** A worker without work asks for some this often; every few times it asks how the run stands instead. */
+export const WAITING_MS = 1_000;
+export const LOOK_EVERY_ROUNDS = 3;
+
+/** Longest rest between two tries to split a segment in which no cut was found. */
+export const SPLIT_REST_MS_MAX = 10_000;

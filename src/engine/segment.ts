@@ -101,18 +101,27 @@ export class SegmentWork {
     }
   }
 
-  /** Cuts off the second half of what is still to be listed, as a segment of its own. */
-  async trySplit(newSegmentId: string): Promise<boolean> {
+  get isListed(): boolean {
+    return this.#isListed;
+  }
+
+  /** There may be a second half to cut off; looking for the cut costs a few listings. */
+  get canSplit(): boolean {
     const { source, target, sorting } = this.#context;
     const listing = this.#sourceListing;
     if (this.#isListed || this.#isSplitting || listing === null || listing.pages < SPLIT_PAGES_MIN) return false;
     if (source.traits.seek !== 'key' || target.traits.seek !== 'key' || sorting.source || sorting.target) return false;
-    const reached = listing.reachedKey;
+    return listing.reachedKey !== null;
+  }
+
+  /** Cuts off the second half of what is still to be listed, as a segment of its own. */
+  async trySplit(newSegmentId: string): Promise<boolean> {
+    const reached = this.canSplit ? (this.#sourceListing?.reachedKey ?? null) : null;
     if (reached === null) return false;
     let lift = (): void => undefined;
     this.#isSplitting = true;
     try {
-      const cut = await findCut(source, reached, this.#lease.segment.to, this.#context.signal);
+      const cut = await findCut(this.#context.source, reached, this.#lease.segment.to, this.#context.signal);
       // From here on the planner may not pass the cut: it stops before its next key until the cut is made or not.
       this.#barrier = new Promise((resolve) => (lift = resolve));
       const isPassed = cut === null || (this.#plannedKey !== null && compareKeys(cut, this.#plannedKey) <= 0);
@@ -284,6 +293,8 @@ export class SegmentWork {
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    // At once, not when the planner comes to look: somebody else may go on with this segment already.
+    this.#context.stop(error);
     this.#wake?.();
   }
 

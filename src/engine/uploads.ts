@@ -10,7 +10,8 @@ import type { Json } from '../model/json.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { RECEIPTS_SAVED_AT_ONCE, RECEIPT_SAVING_MS } from './limits.ts';
 import type { PartDigests } from './part-digests.ts';
-import type { Intent, RunStore } from './ports.ts';
+import { isWithin } from '../model/key.ts';
+import type { Intent, RunStore, SegmentRecord } from './ports.ts';
 
 /** What an intent says about an upload that was begun. */
 interface UploadRecord {
@@ -43,8 +44,10 @@ export class UploadBook {
   readonly #runId: string;
   readonly #clock: Clock;
   readonly #random: Random;
-  /** Left by an earlier process, by target key. */
+  /** Left by an earlier process or another worker, by target key. */
   readonly #inherited = new Map<string, Intent>();
+  /** Journaled here and not closed. */
+  readonly #own = new Set<string>();
   readonly #savedAtMs = new Map<string, number>();
   /** Uploads of which receipts are being saved; true where more have come since. */
   readonly #saving = new Map<string, boolean>();
@@ -56,8 +59,16 @@ export class UploadBook {
     this.#random = random;
   }
 
-  async load(): Promise<void> {
-    for (const intent of await this.#store.intents(this.#runId)) this.#inherited.set(intent.targetKey, intent);
+  /**
+   * Looks for what whoever had this segment before left open: it is continued or ended when its key comes up. Only keys
+   * of this segment; others may be in the hands of workers that live.
+   */
+  async inherit({ kind, from, to }: Pick<SegmentRecord, 'kind' | 'from' | 'to'>): Promise<void> {
+    for (const intent of await this.#store.intents(this.#runId)) {
+      if (this.#own.has(intent.intentId)) continue;
+      // Later phases have one segment each and begin when everything before them is done.
+      if (kind !== 'keys' || isWithin(intent.targetKey, from, to)) this.#inherited.set(intent.targetKey, intent);
+    }
   }
 
   /** Continues the upload of an earlier process where it fits the plan, else aborts that one and begins anew. */
@@ -66,7 +77,10 @@ export class UploadBook {
     if (inherited !== undefined) {
       this.#inherited.delete(plan.key);
       const continued = await this.#continue(parts, plan, inherited);
-      if (continued !== null) return continued;
+      if (continued !== null) {
+        this.#own.add(continued.intentId);
+        return continued;
+      }
       await this.#abandon(parts, inherited, plan.options.signal);
     }
     return this.#begin(parts, plan);
@@ -95,12 +109,17 @@ export class UploadBook {
 
   /** Remembers what arrived, now: this process stops and another one goes on. */
   async keep(plan: UploadPlan, open: OpenUpload): Promise<void> {
+    this.#own.delete(open.intentId);
+    const reason: unknown = plan.options.signal.reason;
+    // Another worker went on already: it knows more about this upload, or has closed it.
+    if (reason instanceof DroverError && reason.code === 'LEASE_LOST') return;
     await this.#save(plan, open.intentId, open);
   }
 
   /** The object is complete: nothing of it is open any more. */
   async close(open: OpenUpload): Promise<void> {
     this.#savedAtMs.delete(open.intentId);
+    this.#own.delete(open.intentId);
     await this.#store.dropIntent(this.#runId, open.intentId);
   }
 
@@ -110,9 +129,10 @@ export class UploadBook {
     await this.close(open);
   }
 
-  /** Ends what is journaled still, from this process and earlier ones: nobody works on any of it any more. */
+  /** Ends what is journaled still, from this process and others: nobody works on any of it any more. */
   async sweep(parts: Parts | null, signal: AbortSignal): Promise<void> {
     this.#inherited.clear();
+    this.#own.clear();
     for (const intent of await this.#store.intents(this.#runId)) {
       if (parts !== null) await this.#abandon(parts, intent, signal);
       else await this.#store.dropIntent(this.#runId, intent.intentId);
@@ -150,11 +170,13 @@ export class UploadBook {
       startedAtMs: this.#clock.now(),
       upload: null,
     };
+    this.#own.add(intentId);
     await this.#store.saveIntent(intent);
     let upload: Upload;
     try {
       upload = await parts.begin(plan.key, plan.sizeBytes, plan.partBytes, plan.options);
     } catch (error) {
+      this.#own.delete(intentId);
       // The answer may be lost while the upload exists: what can be found of it is ended, else the journal keeps it.
       if (!plan.options.signal.aborted) await this.#abandon(parts, intent, plan.options.signal).catch(() => undefined);
       throw error;

@@ -31,13 +31,23 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Called at most four times a second and at each change of phase. */
   readonly onProgress: ((progress: Progress) => void) | null;
-  /** A run to continue; `null` starts a new one. */
+  /** A run that exists already: to continue it, or to take part in it. `null` makes a new one. */
   readonly continueRun: RunRecord | null;
+  /**
+   * Other workers may be at work on the same run. Then this one waits for them, shares with them, leaves alone what may
+   * be theirs, and does not say itself when the run is running, paused or failed. Default: it is the only one.
+   */
+  readonly isShared?: boolean;
 }
 
-/** How a call of `runTransfer` ended. `interrupted`: the signal fired; the run can be continued. */
+/** How a call of `runTransfer` ended. */
 export interface RunResult {
+  /** As the store has it now. */
   readonly run: RunRecord;
+  /** The signal fired before the run's end. */
   readonly interrupted: boolean;
+  /** What stopped this worker, else what the run ended with. */
   readonly error: Failure | null;
+  /** The run has not ended, and will go on where it stopped once what stopped it is gone. */
+  readonly canContinue: boolean;
 }

@@ -1,0 +1,67 @@
+/** Puts together what all parts of one run share in this process. */
+import type { TargetFacts } from '../contract/provider.ts';
+import { ByteBudget } from '../lib/byte-budget.ts';
+import { Shaper } from '../lib/shaper.ts';
+import { LiveState, type RunContext } from './context.ts';
+import { compileFilter } from './filter.ts';
+import { Gate } from './lanes.ts';
+import { LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
+import type { RunRecord } from './ports.ts';
+import type { SnapshotIndex } from './snapshot.ts';
+import { rateAt } from './timetable.ts';
+import { UploadBook } from './uploads.ts';
+import type { Ends, RunOptions, RunWorld } from './world.ts';
+import { retryingSource, retryingTarget } from './wrap.ts';
+
+export interface ContextParts {
+  readonly started: RunRecord;
+  readonly ends: Ends;
+  readonly world: RunWorld;
+  readonly options: RunOptions;
+  readonly previous: SnapshotIndex | null;
+  readonly stop: (error: unknown) => void;
+  readonly stopper: AbortController;
+}
+
+export function makeContext({ started, ends, world, options, previous, stop, stopper }: ContextParts): RunContext {
+  const { policy } = started.definition;
+  const { clock, random } = world;
+  const { tuning } = options;
+  const source = retryingSource(ends.source, { clock, random });
+  const target = retryingTarget(ends.target, { clock, random });
+  const live = new LiveState();
+  live.add(started.counters);
+  const budget = new ByteBudget(tuning.bytesInFlightMax);
+  const { bandwidth } = tuning;
+  const shaper = bandwidth === null ? null : new Shaper(clock, (nowMs) => rateAt(bandwidth, nowMs));
+  const lanes = tuning.transfersMax;
+  return {
+    run: started,
+    source,
+    target,
+    policy,
+    world,
+    previous,
+    stop,
+    live,
+    signal: AbortSignal.any([options.signal, stopper.signal]),
+    uploads: new UploadBook(world.store, started.runId, clock, random),
+    partGate: new Gate(lanes === null ? PARTS_IN_FLIGHT : Math.max(1, Math.min(lanes, PARTS_IN_FLIGHT))),
+    smallGate: new Gate(lanes ?? SMALL_LANES),
+    largeGate: new Gate(lanes === null ? LARGE_LANES : Math.max(1, Math.min(lanes, LARGE_LANES))),
+    memory: (bytes, signal) => budget.acquire(bytes, signal),
+    bandwidth: shaper === null ? null : (bytes, signal) => shaper.take(bytes, signal),
+    onBytes: (key, bytes) => live.moved(key, bytes),
+    serverSide: { state: 'unknown', probing: null },
+    filter: compileFilter(policy.filter, started.startedAtMs),
+    rules: target.traits.names,
+    timeToleranceMs: Math.max(source.traits.timePrecisionMs ?? 0, target.traits.timePrecisionMs ?? 0),
+    targetMatchable: isMatchable(target.facts),
+    sorting: { source: false, target: false },
+  };
+}
+
+/** Where a store ignores conditions the provider looks just before it writes: then too a state can be named. */
+function isMatchable(facts: TargetFacts): boolean {
+  return facts.matchOnWrite !== 'refused';
+}

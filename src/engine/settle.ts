@@ -1,0 +1,51 @@
+/** The last segment of a run: what is left behind is taken away, the snapshot is indexed, and the run gets its end. */
+import { toFailure } from '../model/errors.ts';
+import type { RunState } from '../model/outcome.ts';
+import type { RunContext } from './context.ts';
+import { deletionRefusal, sumOf } from './phase-order.ts';
+import type { Lease, SegmentRecord } from './ports.ts';
+import { indexSnapshot, storeSnapshotIndex } from './snapshot.ts';
+
+export interface SettleOptions {
+  /** The target may hold temporary things of this run that nobody works on any more. */
+  readonly mayHoldLeftovers: boolean;
+  /** Writes down what this session cost, before the run's sums become final. */
+  readonly recordUsage: () => Promise<void>;
+}
+
+/**
+ * `segments`: all of the run's, every other one done. May be done by several workers one after the other, each taking
+ * over from the one before; only the end itself, at the very last, happens once. LEASE_LOST when somebody else has it.
+ */
+export async function settleRun(
+  context: RunContext,
+  lease: Lease,
+  segments: readonly SegmentRecord[],
+  options: SettleOptions,
+): Promise<void> {
+  const { policy, run, signal, target, uploads, world } = context;
+  const others = segments.filter(({ kind }) => kind !== 'settle');
+  const writes = policy.mode !== 'check' && !policy.dryRun;
+  await uploads.sweep(target.facets.parts ?? null, signal);
+  if (writes && options.mayHoldLeftovers) await target.sweep?.({ keepUploads: false }, signal);
+  const refusal = deletionRefusal(others, policy);
+  let manifestRoot: string | null = null;
+  if (writes && refusal === null) {
+    const index = await indexSnapshot(world.artifacts, run.runId, others);
+    await storeSnapshotIndex(world.artifacts, index);
+    manifestRoot = index.root;
+  }
+  await options.recordUsage();
+  await world.store.endRun(lease, {
+    state: refusal === null ? endState(others, policy.acceptV0) : 'failed',
+    endedAtMs: world.clock.now(),
+    error: refusal === null ? null : toFailure(refusal),
+    manifestRoot,
+  });
+}
+
+function endState(segments: readonly SegmentRecord[], acceptV0: boolean): RunState {
+  const { items, verification, mapped } = sumOf(segments);
+  const isUnproved = verification.V0 > 0 && !acceptV0;
+  return items.failed > 0 || items.unsupported > 0 || mapped > 0 || isUnproved ? 'completed-with-issues' : 'succeeded';
+}
