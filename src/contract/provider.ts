@@ -111,6 +111,17 @@ export interface Account extends AsyncDisposable {
   makeContainer(name: string, signal: AbortSignal): Promise<'made' | 'existed'>;
   /** What to paste where, for exactly this account and these containers; absent where there is nothing to paste. */
   readonly policies?: (request: PolicyRequest) => readonly PolicyText[];
+  /** Rights that are roles on a container, given to the identity that signs in here; absent where there are none. */
+  readonly roles?: AccountRoles;
+}
+
+export interface AccountRoles {
+  /** Name of the role that this use needs, as the provider calls it: `Storage Blob Data Contributor`. */
+  nameFor(use: Use): string;
+  /** A shell command that an administrator runs, for exactly this container and identity; placeholders where unknown. */
+  command(container: string, use: Use): string;
+  /** Assigns it and waits until it works; absent where Drover cannot. PERMISSION_DENIED when it may not. */
+  assign?(container: string, use: Use, signal: AbortSignal): Promise<void>;
 }
 
 export type Use = 'read' | 'write' | 'both';

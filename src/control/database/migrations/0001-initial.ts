@@ -121,16 +121,30 @@ CREATE INDEX runs_ended ON runs (ended_at, id);
 CREATE INDEX runs_pair ON runs (pair_id, queued_at) WHERE has_snapshot;
 CREATE INDEX runs_transfer ON runs (transfer_id, queued_at);
 
+-- The job's list shows and filters by its last run: kept in step here, so that no code path can forget it.
+CREATE FUNCTION job_follows_run() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    UPDATE jobs SET last_run_id = NEW.id, last_state = NEW.state, last_run_at = NEW.queued_at WHERE id = NEW.job_id;
+  ELSE
+    UPDATE jobs SET last_state = NEW.state WHERE id = NEW.job_id AND last_run_id = NEW.id;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER job_follows_run AFTER INSERT OR UPDATE OF state ON runs
+  FOR EACH ROW EXECUTE FUNCTION job_follows_run();
+
 -- No row per object. from_key and to_key: bytes of the key; null is open.
 CREATE TABLE segments (
   run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, segment_id text NOT NULL, kind text NOT NULL,
-  from_key bytea, to_key bytea, state text NOT NULL, epoch integer NOT NULL DEFAULT 0,
+  from_key bytea, to_key bytea, settled_key bytea, state text NOT NULL, epoch integer NOT NULL DEFAULT 0,
   worker_id uuid, lease_until timestamptz, checkpoint text, counters jsonb NOT NULL,
   takeovers integer NOT NULL DEFAULT 0, lock_wait_ms integer NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, segment_id)
 ) WITH (fillfactor = 70);
-CREATE INDEX segments_open ON segments (run_id, lease_until) WHERE state = 'open';
-CREATE INDEX segments_worker ON segments (worker_id) WHERE worker_id IS NOT NULL;
+-- Neither holds lease_until, so that renewing a lease touches no index.
+CREATE INDEX segments_open ON segments (run_id) WHERE state = 'open';
+CREATE INDEX segments_worker ON segments (worker_id) WHERE state = 'open';
 
 CREATE TABLE chunks (
   run_id text NOT NULL, segment_id text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, name text NOT NULL,
@@ -161,11 +175,17 @@ CREATE TABLE run_log (
   PRIMARY KEY (run_id, number)
 );
 
--- What each worker did for a run: one row per worker process and run.
+-- What each time a worker took part in a run has cost.
+CREATE TABLE run_sessions (
+  run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, session text NOT NULL, requests jsonb NOT NULL,
+  active_ms double precision NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL,
+  PRIMARY KEY (run_id, session)
+) WITH (fillfactor = 50);
+
+-- Who is at work on a run: one row per worker process and run.
 CREATE TABLE run_workers (
   run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, worker_id uuid NOT NULL, joined_at timestamptz NOT NULL,
-  seen_at timestamptz NOT NULL, left_at timestamptz, waiting boolean NOT NULL DEFAULT false,
-  requests jsonb NOT NULL DEFAULT '{"source":{},"target":{}}', active_ms bigint NOT NULL DEFAULT 0, progress jsonb,
+  seen_at timestamptz NOT NULL, left_at timestamptz, waiting boolean NOT NULL DEFAULT false, progress jsonb,
   PRIMARY KEY (run_id, worker_id)
 ) WITH (fillfactor = 50);
 
