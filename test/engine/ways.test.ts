@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/system.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { HONEST_FACTS } from '../../src/providers/memory/provider.ts';
+import { ALL_NAMES } from '../../src/model/names.ts';
 import { DEFAULT_POLICY } from '../../src/model/policy.ts';
 import { openBench, sumsAgree, TUNING } from './bench.ts';
 
@@ -62,6 +63,19 @@ describe('archived objects', () => {
     expect(result.run.counters.items).toMatchObject({ scanned: 2, copied: 2, unsupported: 0 });
     expect(bench.content(bench.target)).toEqual({ cold: 'ice', warm: 'water' });
     sumsAgree(result, await bench.log(result));
+  });
+
+  test('under other names stand in the record by those, for the next run and for verifying', async () => {
+    await using bench = await openBench({ restoreMs: 0 }, { names: { ...ALL_NAMES, dotSegments: false } });
+    for (const key of ['m', 'z', 'a/../b', 'b/../c'])
+      bench.source.put('in', key, `ice ${key}`, { storageClass: 'GLACIER', availability: 'archived' });
+    bench.source.put('in', 'warm', 'water');
+    const archived = { tier: 'Bulk', days: 3 } as const;
+    const result = await bench.run({ archived });
+    expect(result.run.counters.items).toMatchObject({ scanned: 5, copied: 5 });
+    expect(await bench.verify(result)).toMatchObject({ checked: 5, missing: 0, different: 0 });
+    const again = await bench.run({ archived });
+    expect((await bench.log(again)).map(({ code }) => code)).toEqual(Array.from({ length: 5 }, () => 'same-snapshot'));
   });
 });
 
