@@ -205,6 +205,7 @@ export interface SegmentsTable {
   kind: string;
   from_key: Buffer | null;
   to_key: Buffer | null;
+  settled_key: Buffer | null;
   state: string;
   epoch: Generated<number>;
   worker_id: string | null;
@@ -248,6 +249,15 @@ export interface RunLogTable {
   message: string;
 }
 
+export interface RunSessionsTable {
+  run_id: string;
+  session: string;
+  requests: Jsonb;
+  active_ms: number;
+  started_at: Time;
+  seen_at: Time;
+}
+
 export interface RunWorkersTable {
   run_id: string;
   worker_id: string;
@@ -255,8 +265,6 @@ export interface RunWorkersTable {
   seen_at: Time;
   left_at: TimeOrNull;
   waiting: Generated<boolean>;
-  requests: ColumnType<unknown, string | undefined, string>;
-  active_ms: Generated<Big>;
   progress: JsonbOrNull;
 }
 
@@ -387,6 +395,7 @@ export interface Schema {
   intents: IntentsTable;
   run_items: RunItemsTable;
   run_log: RunLogTable;
+  run_sessions: RunSessionsTable;
   run_workers: RunWorkersTable;
   workers: WorkersTable;
   schedules: SchedulesTable;

@@ -1,0 +1,334 @@
+/**
+ * The engine's state on PostgreSQL, shared by any number of workers. A lease is a row: claimed with SKIP LOCKED, so
+ * that nobody waits for anybody, and fenced by worker and epoch in every statement that writes a segment. Nothing a
+ * worker does while it copies touches the run's own row or another segment's.
+ */
+import { sql } from 'kysely';
+import type {
+  Commit,
+  Intent,
+  Lease,
+  NewSegment,
+  RunChange,
+  RunEnd,
+  RunRecord,
+  RunStore,
+  SegmentRecord,
+  Usage,
+} from '../../engine/ports.ts';
+import { DroverError } from '../../model/errors.ts';
+import { compareKeys } from '../../model/key.ts';
+import { ZERO_COUNTERS, type ItemRecord } from '../../model/outcome.ts';
+import type { Db } from '../world.ts';
+import { inDatabase } from './database-errors.ts';
+import {
+  bytesOrNull,
+  countersPlus,
+  heldRow,
+  KIND_RANK,
+  segmentFromRow,
+  WAITED_MS,
+  type SegmentRow,
+} from './store-rows.ts';
+import { endRun, findLatestSnapshot, findUnfinished, listRuns, readRun, recordUsage, updateRun } from './store-runs.ts';
+
+/** How long a lease holds without being renewed. */
+export const LEASE_VALID_MS = 10_000;
+
+/** Failed and unsupported items of one run that can be searched; all of them are in the copy log. */
+export const ISSUES_KEPT_MAX = 100_000;
+
+/** A worker that has not said anything for so long does not wait for work either. */
+const WAITING_FRESH_MS = 10_000;
+
+export interface RunStoreOptions {
+  readonly leaseValidMs?: number;
+  /** Called after a run ended by `endRun`. */
+  readonly onEnded?: (runId: string) => Promise<void>;
+}
+
+export class PostgresRunStore implements RunStore {
+  readonly #db: Db;
+  readonly #leaseValidMs: number;
+  readonly #onEnded: (runId: string) => Promise<void>;
+
+  constructor(db: Db, options: RunStoreOptions = {}) {
+    this.#db = db;
+    this.#leaseValidMs = options.leaseValidMs ?? LEASE_VALID_MS;
+    this.#onEnded = options.onEnded ?? (async () => undefined);
+  }
+
+  async createRun(run: RunRecord): Promise<void> {
+    throw new DroverError('INTERNAL', `Run ${run.runId} cannot be made here: a run of the server belongs to a job.`);
+  }
+
+  getRun(runId: string): Promise<RunRecord | null> {
+    return inDatabase(() => readRun(this.#db, runId));
+  }
+
+  listRuns(limit: number): Promise<readonly RunRecord[]> {
+    return inDatabase(() => listRuns(this.#db, limit));
+  }
+
+  findUnfinished(transferId: string): Promise<RunRecord | null> {
+    return inDatabase(() => findUnfinished(this.#db, transferId));
+  }
+
+  findLatestSnapshot(_transferId: string, pairId: string): Promise<RunRecord | null> {
+    return inDatabase(() => findLatestSnapshot(this.#db, pairId));
+  }
+
+  updateRun(runId: string, change: RunChange): Promise<void> {
+    return inDatabase(() => updateRun(this.#db, runId, change));
+  }
+
+  recordUsage(runId: string, session: string, usage: Usage): Promise<void> {
+    return inDatabase(() => recordUsage(this.#db, runId, session, usage));
+  }
+
+  segments(runId: string): Promise<readonly SegmentRecord[]> {
+    return inDatabase(async () => {
+      const { rows } = await sql<SegmentRow>`
+        SELECT segments.*, coalesce(named.names, '{}') AS chunks
+        FROM segments LEFT JOIN (
+          SELECT segment_id, array_agg(name ORDER BY number) AS names FROM chunks WHERE run_id = ${runId}
+          GROUP BY segment_id) AS named USING (segment_id)
+        WHERE run_id = ${runId} AND ${KIND_RANK} IS NOT NULL
+        ORDER BY ${KIND_RANK}, from_key NULLS FIRST`.execute(this.#db);
+      return rows.map(segmentFromRow);
+    });
+  }
+
+  startSegments(runId: string, segments: readonly NewSegment[]): Promise<void> {
+    return this.#insertSegments(runId, segments, true);
+  }
+
+  addSegments(runId: string, segments: readonly NewSegment[]): Promise<void> {
+    return this.#insertSegments(runId, segments, false);
+  }
+
+  claim(runId: string, worker: string): Promise<Lease | null> {
+    return inDatabase(async () => {
+      const { rows } = await sql<SegmentRow>`
+        WITH free AS (
+          SELECT segment_id FROM segments
+          WHERE run_id = ${runId} AND state = 'open' AND (lease_until IS NULL OR lease_until < clock_timestamp())
+            AND ${KIND_RANK} IS NOT NULL
+            AND EXISTS (SELECT FROM runs WHERE runs.id = ${runId} AND runs.state = 'running')
+          ORDER BY ${KIND_RANK}, from_key NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED
+        ), taken AS (
+          UPDATE segments SET epoch = segments.epoch + 1, worker_id = ${worker}::uuid,
+            takeovers = segments.takeovers + (segments.worker_id IS NOT NULL)::integer,
+            lease_until = clock_timestamp() + ${this.#leaseValidMs} * interval '1 millisecond'
+          FROM free WHERE segments.run_id = ${runId} AND segments.segment_id = free.segment_id RETURNING segments.*
+        )
+        SELECT taken.*, ARRAY(
+          SELECT chunks.name FROM chunks WHERE chunks.run_id = taken.run_id AND chunks.segment_id = taken.segment_id
+          ORDER BY chunks.number) AS chunks
+        FROM taken`.execute(this.#db);
+      const row = rows[0];
+      return row === undefined ? null : { segment: segmentFromRow(row), worker, epoch: row.epoch };
+    });
+  }
+
+  split(lease: Lease, at: string, newSegmentId: string): Promise<Lease> {
+    const { segment } = lease;
+    const cut = bytesOrNull(at);
+    return inDatabase(async () => {
+      const { rows } = await sql<{ held: number; cut: number }>`
+        WITH held AS (
+          SELECT to_key FROM segments WHERE ${heldRow(lease)} FOR UPDATE
+        ), shrunk AS (
+          UPDATE segments SET to_key = ${cut}, lock_wait_ms = lock_wait_ms + ${WAITED_MS}
+          WHERE ${heldRow(lease)} AND (from_key IS NULL OR from_key < ${cut}) AND (to_key IS NULL OR ${cut} < to_key)
+            AND (settled_key IS NULL OR settled_key < ${cut}) RETURNING kind
+        ), opened AS (
+          INSERT INTO segments (run_id, segment_id, kind, from_key, to_key, state, counters)
+          SELECT ${segment.runId}, ${newSegmentId}, shrunk.kind, ${cut}, held.to_key, 'open',
+            ${JSON.stringify(ZERO_COUNTERS)}::jsonb
+          FROM held, shrunk
+        )
+        SELECT (SELECT count(*)::integer FROM held) AS held, (SELECT count(*)::integer FROM shrunk) AS cut`.execute(
+        this.#db,
+      );
+      if (rows[0]?.held !== 1) throw lost(lease);
+      if (rows[0].cut !== 1) {
+        const words = `Segment ${segment.segmentId} cannot be split at a key it does not have left.`;
+        throw new DroverError('INTERNAL', words);
+      }
+      return { ...lease, segment: { ...segment, to: at } };
+    });
+  }
+
+  commit(lease: Lease, { checkpoint, addChunks, addCounters, addIssues, done }: Commit): Promise<void> {
+    const { runId, segmentId } = lease.segment;
+    const issues = issueColumns(addIssues);
+    return inDatabase(async () => {
+      const { rows } = await sql<{ held: number }>`
+        WITH held AS (
+          UPDATE segments SET state = ${done ? 'done' : 'open'}, checkpoint = ${JSON.stringify(checkpoint)},
+            settled_key = ${bytesOrNull(checkpoint.settledKey)}, counters = ${countersPlus(addCounters)},
+            lease_until = ${done ? sql`NULL` : sql`lease_until`}, lock_wait_ms = lock_wait_ms + ${WAITED_MS}
+          WHERE ${heldRow(lease)} RETURNING segment_id
+        ), named AS (
+          INSERT INTO chunks (run_id, segment_id, name)
+          SELECT ${runId}, held.segment_id, added.name
+          FROM held, unnest(${addChunks as string[]}::text[]) WITH ORDINALITY AS added (name, place) ORDER BY added.place
+        )${addIssues.length === 0 ? sql`` : keepIssues(runId, issues)}
+        SELECT (SELECT count(*)::integer FROM held) AS held`.execute(this.#db);
+      if (rows[0]?.held !== 1) throw lost({ segment: { runId, segmentId }, epoch: lease.epoch });
+    });
+  }
+
+  reset(lease: Lease): Promise<Lease> {
+    const { segment } = lease;
+    const { runId, segmentId } = segment;
+    return inDatabase(async () => {
+      const { rows } = await sql<{ held: number }>`
+        WITH held AS (
+          UPDATE segments SET checkpoint = NULL, settled_key = NULL, counters = ${JSON.stringify(ZERO_COUNTERS)}::jsonb,
+            lock_wait_ms = lock_wait_ms + ${WAITED_MS}
+          WHERE ${heldRow(lease)} RETURNING segment_id
+        ), unnamed AS (
+          DELETE FROM chunks USING held WHERE chunks.run_id = ${runId} AND chunks.segment_id = held.segment_id
+        ), forgotten AS (
+          DELETE FROM run_items USING held WHERE run_items.run_id = ${runId} AND run_items.segment_id = held.segment_id
+        )
+        SELECT count(*)::integer AS held FROM held`.execute(this.#db);
+      if (rows[0]?.held !== 1) throw lost({ segment: { runId, segmentId }, epoch: lease.epoch });
+      return { ...lease, segment: { ...segment, checkpoint: null, chunks: [], counters: ZERO_COUNTERS } };
+    });
+  }
+
+  async release(lease: Lease): Promise<void> {
+    await inDatabase(() =>
+      sql`UPDATE segments SET worker_id = NULL, lease_until = NULL WHERE ${heldRow(lease)}`.execute(this.#db),
+    );
+  }
+
+  async endRun(lease: Lease, end: RunEnd): Promise<void> {
+    const hasEnded = await inDatabase(() => endRun(this.#db, lease, end));
+    if (!hasEnded) throw lost(lease);
+    await this.#onEnded(lease.segment.runId);
+  }
+
+  waiting(runId: string): Promise<number> {
+    return inDatabase(async () => {
+      const { rows } = await sql<{ workers: number }>`
+        SELECT count(*)::integer AS workers FROM run_workers
+        WHERE run_id = ${runId} AND waiting AND left_at IS NULL
+          AND seen_at > clock_timestamp() - ${WAITING_FRESH_MS} * interval '1 millisecond'`.execute(this.#db);
+      return rows[0]?.workers ?? 0;
+    });
+  }
+
+  async setWaiting(runId: string, worker: string, isWaiting: boolean): Promise<void> {
+    await inDatabase(() =>
+      sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at, waiting)
+        VALUES (${runId}, ${worker}::uuid, clock_timestamp(), clock_timestamp(), ${isWaiting})
+        ON CONFLICT (run_id, worker_id) DO UPDATE SET waiting = excluded.waiting, seen_at = excluded.seen_at`.execute(
+        this.#db,
+      ),
+    );
+  }
+
+  async saveIntent(intent: Intent): Promise<void> {
+    await inDatabase(() =>
+      sql`INSERT INTO intents (run_id, intent_id, intent)
+        VALUES (${intent.runId}, ${intent.intentId}, ${JSON.stringify(intent)})
+        ON CONFLICT (run_id, intent_id) DO UPDATE SET intent = excluded.intent`.execute(this.#db),
+    );
+  }
+
+  async dropIntent(runId: string, intentId: string): Promise<void> {
+    await inDatabase(() =>
+      sql`DELETE FROM intents WHERE run_id = ${runId} AND intent_id = ${intentId}`.execute(this.#db),
+    );
+  }
+
+  intents(runId: string): Promise<readonly Intent[]> {
+    return inDatabase(async () => {
+      const { rows } = await sql<{ intent: string }>`
+        SELECT intent FROM intents WHERE run_id = ${runId} ORDER BY intent_id`.execute(this.#db);
+      return rows.map(({ intent }) => JSON.parse(intent) as Intent).toSorted((a, b) => a.startedAtMs - b.startedAtMs);
+    });
+  }
+
+  async #insertSegments(runId: string, segments: readonly NewSegment[], onlyFirst: boolean): Promise<void> {
+    const ids = segments.map(({ segmentId }) => segmentId);
+    const kinds = segments.map(({ kind }) => kind);
+    const froms = segments.map(({ from }) => bytesOrNull(from));
+    const tos = segments.map(({ to }) => bytesOrNull(to));
+    const insert = sql`
+      INSERT INTO segments (run_id, segment_id, kind, from_key, to_key, state, counters)
+      SELECT ${runId}, one.segment_id, one.kind, one.from_key, one.to_key, 'open', ${JSON.stringify(ZERO_COUNTERS)}::jsonb
+      FROM unnest(${ids}::text[], ${kinds}::text[], ${froms}::bytea[], ${tos}::bytea[])
+        AS one (segment_id, kind, from_key, to_key)`;
+    await inDatabase(() =>
+      this.#db.transaction().execute(async (tx) => {
+        // Two workers that start the same run at once: the second one waits here and then sees the first one's.
+        if (onlyFirst) await sql`SELECT pg_advisory_xact_lock(hashtext('first segments'), hashtext(${runId}))`.execute(tx);
+        const known = await sql<{ has: boolean }>`
+          SELECT EXISTS (SELECT FROM segments WHERE run_id = ${runId} AND ${KIND_RANK} IS NOT NULL) AS has
+          FROM runs WHERE id = ${runId}`.execute(tx);
+        if (known.rows[0] === undefined) throw new DroverError('INTERNAL', `Run ${runId} is not in the database.`);
+        if (onlyFirst && known.rows[0].has) return;
+        if (onlyFirst) await insert.execute(tx);
+        else await sql`${insert} ON CONFLICT (run_id, segment_id) DO NOTHING`.execute(tx);
+      }),
+    );
+  }
+}
+
+interface IssueColumns {
+  readonly results: string[];
+  readonly codes: string[];
+  readonly sizes: number[];
+  readonly keys: string[];
+  readonly records: string[];
+}
+
+function issueColumns(issues: readonly ItemRecord[]): IssueColumns {
+  return {
+    results: issues.map(({ result }) => result),
+    codes: issues.map(({ code }) => code),
+    sizes: issues.map(({ sizeBytes }) => sizeBytes),
+    keys: issues.map(({ key }) => searchable(key)),
+    records: issues.map((record) => JSON.stringify(record)),
+  };
+}
+
+/**
+ * As long as all issues before these were kept, the sums over the segments say how many those are: no counting of rows.
+ */
+function keepIssues(runId: string, { results, codes, sizes, keys, records }: IssueColumns) {
+  return sql`, kept AS (
+    INSERT INTO run_items (run_id, segment_id, result, code, size_bytes, key_text, record)
+    SELECT ${runId}, held.segment_id, one.result, one.code, one.size_bytes, one.key_text, one.record
+    FROM held, unnest(${results}::text[], ${codes}::text[], ${sizes}::bigint[], ${keys}::text[], ${records}::text[])
+      WITH ORDINALITY AS one (result, code, size_bytes, key_text, record, place)
+    WHERE one.place <= ${ISSUES_KEPT_MAX} - (
+      SELECT coalesce(sum((counters #>> '{items,failed}')::bigint + (counters #>> '{items,unsupported}')::bigint), 0)
+      FROM segments WHERE run_id = ${runId})
+    ORDER BY one.place
+  )`;
+}
+
+/** PostgreSQL's text holds neither NUL nor half a character. */
+function searchable(key: string): string {
+  return key.replaceAll('\u0000', '\ufffd').toWellFormed();
+}
+
+/** Segments in the order of their keys, whatever their kinds. */
+export function byKey(a: { readonly from: string | null }, b: { readonly from: string | null }): number {
+  if (a.from === null || b.from === null) return (a.from === null ? 0 : 1) - (b.from === null ? 0 : 1);
+  return compareKeys(a.from, b.from);
+}
+
+function lost(lease: { readonly segment: { runId: string; segmentId: string }; readonly epoch: number }): DroverError {
+  const { runId, segmentId } = lease.segment;
+  return new DroverError(
+    'LEASE_LOST',
+    `Segment ${segmentId} of run ${runId} is not held under epoch ${lease.epoch} any more.`,
+  );
+}
