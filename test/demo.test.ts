@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { isLinux } from './abilities.ts';
 
 const DEMO = fileURLToPath(new URL('../demo/main.ts', import.meta.url));
 
@@ -66,7 +67,7 @@ test('shows everything it promises', async () => {
   expect(readdirSync(folder)).toEqual([]);
 }, 180_000);
 
-test.runIf(process.platform === 'linux').each(['1. Two stores', 'copying'])(
+test.runIf(isLinux).each(['1. Two stores', 'copying'])(
   'stopped at "%s", it leaves no processes and no files behind',
   async (moment) => {
     let isStopped = false;

@@ -7,6 +7,7 @@ import type { TargetFacts } from '../contract/provider.ts';
 import { SqliteRunStore } from './run-store.ts';
 import { systemClock } from '../lib/system.ts';
 import { killProcess, makeFolder, openAt, runOf, startProcess } from './testing.ts';
+import { canMount } from '../../test/abilities.ts';
 
 let folder: string;
 let removeFolder: () => void;
@@ -144,19 +145,6 @@ test('a full state file is DISK_FULL, changes nothing, and works again with room
   expect((await store.segments('run-1'))[0]?.chunks).toEqual(many);
   database.close();
 });
-
-const canMount = (() => {
-  const { folder: probe, removeFolder: remove } = makeFolder();
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', probe], { stdio: 'ignore' });
-    execFileSync('umount', [probe], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    remove();
-  }
-})();
 
 test.skipIf(!canMount)(
   'a really full disk is DISK_FULL for state and artifacts (needs the right to mount)',

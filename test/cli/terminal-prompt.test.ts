@@ -1,14 +1,13 @@
 /** Questions as a person sees them: the real command line on a pseudo-terminal. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hasScript } from '../abilities.ts';
 
 const DROVER = fileURLToPath(new URL('../../bin/drover', import.meta.url));
-/** The one of util-linux; others take other options. */
-const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
 const SECRET = 'never-to-be-seen';
 
 let folder: string;

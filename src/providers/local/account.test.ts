@@ -5,6 +5,7 @@ import type { Account, Place, Use } from '../../contract/provider.ts';
 import { parseConfig } from '../../contract/config.ts';
 import { local } from './provider.ts';
 import { asNobody, contextOf, everythingIn, keysOf, makeFolder, never, plant } from './testing.ts';
+import { isLinux } from '../../../test/abilities.ts';
 
 let folder: string;
 let removeFolder: () => void;
@@ -86,7 +87,7 @@ test('makes folders with what they lie in, and says when one was there', async (
   }
 });
 
-test.runIf(process.platform === 'linux')('ends where no folder can be made', async () => {
+test.runIf(isLinux)('ends where no folder can be made', async () => {
   const account = await open();
   await expect(account.makeContainer('/proc/drover/a/b', never)).rejects.toMatchObject({
     code: 'INVALID_INPUT',

@@ -16,6 +16,7 @@ import {
   sourceOf,
   targetOf,
 } from './testing.ts';
+import { canMount } from '../../../test/abilities.ts';
 
 let folder: string;
 let removeFolder: () => void;
@@ -112,19 +113,6 @@ describe('provoked', () => {
     expect(everythingIn(folder)).toEqual(['kept/', 'kept/a']);
   });
 });
-
-const canMount = (() => {
-  const { folder: probe, removeFolder: remove } = makeFolder();
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', probe], { stdio: 'ignore' });
-    execFileSync('umount', [probe], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    remove();
-  }
-})();
 
 describe.skipIf(!canMount)('on file systems of their own (needs the right to mount)', () => {
   let disk: string;
