@@ -3,8 +3,16 @@ import type { Source } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { asciiHead, compareKeys } from '../model/key.ts';
 import { SPLIT_PROBES_MAX } from './limits.ts';
+import type { SegmentRecord } from './ports.ts';
 
 const LAST_ASCII = 0x7e;
+
+/** The segment can be cut at this key: something may be left of it on both sides. */
+export function hasLeft({ from, to, checkpoint }: SegmentRecord, at: string): boolean {
+  const settledKey = checkpoint?.settledKey ?? null;
+  const isAfter = (bound: string | null): boolean => bound === null || compareKeys(bound, at) < 0;
+  return isAfter(from) && isAfter(settledKey) && (to === null || compareKeys(at, to) < 0);
+}
 
 /**
  * A key strictly between `after` and the end of `[…, to)` with listing left on both sides, or `null` when none was

@@ -2,7 +2,7 @@
  * Runs and segments in one SQLite file. Who holds a segment is known in memory only: a process that dies leaves
  * nothing behind that would have to expire, and the epoch in the file fences off whoever worked before.
  */
-import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type {
   Commit,
   Intent,
@@ -17,17 +17,14 @@ import type {
   Usage,
 } from '../engine/ports.ts';
 import { addRequests } from '../engine/requests.ts';
+import { hasLeft } from '../engine/split.ts';
 import type { Clock } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
-import { compareKeys } from '../model/key.ts';
 import { addCounters, ZERO_COUNTERS, type Counters, type RunState } from '../model/outcome.ts';
+import { compareSegments, fromText, runFromRow, runValues, segmentFromRow, toText, type Row } from './run-rows.ts';
 import { query, transact } from './sqlite.ts';
 
-type Row = Record<string, SQLOutputValue>;
-
 const UNFINISHED: readonly RunState[] = ['queued', 'running', 'pausing', 'paused'];
-/** A mirror removes only after everything else, so its segments come last. */
-const KIND_ORDER = { keys: 0, mapped: 1, restores: 2, deletes: 3, settle: 4 } as const;
 /** What a run had cost before its sessions were written down one by one. */
 const EARLIER_SESSION = '';
 const RUN_COLUMNS = 'record, counters';
@@ -175,12 +172,7 @@ export class SqliteRunStore implements RunStore {
   async split(lease: Lease, at: string, newSegmentId: string): Promise<Lease> {
     return this.#transact(() => {
       const segment = this.#heldSegment(lease);
-      const settledKey = segment.checkpoint?.settledKey ?? null;
-      const inside =
-        (segment.from === null || compareKeys(segment.from, at) < 0) &&
-        (segment.to === null || compareKeys(at, segment.to) < 0) &&
-        (settledKey === null || compareKeys(settledKey, at) < 0);
-      if (!inside) {
+      if (!hasLeft(segment, at)) {
         throw new DroverError(
           'INTERNAL',
           `Segment ${segment.segmentId} cannot be split at a key it does not have left.`,
@@ -395,53 +387,10 @@ export class SqliteRunStore implements RunStore {
   }
 }
 
-function runValues(run: RunRecord): (string | number)[] {
-  const { mode, dryRun } = run.definition.policy;
-  const hasSnapshot = run.manifestRoot !== null && !dryRun && mode !== 'check';
-  const { counters: _, ...record } = run;
-  return [run.runId, run.transferId, run.pairId, run.state, run.startedAtMs, hasSnapshot ? 1 : 0, toText(record)];
-}
-
-function runFromRow(row: Row): RunRecord {
-  const record = fromText(row['record']) as Omit<RunRecord, 'counters'>;
-  return { ...record, counters: fromText(row['counters']) as Counters };
-}
-
-function segmentFromRow(row: Row, chunks: readonly string[]): SegmentRecord {
-  return {
-    runId: String(row['run_id']),
-    segmentId: String(row['segment_id']),
-    kind: row['kind'] as SegmentRecord['kind'],
-    from: fromText(row['from_key']) as string | null,
-    to: fromText(row['to_key']) as string | null,
-    state: row['state'] as SegmentRecord['state'],
-    epoch: Number(row['epoch']),
-    checkpoint: fromText(row['checkpoint']) as SegmentRecord['checkpoint'],
-    chunks,
-    counters: fromText(row['counters']) as Counters,
-  };
-}
-
-function compareSegments(a: SegmentRecord, b: SegmentRecord): number {
-  const byKind = KIND_ORDER[a.kind] - KIND_ORDER[b.kind];
-  if (byKind !== 0) return byKind;
-  if (a.from === null || b.from === null) return (a.from === null ? 0 : 1) - (b.from === null ? 0 : 1);
-  return compareKeys(a.from, b.from);
-}
-
 function heldName(segment: { readonly runId: string; readonly segmentId: string }): string {
   return `${segment.runId}/${segment.segmentId}`;
 }
 
 function noRun(runId: string): DroverError {
   return new DroverError('INTERNAL', `Run ${runId} is not in the state file.`);
-}
-
-/** JSON escapes lone surrogates and NUL, so that every key comes back as it was. */
-function toText(value: unknown): string {
-  return JSON.stringify(value);
-}
-
-function fromText(value: SQLOutputValue | undefined): unknown {
-  return JSON.parse(String(value));
 }

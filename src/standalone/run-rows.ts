@@ -1,0 +1,53 @@
+/** Runs and segments as rows of the state file. */
+import type { SQLOutputValue } from 'node:sqlite';
+import type { RunRecord, SegmentRecord } from '../engine/ports.ts';
+import { compareKeys } from '../model/key.ts';
+import type { Counters } from '../model/outcome.ts';
+
+export type Row = Record<string, SQLOutputValue>;
+
+/** A mirror removes only after everything else, so its segments come last. */
+const KIND_ORDER = { keys: 0, mapped: 1, restores: 2, deletes: 3, settle: 4 } as const;
+
+export function runValues(run: RunRecord): (string | number)[] {
+  const { mode, dryRun } = run.definition.policy;
+  const hasSnapshot = run.manifestRoot !== null && !dryRun && mode !== 'check';
+  const { counters: _, ...record } = run;
+  return [run.runId, run.transferId, run.pairId, run.state, run.startedAtMs, hasSnapshot ? 1 : 0, toText(record)];
+}
+
+export function runFromRow(row: Row): RunRecord {
+  const record = fromText(row['record']) as Omit<RunRecord, 'counters'>;
+  return { ...record, counters: fromText(row['counters']) as Counters };
+}
+
+export function segmentFromRow(row: Row, chunks: readonly string[]): SegmentRecord {
+  return {
+    runId: String(row['run_id']),
+    segmentId: String(row['segment_id']),
+    kind: row['kind'] as SegmentRecord['kind'],
+    from: fromText(row['from_key']) as string | null,
+    to: fromText(row['to_key']) as string | null,
+    state: row['state'] as SegmentRecord['state'],
+    epoch: Number(row['epoch']),
+    checkpoint: fromText(row['checkpoint']) as SegmentRecord['checkpoint'],
+    chunks,
+    counters: fromText(row['counters']) as Counters,
+  };
+}
+
+export function compareSegments(a: SegmentRecord, b: SegmentRecord): number {
+  const byKind = KIND_ORDER[a.kind] - KIND_ORDER[b.kind];
+  if (byKind !== 0) return byKind;
+  if (a.from === null || b.from === null) return (a.from === null ? 0 : 1) - (b.from === null ? 0 : 1);
+  return compareKeys(a.from, b.from);
+}
+
+/** JSON escapes lone surrogates and NUL, so that every key comes back as it was. */
+export function toText(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+export function fromText(value: SQLOutputValue | undefined): unknown {
+  return JSON.parse(String(value));
+}
