@@ -80,8 +80,12 @@ export function outcomesOf(
 ): readonly Concession[] {
   const from = providers.get(source.provider)?.manifest;
   const to = providers.get(target.provider)?.manifest;
-  if (from?.source == null) throw unusable('sourceEndpointId', `${from?.title ?? source.provider} cannot be a source.`);
-  if (to?.target == null) throw unusable('targetEndpointId', `${to?.title ?? target.provider} cannot be a target.`);
+  if (from === undefined || from.source === null) {
+    throw unusable('sourceEndpointId', `${from?.title ?? source.provider} cannot be a source.`);
+  }
+  if (to === undefined || to.target === null) {
+    throw unusable('targetEndpointId', `${to?.title ?? target.provider} cannot be a target.`);
+  }
   return negotiate({
     source: from.source,
     target: to.target,

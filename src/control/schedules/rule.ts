@@ -21,8 +21,8 @@ const TRIES_MAX = 400;
  */
 export function nextAfter(timing: ScheduleTiming, afterMs: number): number | null {
   const { rule, startsAt, endsAt } = timing;
-  const startMs = startsAt == null ? Number.NEGATIVE_INFINITY : Date.parse(startsAt);
-  const endMs = endsAt == null ? Number.POSITIVE_INFINITY : Date.parse(endsAt);
+  const startMs = momentOr(startsAt, Number.NEGATIVE_INFINITY);
+  const endMs = momentOr(endsAt, Number.POSITIVE_INFINITY);
   // A start that is itself a due moment counts.
   const fromMs = Math.max(afterMs, startMs - 1);
   const nextMs = rule.kind === 'once' ? onceAfter(Date.parse(rule.at), fromMs) : repeatedAfter(rule, timing, fromMs);
@@ -47,10 +47,14 @@ export function checkTiming({ rule, timeZone, startsAt, endsAt }: ScheduleTiming
   }
   checkMoment('startsAt', startsAt);
   checkMoment('endsAt', endsAt);
-  if (startsAt != null && endsAt != null && Date.parse(endsAt) <= Date.parse(startsAt)) {
+  if (momentOr(endsAt, Number.POSITIVE_INFINITY) <= momentOr(startsAt, Number.NEGATIVE_INFINITY)) {
     throw invalid('endsAt', 'The end lies before the start.');
   }
   checkRule(rule);
+}
+
+function momentOr(text: string | null | undefined, otherwise: number): number {
+  return text === null || text === undefined ? otherwise : Date.parse(text);
 }
 
 function checkRule(rule: ScheduleRule): void {
@@ -88,7 +92,7 @@ function checkCron(text: string): void {
 }
 
 function checkMoment(field: string, text: string | null | undefined): void {
-  if (text == null) return;
+  if (text === null || text === undefined) return;
   if (!/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/.test(text) || Number.isNaN(Date.parse(text))) {
     throw invalid(field, 'Give a moment as 2026-11-30T02:00:00Z.');
   }
