@@ -151,11 +151,11 @@ class DatabaseBus implements OpenBus {
     const space = payload.indexOf(' ');
     const topic = payload.slice(0, space) as Topic;
     const id = payload.slice(space + 1);
-    for (const handler of [...this.#handlers.keys()]) this.#guarded(() => handler(topic, id));
+    for (const handler of this.#handlers.keys()) this.#guarded(() => handler(topic, id));
   }
 
   #toldGap(): void {
-    for (const onGap of [...this.#handlers.values()]) if (onGap !== undefined) this.#guarded(onGap);
+    for (const onGap of this.#handlers.values()) if (onGap !== undefined) this.#guarded(onGap);
   }
 
   #guarded(work: () => void): void {
