@@ -68,6 +68,8 @@ export interface NetworkSettings {
   readonly caCertificate: string | null;
   /** Connections per origin at most. */
   readonly connectionsMax: number;
+  /** `never`: straight to the address, for services of the machine itself, which no proxy could reach. */
+  readonly proxy?: 'never';
   /**
    * Looks at every address before it is connected to: `host` as it was asked for, `address` as the name was resolved
    * (or the same, where the host is an address, or a proxy resolves it). What it throws is how the request fails.

@@ -16,7 +16,8 @@ import type { HttpRequest, HttpResponse, NetworkSettings, OpenTransport, Request
  * the connector's CA certificate is malformed. Certificates are always checked.
  */
 export function openUndiciTransport(environment: Readonly<Record<string, string | undefined>>): OpenTransport {
-  return (settings) => new UndiciTransport(settings, proxyChoice(environment));
+  return (settings) =>
+    new UndiciTransport(settings, settings.proxy === 'never' ? () => null : proxyChoice(environment));
 }
 
 interface Route {

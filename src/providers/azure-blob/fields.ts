@@ -79,6 +79,16 @@ export const ACCOUNT_FIELDS = {
     optional: true,
     when: { field: 'authorization', in: ['auto', 'client-certificate'] },
   },
+  authority: {
+    type: 'text',
+    format: 'url',
+    label: 'Entra ID Authority',
+    help: 'Where the sign-in by Entra ID happens, for other clouds. Empty: https://login.microsoftonline.com, or what AZURE_AUTHORITY_HOST says.',
+    optional: true,
+    advanced: true,
+    example: 'https://login.microsoftonline.us',
+    when: { field: 'authorization', in: ['auto', 'client-secret', 'client-certificate', 'environment'] },
+  },
   endpoint: {
     type: 'text',
     format: 'url',

@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { Config } from '../../contract/fields.ts';
 import type { Context } from '../../contract/provider.ts';
 import { DroverError } from '../../model/errors.ts';
+import { IdentityHttp } from './identity-http.ts';
 
 const SCOPE = 'https://storage.azure.com/.default';
 const RENEW_BEFORE_MS = 5 * 60_000;
@@ -15,20 +16,47 @@ export function openTokens(
   config: Config,
   context: Context,
 ): (signal: AbortSignal) => Promise<string> {
+  const authorityHost = authorityOf(config, context.environment);
+  const caCertificate = typeof config['caCertificate'] === 'string' ? config['caCertificate'] : null;
+  const http = new IdentityHttp(context.openTransport, caCertificate);
+  const options: SignInOptions = {
+    httpClient: http,
+    // Whoever names the authority trusts it: nobody else is asked whether it is one.
+    ...(authorityHost === null ? {} : { authorityHost, disableInstanceDiscovery: true }),
+  };
   let credential: Promise<TokenCredential> | null = null;
   return cachedTokens(
-    async () => {
-      credential ??= makeCredential(kind, config, context.environment);
-      try {
-        const token = await (await credential).getToken(SCOPE);
-        if (token === null) throw new Error('no token was given');
-        return { token: token.token, expiresAtMs: token.expiresOnTimestamp };
-      } catch (thrown) {
-        throw signInFailed(kind, thrown);
-      }
-    },
+    () =>
+      http.during(async () => {
+        credential ??= makeCredential(kind, config, context.environment, options);
+        try {
+          const token = await (await credential).getToken(SCOPE);
+          if (token === null) throw new Error('no token was given');
+          return { token: token.token, expiresAtMs: token.expiresOnTimestamp };
+        } catch (thrown) {
+          throw signInFailed(kind, thrown, http.failure);
+        }
+      }),
     () => context.clock.now(),
   );
+}
+
+interface SignInOptions {
+  readonly httpClient: IdentityHttp;
+  readonly authorityHost?: string;
+  readonly disableInstanceDiscovery?: boolean;
+}
+
+/** INVALID_INPUT where a secret would travel in the open. */
+function authorityOf(config: Config, environment: Context['environment']): string | null {
+  const told = config['authority'] ?? environment['AZURE_AUTHORITY_HOST'] ?? '';
+  const text = String(told).trim().replace(/\/+$/, '');
+  if (text === '') return null;
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`);
+  if (url !== null && url.protocol === 'https:') return url.href.replace(/\/+$/, '');
+  throw new DroverError('INVALID_INPUT', `The authority "${text}" is not an address that begins with https://.`, {
+    field: 'authority',
+  });
 }
 
 export interface Token {
@@ -73,22 +101,20 @@ async function makeCredential(
   kind: EntraKind,
   config: Config,
   environment: Readonly<Record<string, string | undefined>>,
+  options: SignInOptions,
 ): Promise<TokenCredential> {
   const identity = await import('@azure/identity');
   const value = (name: string) => String(config[name] ?? '');
   if (kind === 'client-secret') {
-    return new identity.ClientSecretCredential(value('tenantId'), value('clientId'), value('clientSecret'));
+    return new identity.ClientSecretCredential(value('tenantId'), value('clientId'), value('clientSecret'), options);
   }
   if (kind === 'client-certificate') {
-    return new identity.ClientCertificateCredential(value('tenantId'), value('clientId'), {
-      certificate: value('clientCertificate'),
-    });
+    const certificate = value('clientCertificate');
+    return new identity.ClientCertificateCredential(value('tenantId'), value('clientId'), { certificate }, options);
   }
   if (kind === 'managed-identity') {
     const clientId = value('clientId');
-    return clientId === ''
-      ? new identity.ManagedIdentityCredential()
-      : new identity.ManagedIdentityCredential({ clientId });
+    return new identity.ManagedIdentityCredential(clientId === '' ? { ...options } : { ...options, clientId });
   }
   const tenantId = environment['AZURE_TENANT_ID'];
   const clientId = environment['AZURE_CLIENT_ID'];
@@ -96,18 +122,26 @@ async function makeCredential(
   const certificatePath = environment['AZURE_CLIENT_CERTIFICATE_PATH'];
   const tokenFilePath = environment['AZURE_FEDERATED_TOKEN_FILE'];
   if (tenantId !== undefined && clientId !== undefined) {
-    if (clientSecret !== undefined) return new identity.ClientSecretCredential(tenantId, clientId, clientSecret);
+    if (clientSecret !== undefined) {
+      return new identity.ClientSecretCredential(tenantId, clientId, clientSecret, options);
+    }
     if (certificatePath !== undefined) {
-      return new identity.ClientCertificateCredential(tenantId, clientId, { certificatePath });
+      return new identity.ClientCertificateCredential(tenantId, clientId, { certificatePath }, options);
     }
     if (tokenFilePath !== undefined) {
-      return new identity.WorkloadIdentityCredential({ tenantId, clientId, tokenFilePath });
+      return new identity.WorkloadIdentityCredential({ ...options, tenantId, clientId, tokenFilePath });
     }
   }
-  return new identity.DefaultAzureCredential();
+  return new identity.DefaultAzureCredential(options);
 }
 
-function signInFailed(kind: EntraKind, thrown: unknown): DroverError {
+/** `failure`: why the last request of the library did not come through. */
+function signInFailed(kind: EntraKind, thrown: unknown, failure: DroverError | null): DroverError {
+  const isRemote = kind === 'client-secret' || kind === 'client-certificate';
+  if (failure !== null && isRemote) {
+    const { code, field, remedyOverride: remedy } = failure;
+    return new DroverError(code, `Entra ID cannot be reached: ${failure.message}`, { cause: thrown, field, remedy });
+  }
   const words = thrown instanceof Error ? (thrown.message.split('\n')[0] ?? '') : String(thrown);
   const named = FAULTS.find((fault) => words.includes(fault.marker));
   const field =
