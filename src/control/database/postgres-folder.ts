@@ -217,9 +217,17 @@ function makePasswordFile(layout: Layout, head: string, random: Random): void {
 function runInitdb(layout: Layout, binaries: Binaries, name: string, passwordName: string): Promise<void> {
   const home = layout.folderOfAccount;
   const options = [
-    ...['-D', `${home}/${name}`, '-U', ROLE, '--auth=scram-sha-256', `--pwfile=${home}/${passwordName}`],
+    '-D',
+    `${home}/${name}`,
+    '-U',
+    ROLE,
+    '--auth=scram-sha-256',
+    `--pwfile=${home}/${passwordName}`,
     // Text sorts by code point, on every machine alike, and knows upper and lower case of all alphabets.
-    ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
     '--no-instructions',
   ];
   return new Promise((resolve, reject) => {

@@ -90,8 +90,11 @@ export function spawnPostgres(layout: Layout, binaries: Binaries): Postmaster {
     const child = spawn(
       join(binaries.folder, 'bin', 'postgres'),
       [
-        ...['-D', `${layout.folderOfAccount}/cluster`, ...options],
-        ...['-c', `unix_socket_directories=${layout.socketFolderOfAccount}`],
+        '-D',
+        `${layout.folderOfAccount}/cluster`,
+        ...options,
+        '-c',
+        `unix_socket_directories=${layout.socketFolderOfAccount}`,
       ],
       {
         cwd: '/',
@@ -140,7 +143,8 @@ export function endOrphans(layout: Layout): number {
     const id = Number(name);
     if (!Number.isInteger(id) || workingFolder(id) !== layout.cluster) continue;
     // Only processes that served a server, and whose server is gone.
-    if (!/^postgres: /.test(readProcess(id, 'cmdline')) || workingFolder(parentOf(id)) === layout.cluster) continue;
+    if (!readProcess(id, 'cmdline').startsWith('postgres: ') || workingFolder(parentOf(id)) === layout.cluster)
+      continue;
     try {
       process.kill(id, IMMEDIATE_STOP);
       count += 1;

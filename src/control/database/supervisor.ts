@@ -357,8 +357,14 @@ class Supervisor implements EmbeddedPostgres {
 
 /** Starting up, shutting down, in recovery, or not listening yet. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
-  ...['57P03', '57P02', '57P01', '53300'],
-  ...['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE'],
+  '57P03',
+  '57P02',
+  '57P01',
+  '53300',
+  'ECONNREFUSED',
+  'ENOENT',
+  'ECONNRESET',
+  'EPIPE',
 ]);
 
 function isPassing(error: unknown): boolean {

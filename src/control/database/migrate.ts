@@ -1,0 +1,114 @@
+/** Brings the tables to the version that this program knows. */
+import type pg from 'pg';
+import { DroverError } from '../../model/errors.ts';
+import type { Database } from './connect.ts';
+import { LOCKS } from './locks.ts';
+import { initial } from './migrations/0001-initial.ts';
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly statements: string;
+}
+
+/** Never changed once released; a change of the tables is one more. */
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: 'initial', statements: initial }];
+
+/** Of the tables that this program works with. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+export interface MigrateOptions {
+  /** A version in between: for a backup of that version. */
+  readonly to?: number;
+  readonly migrations?: readonly Migration[];
+}
+
+/**
+ * All steps in one transaction, under a lock: of several servers that start together one does it and the others find
+ * it done. DATABASE_MISMATCH, with nothing changed, when the tables are newer than this program.
+ */
+export async function migrate(database: Database, options: MigrateOptions = {}): Promise<{ from: number; to: number }> {
+  const client = await database.pool.connect();
+  let isBroken = true;
+  try {
+    await client.query('BEGIN');
+    const result = await migrateIn(client, options);
+    await client.query('COMMIT');
+    isBroken = false;
+    return result;
+  } finally {
+    // Its transaction is rolled back with it.
+    client.release(isBroken);
+  }
+}
+
+/** The same within a transaction of the caller, who holds `client`. */
+export async function migrateIn(client: pg.ClientBase, options: MigrateOptions): Promise<{ from: number; to: number }> {
+  const migrations = options.migrations ?? MIGRATIONS;
+  const to = options.to ?? migrations.length;
+  await client.query('SELECT pg_advisory_xact_lock($1, $2)', [...LOCKS.migration]);
+  const from = await readVersion(client);
+  if (from === null) await refuseForeignTables(client);
+  if (from !== null && from > to) throw tooNew(from, to);
+  await client.query(
+    `CREATE TABLE IF NOT EXISTS schema_version (
+       version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+     )`,
+  );
+  for (const { version, name, statements } of migrations.slice(from ?? 0, to)) {
+    // Indexes on tables with many rows take longer than a query should.
+    await client.query({ text: statements, query_timeout: MIGRATION_MS_MAX } as pg.QueryConfig);
+    await client.query('INSERT INTO schema_version (version, name) VALUES ($1, $2)', [version, name]);
+  }
+  return { from: from ?? 0, to };
+}
+
+/** `null`: no tables of ours yet. */
+export async function readSchemaVersion(database: Database): Promise<number | null> {
+  const client = await database.pool.connect();
+  try {
+    return await readVersion(client);
+  } finally {
+    client.release();
+  }
+}
+
+/** For processes that must not change the tables: DATABASE_MISMATCH unless they fit exactly. */
+export async function requireSchema(database: Database): Promise<void> {
+  const found = await readSchemaVersion(database);
+  if (found === SCHEMA_VERSION) return;
+  if (found !== null && found > SCHEMA_VERSION) throw tooNew(found, SCHEMA_VERSION);
+  const words = found === null ? 'The database holds no tables of Drover yet' : `The tables have version ${found}`;
+  throw new DroverError('DATABASE_MISMATCH', `${words}; this program needs version ${SCHEMA_VERSION}.`, {
+    remedy: 'Start "drover serve" of this version on the same database first; it brings the tables up to date.',
+  });
+}
+
+const MIGRATION_MS_MAX = 3_600_000;
+
+async function readVersion(client: pg.ClientBase): Promise<number | null> {
+  const table = await client.query<{ found: string | null }>(`SELECT to_regclass('schema_version')::text AS found`);
+  if (table.rows[0]?.found === null) return null;
+  const { rows } = await client.query<{ version: number | null }>('SELECT max(version) AS version FROM schema_version');
+  return rows[0]?.version ?? null;
+}
+
+async function refuseForeignTables(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1 LIMIT 3`,
+  );
+  if (rows.length === 0) return;
+  throw new DroverError(
+    'DATABASE_UNUSABLE',
+    `The database holds tables that are not Drover's (${rows.map(({ name }) => name).join(', ')}).`,
+    { field: 'DATABASE_URL', remedy: 'Give Drover an empty database of its own.' },
+  );
+}
+
+export function tooNew(found: number, known: number): DroverError {
+  return new DroverError(
+    'DATABASE_MISMATCH',
+    `The tables have version ${found}, and this program knows versions up to ${known}; nothing was changed.`,
+    { remedy: 'Start the newer Drover that made them, or restore a backup of this version into an empty database.' },
+  );
+}
