@@ -124,7 +124,7 @@ async function* restoreSteps(
   }
 }
 
-async function copyRestored(context: RunContext, { entry, targetKey }: LaterRow): Promise<Settled> {
+async function copyRestored(context: RunContext, { entry, targetKey, expect }: LaterRow): Promise<Settled> {
   const { clock } = context.world;
   const startedAtMs = clock.now();
   try {
@@ -133,7 +133,7 @@ async function copyRestored(context: RunContext, { entry, targetKey }: LaterRow)
     return failedOrStop(context, entry, error, { startedAtMs, durationMs: clock.now() - startedAtMs });
   }
   const leave = await context.smallGate.enter(context.signal);
-  return copyTimed(context, { entry, targetKey, expect: { kind: 'any' } }, 'restored').finally(leave);
+  return copyTimed(context, { entry, targetKey, expect: expect ?? { kind: 'any' } }, 'restored').finally(leave);
 }
 
 async function untilOnline(context: RunContext, entry: Entry): Promise<void> {
@@ -150,7 +150,10 @@ async function untilOnline(context: RunContext, entry: Entry): Promise<void> {
   }
 }
 
-/** Objects first, then folders from the inside out; a folder that still holds something stays. */
+/**
+ * Objects first, then folders from the inside out; a folder that still holds something stays. Several go at once, but
+ * a folder waits for what is inside it, or it would be found full and stay although it becomes empty a moment later.
+ */
 async function* deleteSteps(
   context: RunContext,
   lease: Lease,
@@ -159,17 +162,24 @@ async function* deleteSteps(
   const { artifacts } = context.world;
   const spill = `${chunkPrefix(context.run.runId)}sorting/folders-${lease.epoch}/`;
   const folders = new ExternalSort<ExtraRow>(artifacts, spill, (a, b) => compareKeys(b.entry.key, a.entry.key));
+  const running = new Set<{ readonly key: string; readonly removal: Promise<Settled> }>();
+  const remove = async (entry: Entry): Promise<Settled> => {
+    const inside = entry.kind === 'folder' ? [...running].filter(({ key }) => key.startsWith(entry.key)) : [];
+    const removal = Promise.allSettled(inside.map((one) => one.removal)).then(async () => removeOne(context, entry));
+    const own = { key: entry.key, removal };
+    running.add(own);
+    return removal.finally(() => running.delete(own));
+  };
   try {
     let number = 0;
     for (const segment of inKeyOrder(segments)) {
       for await (const line of readChunks(artifacts, chunksOfKind(segment.chunks, 'extra'))) {
         const row = JSON.parse(line) as ExtraRow;
         if (row.entry.kind === 'folder') await folders.add(row);
-        else yield { key: orderKey(number++), work: () => removeOne(context, row.entry) };
+        else yield { key: orderKey(number++), work: () => remove(row.entry) };
       }
     }
-    for await (const row of folders.sorted())
-      yield { key: orderKey(number++), work: () => removeOne(context, row.entry) };
+    for await (const row of folders.sorted()) yield { key: orderKey(number++), work: () => remove(row.entry) };
   } finally {
     await folders.clear();
   }
