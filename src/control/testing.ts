@@ -13,12 +13,13 @@ import { memory } from '../providers/memory/provider.ts';
 import { FolderArtifactStore } from '../standalone/artifacts.ts';
 import { openTestDatabase } from '../../test/postgres.ts';
 import { openBus, type OpenBus } from './bus.ts';
-import { openTestConnection } from './testing/connection.ts';
 import { testSettings } from './testing/settings.ts';
+import { openDatabase } from './database/connect.ts';
+import { migrate } from './database/migrate.ts';
 import type { Actor, Role } from './entities.ts';
 import { newId } from './ids.ts';
 import { openVault } from './vault/vault.ts';
-import type { ControlWorld, Db } from './world.ts';
+import type { ControlWorld } from './world.ts';
 
 export interface TestWorld extends ControlWorld, AsyncDisposable {
   readonly bus: OpenBus;
@@ -68,9 +69,10 @@ export async function openTestWorld(overrides: TestOverrides = {}): Promise<Test
     programVersion: '0.0.0-test',
     ...rest,
   };
-  const connection = await openTestConnection(url, base, database !== null);
-  const db: Db = connection.db;
-  const bus = openBus({ db, connection: { connectionString: url }, clock: systemClock, log: base.log });
+  const connection = await openDatabase({ url, log: base.log });
+  if (database !== null) await migrate(connection);
+  const db = connection.kysely;
+  const bus = openBus({ db, connection: connection.connection, clock: systemClock, log: base.log });
   const vault = await openVault({ db, masterKey, clock: base.clock, random: base.random });
   const close = async (): Promise<void> => {
     await bus[Symbol.asyncDispose]();

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../lib/system.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
@@ -25,6 +26,15 @@ const seal = (vault: Vault, content: Record<string, string>, id: string | null =
   world.db.transaction().execute((tx) => vault.seal(tx, id, content));
 const rotate = (oldKey: Uint8Array, newKey: Uint8Array, handOverMs = HAND_OVER_MS) =>
   rotateVault({ db: world.db, clock: systemClock, random: systemRandom }, { oldKey, newKey, handOverMs });
+
+/** Until a statement in this database waits for a lock. */
+async function somebodyWaits(): Promise<void> {
+  for (;;) {
+    const { rows } = await sql`SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`.execute(world.db);
+    if (rows.length > 0) return;
+  }
+}
 
 describe('secrets', () => {
   test('open as they were sealed, also by another process; nothing of them is in the database', async () => {
@@ -143,6 +153,19 @@ describe('another master key', () => {
     await Promise.all(busy);
     const anew = await open(NEW);
     for (const [i, id] of ids.entries()) expect(await anew.open(world.db, id)).toEqual({ key: String(i) });
+  });
+
+  test('waits for what is being saved with the old key', async () => {
+    const running = await open(OLD);
+    let rotating: Promise<unknown> = Promise.resolve();
+    const id = await world.db.transaction().execute(async (tx) => {
+      const saved = await running.seal(tx, null, { key: SECRET });
+      rotating = rotate(OLD, NEW, 0);
+      await Promise.race([rotating, somebodyWaits()]);
+      return saved;
+    });
+    await rotating;
+    expect(await (await open(NEW)).open(world.db, id)).toEqual({ key: SECRET });
   });
 
   test('a wrong old key changes nothing', async () => {
