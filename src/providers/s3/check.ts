@@ -140,6 +140,7 @@ async function* signer(parts: CheckParts, signal: AbortSignal): AsyncGenerator<C
       'identity',
       'ok',
       `Drover signs as ${caller.arn} (account ${caller.accountId}); the role must trust it.`,
+      identified('signs', caller.arn, caller.accountId),
     );
   } catch (thrown) {
     const error = toDroverError(thrown);
@@ -158,12 +159,16 @@ async function actingLine(
   const credentials = await acting.current(signal);
   try {
     const caller = await sts.callerIdentity(credentials, signal);
-    return line('identity', 'ok', `Drover acts as ${caller.arn} (account ${caller.accountId}).`);
+    const who = identified('acts', caller.arn, caller.accountId);
+    return line('identity', 'ok', `Drover acts as ${caller.arn} (account ${caller.accountId}).`, who);
   } catch (thrown) {
     const error = toDroverError(thrown);
     const isKnownToS3 = error.code !== 'UNAUTHENTICATED' && error.code !== 'CREDENTIALS_EXPIRED';
     const names = isKnownToS3 ? await ownerNames(client, signal).catch(() => []) : [];
-    if (names[0] !== undefined) return line('identity', 'ok', `Drover acts as the store's user "${names[0]}".`);
+    if (names[0] !== undefined) {
+      const who = identified('acts', names[0], '');
+      return line('identity', 'ok', `Drover acts as the store's user "${names[0]}".`, who);
+    }
     if (!isKnownToS3) return refusal('identity', 'The credentials were not accepted', error);
     return line(
       'identity',
@@ -171,6 +176,10 @@ async function actingLine(
       `The store does not tell who acts; signed with ${credentials.keys.accessKeyId}.`,
     );
   }
+}
+
+function identified(role: 'signs' | 'acts', name: string, accountId: string): Pick<CheckLine, 'identity'> {
+  return { identity: { role, name, accountId: accountId === '' ? null : accountId } };
 }
 
 async function worksWithoutExternalId(parts: CheckParts, roleArn: string, signal: AbortSignal): Promise<boolean> {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { DroverError } from '../../model/errors.ts';
 import { RenewingCredentials, baseCredentials } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
+import { openUndiciTransport } from '../../lib/undici-transport.ts';
 import { settingsOf } from './fields.ts';
 import { generateExternalId } from './sts.ts';
 
@@ -88,6 +89,7 @@ describe('the identity that signs', () => {
       environment,
       () => 0,
       () => undefined,
+      openUndiciTransport({}),
     ).current(signal);
 
   test('the fields beat the environment, the environment the files', async () => {
@@ -103,6 +105,7 @@ describe('the identity that signs', () => {
       absent,
       () => 0,
       () => undefined,
+      openUndiciTransport({}),
     );
     await expect(source.current(signal)).rejects.toMatchObject({ code: 'UNAUTHENTICATED', field: 'profile' });
   });

@@ -2,8 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../../lib/world.ts';
 import type { SigningKeys } from '../../lib/sigv4.ts';
+import type { OpenTransport } from '../../lib/transport.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { S3Settings } from './fields.ts';
+import { SdkHttp } from './sdk-http.ts';
 
 export interface Credentials {
   readonly keys: SigningKeys;
@@ -114,6 +116,7 @@ export function baseCredentials(
   environment: Readonly<Record<string, string | undefined>>,
   now: () => number,
   log: Log,
+  openTransport: OpenTransport,
 ): CredentialSource {
   const isChain = settings.authorization === 'chain';
   if (!isChain && settings.accessKeyId !== null && settings.secretAccessKey !== null) {
@@ -133,7 +136,15 @@ export function baseCredentials(
       sessionToken: nonEmpty(environment['AWS_SESSION_TOKEN']),
     });
   }
-  return new RenewingCredentials(() => fromChain(profile, settings, environment, now), now, log);
+  const load = async (): Promise<Credentials> => {
+    const http = new SdkHttp(openTransport, settings.caCertificate);
+    try {
+      return await fromChain(profile, settings, environment, now, http);
+    } finally {
+      await http.close();
+    }
+  };
+  return new RenewingCredentials(load, now, log);
 }
 
 /** Profiles, single sign-on, processes, containers and instances: what the AWS tools themselves would find. */
@@ -142,6 +153,7 @@ async function fromChain(
   settings: S3Settings,
   environment: Readonly<Record<string, string | undefined>>,
   now: () => number,
+  http: SdkHttp,
 ): Promise<Credentials> {
   try {
     const { fromNodeProviderChain } = await import('@aws-sdk/credential-providers');
@@ -151,7 +163,11 @@ async function fromChain(
       ...(profile === null ? {} : { profile }),
       ...(filepath === null ? {} : { filepath }),
       ...(configFilepath === null ? {} : { configFilepath }),
-      ...(settings.region === null ? {} : { clientConfig: { region: settings.region } }),
+      // Files are read anew each time: their keys may have been exchanged.
+      ignoreCache: true,
+      clientConfig: { requestHandler: http },
+      // Not above, where it would also be taken for the region of single sign-on, which the profile names.
+      parentClientConfig: { requestHandler: http, ...(settings.region === null ? {} : { region: settings.region }) },
     })();
     // Long-lived keys of a file may be rotated there: they are read again every hour.
     const expiresAtMs = found.expiration?.getTime() ?? now() + 3_600_000;
@@ -165,6 +181,10 @@ async function fromChain(
     };
   } catch (thrown) {
     const where = profile === null ? 'The standard chain' : `The profile "${profile}"`;
+    if (http.failure !== null) {
+      const { code, field, message, remedyOverride: remedy } = http.failure;
+      throw new DroverError(code, `${where} gave no credentials: ${message}`, { cause: thrown, field, remedy });
+    }
     throw new DroverError('UNAUTHENTICATED', `${where} gave no credentials: ${firstLine(thrown)}`, {
       cause: thrown,
       field: profile === null ? 'accessKeyId' : 'profile',

@@ -53,7 +53,7 @@ function openAccount(settings: S3Settings, context: Context): Account {
   const time = new ServerTime(context.clock);
   const sts = new Sts(transport, settings, region, time);
   const closing = new AbortController();
-  const identities = identitiesOf(settings, environment, sts, () => time.now(), log, closing.signal);
+  const identities = identitiesOf(settings, context, sts, () => time.now(), closing.signal);
   const client = new S3Client({ transport, settings, credentials: identities.acting, time, region, log });
   const fingerprint = fingerprintOf(settings, region, environment);
   const objectsAt = async (place: Place, signal: AbortSignal, pinsVersions = false) => {
@@ -108,12 +108,12 @@ function openLanes(settings: S3Settings, context: Context): Transport {
 
 function identitiesOf(
   settings: S3Settings,
-  environment: Context['environment'],
+  context: Context,
   sts: Sts,
   now: () => number,
-  log: Context['log'],
   closing: AbortSignal,
 ): Identities {
+  const { environment, log, openTransport } = context;
   const { roleArn, externalId } = settings;
   const tokenFile = settings.webIdentityTokenFile ?? nonEmpty(environment['AWS_WEB_IDENTITY_TOKEN_FILE']);
   const tokenRole = roleArn ?? nonEmpty(environment['AWS_ROLE_ARN']);
@@ -124,7 +124,7 @@ function identitiesOf(
     const acting = new RenewingCredentials(load, now, log);
     return { base: acting, acting };
   }
-  const base = baseCredentials(settings, environment, now, log);
+  const base = baseCredentials(settings, environment, now, log, openTransport);
   // A role beside the standard chain or a key: that identity signs, the role acts.
   if (roleArn === null || settings.authorization === 'access-key') return { base, acting: base };
   const load = async () => sts.assumeRole({ roleArn, externalId }, await base.current(closing), closing);
