@@ -16,6 +16,8 @@ export const TOTAL_MAX = 1_000_000;
 export interface SortColumn {
   readonly sql: string;
   readonly type: 'text' | 'timestamptz' | 'bigint' | 'integer' | 'uuid';
+  /** Nulls stand first going up and last going down: its index must say NULLS FIRST. */
+  readonly nullable?: boolean;
 }
 
 export interface Listing<Row> {
@@ -61,7 +63,12 @@ export async function listPage<Row extends object>(
   const value = sql.raw(column.sql);
   const rows = await after(filtered, query.cursor, sort, column, id, descending)
     .select(sql<string | null>`(${value})::text`.as('_sort'))
-    .orderBy(value, descending ? sql`desc nulls last` : sql`asc nulls first`)
+    .orderBy(value, (order) => {
+      const directed = descending ? order.desc() : order.asc();
+      // Said only where it matters: an index without it serves an order without it.
+      if (column.nullable !== true) return directed;
+      return descending ? directed.nullsLast() : directed.nullsFirst();
+    })
     .orderBy(sql.raw(id.sql), direction)
     .limit(limit + 1)
     .execute();
@@ -117,13 +124,15 @@ function after<Row>(
   const at = sql`${position.value}::${sql.raw(column.type)}`;
   const idAt = sql`${position.id}::${sql.raw(id.type)}`;
   if (position.value === null) {
-    // Nulls stand first going up and last going down.
     return descending
       ? narrowed.where(sql<boolean>`${value} IS NULL AND ${idValue} < ${idAt}`)
-      : narrowed.where(sql<boolean>`(${value} IS NULL AND ${idValue} > ${idAt}) OR ${value} IS NOT NULL`);
+      : narrowed.where(sql<boolean>`((${value} IS NULL AND ${idValue} > ${idAt}) OR ${value} IS NOT NULL)`);
+  }
+  if (descending && column.nullable === true) {
+    return narrowed.where(sql<boolean>`((${value}, ${idValue}) < (${at}, ${idAt}) OR ${value} IS NULL)`);
   }
   return descending
-    ? narrowed.where(sql<boolean>`((${value}, ${idValue}) < (${at}, ${idAt}) OR ${value} IS NULL)`)
+    ? narrowed.where(sql<boolean>`(${value}, ${idValue}) < (${at}, ${idAt})`)
     : narrowed.where(sql<boolean>`(${value}, ${idValue}) > (${at}, ${idAt})`);
 }
 

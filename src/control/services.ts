@@ -382,7 +382,10 @@ export interface Definitions {
   export(actor: Actor, projectNames: readonly string[] | null): Promise<DefinitionDocument>;
   /** What `apply` would do; nothing is changed. Each problem names its path in the document. */
   plan(actor: Actor, document: unknown): Promise<DefinitionPlan>;
-  /** In one transaction; idempotent: a second time nothing is left to do. COUNT_CHANGED when the plan is another by now. */
+  /**
+   * Step by step, each by the service that owns it; a failure leaves the steps before it, and applying again goes on.
+   * Idempotent: a second time nothing is left to do. COUNT_CHANGED when the plan is another by now.
+   */
   apply(actor: Actor, document: unknown, planHash: string): Promise<DefinitionPlan>;
 }
 

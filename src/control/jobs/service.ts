@@ -278,7 +278,7 @@ const LISTING: Omit<Listing<JobRow>, 'query'> = {
   sorts: {
     name: { sql: 'lower(jobs.name)', type: 'text' },
     createdAt: { sql: 'jobs.created_at', type: 'timestamptz' },
-    lastRunAt: { sql: 'jobs.last_run_at', type: 'timestamptz' },
+    lastRunAt: { sql: 'jobs.last_run_at', type: 'timestamptz', nullable: true },
   },
   defaultSort: 'name',
   id: { sql: 'jobs.id', type: 'uuid' },

@@ -324,7 +324,7 @@ function eventOf(row: EventRow): ScheduleEvent {
 
 const LISTING: Omit<Listing<ScheduleRow>, 'query'> = {
   sorts: {
-    nextAt: { sql: 'schedules.next_at', type: 'timestamptz' },
+    nextAt: { sql: 'schedules.next_at', type: 'timestamptz', nullable: true },
     createdAt: { sql: 'schedules.created_at', type: 'timestamptz' },
   },
   defaultSort: 'nextAt',

@@ -90,7 +90,7 @@ CREATE TABLE jobs (
 CREATE UNIQUE INDEX jobs_name ON jobs (project_id, lower(name));
 CREATE INDEX jobs_created ON jobs (created_at, id);
 CREATE INDEX jobs_by_name ON jobs (lower(name), id);
-CREATE INDEX jobs_last_run ON jobs (last_run_at, id);
+CREATE INDEX jobs_last_run ON jobs (last_run_at NULLS FIRST, id);
 CREATE INDEX jobs_state ON jobs (last_state, created_at);
 CREATE INDEX jobs_source ON jobs (source_endpoint_id);
 CREATE INDEX jobs_target ON jobs (target_endpoint_id);
@@ -116,8 +116,9 @@ CREATE TABLE runs (
 CREATE INDEX runs_queued ON runs (queued_at, id);
 CREATE INDEX runs_active ON runs (state) WHERE state IN ('queued', 'running', 'pausing', 'paused', 'cancelling');
 CREATE INDEX runs_state ON runs (state, queued_at);
+CREATE INDEX runs_started ON runs (started_at NULLS FIRST, id);
 CREATE INDEX runs_project ON runs (project_id, queued_at);
-CREATE INDEX runs_ended ON runs (ended_at, id);
+CREATE INDEX runs_ended ON runs (ended_at NULLS FIRST, id);
 CREATE INDEX runs_pair ON runs (pair_id, queued_at) WHERE has_snapshot;
 CREATE INDEX runs_transfer ON runs (transfer_id, queued_at);
 

@@ -1,0 +1,271 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Job } from '../entities.ts';
+import { openProjects } from '../projects/service.ts';
+import type { Jobs, Projects, Timetables } from '../services.ts';
+import { openTestWorld, type TestWorld } from '../testing.ts';
+import { insertConnector, insertEndpoint, insertPair } from '../testing/fixtures.ts';
+import { openTimetables } from '../timetables/service.ts';
+import { openJobs } from './service.ts';
+
+let world: TestWorld;
+let projects: Projects;
+let jobs: Jobs;
+let timetables: Timetables;
+const removed: string[][] = [];
+
+beforeAll(async () => {
+  world = await openTestWorld();
+  const cleanup = { removeFilesOf: async (runIds: readonly string[]) => void removed.push([...runIds]) };
+  projects = openProjects(world, cleanup);
+  timetables = openTimetables(world);
+  const unused = async (): Promise<never> => Promise.reject(new Error('not part of this test'));
+  jobs = openJobs(world, { cleanup, preflight: unused, grant: unused });
+});
+afterAll(async () => world.close());
+
+let names = 0;
+async function makeJob(): Promise<Job> {
+  names += 1;
+  const admin = world.as('admin');
+  const project = await projects.create(admin, { name: `Project of job ${names}` });
+  return jobs.create(admin, project.id, { name: 'Nightly', ...(await insertPair(world)) });
+}
+
+/** A run as it stands in the table, without workers. */
+async function insertRun(job: Job, state: string, id: string): Promise<void> {
+  await world.db
+    .insertInto('runs')
+    .values({
+      id,
+      job_id: job.id,
+      project_id: job.projectId,
+      number: 1,
+      kind: 'transfer',
+      trigger: 'person',
+      created_by: 'Ana',
+      transfer_id: 't',
+      pair_id: 'p',
+      definition: '{}',
+      snapshot: '{}',
+      source_connector_id: job.projectId,
+      target_connector_id: job.projectId,
+      source_path: '',
+      target_path: '',
+      target_fingerprint: '',
+      target_container: '',
+      target_prefix: '',
+      state,
+      queued_at: new Date(),
+      updated_at: new Date(),
+      counters: JSON.stringify({ items: {} }),
+      requests: '{}',
+    })
+    .execute();
+}
+
+describe('a project', () => {
+  test('is made, listed, described, found by its words', async () => {
+    const operator = world.as('operator');
+    const project = await projects.create(operator, { name: '  Photos 2026 ', description: 'All of them' });
+    expect(project).toMatchObject({ name: 'Photos 2026', version: 1, counts: { jobs: 0, runs: 0, active: 0 } });
+    const updated = await projects.update(operator, project.id, 1, { description: 'Only some' });
+    expect(updated).toMatchObject({ description: 'Only some', version: 2, name: 'Photos 2026' });
+    const page = await projects.list(world.as('viewer'), { search: 'photos 2026', withTotal: true });
+    expect(page).toMatchObject({ items: [{ id: project.id }], total: 1, nextCursor: null });
+  });
+
+  test.each([
+    ['a name that is taken in other capitals', { name: 'PHOTOS 2026' }, 'ALREADY_EXISTS', 'name'],
+    ['no name', { name: '  ' }, 'INVALID_INPUT', 'name'],
+    ['a long description', { name: 'X', description: 'x'.repeat(1_025) }, 'INVALID_INPUT', 'description'],
+  ])('is refused with %s', async (_why, input, code, field) => {
+    await expect(projects.create(world.as('operator'), input)).rejects.toMatchObject({ code, field });
+  });
+
+  test('needs the operator to change, and anybody to see', async () => {
+    const viewer = world.as('viewer');
+    await expect(projects.create(viewer, { name: 'Mine' })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(projects.list(viewer, {})).resolves.toBeDefined();
+  });
+
+  test('changed by somebody else meanwhile is a conflict', async () => {
+    const operator = world.as('operator');
+    const { id } = await projects.create(operator, { name: 'Contested' });
+    await projects.update(operator, id, 1, { description: 'first' });
+    await expect(projects.update(operator, id, 1, { description: 'second' })).rejects.toMatchObject({
+      code: 'EDIT_CONFLICT',
+    });
+    const both = await Promise.allSettled([
+      projects.update(operator, id, 2, { description: 'a' }),
+      projects.update(operator, id, 2, { description: 'b' }),
+    ]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  test('goes with its jobs and runs, never an endpoint, and only with the number that was told', async () => {
+    const admin = world.as('admin');
+    const job = await makeJob();
+    await insertRun(job, 'succeeded', 'run-of-removed-project');
+    expect(await projects.removal(admin, job.projectId)).toEqual({ jobs: 1, runs: 1, active: 0 });
+    await expect(projects.remove(admin, job.projectId, null, 0)).rejects.toMatchObject({ code: 'COUNT_CHANGED' });
+    await projects.remove(admin, job.projectId, null, 1);
+    expect(removed.at(-1)).toEqual(['run-of-removed-project']);
+    await expect(jobs.get(admin, job.id)).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' });
+    const endpoint = world.db.selectFrom('endpoints').select('id').where('id', '=', job.source.endpointId);
+    expect(await endpoint.execute()).toHaveLength(1);
+    const lines = await world.db.selectFrom('audit').selectAll().where('entity_id', '=', job.projectId).execute();
+    expect(lines.map(({ action }) => action)).toEqual(['project.create', 'project.remove']);
+    expect(lines.at(-1)?.changes).toEqual({ jobs: [1, 0], runs: [1, 0] });
+  });
+
+  test('stays while a run of it is active', async () => {
+    const job = await makeJob();
+    await insertRun(job, 'paused', 'run-of-kept-project');
+    const removal = projects.remove(world.as('admin'), job.projectId, null, 1);
+    await expect(removal).rejects.toMatchObject({ code: 'WRONG_STATE' });
+    await expect(jobs.remove(world.as('admin'), job.id, null)).rejects.toMatchObject({ code: 'WRONG_STATE' });
+  });
+});
+
+describe('a job', () => {
+  test('knows its kind, its whole paths and its settings', async () => {
+    const admin = world.as('admin');
+    const project = await projects.create(admin, { name: 'Kinds' });
+    const memory = await insertConnector(world);
+    const folder = await insertConnector(world, { provider: 'local' });
+    const input = {
+      name: 'Up',
+      sourceEndpointId: await insertEndpoint(world, 'source', folder, { container: '/data', prefix: '' }),
+      sourceSubPath: '/photos',
+      targetEndpointId: await insertEndpoint(world, 'target', memory, { container: 'b', prefix: 'in/' }),
+      settings: { mode: 'mirror' as const, filter: { exclude: ['*.tmp'] } as never },
+    };
+    const job = await jobs.create(admin, project.id, input);
+    expect(job).toMatchObject({
+      type: 'folder-to-cloud',
+      source: { subPath: 'photos/', fullPath: 'memory:///data/photos/' },
+      target: { subPath: '', fullPath: 'memory://b/in/' },
+      settings: { mode: 'mirror', targetNewer: 'overwrite', filter: { exclude: ['*.tmp'], include: [] } },
+      lastRun: null,
+    });
+    const copy = await jobs.duplicate(admin, job.id, 'Up again');
+    expect(copy).toMatchObject({ name: 'Up again', settings: job.settings, source: { subPath: 'photos/' } });
+    const page = await jobs.list(admin, { filter: { projectId: [project.id] } });
+    expect(page.items.map(({ name }) => name)).toEqual(['Up', 'Up again']);
+  });
+
+  test('keeps its ends, with the reason', async () => {
+    const job = await makeJob();
+    const change = { targetSubPath: 'elsewhere/' } as never;
+    await expect(jobs.update(world.as('operator'), job.id, null, change)).rejects.toMatchObject({
+      code: 'FIXED_FIELD',
+      field: 'targetSubPath',
+      message: expect.stringContaining('mirror'),
+    });
+  });
+
+  test('changes its settings for the next run, one member at a time', async () => {
+    const operator = world.as('operator');
+    const job = await makeJob();
+    const timetable = { timeZone: 'Europe/Berlin', rules: [{ day: null, minuteOfDay: 0, bytesPerSecond: 1e6 }] };
+    const saved = await timetables.create(operator, { name: 'By day', timetable });
+    const change = { settings: { targetNewer: 'skip' as const }, tuning: { timetableId: saved.id } };
+    const updated = await jobs.update(operator, job.id, 1, change);
+    expect(updated).toMatchObject({ version: 2, settings: { targetNewer: 'skip', mode: 'merge' } });
+    expect(updated.tuning).toEqual({ transfersMax: null, timetableId: saved.id });
+    await expect(timetables.remove(operator, saved.id, null)).rejects.toMatchObject({
+      code: 'IN_USE',
+      message: expect.stringContaining('"Nightly"'),
+    });
+    const line = world.db.selectFrom('audit').select('changes').where('entity_id', '=', job.id);
+    expect((await line.orderBy('number', 'desc').executeTakeFirst())?.changes).toEqual({
+      targetNewer: ['overwrite', 'skip'],
+      timetableId: [null, saved.id],
+    });
+  });
+
+  test.each([
+    ['a setting that is none', { settings: { speed: 1 } as never }, 'settings.speed'],
+    ['a mode that is none', { settings: { mode: 'check' } as never }, 'settings.mode'],
+    ['a share above 1', { settings: { deleteShareMax: 2 } }, 'settings.deleteShareMax'],
+    [
+      'a pattern that is none',
+      { settings: { filter: { include: ['a', '['] } as never } },
+      'settings.filter.include[1]',
+    ],
+    ['no such timetable', { tuning: { timetableId: 'none' } }, 'tuning.timetableId'],
+    ['too many transfers', { tuning: { transfersMax: 5_000 } }, 'tuning.transfersMax'],
+    [
+      'a mirror of all versions',
+      { settings: { mode: 'mirror' as const, versions: 'all' as const } },
+      'settings.versions',
+    ],
+  ])('is refused with %s', async (_why, change, field) => {
+    const job = await makeJob();
+    await expect(jobs.update(world.as('operator'), job.id, null, change)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field,
+    });
+  });
+
+  test('cannot have one place as source and target', async () => {
+    const admin = world.as('admin');
+    const project = await projects.create(admin, { name: 'Overlap' });
+    const connector = await insertConnector(world);
+    const sourceEndpointId = await insertEndpoint(world, 'source', connector, { container: 'b', prefix: 'a/' });
+    const targetEndpointId = await insertEndpoint(world, 'target', connector, { container: 'b', prefix: '' });
+    const input = { name: 'Into itself', sourceEndpointId, targetEndpointId };
+    await expect(jobs.create(admin, project.id, input)).rejects.toMatchObject({ code: 'PLACES_OVERLAP' });
+    const beside = { ...input, targetSubPath: 'b/' };
+    await expect(jobs.create(admin, project.id, beside)).resolves.toMatchObject({ name: 'Into itself' });
+    const swapped = { name: 'Wrong way', sourceEndpointId: targetEndpointId, targetEndpointId: sourceEndpointId };
+    await expect(jobs.create(admin, project.id, swapped)).rejects.toMatchObject({ field: 'sourceEndpointId' });
+  });
+
+  test('tells what will not survive, for this pair and these settings', async () => {
+    const pair = await insertPair(world);
+    const outcomes = await jobs.outcomes(world.as('viewer'), { ...pair, settings: { versions: 'all' } });
+    expect(outcomes.map(({ aspect }) => aspect)).toContain('versions');
+  });
+
+  test('shows its last run and is found by its state', async () => {
+    const job = await makeJob();
+    await insertRun(job, 'running', 'run-that-ends');
+    await world.db.updateTable('runs').set({ state: 'failed' }).where('id', '=', 'run-that-ends').execute();
+    const filter = { state: ['failed'], projectId: [job.projectId] };
+    const page = await jobs.list(world.as('viewer'), { filter });
+    expect(page.items).toMatchObject([{ id: job.id, lastRun: { id: 'run-that-ends', state: 'failed' } }]);
+    const none = await jobs.list(world.as('viewer'), { filter: { ...filter, state: ['running'] } });
+    expect(none.items).toEqual([]);
+  });
+});
+
+describe('a list', () => {
+  test('pages in both directions without showing anything twice, whatever comes in between', async () => {
+    const admin = world.as('admin');
+    const project = await projects.create(admin, { name: 'Many' });
+    const pair = await insertPair(world);
+    for (const name of ['e', 'b', 'd', 'a', 'c']) await jobs.create(admin, project.id, { name, ...pair });
+    const filter = { projectId: [project.id] };
+    for (const sort of ['name', '-name', 'lastRunAt', '-lastRunAt', 'createdAt', '-createdAt']) {
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await jobs.list(admin, { filter, sort, limit: 2, ...(cursor === undefined ? {} : { cursor }) });
+        seen.push(...page.items.map((job) => job.name));
+        cursor = page.nextCursor ?? undefined;
+      } while (cursor !== undefined);
+      expect(seen.toSorted(), sort).toEqual(['a', 'b', 'c', 'd', 'e']);
+      if (sort === '-name') expect(seen).toEqual(['e', 'd', 'c', 'b', 'a']);
+    }
+  });
+
+  test.each([
+    ['an order that is none', { sort: 'size' }, 'sort'],
+    ['a filter that is none', { filter: { color: ['red'] } }, 'filter.color'],
+    ['a cursor of another list', { cursor: 'bm9uc2Vuc2U' }, 'cursor'],
+    ['a page of nothing', { limit: 0 }, 'limit'],
+  ])('refuses %s', async (_why, query, field) => {
+    await expect(jobs.list(world.as('viewer'), query)).rejects.toMatchObject({ code: 'INVALID_INPUT', field });
+  });
+});
