@@ -302,7 +302,7 @@ function addPolicy(connector: Command, start: Start): void {
     .command('policy')
     .argument('<name>', 'of the connector')
     .description('print the policy it needs, ready to paste')
-    .option('--kind <kind>', 'iam, iam-full, trust, cloudformation or names', 'iam')
+    .option('--kind <kind>', 'iam, iam-full, trust, cloudformation, stackset or names', 'iam')
     .option('--use <use>', 'read, write or both', 'both')
     .option('--bucket <bucket>', 'only for this bucket; can be repeated', collect)
     .option('--with-tags', 'with the rights for tags')

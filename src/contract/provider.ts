@@ -146,6 +146,14 @@ export interface CheckLine {
   /** The described field to correct, where one is at fault. */
   readonly field: string | null;
   readonly remedy: string | null;
+  /** Who was seen, where the line tells it: whose credentials sign, and as whom Drover acts (they differ with roles). */
+  readonly identity?: {
+    readonly role: 'signs' | 'acts';
+    /** An ARN, a user, an application. */
+    readonly name: string;
+    /** Of the cloud account, as its owner writes it; `null` where the store has none. */
+    readonly accountId: string | null;
+  };
 }
 
 export interface BrowsePage {
@@ -158,7 +166,8 @@ export interface BrowsePage {
 }
 
 export interface PolicyRequest {
-  readonly kind: 'iam' | 'iam-full' | 'trust' | 'cloudformation' | 'names';
+  /** `stackset`: the template for the management account, which makes the role in every account of an organization. */
+  readonly kind: 'iam' | 'iam-full' | 'trust' | 'cloudformation' | 'stackset' | 'names';
   readonly use: Use;
   readonly containers: readonly string[];
   readonly withTags: boolean;

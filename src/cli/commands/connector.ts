@@ -12,7 +12,10 @@ import { EMPTY_SUMMARY } from '../summary.ts';
 import { visible } from '../terminal.ts';
 import { confirm } from './changing.ts';
 
-export const POLICY_KINDS = ['iam', 'iam-full', 'trust', 'cloudformation', 'names'] as const;
+/** Those that name who signs. */
+const TRUSTING_KINDS: readonly string[] = ['trust', 'cloudformation', 'stackset'];
+
+export const POLICY_KINDS = ['iam', 'iam-full', 'trust', 'cloudformation', 'stackset', 'names'] as const;
 
 export interface AddOptions {
   readonly given: GivenFields;
@@ -170,8 +173,7 @@ export async function printPolicy(session: Session, name: string, request: Polic
     });
   }
   refuseKind(connector, request, policies);
-  const principal =
-    request.kind === 'trust' || request.kind === 'cloudformation' ? await actingIdentity(session, account) : null;
+  const principal = TRUSTING_KINDS.includes(request.kind) ? await actingIdentity(session, account) : null;
   const externalId = connector.config['externalId'];
   const texts = policies({
     ...request,

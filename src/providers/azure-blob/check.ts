@@ -103,7 +103,10 @@ function identityLine(client: BlobClient): CheckLine {
     'managed-identity': 'the managed identity of this machine',
     environment: 'the identity of the environment',
   }[signIn.authorization];
-  return line('identity', 'ok', `Storage account "${signIn.accountName}" is used with ${how}.`, null, null);
+  return {
+    ...line('identity', 'ok', `Storage account "${signIn.accountName}" is used with ${how}.`, null, null),
+    identity: { role: 'acts', name: `${signIn.accountName}, with ${how}`, accountId: null },
+  };
 }
 
 function expiryLine(client: BlobClient): CheckLine | null {

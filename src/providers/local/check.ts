@@ -22,7 +22,8 @@ export interface CheckWorld {
 }
 
 export async function* checkPlace(place: Place | null, use: Use, world: CheckWorld): AsyncGenerator<CheckLine> {
-  yield ok('identity', `Drover runs as the user ${userName()}.`);
+  const identity = { role: 'acts', name: userName(), accountId: null } as const;
+  yield { ...ok('identity', `Drover runs as the user ${userName()}.`), identity };
   if (place === null) return;
   let folder: Folder | null;
   let root: Root;

@@ -140,7 +140,11 @@ export class MemoryAccount implements Account {
   }
 
   #line(what: CheckLine['what'], refusal: DroverError | null, words: string): CheckLine {
-    if (refusal === null) return { what, result: 'ok', message: `${words}.`, field: null, remedy: null };
+    if (refusal === null) {
+      const identity = { role: 'acts', name: `whoever uses "${this.#store.name}"`, accountId: null } as const;
+      const line: CheckLine = { what, result: 'ok', message: `${words}.`, field: null, remedy: null };
+      return what === 'identity' ? { ...line, identity } : line;
+    }
     const { message, field, remedy } = refusal;
     return { what, result: 'refused', message, field, remedy };
   }

@@ -100,4 +100,16 @@ describe('policies', () => {
     expect(yaml).toContain("- 's3:GetObject'");
     expect(text({ kind: 'names' })).toContain('drover-transfer');
   });
+
+  test('the template of an organization holds the role twice: for its own account and for all others', () => {
+    const yaml = text({ kind: 'stackset', tags: { owner: "O'Neill" } });
+    expect(yaml.match(/Type: AWS::IAM::Role/g)).toHaveLength(2);
+    expect(yaml.match(/Value: 'O''Neill'/g)).toHaveLength(2);
+    const inner = yaml.slice(yaml.indexOf('TemplateBody: |\n') + 16, yaml.indexOf('\nOutputs:'));
+    expect(inner.split('\n').every((line) => line.startsWith('        '))).toBe(true);
+    // What identifies Drover comes in as parameters, so that a change reaches every account.
+    expect(inner).not.toContain('Default:');
+    expect(inner).toContain('AWS: !Ref TrustedPrincipalArn');
+    expect(yaml).toContain('ParameterValue: !Ref ExternalId');
+  });
 });

@@ -2,7 +2,7 @@
 import type { PolicyRequest, PolicyText } from '../../contract/provider.ts';
 import type { Partition } from './address.ts';
 import type { S3Settings } from './fields.ts';
-import { templateText } from './template.ts';
+import { stackSetText, templateText, type TemplateGiven } from './template.ts';
 
 export interface PolicyContext {
   readonly settings: Pick<S3Settings, 'bucket' | 'prefix' | 'encryption' | 'kmsKeyId' | 'externalId'>;
@@ -33,6 +33,8 @@ export function policies(request: PolicyRequest, context: PolicyContext): readon
       return [json('Trust policy of the role', trust(request, context))];
     case 'cloudformation':
       return [{ title: 'CloudFormation template', language: 'yaml', text: template(request, context) }];
+    case 'stackset':
+      return [stackSet(request, context)];
     case 'names':
       return [names(request, context)];
   }
@@ -182,8 +184,17 @@ function trust(request: PolicyRequest, context: PolicyContext): object[] {
 }
 
 function template(request: PolicyRequest, context: PolicyContext): string {
+  return templateText(templateGiven(request, context));
+}
+
+function stackSet(request: PolicyRequest, context: PolicyContext): PolicyText {
+  const title = 'CloudFormation template for the management account: a StackSet for the whole organization';
+  return { title, language: 'yaml', text: stackSetText(templateGiven(request, context)) };
+}
+
+function templateGiven(request: PolicyRequest, context: PolicyContext): TemplateGiven {
   const principal = request.trustedPrincipal === null ? null : trustedRole(request.trustedPrincipal);
-  return templateText({
+  return {
     principal,
     externalId: request.externalId ?? context.settings.externalId,
     statements: leastPrivilege(request, context),
@@ -191,7 +202,7 @@ function template(request: PolicyRequest, context: PolicyContext): string {
     policyName: POLICY_NAME,
     description: description(request, context),
     tags: tagsOf(request),
-  });
+  };
 }
 
 function description(request: PolicyRequest, context: PolicyContext): string {

@@ -12,9 +12,67 @@ export interface TemplateGiven {
 }
 
 export function templateText(given: TemplateGiven): string {
+  const lines = [...head(given), ...parameters(given), 'Resources:', ...role(given), ...outputs()];
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * For the management account of an organization, or the delegated administrator of its stack sets: the role in that
+ * account itself, because a stack set with service-managed permissions leaves it out, and in every account of the
+ * organizational units that are named, those that join later included.
+ */
+export function stackSetText(given: TemplateGiven): string {
+  const inner = [
+    ...head(given),
+    ...parameters({ ...given, principal: null, externalId: null }),
+    'Resources:',
+    ...role(given),
+  ];
   const lines = [
-    "AWSTemplateFormatVersion: '2010-09-09'",
-    `Description: ${quote(given.description)}`,
+    ...head(given),
+    ...parameters(given),
+    '  OrganizationalUnitIds:',
+    '    Type: CommaDelimitedList',
+    "    Description: 'The root of the organization (r-…) or organizational units (ou-…), separated by commas'",
+    'Resources:',
+    ...role(given),
+    '  DroverStackSet:',
+    '    Type: AWS::CloudFormation::StackSet',
+    '    Properties:',
+    `      StackSetName: ${quote(given.roleName)}`,
+    `      Description: ${quote(given.description)}`,
+    '      PermissionModel: SERVICE_MANAGED',
+    '      AutoDeployment:',
+    '        Enabled: true',
+    '        RetainStacksOnAccountRemoval: false',
+    '      Capabilities:',
+    '        - CAPABILITY_NAMED_IAM',
+    '      OperationPreferences:',
+    '        FailureTolerancePercentage: 100',
+    '        MaxConcurrentPercentage: 100',
+    '      StackInstancesGroup:',
+    '        - DeploymentTargets:',
+    '            OrganizationalUnitIds: !Ref OrganizationalUnitIds',
+    '          Regions:',
+    '            - !Ref AWS::Region',
+    '      Parameters:',
+    '        - ParameterKey: TrustedPrincipalArn',
+    '          ParameterValue: !Ref TrustedPrincipalArn',
+    '        - ParameterKey: ExternalId',
+    '          ParameterValue: !Ref ExternalId',
+    '      TemplateBody: |',
+    ...inner.map((line) => `        ${line}`),
+    ...outputs(),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function head(given: TemplateGiven): string[] {
+  return ["AWSTemplateFormatVersion: '2010-09-09'", `Description: ${quote(given.description)}`];
+}
+
+function parameters(given: Pick<TemplateGiven, 'principal' | 'externalId'>): string[] {
+  return [
     'Parameters:',
     ...parameter('TrustedPrincipalArn', 'The identity that Drover signs with', given.principal, [
       "    AllowedPattern: 'arn:[a-z0-9-]+:(iam|sts)::[0-9]{12}:.+'",
@@ -24,7 +82,11 @@ export function templateText(given: TemplateGiven): string {
       '    MaxLength: 1224',
       "    AllowedPattern: '[\\w+=,.@:\\/-]*'",
     ]),
-    'Resources:',
+  ];
+}
+
+function role(given: TemplateGiven): string[] {
+  return [
     '  DroverRole:',
     '    Type: AWS::IAM::Role',
     '    Properties:',
@@ -53,12 +115,16 @@ export function templateText(given: TemplateGiven): string {
       `        - Key: ${quote(name)}`,
       `          Value: ${quote(value)}`,
     ]),
+  ];
+}
+
+function outputs(): string[] {
+  return [
     'Outputs:',
     '  RoleArn:',
     "    Description: 'Paste this into the field IAM role ARN of the connector'",
     '    Value: !GetAtt DroverRole.Arn',
   ];
-  return `${lines.join('\n')}\n`;
 }
 
 function parameter(name: string, description: string, value: string | null, more: readonly string[]): string[] {
