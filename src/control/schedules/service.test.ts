@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../lib/system.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { Preflight, Run, Schedule } from '../entities.ts';
+import { openJobs } from '../jobs/service.ts';
+import { openProjects } from '../projects/service.ts';
+import type { Schedules, StartRun } from '../services.ts';
+import { openTestWorld, type TestWorld } from '../testing.ts';
+import { insertPair } from '../testing/fixtures.ts';
+import { openSchedules } from './service.ts';
+
+let world: TestWorld;
+let schedules: Schedules;
+let jobId: string;
+let nowMs = Date.parse('2026-11-22T12:00:00Z');
+let started: StartRun[] = [];
+let startError: DroverError | null = null;
+let refusedBy: string[] = [];
+let preflight: Pick<Preflight, 'ok' | 'source'> = { ok: true, source: [] };
+
+const never = new AbortController().signal;
+const daily = { rule: { kind: 'daily', time: '02:00' }, timeZone: 'Europe/Berlin' } as const;
+
+beforeAll(async () => {
+  world = await openTestWorld({ clock: { ...systemClock, now: () => nowMs } });
+  const cleanup = { removeFilesOf: async () => undefined };
+  const checked = async () => ({ target: [], grants: [], concessions: [], warnings: [], estimate: null, ...preflight });
+  const jobs = openJobs(world, { cleanup, preflight: checked, grant: checked });
+  const project = await openProjects(world, cleanup).create(world.as('admin'), { name: 'Scheduled' });
+  jobId = (await jobs.create(world.as('admin'), project.id, { name: 'Nightly', ...(await insertPair(world)) })).id;
+  schedules = openSchedules(world, {
+    preflight: checked,
+    start: async (_actor, _job, input) => {
+      if (startError !== null) throw startError;
+      started.push(input);
+      return { id: `run-${started.length}` } as Run;
+    },
+    onRefused: async (_schedule, reason) => void refusedBy.push(reason),
+  });
+});
+afterAll(async () => world.close());
+
+beforeEach(async () => {
+  await world.db.deleteFrom('schedules').execute();
+  nowMs = Date.parse('2026-11-22T12:00:00Z');
+  [started, refusedBy, startError, preflight] = [[], [], null, { ok: true, source: [] }];
+});
+
+async function enabled(input: Parameters<Schedules['create']>[2] = daily): Promise<Schedule> {
+  const { id } = await schedules.create(world.as('operator'), jobId, input);
+  return schedules.enable(world.as('operator'), id, never);
+}
+
+describe('a schedule', () => {
+  test('is made disabled, and starts nothing before it is enabled', async () => {
+    const schedule = await schedules.create(world.as('operator'), jobId, daily);
+    expect(schedule).toMatchObject({ enabled: false, nextAt: null, jobName: 'Nightly', projectName: 'Scheduled' });
+    nowMs += 3 * 86_400_000;
+    expect(await schedules.tick(never)).toBe(0);
+  });
+
+  test('is enabled only when the permission checks pass', async () => {
+    const { id } = await schedules.create(world.as('operator'), jobId, daily);
+    const message = 'Amazon S3 refused to list "photos".';
+    preflight = { ok: false, source: [{ what: 'list', result: 'refused', message, field: null, remedy: null }] };
+    const refused = schedules.enable(world.as('operator'), id, never);
+    await expect(refused).rejects.toMatchObject({ code: 'PREFLIGHT_FAILED', message });
+    expect((await schedules.get(world.as('viewer'), id)).enabled).toBe(false);
+  });
+
+  test('starts at its moment, and tells the next one', async () => {
+    const { id, nextAt } = await enabled();
+    expect(nextAt).toBe('2026-11-23T01:00:00.000Z');
+    nowMs = Date.parse('2026-11-23T00:59:59Z');
+    expect(await schedules.tick(never)).toBe(0);
+    nowMs = Date.parse('2026-11-23T01:00:00Z');
+    expect(await schedules.tick(never)).toBe(1);
+    expect(started).toEqual([{ kind: 'transfer', trigger: 'schedule', scheduledAt: '2026-11-23T01:00:00.000Z' }]);
+    const after = await schedules.get(world.as('viewer'), id);
+    expect(after).toMatchObject({ nextAt: '2026-11-24T01:00:00.000Z', lastOutcome: { outcome: 'started' } });
+  });
+
+  test('starts once after a downtime, not once for each missed moment', async () => {
+    await enabled();
+    nowMs += 10 * 86_400_000;
+    expect(await schedules.tick(never)).toBe(1);
+    expect(await schedules.tick(never)).toBe(0);
+    expect(started).toHaveLength(1);
+  });
+
+  test('is started by one of several servers only', async () => {
+    for (let count = 0; count < 4; count++) await enabled();
+    nowMs += 86_400_000;
+    const handled = await Promise.all([schedules.tick(never), schedules.tick(never), schedules.tick(never)]);
+    expect(handled.reduce((sum, count) => sum + count, 0)).toBe(4);
+    expect(started).toHaveLength(4);
+  });
+
+  test('skips while the last run goes on, and records it', async () => {
+    const { id } = await enabled();
+    startError = new DroverError('GUARD_BUSY', 'Run 7 is running.');
+    nowMs += 86_400_000;
+    await schedules.tick(never);
+    const { items } = await schedules.events(world.as('viewer'), id, {});
+    expect(items).toMatchObject([{ outcome: 'skipped', runId: null, detail: expect.stringContaining('Run 7') }]);
+    expect(refusedBy).toEqual([]);
+  });
+
+  test('says when its run could not be started', async () => {
+    const { id } = await enabled();
+    startError = new DroverError('PREFLIGHT_FAILED', 'Amazon S3 refused to list "photos".');
+    nowMs += 86_400_000;
+    await schedules.tick(never);
+    expect((await schedules.get(world.as('viewer'), id)).lastOutcome).toMatchObject({ outcome: 'refused' });
+    expect(refusedBy).toHaveLength(1);
+  });
+
+  test('ends by itself after its only moment', async () => {
+    const { id } = await enabled({ rule: { kind: 'once', at: '2026-11-23T00:00:00Z' }, timeZone: 'UTC' });
+    nowMs += 86_400_000;
+    await schedules.tick(never);
+    expect(await schedules.get(world.as('viewer'), id)).toMatchObject({ enabled: false, nextAt: null });
+    await expect(schedules.enable(world.as('operator'), id, never)).rejects.toMatchObject({ code: 'WRONG_STATE' });
+  });
+
+  test('changes, stops and goes, each on record', async () => {
+    const operator = world.as('operator');
+    const { id } = await enabled();
+    const changed = await schedules.update(operator, id, null, { timeZone: 'UTC' });
+    expect(changed).toMatchObject({ nextAt: '2026-11-23T02:00:00.000Z', enabled: true });
+    expect(await schedules.disable(operator, id)).toMatchObject({ enabled: false, nextAt: null });
+    await schedules.remove(operator, id, null);
+    const lines = await world.db
+      .selectFrom('audit')
+      .select('action')
+      .where('entity_id', '=', id)
+      .orderBy('number')
+      .execute();
+    expect(lines.map(({ action }) => action)).toEqual(
+      ['create', 'enable', 'update', 'disable', 'remove'].map((word) => `schedule.${word}`),
+    );
+  });
+
+  test('shows its next five moments before it is saved', () => {
+    expect(schedules.preview(daily, 5)).toHaveLength(5);
+    expect(() => schedules.preview({ ...daily, timeZone: 'Nowhere' }, 5)).toThrow(/time zone/);
+  });
+});
