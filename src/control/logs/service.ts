@@ -1,0 +1,164 @@
+/** What can be looked up about runs and changes: failed items, run log, audit log. */
+import { sql } from 'kysely';
+import type { Json } from '../../model/json.ts';
+import type { ItemRecord } from '../../model/outcome.ts';
+import type { Actor, AuditLine, RunItem, RunLogLine } from '../entities.ts';
+import { listPage, type Listing } from '../paging.ts';
+import { demand } from '../people/roles.ts';
+import { found, isoOf, isUuid } from '../rows.ts';
+import type { Logs } from '../services.ts';
+import type { ControlWorld, Db } from '../world.ts';
+
+export function openLogs(world: ControlWorld): Logs {
+  const { db, bus, clock } = world;
+  return {
+    async items(actor, runId, query) {
+      demand(actor, 'read');
+      const run = await runRow(db, runId);
+      const base = db.selectFrom('run_items').selectAll().where('run_id', '=', runId);
+      const page = await listPage(db, base, { ...ITEMS, query });
+      const { items } = run.counters as { items: { failed: number; unsupported: number } };
+      const kept = await db
+        .selectFrom('run_items')
+        .select(sql<string>`count(*)`.as('rows'))
+        .where('run_id', '=', runId)
+        .executeTakeFirstOrThrow();
+      return {
+        ...page,
+        items: page.items.map(itemOf),
+        complete: Number(kept.rows) >= items.failed + items.unsupported,
+      };
+    },
+    async codes(actor, runId) {
+      demand(actor, 'read');
+      if (runId !== null) await runRow(db, runId);
+      const rows = await db
+        .selectFrom('run_items')
+        .select(['code', 'result', sql<string>`count(*)`.as('items')])
+        .$if(runId !== null, (query) => query.where('run_id', '=', runId as string))
+        .$if(runId === null, (query) =>
+          query.where('run_id', 'in', (recent) =>
+            recent
+              .selectFrom('runs')
+              .select('id')
+              .where('queued_at', '>=', new Date(clock.now() - 7 * 86_400_000)),
+          ),
+        )
+        .groupBy(['code', 'result'])
+        .orderBy('items', 'desc')
+        .limit(100)
+        .execute();
+      return rows.map(({ code, result, items }) => ({ code, result, items: Number(items) }));
+    },
+    async lines(actor, runId, query) {
+      demand(actor, 'read');
+      await runRow(db, runId);
+      const base = db.selectFrom('run_log').selectAll().where('run_id', '=', runId);
+      const page = await listPage(db, base, { ...LINES, query });
+      return { ...page, items: page.items.map(lineOf) };
+    },
+    async audit(actor, query) {
+      demand(actor, 'audit');
+      const page = await listPage(db, db.selectFrom('audit').selectAll(), { ...AUDIT, query });
+      return { ...page, items: page.items.map(auditOf) };
+    },
+    async append(runId, { level, code, message }) {
+      const at = new Date(clock.now());
+      await db.insertInto('run_log').values({ run_id: runId, at, level, code, message }).execute();
+      await bus.tell('run-log', runId);
+    },
+  };
+}
+
+async function runRow(db: Db, runId: string) {
+  const row = await db.selectFrom('runs').select(['id', 'counters']).where('id', '=', runId).executeTakeFirst();
+  return found(row, 'run', runId);
+}
+
+interface ItemRow {
+  readonly number: number;
+  readonly record: string;
+}
+
+function itemOf(row: ItemRow): RunItem {
+  return { ...(JSON.parse(row.record) as ItemRecord), number: Number(row.number) };
+}
+
+function lineOf(row: { number: number; at: Date; level: string; code: string | null; message: string }): RunLogLine {
+  return {
+    number: Number(row.number),
+    at: isoOf(row.at),
+    level: row.level as RunLogLine['level'],
+    code: row.code,
+    message: row.message,
+  };
+}
+
+interface AuditRow {
+  readonly number: number;
+  readonly at: Date;
+  readonly actor_kind: string;
+  readonly actor_name: string;
+  readonly person_id: string | null;
+  readonly address: string | null;
+  readonly action: string;
+  readonly entity_kind: string;
+  readonly entity_id: string | null;
+  readonly entity_name: string | null;
+  readonly changes: unknown;
+}
+
+function auditOf(row: AuditRow): AuditLine {
+  return {
+    number: Number(row.number),
+    at: isoOf(row.at),
+    actorKind: row.actor_kind as Actor['kind'],
+    actorName: row.actor_name,
+    personId: row.person_id,
+    address: row.address,
+    action: row.action,
+    entityKind: row.entity_kind,
+    entityId: row.entity_id,
+    entityName: row.entity_name,
+    changes: row.changes as Json,
+  };
+}
+
+const ITEMS: Omit<Listing<ItemRow>, 'query'> = {
+  sorts: {
+    number: { sql: 'run_items.number', type: 'bigint' },
+    size: { sql: 'run_items.size_bytes', type: 'bigint' },
+    key: { sql: 'run_items.key_text', type: 'text' },
+  },
+  defaultSort: 'number',
+  id: { sql: 'run_items.number', type: 'bigint' },
+  filters: {
+    result: (values) => sql<boolean>`run_items.result = ANY(${values})`,
+    code: (values) => sql<boolean>`run_items.code = ANY(${values})`,
+  },
+  searched: 'run_items.key_text',
+  idOf: (row) => String(row.number),
+};
+
+const LINES: Omit<Listing<Parameters<typeof lineOf>[0]>, 'query'> = {
+  sorts: { number: { sql: 'run_log.number', type: 'bigint' } },
+  defaultSort: 'number',
+  id: { sql: 'run_log.number', type: 'bigint' },
+  filters: { level: (values) => sql<boolean>`run_log.level = ANY(${values})` },
+  searched: 'run_log.message',
+  idOf: (row) => String(row.number),
+};
+
+const AUDIT: Omit<Listing<AuditRow>, 'query'> = {
+  sorts: { number: { sql: 'audit.number', type: 'bigint' } },
+  defaultSort: '-number',
+  id: { sql: 'audit.number', type: 'bigint' },
+  filters: {
+    action: (values) => sql<boolean>`audit.action = ANY(${values})`,
+    entityKind: (values) => sql<boolean>`audit.entity_kind = ANY(${values})`,
+    entityId: (values) => sql<boolean>`audit.entity_id = ANY(${values})`,
+    personId: (values) => sql<boolean>`audit.person_id = ANY(${values.filter(isUuid)}::uuid[])`,
+  },
+  searched: "coalesce(audit.entity_name, '') || ' ' || audit.actor_name || ' ' || audit.action",
+  idOf: (row) => String(row.number),
+};
