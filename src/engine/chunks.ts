@@ -2,6 +2,7 @@
  * What a segment writes about itself. Four kinds of lines, each in its own chunks; a commit names the chunks it made
  * durable, and readers ignore all others: so log rows and counters agree by construction.
  */
+import type { Expectation } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { Tally, ZERO_COUNTERS, type Counters, type ItemRecord } from '../model/outcome.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
@@ -18,6 +19,8 @@ export interface LaterRow {
   readonly side: 'source' | 'target';
   readonly targetKey: string;
   readonly entry: Entry;
+  /** What the target held when the restore was asked for: hours later nothing else may be replaced. */
+  readonly expect?: Expectation;
   /** What the target has under the key itself, where the item gets another name: it is nobody's any more. */
   readonly inTheWay?: Entry;
 }

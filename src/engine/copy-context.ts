@@ -26,6 +26,8 @@ export interface CopyContext {
   readonly onBytes: (key: string, bytes: number) => void;
   /** Told what of an item could not even be read, beside what the target could not hold. Set anew for each try. */
   readonly onLoss?: (what: string) => void;
+  /** Told what was written and turned out not to be what it should be; taking it away again may fail. */
+  readonly onRefuted?: (written: Entry) => void;
   /** Whether the target can fetch from this source by itself; learned on the way, by one try that the others wait for. */
   readonly serverSide: ServerSideState;
 }
@@ -81,6 +83,7 @@ export async function proved(context: CopyContext, proof: Proof, signal: AbortSi
     countedBytes,
   });
   if ('mismatch' in verdict) {
+    context.onRefuted?.(written.entry);
     await context.target.facets.removal?.remove(written.entry, signal).catch(() => undefined);
     throw new DroverError('CORRUPTED', `${JSON.stringify(source.key)}: ${verdict.mismatch}`, { key: source.key });
   }

@@ -6,35 +6,48 @@ import { digestOf } from '../lib/hash.ts';
 import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
-import { DroverError } from '../model/errors.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
 import { propertiesFor, proved, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
-import { decide } from './decide.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
 import { collect, flowOf, letGo } from './flow.ts';
 import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { guessPartBytes } from './part-plan.ts';
 import { chooseStrategy, type Strategy } from './strategy.ts';
+import { expectationNow, type Tries } from './target-now.ts';
 
 /** Copies with a bounded number of tries; fails with the last error. CHANGED at the source is tried on its new state. */
 export async function copyItem(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Copied> {
   let attempts = 0;
   let current = order;
+  const tries: Tries = { failedWith: null, refuted: null };
+  const onRefuted = ({ identity }: Entry): void => void (tries.refuted = identity);
   return retrying(
     async () => {
       attempts += 1;
-      if (attempts > 1) current = await refreshed(context, current, signal);
+      if (attempts > 1) current = await refreshed(context, current, tries, signal);
       const unread = new Set<string>();
-      const attempt = await attemptCopy({ ...context, onLoss: (what) => void unread.add(what) }, current, signal);
-      return { ...attempt, losses: [...attempt.losses, ...unread], attempts };
+      const watched = { ...context, onRefuted, onLoss: (what: string) => void unread.add(what) };
+      try {
+        const attempt = await attemptCopy(watched, current, signal);
+        return { ...attempt, losses: [...attempt.losses, ...unread], attempts };
+      } catch (error) {
+        tries.failedWith = toDroverError(error).code;
+        throw error;
+      }
     },
     { clock: context.world.clock, random: context.world.random, signal, attemptsMax: ITEM_ATTEMPTS_MAX },
   );
 }
 
 /** After a failed try both sides are looked at again: the source may have changed, the target may hold our own write. */
-async function refreshed(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<CopyOrder> {
+async function refreshed(
+  context: CopyContext,
+  order: CopyOrder,
+  tries: Tries,
+  signal: AbortSignal,
+): Promise<CopyOrder> {
   const entry =
     order.entry.identity.versionId === null ? await context.source.stat(order.entry.key, signal) : order.entry;
   if (entry === null) {
@@ -48,30 +61,7 @@ async function refreshed(context: CopyContext, order: CopyOrder, signal: AbortSi
   }
   if (order.expect.kind === 'any') return { ...order, entry };
   const target = await context.target.stat(order.targetKey, signal);
-  if (target !== null) refuseNewer(context, entry, target);
-  return {
-    ...order,
-    entry,
-    expect: target === null ? { kind: 'absent' } : { kind: 'match', identity: target.identity },
-  };
-}
-
-/** What stands at the target now may be our own write, or newer than anybody has compared. */
-function refuseNewer({ policy, ...context }: CopyContext, source: Entry, target: Entry): void {
-  const precisions = [context.source.traits.timePrecisionMs, context.target.traits.timePrecisionMs];
-  const action = decide({
-    source,
-    target,
-    previous: null,
-    policy,
-    excluded: null,
-    timeToleranceMs: Math.max(...precisions.map((precision) => precision ?? 0)),
-    targetKeepsSourceTime: context.target.traits.keepsSourceTime,
-    targetMatchable: true,
-  });
-  if (action.kind !== 'skipped') return;
-  const words = `The target was given a newer ${JSON.stringify(target.key)} while it was copied.`;
-  throw new DroverError('ALREADY_EXISTS', words, { key: source.key, details: { reason: 'target-newer' } });
+  return { ...order, entry, expect: expectationNow(context, order, entry, target, tries) };
 }
 
 async function attemptCopy(context: CopyContext, order: CopyOrder, signal: AbortSignal): Promise<Attempt> {

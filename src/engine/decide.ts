@@ -197,7 +197,13 @@ function isRecordedCopy(source: Entry, target: Entry): boolean {
   return recorded !== null && isSameState(recorded, source);
 }
 
-function isNewer(target: Entry, source: Entry, timeToleranceMs: number): boolean {
+/** What the target tells of itself proves that it is a copy of this state of the source. */
+export function isCopyOf(source: Entry, target: Entry): boolean {
+  if (source.sizeBytes !== target.sizeBytes) return false;
+  return isRecordedCopy(source, target) || (hasEqualDigest(source, target) && differingDigest(source, target) === null);
+}
+
+export function isNewer(target: Entry, source: Entry, timeToleranceMs: number): boolean {
   if (target.modifiedAtMs === null || source.modifiedAtMs === null) return false;
   return target.modifiedAtMs > source.modifiedAtMs + timeToleranceMs;
 }

@@ -1,4 +1,5 @@
 /** One key from its meeting of both sides to its outcome: what `decide` said, carried out. */
+import type { Expectation } from '../contract/provider.ts';
 import type { DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { toDroverError } from '../model/errors.ts';
@@ -19,7 +20,7 @@ import type { RunContext } from './context.ts';
 import { digestToCompute, withComputedDigest } from './compare-content.ts';
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
-import { decide, type Action } from './decide.ts';
+import { decide, overwriteExpectation, type Action } from './decide.ts';
 import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
@@ -160,6 +161,12 @@ function copy(context: RunContext, situation: ItemSituation, action: Extract<Act
   return { work: () => copyTimed(context, order, action.reason), sizeBytes: source.sizeBytes };
 }
 
+/** What the target may still hold when the item can be written at last. */
+function expectedThen(context: RunContext, { target }: ItemSituation): Expectation {
+  if (context.policy.versions === 'all') return { kind: 'any' };
+  return target === null ? { kind: 'absent' } : overwriteExpectation(target, context);
+}
+
 /** Asks for the restore now; the copy waits in a segment of its own, so that nothing else waits with it. */
 function restore(context: RunContext, situation: ItemSituation): Planned {
   const source = situation.source as Entry;
@@ -176,7 +183,14 @@ function restore(context: RunContext, situation: ItemSituation): Planned {
   const work = async (): Promise<Settled> => {
     try {
       await facet.request(source, archived, context.signal);
-      return putOff({ reason: 'restore', side: 'source', targetKey: situation.targetKey, entry: source });
+      const { targetKey } = situation;
+      return putOff({
+        reason: 'restore',
+        side: 'source',
+        targetKey,
+        entry: source,
+        expect: expectedThen(context, situation),
+      });
     } catch (error) {
       return failedOrStop(context, source, error, { startedAtMs: context.world.clock.now(), durationMs: 0 });
     }

@@ -1,6 +1,7 @@
 /** What a hostile reader of the engine tried: each of these once lost, overwrote, deleted, leaked or miscounted something. */
 import { describe, expect, test } from 'vitest';
 import type { Page, ScanRange, Source } from '../../src/contract/provider.ts';
+import { REQUEST_ATTEMPTS_MAX } from '../../src/engine/limits.ts';
 import type { RunRecord } from '../../src/engine/ports.ts';
 import { runTransfer } from '../../src/engine/run.ts';
 import { defineTransfer } from '../../src/engine/transfer.ts';
@@ -8,6 +9,8 @@ import { verifyRun } from '../../src/engine/verify.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { isWithin } from '../../src/model/key.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
+import { HONEST_FACTS } from '../../src/providers/memory/provider.ts';
+import { hastyClock, WITHOUT_DIGESTS } from '../cases/world.ts';
 import { openBench, POLICY, sumsAgree, TUNING } from './bench.ts';
 
 const place = { container: 'in', prefix: '' };
@@ -211,6 +214,87 @@ describe('a target that somebody else writes to', () => {
     const result = await bench.run({ targetNewer: 'skip' });
     expect(bench.content(bench.target)).toEqual({ a: 'theirs, newer' });
     expect(result.run.counters.items).toMatchObject({ scanned: 1, copied: 0, skipped: 1 });
+  });
+});
+
+describe('a target that somebody else writes to while an object is copied', () => {
+  const theirs = 'of somebody else';
+
+  for (const [what, before] of [
+    ['where nothing was', null],
+    ['over what was compared', 'an old copy'],
+  ] as const) {
+    test(`keeps what they wrote ${what}; the next run compares it`, async () => {
+      await using bench = await openBench({}, {}, hastyClock());
+      bench.source.put('in', 'a', 'ours');
+      bench.source.put('in', 'b', 'fine');
+      if (before !== null) bench.target.put('out', 'a', before);
+      let writes = 0;
+      bench.source.hooks.before = (operation, key) => {
+        if (operation === 'GET' && key === 'a' && writes++ === 0) bench.target.put('out', 'a', theirs);
+      };
+      const result = await bench.run();
+      expect(bench.content(bench.target)).toEqual({ a: theirs, b: 'fine' });
+      expect(result.run.state).toBe('completed-with-issues');
+      expect(result.run.counters.items).toMatchObject({ scanned: 2, copied: 1, failed: 1 });
+      const log = await bench.log(result);
+      expect(log.find(({ key }) => key === 'a')).toMatchObject({ result: 'failed', code: 'ALREADY_EXISTS' });
+      sumsAgree(result, log);
+      const again = await bench.run();
+      expect(again.run.counters.items).toMatchObject({ copied: 1, same: 1, failed: 0 });
+      expect(bench.target.text('out', 'a')).toBe('ours');
+    });
+  }
+
+  test('also when a first try was cut short before it wrote anything', async () => {
+    await using bench = await openBench({}, {}, hastyClock());
+    bench.source.put('in', 'a', 'ours');
+    let reads = 0;
+    bench.source.hooks.reading = (_key, content) => {
+      if (reads++ > 0) return content;
+      bench.target.put('out', 'a', 'mine');
+      return content.slice(1);
+    };
+    const result = await bench.run();
+    expect(result.run.counters.items).toMatchObject({ copied: 0, failed: 1 });
+    expect(bench.target.text('out', 'a')).toBe('mine');
+  });
+
+  test('and while an archived object was waited for', async () => {
+    await using bench = await openBench({ restoreMs: 10 * 60_000 }, {}, hastyClock());
+    bench.source.put('in', 'cold', 'ice', { storageClass: 'GLACIER', availability: 'archived' });
+    bench.target.put('out', 'cold', 'an old copy');
+    bench.source.hooks.after = (operation) => {
+      if (operation === 'RESTORE') bench.target.put('out', 'cold', theirs);
+    };
+    const result = await bench.run({ archived: { tier: 'Bulk', days: 3 } });
+    expect(result.run.counters.items).toMatchObject({ copied: 0, failed: 1 });
+    expect(bench.target.text('out', 'cold')).toBe(theirs);
+  });
+
+  test('but is given what replaces a broken copy of our own that could not be taken away', async () => {
+    const facts = { ...HONEST_FACTS, checksums: {}, contentMd5: 'ignored' as const, returned: ['md5' as const] };
+    await using bench = await openBench({}, { facts, without: ['removal'], recordsSource: false }, hastyClock());
+    bench.source.put('in', 'a', 'ours');
+    let writes = 0;
+    bench.target.hooks.arriving = (_key, content) => (writes++ === 0 ? content.map((byte) => byte ^ 1) : content);
+    const result = await bench.run();
+    expect(writes).toBe(2);
+    expect(result.run.counters.items).toMatchObject({ copied: 1, failed: 0 });
+    expect(bench.target.text('out', 'a')).toBe('ours');
+  });
+
+  test('but is given what a lost answer of our own hid, though it tells nothing of its contents', async () => {
+    await using bench = await openBench(WITHOUT_DIGESTS, { ...WITHOUT_DIGESTS, recordsSource: false }, hastyClock());
+    bench.source.put('in', 'a', 'ours', { digests: {}, etag: 'one' });
+    let answers = 0;
+    bench.target.hooks.after = (operation) => {
+      if (operation !== 'PUT' || (answers += 1) > REQUEST_ATTEMPTS_MAX) return;
+      throw new DroverError('UNREACHABLE', 'The answer was lost.');
+    };
+    const result = await bench.run();
+    expect(answers).toBe(REQUEST_ATTEMPTS_MAX + 1);
+    expect(result.run.counters.items).toMatchObject({ copied: 1, failed: 0 });
   });
 });
 
