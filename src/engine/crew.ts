@@ -5,7 +5,16 @@
 import { DroverError, toDroverError } from '../model/errors.ts';
 import type { RunContext } from './context.ts';
 import { cancelled } from './lanes.ts';
-import { ASK_AGAIN_MS, IDLE_MS, LOOK_EVERY_ROUNDS, SPLIT_REST_MS_MAX, WAITING_MS } from './limits.ts';
+import {
+  ASK_AGAIN_MS,
+  IDLE_MS,
+  LOOK_EVERY_ROUNDS,
+  SPLIT_PAGES_MIN,
+  SPLIT_PAGES_MIN_FOR_OTHERS,
+  SPLIT_REST_MS_MAX,
+  WAITING_MS,
+  YIELD_MS,
+} from './limits.ts';
 import { nextSegment } from './phase-order.ts';
 import { runPhase } from './phases.ts';
 import type { Lease, SegmentKind, SegmentRecord } from './ports.ts';
@@ -41,6 +50,8 @@ export class Crew {
   #isOffered = true;
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #askedWaitingAtMs = Number.NEGATIVE_INFINITY;
+  /** What was cut off for others is left to them until then. */
+  #yieldUntilMs = Number.NEGATIVE_INFINITY;
   /** Rounds without anything to do. */
   #idleRounds = 0;
   #isWaiting = false;
@@ -94,7 +105,12 @@ export class Crew {
     return true;
   }
 
+  get #isYielding(): boolean {
+    return this.#held.size > 0 && this.#now < this.#yieldUntilMs;
+  }
+
   #isDue(): boolean {
+    if (this.#isYielding) return false;
     const restMs = this.#held.size === 0 ? 0 : ASK_AGAIN_MS;
     return this.#isOffered || this.#now - this.#askedAtMs >= restMs;
   }
@@ -218,16 +234,23 @@ export class Crew {
     held.stopper.abort(toDroverError(error));
   }
 
-  /** Half of what is left of a busy segment, for an idle lane here or for a worker that has nothing. */
+  /** Half of what is left of a busy segment, for a worker that has nothing or for an idle lane here. */
   async #share(lanesFree: number): Promise<void> {
-    const nowMs = this.#now;
-    const held = [...this.#held].find(({ work, splitAtMs }) => splitAtMs <= nowMs && work?.canSplit === true);
-    if (held === undefined) return;
+    const others = this.#splittable(SPLIT_PAGES_MIN_FOR_OTHERS);
+    if (others !== null && (await this.#othersWait())) {
+      this.#yieldUntilMs = this.#now + YIELD_MS;
+      return this.#split(others, SPLIT_PAGES_MIN_FOR_OTHERS);
+    }
     // Only where listing is what everybody waits for: more listings do not help while the lanes are full.
-    const isForOwn = lanesFree > this.#splitting.size && !this.#context.smallGate.isFull;
-    if (!isForOwn && !(await this.#othersWait())) return;
-    const task: Promise<void> = this.#split(held).finally(() => this.#splitting.delete(task));
-    this.#splitting.add(task);
+    if (lanesFree <= this.#splitting.size || this.#context.smallGate.isFull || this.#isYielding) return;
+    const own = this.#splittable(SPLIT_PAGES_MIN);
+    if (own !== null) this.#split(own, SPLIT_PAGES_MIN);
+  }
+
+  #splittable(pagesMin: number): Held | null {
+    const nowMs = this.#now;
+    const isSo = ({ work, splitAtMs }: Held): boolean => splitAtMs <= nowMs && work?.canSplit(pagesMin) === true;
+    return [...this.#held].find(isSo) ?? null;
   }
 
   async #othersWait(): Promise<boolean> {
@@ -236,10 +259,15 @@ export class Crew {
     return (await this.#context.world.store.waiting(this.#context.run.runId)) > 0;
   }
 
-  async #split(held: Held): Promise<void> {
+  #split(held: Held, pagesMin: number): void {
+    const task: Promise<void> = this.#cut(held, pagesMin).finally(() => this.#splitting.delete(task));
+    this.#splitting.add(task);
+  }
+
+  async #cut(held: Held, pagesMin: number): Promise<void> {
     const segmentId = `x${Buffer.from(this.#context.world.random.bytes(6)).toString('hex')}`;
     try {
-      if (await held.work?.trySplit(segmentId)) {
+      if (await held.work?.trySplit(segmentId, pagesMin)) {
         // Whoever claims the other half counts it.
         if (this.#options.isShared) this.#context.live.unlistedSegments -= 1;
         held.splitRestMs = IDLE_MS;

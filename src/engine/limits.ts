@@ -25,8 +25,9 @@ export const WINDOW_ITEMS_MAX = 4_000;
 export const CHUNK_BYTES_MAX = MIB / 2;
 export const COMMIT_EVERY_MS = 3_000;
 
-/** Pages of a segment before it may be split for an idle lane. */
+/** Pages of a segment before it may be split: for an idle lane, and for a worker that has nothing at all. */
 export const SPLIT_PAGES_MIN = 3;
+export const SPLIT_PAGES_MIN_FOR_OTHERS = 1;
 export const SPLIT_PROBES_MAX = 16;
 
 /** Tries for one item, beyond the retries of single requests. */
@@ -67,6 +68,12 @@ export const ASK_AGAIN_MS = 2_000;
 /** A worker without work asks for some this often; every few times it asks how the run stands instead. */
 export const WAITING_MS = 1_000;
 export const LOOK_EVERY_ROUNDS = 3;
+
+/** For so long whoever cut a segment for others claims nothing itself: they ask once in `WAITING_MS`. */
+export const YIELD_MS = 2_500;
+
+/** Pieces per lane into which a run that is shared is cut beforehand, where the last one knew its keys. */
+export const SHARED_PIECES_PER_LANE = 8;
 
 /** Longest rest between two tries to split a segment in which no cut was found. */
 export const SPLIT_REST_MS_MAX = 10_000;

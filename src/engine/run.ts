@@ -9,7 +9,7 @@ import type { RunContext } from './context.ts';
 import { Crew } from './crew.ts';
 import type { TransferDefinition } from './definition.ts';
 import { firstSegments } from './first-segments.ts';
-import { PROGRESS_EVERY_MS } from './limits.ts';
+import { PROGRESS_EVERY_MS, SHARED_PIECES_PER_LANE } from './limits.ts';
 import type { RunRecord, SegmentKind } from './ports.ts';
 import { ProgressMeter } from './progress.ts';
 import { makeContext } from './run-context.ts';
@@ -33,7 +33,8 @@ export async function runTransfer(
 ): Promise<RunResult> {
   const started = options.continueRun ?? (await createRun(definition, world, options));
   const previous = await previousSnapshot(started, world);
-  const first = firstSegments(started.definition, ends, previous, options.tuning.segmentsMax);
+  const piecesMax = options.tuning.segmentsMax * (options.isShared === true ? SHARED_PIECES_PER_LANE : 1);
+  const first = firstSegments(started.definition, ends, previous, piecesMax);
   await world.store.startSegments(started.runId, first);
   const stopper = new AbortController();
   const failure: { error: unknown } = { error: null };

@@ -11,7 +11,7 @@ import { chunkPrefix, ChunkWriter, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { HoldBack } from './hold-back.ts';
 import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
-import { COMMIT_EVERY_MS, SMALL_BYTES_MAX, SPLIT_PAGES_MIN, WINDOW_ITEMS_MAX } from './limits.ts';
+import { COMMIT_EVERY_MS, SMALL_BYTES_MAX, WINDOW_ITEMS_MAX } from './limits.ts';
 import { Merge, type Meeting } from './merge.ts';
 import type { Lease } from './ports.ts';
 import { putOffAll, putOffMapped } from './put-off.ts';
@@ -105,18 +105,18 @@ export class SegmentWork {
     return this.#isListed;
   }
 
-  /** There may be a second half to cut off; looking for the cut costs a few listings. */
-  get canSplit(): boolean {
+  /** There may be a second half to cut off after so many pages; looking for the cut costs a few listings. */
+  canSplit(pagesMin: number): boolean {
     const { source, target, sorting } = this.#context;
     const listing = this.#sourceListing;
-    if (this.#isListed || this.#isSplitting || listing === null || listing.pages < SPLIT_PAGES_MIN) return false;
+    if (this.#isListed || this.#isSplitting || listing === null || listing.pages < pagesMin) return false;
     if (source.traits.seek !== 'key' || target.traits.seek !== 'key' || sorting.source || sorting.target) return false;
     return listing.reachedKey !== null;
   }
 
   /** Cuts off the second half of what is still to be listed, as a segment of its own. */
-  async trySplit(newSegmentId: string): Promise<boolean> {
-    const reached = this.canSplit ? (this.#sourceListing?.reachedKey ?? null) : null;
+  async trySplit(newSegmentId: string, pagesMin: number): Promise<boolean> {
+    const reached = this.canSplit(pagesMin) ? (this.#sourceListing?.reachedKey ?? null) : null;
     if (reached === null) return false;
     let lift = (): void => undefined;
     this.#isSplitting = true;
