@@ -48,7 +48,10 @@ export interface Concession {
   readonly detail: string;
 }
 
-/** Performance only: never changes what a run does, so never part of its identity. */
+/**
+ * Performance only: never changes what a run does, so never part of its identity. Members are read whenever they are
+ * needed, so that whoever gives them may change them while the run goes on.
+ */
 export interface Tuning {
   /** Objects in flight; `null` = chosen by Drover. */
   readonly transfersMax: number | null;

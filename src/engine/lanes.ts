@@ -1,17 +1,18 @@
 /** Who may work at the same time: small objects in many lanes, large ones in few, parts shared by all large ones. */
 import { DroverError } from '../model/errors.ts';
 
-/** At most `max` tasks at once, first come first served. */
+/** At most `max` tasks at once, first come first served. A bound that is asked for may change while they work. */
 export class Gate {
-  #free: number;
+  readonly #max: () => number;
+  #used = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(max: number) {
-    this.#free = max;
+  constructor(max: number | (() => number)) {
+    this.#max = typeof max === 'number' ? () => max : max;
   }
 
   get isFull(): boolean {
-    return this.#free <= 0;
+    return this.#used >= this.#max();
   }
 
   get waitingCount(): number {
@@ -20,8 +21,8 @@ export class Gate {
 
   async enter(signal: AbortSignal): Promise<() => void> {
     if (signal.aborted) throw cancelled();
-    if (this.#free > 0) {
-      this.#free -= 1;
+    if (!this.isFull) {
+      this.#used += 1;
       return this.#leaving();
     }
     await new Promise<void>((resolve, reject) => {
@@ -45,9 +46,11 @@ export class Gate {
     return () => {
       if (left) return;
       left = true;
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free += 1;
+      this.#used -= 1;
+      while (this.#waiting.length > 0 && !this.isFull) {
+        this.#used += 1;
+        (this.#waiting.shift() as () => void)();
+      }
     };
   }
 }

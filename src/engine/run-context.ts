@@ -31,10 +31,13 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
   const target = retryingTarget(ends.target, { clock, random });
   const live = new LiveState();
   live.add(started.counters);
-  const budget = new ByteBudget(tuning.bytesInFlightMax);
+  const budget = new ByteBudget(() => tuning.bytesInFlightMax);
   const { bandwidth } = tuning;
   const shaper = bandwidth === null ? null : new Shaper(clock, (nowMs) => rateAt(bandwidth, nowMs));
-  const lanes = tuning.transfersMax;
+  // Asked for each time: where workers come and go, one's share changes.
+  const lanes = (most: number): (() => number) => {
+    return () => (tuning.transfersMax === null ? most : Math.max(1, Math.min(tuning.transfersMax, most)));
+  };
   return {
     run: started,
     source,
@@ -46,9 +49,9 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     live,
     signal: AbortSignal.any([options.signal, stopper.signal]),
     uploads: new UploadBook(world.store, started.runId, clock, random),
-    partGate: new Gate(lanes === null ? PARTS_IN_FLIGHT : Math.max(1, Math.min(lanes, PARTS_IN_FLIGHT))),
-    smallGate: new Gate(lanes ?? SMALL_LANES),
-    largeGate: new Gate(lanes === null ? LARGE_LANES : Math.max(1, Math.min(lanes, LARGE_LANES))),
+    partGate: new Gate(lanes(PARTS_IN_FLIGHT)),
+    smallGate: new Gate(() => tuning.transfersMax ?? SMALL_LANES),
+    largeGate: new Gate(lanes(LARGE_LANES)),
     memory: (bytes, signal) => budget.acquire(bytes, signal),
     bandwidth: shaper === null ? null : (bytes, signal) => shaper.take(bytes, signal),
     onBytes: (key, bytes) => live.moved(key, bytes),

@@ -2,12 +2,13 @@
 import { Turnstile } from './turnstile.ts';
 
 export class ByteBudget {
-  private readonly bytesMax: number;
+  private readonly bytesMax: () => number;
   private readonly gate = new Turnstile();
   private bytesInUse = 0;
 
-  constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
+  /** A bound that is asked for may change at any time. */
+  constructor(bytesMax: number | (() => number)) {
+    this.bytesMax = typeof bytesMax === 'number' ? () => bytesMax : bytesMax;
   }
 
   get usedBytes(): number {
@@ -35,7 +36,7 @@ export class ByteBudget {
   }
 
   private take(bytes: number): boolean {
-    if (this.bytesInUse > 0 && this.bytesInUse + bytes > this.bytesMax) return false;
+    if (this.bytesInUse > 0 && this.bytesInUse + bytes > this.bytesMax()) return false;
     this.bytesInUse += bytes;
     return true;
   }

@@ -374,7 +374,13 @@ describe('leases on PostgreSQL', () => {
 
   test('issues are kept up to the limit, and forgotten with their segment', async () => {
     const lease = (await store.claim('run-1', w1)) as Lease;
-    const issue: ItemRecord = { key: 'a\u0000\udc80', result: 'failed', kind: 'object', sizeBytes: 1, code: 'CORRUPTED' };
+    const issue: ItemRecord = {
+      key: 'a\u0000\udc80',
+      result: 'failed',
+      kind: 'object',
+      sizeBytes: 1,
+      code: 'CORRUPTED',
+    };
     const failed = (count: number) => ({
       ...ZERO_COUNTERS,
       items: { ...ZERO_COUNTERS.items, scanned: count, failed: count },

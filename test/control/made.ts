@@ -106,7 +106,11 @@ export async function makeRunRow(
     policy: { ...DEFAULT_POLICY, ...change.policy },
     concessions: [],
   });
-  const definition = { ...made, transferId: change.transferId ?? made.transferId, pairId: change.pairId ?? made.pairId };
+  const definition = {
+    ...made,
+    transferId: change.transferId ?? made.transferId,
+    pairId: change.pairId ?? made.pairId,
+  };
   const queuedAt = new Date(change.queuedAtMs ?? world.clock.now());
   const root = change.manifestRoot ?? null;
   const kind = change.kind ?? 'transfer';

@@ -9,4 +9,8 @@ export const LOCKS = {
   migration: [FAMILY, 2],
   /** Held while a backup is restored. */
   restore: [FAMILY, 3],
+  /** Held while a worker is signed on, so that two versions cannot slip in side by side. */
+  fleet: [FAMILY, 4],
+  /** Held while queued runs are given places. */
+  queue: [FAMILY, 5],
 } as const;

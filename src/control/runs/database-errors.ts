@@ -4,7 +4,8 @@ import { DroverError, toDroverError } from '../../model/errors.ts';
 /** Connection lost or refused, server starting, stopping or out of connections. */
 const UNAVAILABLE =
   /^(08...|57P0[1-5]|53300|25006|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOENT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/;
-const UNAVAILABLE_WORDS = /connection terminated|connection ended|timeout exceeded when trying to connect|not queryable/i;
+const UNAVAILABLE_WORDS =
+  /connection terminated|connection ended|timeout exceeded when trying to connect|not queryable/i;
 const DISK_FULL = /^(53100|58030)$/;
 /** Another transaction won; the same again will do. */
 const AGAIN = /^(40001|40P01)$/;

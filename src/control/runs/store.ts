@@ -267,7 +267,8 @@ export class PostgresRunStore implements RunStore {
     await inDatabase(() =>
       this.#db.transaction().execute(async (tx) => {
         // Two workers that start the same run at once: the second one waits here and then sees the first one's.
-        if (onlyFirst) await sql`SELECT pg_advisory_xact_lock(hashtext('first segments'), hashtext(${runId}))`.execute(tx);
+        if (onlyFirst)
+          await sql`SELECT pg_advisory_xact_lock(hashtext('first segments'), hashtext(${runId}))`.execute(tx);
         const known = await sql<{ has: boolean }>`
           SELECT EXISTS (SELECT FROM segments WHERE run_id = ${runId} AND ${KIND_RANK} IS NOT NULL) AS has
           FROM runs WHERE id = ${runId}`.execute(tx);
