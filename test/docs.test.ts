@@ -42,7 +42,7 @@ describe('the reference', () => {
   });
 
   test('holds no page that is no longer made', () => {
-    const there = readdirSync(join(root, REFERENCE_FOLDER)).filter((name) => name.endsWith('.md'));
+    const there = readdirSync(join(root, REFERENCE_FOLDER)).filter((name) => /\.(md|json)$/.test(name));
     expect(there.toSorted()).toEqual([...pages.keys()].toSorted());
   });
 

@@ -7,8 +7,10 @@ import { errorsPage } from './errors.ts';
 import { exitCodesPage } from './exit-codes.ts';
 import { jsonOutputPage } from './json-output.ts';
 import { limitsPage } from './limits.ts';
+import { openApiPage } from './openapi.ts';
 import { page } from './markdown.ts';
 import { providersPage } from './providers.ts';
+import { settingsPage } from './settings.ts';
 
 export const REFERENCE_FOLDER = join('docs', 'reference');
 
@@ -22,7 +24,9 @@ export function buildPages(root: string): ReadonlyMap<string, string> {
     ['exit-codes.md', exitCodesPage()],
     ['json-output.md', jsonOutputPage()],
     ['limits.md', limitsPage(root)],
+    ['openapi.json', openApiPage(root)],
     ['providers.md', providersPage(root)],
+    ['settings.md', settingsPage()],
     ['README.md', indexPage()],
   ]);
 }
@@ -39,6 +43,8 @@ function indexPage(): string {
       '- [Error codes](errors.md): what each means and what to do',
       '- [Exit codes](exit-codes.md): for scripts',
       '- [JSON output](json-output.md): for programs',
+      '- [HTTP API](openapi.json): every route, as an OpenAPI 3.1 document',
+      '- [Settings](settings.md): of the server and its workers, in file, environment and flags',
       '- [Limits](limits.md): every bound of the engine',
     ].join('\n'),
   );

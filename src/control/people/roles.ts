@@ -25,6 +25,13 @@ const LEAST_ROLE = {
 
 export type Right = keyof typeof LEAST_ROLE;
 
+export const RIGHTS = Object.keys(LEAST_ROLE) as readonly Right[];
+
+/** The least role that may. */
+export function leastRole(right: Right): Role {
+  return LEAST_ROLE[right];
+}
+
 export function may(actor: Actor, right: Right): boolean {
   return actor.kind === 'system' || RANK[actor.role] >= RANK[LEAST_ROLE[right]];
 }

@@ -1,0 +1,169 @@
+/** The API, typed: what the command line speaks to a server with. */
+import createOpenApiClient, { type Client as OpenApiClient } from 'openapi-fetch';
+import type { Clock } from '../../lib/world.ts';
+import { toDroverError } from '../../model/errors.ts';
+import type { LiveEvent } from '../events/event.ts';
+import { connectionError, problemOfAnswer } from './problem.ts';
+import { jsonLines, serverEvents } from './streams.ts';
+import type { components, paths } from './types.ts';
+
+export type { LiveEvent } from '../events/event.ts';
+export { ServerProblem } from './problem.ts';
+
+/** `Wire['Run']`: the entities, as they come over the wire. */
+export type Wire = components['schemas'];
+
+export interface ClientOptions {
+  /** `http://127.0.0.1:7070`. */
+  readonly url: string;
+  /** `null`: only what needs no sign-in. */
+  readonly token: string | null;
+  /** `fetch` of the platform, or something like it. */
+  readonly fetch: (request: Request) => Promise<Response>;
+  readonly userAgent?: string;
+}
+
+export interface Client {
+  /**
+   * `http.GET('/api/v1/runs/{id}', { params: { path: { id } } })`. Rejects with a ServerProblem (a DroverError) for
+   * every answer that is not a success; UNREACHABLE when there is none. `take` gives the body alone.
+   */
+  readonly http: OpenApiClient<paths>;
+  checkConnector(id: string, input: Wire['CheckConnector'], signal?: AbortSignal): AsyncIterable<Wire['CheckLine']>;
+  checkDraft(input: Wire['CheckDraft'], signal?: AbortSignal): AsyncIterable<Wire['CheckLine']>;
+  browse(id: string, place: Wire['Place'] | null, signal?: AbortSignal): AsyncIterable<Wire['BrowsePage']>;
+  download(artifactId: string, fromByte?: number, signal?: AbortSignal): Promise<Download>;
+  /**
+   * Follows topics (`runs`, `run:ID`, `run-log:ID`, …) for as long as the caller reads: a lost connection is made
+   * again, and what was missed comes then. Ends only with an error (NOT_SIGNED_IN, CANCELLED by the signal).
+   */
+  events(topics: readonly string[], clock: Clock, signal: AbortSignal): AsyncIterable<LiveEvent>;
+}
+
+export interface Download {
+  readonly fileName: string | null;
+  readonly sizeBytes: number | null;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+export function openClient(options: ClientOptions): Client {
+  const http = openHttp(options);
+  const streamed = { parseAs: 'stream' } as const;
+  return {
+    http,
+    async *checkConnector(id, body, signal) {
+      const call = http.POST('/api/v1/connectors/{id}/check', { params: { path: { id } }, body, signal, ...streamed });
+      yield* jsonLines<Wire['CheckLine']>(bodyOf((await call).response));
+    },
+    async *checkDraft(body, signal) {
+      const call = http.POST('/api/v1/connectors/check', { body, signal, ...streamed });
+      yield* jsonLines<Wire['CheckLine']>(bodyOf((await call).response));
+    },
+    async *browse(id, place, signal) {
+      const params = { path: { id }, query: place ?? {} };
+      const call = http.GET('/api/v1/connectors/{id}/places', { params, signal, ...streamed });
+      yield* jsonLines<Wire['BrowsePage']>(bodyOf((await call).response));
+    },
+    async download(artifactId, fromByte = 0, signal) {
+      const header = fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` };
+      const params = { path: { id: artifactId }, header };
+      const call = await http.GET('/api/v1/artifacts/{id}/content', { params, signal, ...streamed });
+      return downloadOf(call.response);
+    },
+    events: (topics, clock, signal) => follow(http, topics, clock, signal),
+  };
+}
+
+/** The body of a success. */
+export async function take<T>(call: Promise<{ data?: T }>): Promise<T> {
+  return (await call).data as T;
+}
+
+/** Every entry of a list, page by page. */
+export async function* everyPage<T>(
+  page: (cursor: string | undefined) => Promise<{ readonly items: readonly T[]; readonly nextCursor: string | null }>,
+): AsyncGenerator<T> {
+  for (let cursor: string | undefined; ;) {
+    const { items, nextCursor } = await page(cursor);
+    yield* items;
+    if (nextCursor === null) return;
+    cursor = nextCursor;
+  }
+}
+
+function openHttp({ url, token, fetch, userAgent }: ClientOptions): OpenApiClient<paths> {
+  const headers = {
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
+  };
+  const http = createOpenApiClient<paths>({
+    baseUrl: url.replace(/\/+$/, ''),
+    headers,
+    // Several values of a filter are sent one by one: `filter.state=running&filter.state=queued`.
+    querySerializer: { array: { style: 'form', explode: true } },
+    async fetch(request) {
+      try {
+        return await fetch(request);
+      } catch (thrown) {
+        throw connectionError(thrown, url);
+      }
+    },
+  });
+  http.use({
+    async onResponse({ response }) {
+      if (response.ok) return undefined;
+      throw await problemOfAnswer(response);
+    },
+  });
+  return http;
+}
+
+function bodyOf(response: Response): AsyncIterable<Uint8Array> {
+  return (response.body ?? new ReadableStream()) as unknown as AsyncIterable<Uint8Array>;
+}
+
+function downloadOf(response: Response): Download {
+  const length = response.headers.get('content-length');
+  const disposition = response.headers.get('content-disposition') ?? '';
+  const encoded = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
+  const plain = /filename="([^"]*)"/i.exec(disposition)?.[1];
+  return {
+    fileName: encoded === undefined ? (plain ?? null) : decodeURIComponent(encoded),
+    sizeBytes: length === null ? null : Number(length),
+    content: bodyOf(response),
+  };
+}
+
+const RECONNECT_MS_MIN = 500;
+const RECONNECT_MS_MAX = 15_000;
+
+async function* follow(
+  http: OpenApiClient<paths>,
+  topics: readonly string[],
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<LiveEvent> {
+  let lastId = null as string | null;
+  for (let waitMs = RECONNECT_MS_MIN; ; waitMs = Math.min(RECONNECT_MS_MAX, waitMs * 2)) {
+    try {
+      const header: { 'Last-Event-ID'?: string } = lastId === null ? {} : { 'Last-Event-ID': lastId };
+      const params = { query: { topics: topics.join(',') }, header };
+      const { response } = await http.GET('/api/v1/events', { params, signal, parseAs: 'stream' });
+      for await (const { id, event } of serverEvents(bodyOf(response))) {
+        waitMs = RECONNECT_MS_MIN;
+        lastId = id ?? lastId;
+        yield event;
+      }
+    } catch (thrown) {
+      if (signal.aborted || !mayComeBack(thrown)) throw connectionError(thrown, '');
+    }
+    await clock.sleep(waitMs, signal);
+  }
+}
+
+/** Refusals are final; everything about the connection or the server's state is not. */
+function mayComeBack(thrown: unknown): boolean {
+  if (thrown instanceof TypeError) return true;
+  const { code } = toDroverError(thrown);
+  return ['UNREACHABLE', 'UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'CANCELLED', 'TIMED_OUT'].includes(code);
+}

@@ -1,0 +1,49 @@
+/** What comes over the live stream. */
+import type { TopicKind } from './topics.ts';
+
+/** Entity kinds as the stream names them. */
+export type LiveKind =
+  | 'run'
+  | 'run-log'
+  | 'connector'
+  | 'endpoint'
+  | 'project'
+  | 'job'
+  | 'schedule'
+  | 'timetable'
+  | 'artifact'
+  | 'subscription'
+  | 'worker'
+  | 'person';
+
+export type LiveEvent =
+  /** The entity as it is now. A higher `sequence` is newer; an equal or lower one can be dropped. */
+  | {
+      readonly type: 'changed';
+      readonly kind: LiveKind;
+      readonly id: string;
+      readonly sequence: number;
+      readonly asOf: string;
+      readonly entity: unknown;
+    }
+  | { readonly type: 'removed'; readonly kind: LiveKind; readonly id: string; readonly asOf: string }
+  /** The run log has more lines. */
+  | { readonly type: 'log'; readonly kind: 'run-log'; readonly id: string; readonly asOf: string }
+  /** Something was missed: read everything again. */
+  | { readonly type: 'reset'; readonly asOf: string };
+
+/** Kind → the topic that carries all of its kind. */
+export const TOPIC_OF: Readonly<Record<LiveKind, TopicKind>> = {
+  run: 'runs',
+  'run-log': 'run-log',
+  connector: 'connectors',
+  endpoint: 'endpoints',
+  project: 'projects',
+  job: 'jobs',
+  schedule: 'schedules',
+  timetable: 'timetables',
+  artifact: 'artifacts',
+  subscription: 'subscriptions',
+  worker: 'workers',
+  person: 'people',
+};

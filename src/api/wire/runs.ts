@@ -1,0 +1,218 @@
+/** Runs: their state, their numbers, their parts. */
+import { z } from 'zod';
+import type { BandwidthTimetable } from '../../engine/definition.ts';
+import type { Counters } from '../../model/outcome.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { MapCell, Run, RunLive, RunSegment, RunSnapshot, WaitReason } from '../../control/entities.ts';
+import type { Overview, StartRun } from '../../control/services.ts';
+import { failure, id, place, time, timeOrNull } from './common.ts';
+import { concession, itemCounts, policyMembers, runKind, runState } from './jobs.ts';
+import { schedule } from './schedules.ts';
+import { named } from './wire.ts';
+
+const verification = z.record(z.enum(['V3', 'V2', 'V1', 'V0', 'VM']), z.number());
+
+export const counters = named<Counters>()(
+  'Counters',
+  'What a run has seen and done so far.',
+  z.object({
+    items: itemCounts,
+    bytes: z.object({ scanned: z.number(), copied: z.number() }),
+    verification: verification.describe('Adds up to `items.copied`.'),
+    sameWeak: z.number().describe('`same`, judged by size alone.'),
+    differences: z.object({ missing: z.number(), extra: z.number(), different: z.number() }),
+    targetScanned: z.number(),
+    mapped: z.number().describe("Copied under another name than the source's."),
+    deletesFailed: z.number().describe('What a mirror could not delete; not among `items.failed`.'),
+  }),
+);
+
+const waitReason = named<WaitReason>()(
+  'WaitReason',
+  'Why a run waits or stands still.',
+  z.object({
+    kind: z.enum(['limit', 'target-busy', 'attention', 'bandwidth', 'person', 'disk', 'no-worker']),
+    text: z.string(),
+    runId: z.string().nullable(),
+    connectorId: z.string().nullable(),
+  }),
+);
+
+const runLive = named<RunLive>()(
+  'RunLive',
+  'Only while workers are at it: the sum over all of them.',
+  z.object({
+    phase: z.enum(['starting', 'copying', 'names', 'deleting', 'settling', 'ended']),
+    pendingItems: z.number(),
+    pendingBytes: z.number(),
+    listingComplete: z.boolean(),
+    bytesPerSecond: z.number(),
+    itemsPerSecond: z.number(),
+    bytesPerSecondMean: z.number(),
+    remaining: z
+      .object({ lowMs: z.number(), highMs: z.number(), confidence: z.enum(['low', 'medium', 'high']) })
+      .nullable(),
+    limitedBy: z.object({
+      kind: z.enum(['source', 'target', 'bandwidth', 'cpu', 'listing', 'none']),
+      text: z.string(),
+      since: time,
+    }),
+    current: z.array(z.object({ key: z.string(), sizeBytes: z.number(), doneBytes: z.number() })),
+    workers: z.array(z.object({ id, name: z.string(), segments: z.number() })),
+  }),
+);
+
+export const run = named<Run>()(
+  'Run',
+  'One execution of a job.',
+  z.object({
+    id,
+    version: z.number(),
+    number: z.number().describe('Counts the runs of its job.'),
+    jobId: id,
+    jobName: z.string(),
+    projectId: id,
+    projectName: z.string(),
+    kind: runKind,
+    trigger: z.enum(['person', 'token', 'schedule']),
+    createdBy: z.string(),
+    sourcePath: z.string(),
+    targetPath: z.string(),
+    state: runState,
+    waits: waitReason.nullable(),
+    queuePlace: z.number().nullable().describe('1: next; only while queued.'),
+    retryOf: z.string().nullable(),
+    scheduledAt: timeOrNull,
+    queuedAt: time,
+    startedAt: timeOrNull,
+    endedAt: timeOrNull,
+    error: failure.nullable(),
+    counters,
+    requests: z.object({ source: z.record(z.string(), z.number()), target: z.record(z.string(), z.number()) }),
+    durationMs: z.number(),
+    manifestRoot: z.string().nullable(),
+    live: runLive.nullable(),
+    sequence: z.number().describe('Rises with every change of the counters.'),
+    asOf: time.describe('When the numbers were true.'),
+  }),
+);
+
+const policy = named<Policy>()(
+  'Policy',
+  'What a run was started with.',
+  z.object({
+    ...policyMembers,
+    mode: z.enum(['merge', 'mirror', 'check']),
+    dryRun: z.boolean(),
+    oneWay: z.boolean(),
+  }),
+);
+
+export const bandwidthTimetable = named<BandwidthTimetable>()(
+  'BandwidthTimetable',
+  'Weekly; the last rule that began holds.',
+  z.strictObject({
+    timeZone: z.string().max(64).describe('Such as Europe/Berlin.'),
+    rules: z
+      .array(
+        z.strictObject({
+          day: z.number().int().min(0).max(6).nullable().describe('0: Sunday; null: every day.'),
+          minuteOfDay: z.number().int().min(0).max(1_439),
+          bytesPerSecond: z.number().nonnegative().nullable().describe('null: unlimited; 0: pause.'),
+        }),
+      )
+      .max(1_000),
+  }),
+);
+
+export const runSnapshot = named<RunSnapshot>()(
+  'RunSnapshot',
+  'What a run was started with; never changes.',
+  z.object({
+    settings: policy,
+    concessions: z.array(concession),
+    source: z.object({ connectorId: id, connector: z.string(), place, only: z.string().nullable() }),
+    target: z.object({ connectorId: id, connector: z.string(), place }),
+    tuning: z.object({ transfersMax: z.number().nullable(), bandwidth: bandwidthTimetable.nullable() }),
+  }),
+);
+
+export const runSegment = named<RunSegment>()(
+  'RunSegment',
+  'A range of keys of a run.',
+  z.object({
+    segmentId: z.string(),
+    kind: z.string(),
+    from: z.string().nullable(),
+    to: z.string().nullable(),
+    state: z.enum(['open', 'held', 'done']),
+    epoch: z.number(),
+    worker: z.string().nullable(),
+    counters,
+  }),
+);
+
+export const mapCells = named<readonly MapCell[]>()(
+  'RunMap',
+  "Equal shares of the run's objects, in key order.",
+  z.array(
+    z.object({
+      from: z.string().nullable(),
+      to: z.string().nullable(),
+      state: z.enum(['waiting', 'listing', 'done', 'issues', 'failed']),
+      items: z.number(),
+      failed: z.number(),
+      unsupported: z.number(),
+    }),
+  ),
+);
+
+/** Who started it, and when, is known. */
+export type StartRunInput = Omit<StartRun, 'trigger' | 'scheduledAt'>;
+export const startRun = named<StartRunInput>()(
+  'StartRun',
+  'How to start.',
+  z.strictObject({
+    kind: runKind,
+    retryOf: z.string().max(64).optional().describe('Only for retry: whose failed items.'),
+    skipPreflight: z.boolean().optional().describe('Start although the permission checks found something.'),
+    allowEmptySource: z.boolean().optional().describe('A mirror of an empty source deletes everything; allow that.'),
+  }),
+);
+
+export interface BulkInput {
+  readonly action: 'pause' | 'resume' | 'cancel';
+  readonly filter?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly except?: readonly string[] | undefined;
+  readonly expectedCount: number;
+}
+
+export const bulkInput = named<BulkInput>()(
+  'RunActions',
+  'The same on many runs.',
+  z.strictObject({
+    action: z.enum(['pause', 'resume', 'cancel']),
+    filter: z.record(z.string(), z.array(z.string())).optional().describe('As in the list; left out: all.'),
+    except: z.array(z.string()).max(10_000).optional().describe('Runs to leave alone.'),
+    expectedCount: z.number().int().nonnegative().describe('As shown to the person; refused when it is another.'),
+  }),
+);
+
+export const changedCount = named<{ readonly changed: number }>()(
+  'ChangedCount',
+  'How many were changed.',
+  z.object({ changed: z.number() }),
+);
+
+export const overview = named<Overview>()(
+  'Overview',
+  'What needs attention, what is going on, what comes next.',
+  z.object({
+    attention: z.array(z.object({ connectorId: id, connectorName: z.string(), text: z.string(), runs: z.number() })),
+    running: z.array(run),
+    queued: z.number(),
+    today: z.object({ items: z.number(), bytes: z.number(), failed: z.number(), runs: z.number() }),
+    codes: z.array(z.object({ code: z.string(), items: z.number() })),
+    nextSchedules: z.array(schedule),
+  }),
+);
