@@ -1,0 +1,232 @@
+/** Every setting of the server and its workers: one table. Names, variables, flags, checks and docs follow from it. */
+import { isIP } from 'node:net';
+import { address, choice, list, secret, size, text, url, urlComplaint, whole, yesOrNo } from './kinds.ts';
+import type { Setting } from './kinds.ts';
+
+const MIB = 1024 * 1024;
+const MASTER_KEY_BYTES = 32;
+
+export const SETTINGS = {
+  listen: address(
+    {
+      section: 'Server',
+      help: 'Where the server listens. Other machines can reach it only when this is not a loopback address.',
+    },
+    { host: '127.0.0.1', port: 7070 },
+  ),
+  publicUrl: url(
+    {
+      section: 'Server',
+      help: 'The address that people use, where it is not the one listened on. Links in mails and sign-in by OpenID Connect need it.',
+      example: 'https://drover.example.com',
+    },
+    ['https', 'http'],
+  ),
+  trustedProxies: list(
+    {
+      section: 'Server',
+      help: 'Addresses or ranges of reverse proxies whose `X-Forwarded-…` headers are believed.',
+      example: '10.0.0.0/8, 127.0.0.1',
+    },
+    (each) => (isAddressRange(each) ? null : 'Give IP addresses or ranges, such as 10.0.0.0/8.'),
+  ),
+  insecureCookies: yesOrNo({
+    section: 'Server',
+    help: 'People may sign in over plain HTTP from other machines. Only for a network that is trusted.',
+  }),
+  bodyBytesMax: size(
+    { section: 'Server', help: 'The largest body of a request.' },
+    { min: 64 * 1024, max: 64 * MIB, fallback: MIB },
+  ),
+
+  dataDir: text({
+    section: 'Storage of its own',
+    help: 'The folder for the embedded database, artifacts and the master key. By default the folder where programs keep their state: `/var/lib/drover` for root.',
+    example: '/var/lib/drover',
+  }),
+  databaseUrl: secret(
+    {
+      section: 'Storage of its own',
+      variable: 'DATABASE_URL',
+      help: 'A PostgreSQL of your own, 15 or newer. Left out, the server starts one in the data folder.',
+      example: 'postgres://drover:…@db.example.com:5432/drover?sslmode=verify-full',
+    },
+    (value) => urlComplaint(value, ['postgres', 'postgresql']),
+  ),
+  databasePoolMax: whole(
+    { section: 'Storage of its own', help: 'Connections to the database that one process may hold.' },
+    { min: 2, max: 100, fallback: 10 },
+  ),
+  artifacts: text({
+    section: 'Storage of its own',
+    help: 'Where item logs, snapshots and reports are kept: a folder, or a bucket or container that all workers see. By default `artifacts` in the data folder.',
+    example: 's3://drover-artifacts/production',
+  }),
+  artifactRetentionDays: whole(
+    {
+      section: 'Storage of its own',
+      help: 'Item logs and reports are removed after so many days. The latest snapshot and manifest of a transfer never are.',
+    },
+    { min: 1, max: 3650, fallback: 90 },
+  ),
+  masterKey: secret(
+    {
+      section: 'Storage of its own',
+      help: 'The key that wraps all secrets: 32 bytes in base64, such as `openssl rand -base64 32` makes. Left out, the server makes one in the data folder. Backups of the database do not hold it.',
+    },
+    (value) => (isMasterKey(value) ? null : 'Give 32 bytes in base64, such as "openssl rand -base64 32" makes.'),
+  ),
+  masterKeyFile: text({
+    section: 'Storage of its own',
+    help: 'A file that holds the master key; instead of `masterKey`.',
+    example: '/etc/drover/master.key',
+  }),
+
+  workerName: text({
+    section: 'Workers',
+    help: 'The name of this worker in lists and logs. By default the name of the machine.',
+  }),
+  localWorkers: whole(
+    { section: 'Workers', help: 'Workers that the server starts by itself. With 0 it only directs others.' },
+    { min: 0, max: 64, fallback: 1 },
+  ),
+  runsMax: whole(
+    { section: 'Workers', help: 'Runs that may be under way at a time, over all workers; the others wait in a queue.' },
+    { min: 1, max: 1000, fallback: 10 },
+  ),
+  runsPerWorkerMax: whole(
+    { section: 'Workers', help: 'Runs that one worker takes part in at a time.' },
+    { min: 1, max: 100, fallback: 4 },
+  ),
+
+  sessionLifetimeHours: whole(
+    { section: 'Sign-in', help: 'After so many hours a person has to sign in again.' },
+    { min: 1, max: 8760, fallback: 24 },
+  ),
+  signInAttemptsMax: whole(
+    {
+      section: 'Sign-in',
+      help: 'Failed attempts to sign in, per address and per person, before further ones have to wait.',
+    },
+    { min: 1, max: 1000, fallback: 10 },
+  ),
+  signInWindowMinutes: whole(
+    { section: 'Sign-in', help: 'The time over which failed attempts are counted.' },
+    { min: 1, max: 1440, fallback: 15 },
+  ),
+  oidcIssuer: url(
+    {
+      section: 'Sign-in',
+      help: 'The issuer of OpenID Connect with which people sign in.',
+      example: 'https://login.example.com/realms/main',
+    },
+    ['https', 'http'],
+  ),
+  oidcClientId: text({ section: 'Sign-in', help: 'The client that is registered there for Drover.' }),
+  oidcClientSecret: secret({
+    section: 'Sign-in',
+    help: 'Its secret. Left out for a public client.',
+  }),
+  oidcAllowedDomains: list(
+    {
+      section: 'Sign-in',
+      help: 'Only people whose verified e-mail address ends with one of these may sign in that way. Left out: everybody whom the issuer knows.',
+      example: 'example.com',
+    },
+    (each) => (/^[^\s@]+\.[^\s@.]+$/.test(each) ? null : 'Give domains, such as example.com.'),
+  ),
+  oidcDefaultRole: choice(
+    { section: 'Sign-in', help: 'The role of people who sign in that way for the first time.' },
+    ['viewer', 'operator', 'admin'],
+    'viewer',
+  ),
+
+  smtpUrl: secret(
+    {
+      section: 'Mail',
+      help: 'The mail server. Left out, no mail is sent.',
+      example: 'smtps://user:…@mail.example.com:465',
+    },
+    (value) => urlComplaint(value, ['smtp', 'smtps']),
+  ),
+  mailFrom: text({
+    section: 'Mail',
+    help: 'The sender of mails.',
+    example: 'Drover <drover@example.com>',
+  }),
+
+  allowLinkLocalEndpoints: yesOrNo({
+    section: 'Network',
+    help: 'Connectors may use link-local addresses, where machines in a cloud find their own credentials.',
+  }),
+
+  localFolders: list(
+    {
+      section: 'Server',
+      help: 'Connectors to folders of this machine must lie in one of these. Left out, an admin may name any folder but the whole machine and those of Drover itself.',
+      example: '/srv/files, /mnt/archive',
+    },
+    (each) => (each.startsWith('/') ? null : 'Give absolute paths, such as /srv/files.'),
+  ),
+
+  logLevel: choice(
+    { section: 'Observability', help: 'The least important lines to write.' },
+    ['debug', 'info', 'warn', 'error'],
+    'info',
+  ),
+  logFormat: choice(
+    { section: 'Observability', help: 'Lines for people, or one JSON object per line for programs.' },
+    ['text', 'json'],
+    'text',
+  ),
+  otlpEndpoint: url(
+    {
+      section: 'Observability',
+      help: 'Where traces are sent by OpenTelemetry (OTLP over HTTP). Left out, none are made.',
+      example: 'http://127.0.0.1:4318',
+    },
+    ['https', 'http'],
+  ),
+} as const satisfies Readonly<Record<string, Setting<never> | Setting<unknown>>>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+
+/** All settings. `dataDir` is always known once they are loaded. */
+export type Settings = { readonly [N in Exclude<SettingName, 'dataDir'>]: ValueOf<(typeof SETTINGS)[N]> } & {
+  readonly dataDir: string;
+};
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+export function settingOf(name: SettingName): Setting<unknown> {
+  return SETTINGS[name] as Setting<unknown>;
+}
+
+/** In the environment: `DROVER_LISTEN`. */
+export function variableOf(name: SettingName): string {
+  return settingOf(name).variable ?? `DROVER_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** On the command line: `--listen`. */
+export function flagOf(name: SettingName): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The defaults, for a data folder. */
+export function defaultSettings(dataDir: string): Settings {
+  const entries = SETTING_NAMES.map((name) => [name, settingOf(name).fallback]);
+  return { ...(Object.fromEntries(entries) as Settings), dataDir };
+}
+
+export function isMasterKey(base64: string): boolean {
+  return /^[A-Za-z0-9+/]{43}=$/.test(base64) && Buffer.from(base64, 'base64').length === MASTER_KEY_BYTES;
+}
+
+function isAddressRange(word: string): boolean {
+  const [host = '', bits, ...rest] = word.split('/');
+  const version = isIP(host);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
