@@ -50,7 +50,7 @@ export const JSON_LINES: readonly JsonLine[] = [
     when: 'The last line of every command, whatever happened.',
     members: {
       runId: { type: 'string|null', meaning: 'The run; a continued one keeps its own.' },
-      state: { type: 'string', meaning: 'State of the run, or of the command where there is no run.' },
+      state: { type: 'string', meaning: 'State of the run that the command carried out, or else of the command itself.' },
       items: {
         type: 'object',
         meaning: `${ITEMS} Of the whole run, all continuations; there \`scanned\` is the sum of the next six. For \`ls\`, \`du\`, \`cat\` and \`verify\`, \`scanned\` is what was looked at, and no outcome belongs to it.`,
@@ -129,7 +129,7 @@ export const JSON_LINES: readonly JsonLine[] = [
       startedAt: { type: 'string', meaning: 'ISO 8601.' },
       endedAt: { type: 'string|null', meaning: 'ISO 8601; `null` while it has not ended.' },
       durationMs: { type: 'number', meaning: 'Time spent running, all continuations.' },
-      counters: { type: 'object', meaning: 'As in the summary, with `sameWeak`, `targetScanned` and `mapped`.' },
+      counters: { type: 'object', meaning: 'As in the summary, with `sameWeak`, `targetScanned`, `mapped` and `deletesFailed`.' },
       requests: { type: 'object', meaning: REQUESTS },
       concessions: { type: 'array', meaning: CONCESSIONS },
       manifestRoot: { type: 'string|null', meaning: 'Hash over the manifest of the run; `null` before it is settled.' },
