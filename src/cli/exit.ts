@@ -93,7 +93,7 @@ export function exitOfRun(run: RunRecord, error: Failure | null, interrupted: bo
   if (run.state === 'failed') return EXIT.FAILED;
   if (run.state !== 'succeeded' && run.state !== 'completed-with-issues') return EXIT.INTERRUPTED;
   if (run.definition.policy.mode === 'check' && hasDifferences(run.counters)) return EXIT.DIFFERENT;
-  if (run.counters.items.failed > 0) return EXIT.ITEMS_FAILED;
+  if (run.counters.items.failed > 0 || run.counters.deletesFailed > 0) return EXIT.ITEMS_FAILED;
   if (run.counters.verification.V0 > 0 && !run.definition.policy.acceptV0) return EXIT.ITEMS_FAILED;
   return EXIT.FINE;
 }

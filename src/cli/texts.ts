@@ -176,7 +176,7 @@ export function settledItems(items: ItemCounts): number {
 export function runReport(run: RunRecord, format: Format): string {
   const { policy } = run.definition;
   if (policy.mode === 'check') return checkReport(run, format);
-  const { items, bytes, verification } = run.counters;
+  const { items, bytes, deletesFailed, verification } = run.counters;
   const lines: string[] = [];
   const lost = items.failed + items.unsupported;
   if (lost > 0) {
@@ -191,7 +191,7 @@ export function runReport(run: RunRecord, format: Format): string {
   const took = formatDuration(run.durationMs);
   if (policy.dryRun) {
     lines.push(dryRunSentence(run, format));
-  } else if (items.copied === 0 && items.deleted === 0 && lost === 0) {
+  } else if (items.copied === 0 && items.deleted === 0 && deletesFailed === 0 && lost === 0) {
     lines.push(
       `Nothing had changed: ${format.plural(items.same, OBJECTS)} needed no transfer. ${took}. Run ${run.runId}.`,
     );
@@ -261,12 +261,16 @@ export function proofLine(verification: Readonly<Record<VerificationClass, numbe
 }
 
 function otherOutcomes(run: RunRecord, format: Format): string[] {
-  const { items, verification, mapped, sameWeak } = run.counters;
+  const { items, verification, mapped, deletesFailed, sameWeak } = run.counters;
   const lines: string[] = [`  ${outcomeSum(run, format)}`];
   const proof = proofLine(verification, format);
   if (proof !== '' && !run.definition.policy.dryRun) lines.push(`  Verified: ${proof}`);
   if (items.deleted > 0 && !run.definition.policy.dryRun) {
     lines.push(`  ${format.plural(items.deleted, { one: '# object', other: '# objects' })} deleted in the target.`);
+  }
+  if (deletesFailed > 0) {
+    const words = { one: '# object', other: '# objects' };
+    lines.push(`  ${format.plural(deletesFailed, words)} could not be deleted in the target.`);
   }
   if (keptExtras(run) > 0) {
     lines.push(
@@ -293,8 +297,11 @@ function keptExtras({ definition, counters }: RunRecord): number {
 }
 
 function nextSteps(run: RunRecord): string[] {
-  const { items, verification } = run.counters;
-  const results = [...(items.failed > 0 ? ['failed'] : []), ...(items.unsupported > 0 ? ['unsupported'] : [])];
+  const { items, deletesFailed, verification } = run.counters;
+  const results = [
+    ...(items.failed > 0 || deletesFailed > 0 ? ['failed'] : []),
+    ...(items.unsupported > 0 ? ['unsupported'] : []),
+  ];
   if (run.definition.policy.dryRun && plannedCopies(run) + plannedDeletions(run) > 0) {
     results.push('missing', 'different', ...(plannedDeletions(run) > 0 ? ['extra'] : []));
   }

@@ -15,6 +15,7 @@ import type { Copied } from './copy-context.ts';
 
 /** What a record adds to the sums. */
 export function countersOf(record: ItemRecord): Counters {
+  if (record.deletion === true && record.result === 'failed') return { ...ZERO_COUNTERS, deletesFailed: 1 };
   const items: { -readonly [K in keyof Counters['items']]: number } = { ...ZERO_COUNTERS.items };
   const differences: { -readonly [K in keyof Counters['differences']]: number } = { ...ZERO_COUNTERS.differences };
   const verification: Record<VerificationClass, number> = { ...ZERO_COUNTERS.verification };

@@ -205,7 +205,7 @@ async function removeOne(context: RunContext, entry: Entry): Promise<Settled> {
       context.stop(failure);
       throw failure;
     }
-    // Counted like a failed item, so that the run does not end as if everything had been done.
-    return settle(recordOf(entry, 'failed', failure.code, { details: `It could not be deleted: ${failure.message}` }));
+    const details = `It could not be deleted: ${failure.message}`;
+    return settle(recordOf(entry, 'failed', failure.code, { details, deletion: true }));
   }
 }

@@ -45,7 +45,8 @@ export async function settleRun(
 }
 
 function endState(segments: readonly SegmentRecord[], acceptV0: boolean): RunState {
-  const { items, verification, mapped } = sumOf(segments);
+  const { items, verification, mapped, deletesFailed } = sumOf(segments);
   const isUnproved = verification.V0 > 0 && !acceptV0;
-  return items.failed > 0 || items.unsupported > 0 || mapped > 0 || isUnproved ? 'completed-with-issues' : 'succeeded';
+  const isLost = items.failed > 0 || items.unsupported > 0 || deletesFailed > 0;
+  return isLost || mapped > 0 || isUnproved ? 'completed-with-issues' : 'succeeded';
 }

@@ -17,7 +17,10 @@ export type RunState =
   | 'succeeded'
   | 'completed-with-issues';
 
-/** `scanned = copied + same + excluded + skipped + unsupported + failed` once ended; `deleted` stands outside. */
+/**
+ * `scanned = copied + same + excluded + skipped + unsupported + failed` once ended. What a mirror deletes is none of the
+ * source's items: `deleted` stands outside of that sum, and so does `deletesFailed`.
+ */
 export interface ItemCounts {
   readonly scanned: number;
   readonly copied: number;
@@ -43,6 +46,8 @@ export interface Counters {
   readonly targetScanned: number;
   /** Copied under another name than the source's, because the target cannot hold it. */
   readonly mapped: number;
+  /** What a mirror could not delete. The log has it among the failed ones. */
+  readonly deletesFailed: number;
 }
 
 export const ZERO_COUNTERS: Counters = {
@@ -53,12 +58,13 @@ export const ZERO_COUNTERS: Counters = {
   differences: { missing: 0, extra: 0, different: 0 },
   targetScanned: 0,
   mapped: 0,
+  deletesFailed: 0,
 };
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? number : Mutable<T[K]> };
 
 const GROUPS = ['items', 'bytes', 'verification', 'differences'] as const;
-const SINGLES = ['sameWeak', 'targetScanned', 'mapped'] as const;
+const SINGLES = ['sameWeak', 'targetScanned', 'mapped', 'deletesFailed'] as const;
 
 /** A running sum, changed in place: several are kept up to date with every item, so adding must make no garbage. */
 export class Tally {
@@ -109,12 +115,14 @@ export function addCounters(a: Counters, b: Counters): Counters {
 
 /** One row of the item log: what happened to one item. Everything shown about it is rendered from these values. */
 export interface ItemRecord {
-  /** The source's key, or the target's for `deleted` and `extra` rows. */
+  /** The source's key, or the target's for `deleted` and `extra` rows and for failed deletions. */
   readonly key: string;
   readonly versionId?: string;
   /** The name at the target, when it differs. */
   readonly targetKey?: string;
   readonly result: Outcome | 'deleted' | 'missing' | 'extra' | 'different';
+  /** It was to be deleted from the target, and `failed` says that it was not. */
+  readonly deletion?: true;
   readonly kind: 'object' | 'folder' | 'opaque';
   readonly sizeBytes: number;
   /** Why: an error code, or one of the reasons of `decide`. */

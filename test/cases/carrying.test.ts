@@ -85,6 +85,15 @@ describe('a target that locks single objects (runner-up)', () => {
     expect(result.run.state).toBe('completed-with-issues');
     expect(bench.content(bench.target)).toEqual({ free: 'new content', 'locked-extra': 'stays' });
     expect(await failuresOf(bench, result)).toEqual([['locked-extra', 'PERMISSION_DENIED']]);
+    // It is none of the source's objects: those are scanned and counted as what became of them.
+    expect(result.run.counters).toMatchObject({
+      items: { scanned: 1, copied: 1, failed: 0, deleted: 1 },
+      bytes: { scanned: 11, copied: 11 },
+      deletesFailed: 1,
+    });
+    sumsAgree(result, await bench.log(result));
+    const again = await bench.run({ mode: 'mirror' });
+    expect(again.run.counters).toMatchObject({ items: { scanned: 1, same: 1, failed: 0 }, deletesFailed: 1 });
   });
 });
 

@@ -191,6 +191,13 @@ describe('the report', () => {
     ]);
   });
 
+  test('what a mirror could not delete is said, and where it is found', () => {
+    const report = runReport(runOf({ scanned: 9, same: 9 }, { deletesFailed: 2 }, { mode: 'mirror' }), format);
+    expect(report).toContain('2 objects could not be deleted in the target.');
+    expect(report).toContain('--result failed');
+    expect(report).not.toContain('Nothing had changed');
+  });
+
   test('says that there was nothing to do', () => {
     expect(runReport(runOf({ scanned: 9, same: 9 }), format)).toContain(
       'Nothing had changed: 9 objects needed no transfer.',

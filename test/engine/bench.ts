@@ -147,7 +147,8 @@ export function sumsAgree(result: RunResult, records: readonly ItemRecord[]): vo
   if (proofs !== items.copied) throw new Error(`copied ${items.copied}, classes ${proofs}`);
   const counted = (result_: string): number => records.filter((record) => record.result === result_).length;
   for (const outcome of ['copied', 'same', 'excluded', 'unsupported', 'failed', 'deleted'] as const) {
-    if (counted(outcome) !== items[outcome])
-      throw new Error(`${outcome}: counter ${items[outcome]}, log ${counted(outcome)}`);
+    const sumOfOutcome = items[outcome] + (outcome === 'failed' ? result.run.counters.deletesFailed : 0);
+    if (counted(outcome) !== sumOfOutcome)
+      throw new Error(`${outcome}: counter ${sumOfOutcome}, log ${counted(outcome)}`);
   }
 }
