@@ -46,6 +46,9 @@ export class Tether {
     return this.#thaw !== null;
   }
 
+  /** Its leases are renewed all the same: it is slow, not gone. */
+  isRenewing = false;
+
   freeze(): void {
     this.#thawed ??= new Promise((resolve) => (this.#thaw = resolve));
   }
@@ -328,7 +331,7 @@ function joinFleet(fleet: Fleet, random: Random, name: string, change: Partial<R
   let isOver = false;
   const renewing = async (): Promise<void> => {
     while (!isOver && !tether.isDead) {
-      if (!tether.isFrozen) leases.renew(name);
+      if (!tether.isFrozen || tether.isRenewing) leases.renew(name);
       await clock.sleep(RENEWED_EVERY_MS);
     }
     leases.gone(name);
