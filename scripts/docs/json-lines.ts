@@ -200,6 +200,11 @@ export const JSON_LINES: readonly JsonLine[] = [
       message: { type: 'string', meaning: 'One sentence.' },
       field: { type: 'string|null', meaning: 'The field to correct, where one is at fault.' },
       remedy: { type: 'string|null', meaning: 'What to do.' },
+      identity: {
+        type: 'object',
+        meaning: 'Of whoever signs or acts: `role` (`signs` or `acts`), `name`, and `accountId` (or `null`).',
+        optional: true,
+      },
     },
   },
   {
