@@ -318,6 +318,7 @@ export interface ArtifactsTable {
   sha256: string | null;
   error: JsonbOrNull;
   parameters: ColumnType<unknown, string | undefined, string>;
+  taken_until: TimeOrNull;
   created_at: Time;
   created_by: string;
   expires_at: TimeOrNull;

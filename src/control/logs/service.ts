@@ -128,7 +128,7 @@ const ITEMS: Omit<Listing<ItemRow>, 'query'> = {
   sorts: {
     number: { sql: 'run_items.number', type: 'bigint' },
     size: { sql: 'run_items.size_bytes', type: 'bigint' },
-    key: { sql: 'run_items.key_text', type: 'text' },
+    key: { sql: 'left(run_items.key_text, 200)', type: 'text' },
   },
   defaultSort: 'number',
   id: { sql: 'run_items.number', type: 'bigint' },

@@ -215,10 +215,11 @@ CREATE TABLE schedule_events (
 CREATE TABLE artifacts (
   id uuid PRIMARY KEY, run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, kind text NOT NULL,
   file_name text NOT NULL, object_name text NOT NULL, state text NOT NULL, size_bytes bigint, sha256 text, error jsonb,
-  parameters jsonb NOT NULL DEFAULT '{}', created_at timestamptz NOT NULL, created_by text NOT NULL,
+  parameters jsonb NOT NULL DEFAULT '{}', taken_until timestamptz, created_at timestamptz NOT NULL, created_by text NOT NULL,
   expires_at timestamptz
 );
 CREATE INDEX artifacts_run ON artifacts (run_id, created_at);
+CREATE INDEX artifacts_pending ON artifacts (created_at) WHERE state = 'pending';
 CREATE INDEX artifacts_expiry ON artifacts (expires_at) WHERE state = 'ready';
 
 CREATE TABLE audit (

@@ -1,0 +1,334 @@
+/**
+ * Files made from runs. A copy log is streamed when it is downloaded; a report is made in the background by whichever
+ * server takes it, and kept with the artifacts until it expires.
+ */
+import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
+import { readItems } from '../../engine/item-log.ts';
+import type { RunStore } from '../../engine/ports.ts';
+import { loadSnapshotIndex } from '../../engine/snapshot.ts';
+import { DroverError, toFailure, type Failure } from '../../model/errors.ts';
+import type { Counters } from '../../model/outcome.ts';
+import { makeAudit } from '../audit.ts';
+import { SYSTEM, type Actor, type Artifact, type Run, type RunSnapshot } from '../entities.ts';
+import { newId } from '../ids.ts';
+import { jobFacts } from '../jobs/rows.ts';
+import { demand } from '../people/roles.ts';
+import { found, isoOf, isoOrNull, isUuid } from '../rows.ts';
+import type { Reports } from '../services.ts';
+import type { ControlWorld, OpenConnector } from '../world.ts';
+import { chosen, toCsv, toNdjsonGz } from './copy-log.ts';
+import { toHtml } from './html.ts';
+import { makeReport } from './report.ts';
+import { signReport } from './signing.ts';
+import { whatCanGo } from './what-can-go.ts';
+
+/** A server that makes a report says so this often; one that fell silent loses it to another. */
+const HOLD_MS = 60_000;
+const SPOT_CHECK_DEFAULT = 100;
+const SPOT_CHECK_MAX = 10_000;
+
+const FILE_NAMES: Readonly<Record<Artifact['kind'], string>> = {
+  'copy-log-csv': 'copy-log.csv',
+  'copy-log-ndjson': 'copy-log.ndjson.gz',
+  'report-html': 'validation-report.html',
+  'report-json': 'validation-report.json',
+  manifest: 'manifest.json',
+};
+
+/** Read when they are asked for. */
+const STREAMED: readonly string[] = ['copy-log-csv', 'copy-log-ndjson', 'manifest'];
+
+export interface ReportParts {
+  readonly store: RunStore;
+  readonly openConnector: OpenConnector;
+  readonly runOf: (actor: Actor, runId: string) => Promise<Run>;
+  readonly snapshotOf: (actor: Actor, runId: string) => Promise<RunSnapshot>;
+}
+
+export interface ReportsWithWork extends Reports {
+  /** Makes what is pending; returns how many. */
+  tick(signal: AbortSignal): Promise<number>;
+}
+
+export function openReports(world: ControlWorld, parts: ReportParts): ReportsWithWork {
+  const { db } = world;
+  const work = new ReportWork(world, parts);
+  return {
+    async list(actor, runId) {
+      demand(actor, 'read');
+      await parts.runOf(actor, runId);
+      const rows = await db
+        .selectFrom('artifacts')
+        .selectAll()
+        .where('run_id', '=', runId)
+        .orderBy('created_at')
+        .execute();
+      return rows.map(artifactOf);
+    },
+    async get(actor, id) {
+      demand(actor, 'read');
+      return artifactOf(await work.row(id));
+    },
+    request: (actor, runId, kind, options) => work.request(actor, runId, kind, options),
+    download: (actor, id) => work.download(actor, id),
+    whatCanGo: (actor, jobId) => work.whatCanGo(actor, jobId),
+    tick: (signal) => work.tick(signal),
+  };
+}
+
+interface Parameters {
+  readonly spotCheck?: number | undefined;
+  readonly results?: readonly string[] | undefined;
+}
+
+class ReportWork {
+  readonly #world: ControlWorld;
+  readonly #parts: ReportParts;
+
+  constructor(world: ControlWorld, parts: ReportParts) {
+    this.#world = world;
+    this.#parts = parts;
+  }
+
+  async row(id: string) {
+    const { db } = this.#world;
+    const row = isUuid(id)
+      ? await db.selectFrom('artifacts').selectAll().where('id', '=', id).executeTakeFirst()
+      : undefined;
+    return found(row, 'artifact', id);
+  }
+
+  async request(actor: Actor, runId: string, kind: Artifact['kind'], options: Parameters): Promise<Artifact> {
+    demand(actor, kind.startsWith('report') ? 'report' : 'read');
+    const { db, bus, clock, settings } = this.#world;
+    const run = await this.#parts.runOf(actor, runId);
+    refuseEarly(run, kind);
+    const spotCheck = options.spotCheck ?? SPOT_CHECK_DEFAULT;
+    if (!Number.isInteger(spotCheck) || spotCheck < 0 || spotCheck > SPOT_CHECK_MAX) {
+      throw new DroverError('INVALID_INPUT', `Give a whole number from 0 to ${SPOT_CHECK_MAX}.`, {
+        field: 'spotCheck',
+      });
+    }
+    const id = newId(this.#world);
+    const nowMs = clock.now();
+    const parameters = { spotCheck, ...(options.results === undefined ? {} : { results: options.results }) };
+    await db.transaction().execute(async (tx) => {
+      await tx
+        .insertInto('artifacts')
+        .values({
+          id,
+          run_id: runId,
+          kind,
+          file_name: `run-${run.number}-${FILE_NAMES[kind]}`,
+          object_name: `reports/${runId}/${id}`,
+          state: STREAMED.includes(kind) ? 'ready' : 'pending',
+          parameters: JSON.stringify(parameters),
+          created_at: new Date(nowMs),
+          created_by: actor.name,
+          expires_at: new Date(nowMs + settings.artifactRetentionDays * 86_400_000),
+        })
+        .execute();
+      const line = { action: 'artifact.create', entityKind: 'artifact', entityId: id, entityName: FILE_NAMES[kind] };
+      await makeAudit(clock)(tx, actor, { ...line, changes: { runId: [null, runId] } });
+      await bus.tell('artifact', id, tx);
+    });
+    return artifactOf(await this.row(id));
+  }
+
+  async download(actor: Actor, id: string): Promise<{ artifact: Artifact; content: AsyncIterable<Uint8Array> }> {
+    demand(actor, 'read');
+    const { artifacts } = this.#world;
+    const { store } = this.#parts;
+    const row = await this.row(id);
+    const artifact = artifactOf(row);
+    if (artifact.state !== 'ready') {
+      throw new DroverError(
+        'WRONG_STATE',
+        `"${artifact.fileName}" is ${artifact.state}, so there is nothing to download.`,
+      );
+    }
+    if (!STREAMED.includes(row.kind)) {
+      const content = await artifacts.get(row.object_name);
+      if (content === null)
+        throw new DroverError('NOT_FOUND', `"${artifact.fileName}" is gone from the artifact store.`);
+      return { artifact, content: once(content) };
+    }
+    const record = await store.getRun(row.run_id);
+    if (record === null) throw new DroverError('ENTITY_NOT_FOUND', 'The run is gone.');
+    if (row.kind === 'manifest') {
+      const index = await loadSnapshotIndex(artifacts, record);
+      if (index === null)
+        throw new DroverError('WRONG_STATE', 'This run has no manifest: it has not ended, or it copied nothing.');
+      return { artifact, content: once(Buffer.from(JSON.stringify(index))) };
+    }
+    const { results } = row.parameters as Parameters;
+    const items = chosen(readItems(record, { store, artifacts }), results ?? null);
+    return { artifact, content: row.kind === 'copy-log-csv' ? toCsv(items) : toNdjsonGz(items) };
+  }
+
+  async tick(signal: AbortSignal): Promise<number> {
+    const { db, clock } = this.#world;
+    const taken = await db.transaction().execute(async (tx) => {
+      const row = await tx
+        .selectFrom('artifacts')
+        .selectAll()
+        .where('state', '=', 'pending')
+        .where(sql<boolean>`(taken_until IS NULL OR taken_until < now())`)
+        .orderBy('created_at')
+        .limit(1)
+        .forUpdate()
+        .skipLocked()
+        .executeTakeFirst();
+      if (row === undefined) return null;
+      await hold(tx, row.id);
+      return row;
+    });
+    if (taken === null) return 0;
+    const stopper = new AbortController();
+    const holding = this.#keepHolding(taken.id, stopper.signal);
+    try {
+      const { kind, run_id: runId, parameters, object_name: name } = taken;
+      const { spotCheck = SPOT_CHECK_DEFAULT } = parameters as Parameters;
+      const content = await this.#make(runId, kind as Artifact['kind'], spotCheck, signal);
+      await this.#world.artifacts.put(name, content);
+      await this.#finish(taken.id, {
+        state: 'ready',
+        size_bytes: content.length,
+        sha256: createHash('sha256').update(content).digest('hex'),
+      });
+    } catch (thrown) {
+      if (signal.aborted) return 0;
+      await this.#finish(taken.id, { state: 'failed', error: JSON.stringify(toFailure(thrown)) });
+      this.#world.log('warn', 'A report could not be made.', { artifactId: taken.id, atMs: clock.now() });
+    } finally {
+      stopper.abort();
+      await holding;
+    }
+    return 1;
+  }
+
+  async #make(runId: string, kind: Artifact['kind'], objects: number, signal: AbortSignal): Promise<Uint8Array> {
+    const run = await this.#parts.runOf(SYSTEM, runId);
+    const snapshot = await this.#parts.snapshotOf(SYSTEM, runId);
+    const { store, openConnector } = this.#parts;
+    const report = await makeReport({ world: this.#world, store, openConnector }, run, snapshot, objects, signal);
+    const body = Buffer.from(JSON.stringify(report));
+    const signature = await signReport(this.#world, body);
+    if (kind === 'report-html') return Buffer.from(toHtml(report, signature));
+    // The signed bytes stand inside as text, so that whoever checks them has exactly these.
+    return Buffer.from(`${JSON.stringify({ report: body.toString('utf8'), ...signature })}\n`);
+  }
+
+  async #keepHolding(id: string, signal: AbortSignal): Promise<void> {
+    const { db, clock } = this.#world;
+    while (!signal.aborted) {
+      await clock.sleep(HOLD_MS / 3, signal).catch(() => undefined);
+      if (!signal.aborted) await hold(db, id).catch(() => undefined);
+    }
+  }
+
+  async #finish(
+    id: string,
+    change: { state: string; size_bytes?: number; sha256?: string; error?: string },
+  ): Promise<void> {
+    const { db, bus } = this.#world;
+    await db
+      .updateTable('artifacts')
+      .set({ ...change, taken_until: null })
+      .where('id', '=', id)
+      .execute();
+    await bus.tell('artifact', id);
+  }
+
+  async whatCanGo(actor: Actor, jobId: string): ReturnType<Reports['whatCanGo']> {
+    demand(actor, 'read');
+    const { db } = this.#world;
+    const { job, source } = await jobFacts(db, jobId);
+    const runs = await db
+      .selectFrom('runs')
+      .select(['kind', 'state', 'counters', 'number'])
+      .where('job_id', '=', job.id)
+      .where('kind', 'in', ['transfer', 'retry', 'validate'])
+      .orderBy('number', 'desc')
+      .limit(1)
+      .execute();
+    expectCleanValidation(runs[0], job.name);
+    const connector = await db
+      .selectFrom('connectors')
+      .select(['config', 'name'])
+      .where('id', '=', source.connectorId)
+      .executeTakeFirstOrThrow();
+    const others = await db
+      .selectFrom('jobs')
+      .innerJoin('endpoints', 'endpoints.id', 'jobs.source_endpoint_id')
+      .select(sql<string>`count(*)`.as('jobs'))
+      .where('endpoints.connector_id', '=', source.connectorId)
+      .where('jobs.id', '<>', job.id)
+      .executeTakeFirstOrThrow();
+    return whatCanGo({
+      provider: source.provider,
+      place: source.place,
+      config: connector.config as Record<string, string>,
+      connectorName: connector.name,
+      otherJobs: Number(others.jobs),
+    });
+  }
+}
+
+function refuseEarly(run: Run, kind: Artifact['kind']): void {
+  if (run.endedAt !== null || kind.startsWith('copy-log')) return;
+  throw new DroverError('WRONG_STATE', `Run ${run.number} has not ended, so it cannot be reported on.`, {
+    remedy: 'Wait for its end; the copy log can be downloaded at any time.',
+  });
+}
+
+/** The newest run that touches or looks at the target must be a validation that found nothing. */
+function expectCleanValidation(
+  last: { readonly kind: string; readonly state: string; readonly counters: unknown } | undefined,
+  jobName: string,
+): void {
+  const refuse = (message: string): DroverError =>
+    new DroverError('WRONG_STATE', message, { remedy: 'Start a run of the kind "validate" and ask again after it.' });
+  if (last === undefined || last.kind !== 'validate') {
+    throw refuse(`The job "${jobName}" was not validated since its last run.`);
+  }
+  const { items, differences } = last.counters as Counters;
+  if (last.state !== 'succeeded') throw refuse('The last validation did not succeed.');
+  if (differences.missing > 0 || differences.different > 0 || items.failed > 0) {
+    throw refuse(
+      `The last validation found ${differences.missing} missing and ${differences.different} different objects.`,
+    );
+  }
+}
+
+async function hold(db: Pick<ControlWorld['db'], 'updateTable'>, id: string): Promise<void> {
+  await db
+    .updateTable('artifacts')
+    .set({ taken_until: sql<Date>`now() + ${HOLD_MS} * interval '1 millisecond'` })
+    .where('id', '=', id)
+    .where('state', '=', 'pending')
+    .execute();
+}
+
+async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content;
+}
+
+type ArtifactRow = Awaited<ReturnType<ReportWork['row']>>;
+
+function artifactOf(row: ArtifactRow): Artifact {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    kind: row.kind as Artifact['kind'],
+    fileName: row.file_name,
+    state: row.state as Artifact['state'],
+    sizeBytes: row.size_bytes === null ? null : Number(row.size_bytes),
+    sha256: row.sha256,
+    error: row.error as Failure | null,
+    createdAt: isoOf(row.created_at),
+    createdBy: row.created_by,
+    expiresAt: isoOrNull(row.expires_at),
+  };
+}
