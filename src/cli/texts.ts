@@ -192,9 +192,11 @@ export function runReport(run: RunRecord, format: Format): string {
   if (policy.dryRun) {
     lines.push(dryRunSentence(run, format));
   } else if (items.copied === 0 && items.deleted === 0 && deletesFailed === 0 && lost === 0) {
-    lines.push(
-      `Nothing had changed: ${format.plural(items.same, OBJECTS)} needed no transfer. ${took}. Run ${run.runId}.`,
-    );
+    const words =
+      items.same > 0
+        ? `Nothing had changed: ${format.plural(items.same, OBJECTS)} needed no transfer.`
+        : `Nothing was transferred: ${idleReason(items, format)}.`;
+    lines.push(`${words} ${took}. Run ${run.runId}.`);
   } else {
     const proved = items.copied > 0 && verification.V0 === 0 ? ' and verified' : '';
     lines.push(
@@ -205,6 +207,20 @@ export function runReport(run: RunRecord, format: Format): string {
   return lines.join('\n');
 }
 
+/** Where nothing was the same either. */
+function idleReason(items: ItemCounts, format: Format): string {
+  if (items.scanned === 0) return 'the source is empty';
+  const parts = (['excluded', 'skipped', 'unsupported', 'failed'] as const).filter((name) => items[name] > 0);
+  return parts.map((name) => `${format.count(items[name])} ${IDLE_WORDS[name]}`).join(', ');
+}
+
+const IDLE_WORDS = {
+  excluded: 'left out by the filters',
+  skipped: 'skipped',
+  unsupported: 'unsupported',
+  failed: 'failed',
+} as const;
+
 /** A dry run counts what it would copy as differences, because nothing was copied. */
 function dryRunSentence(run: RunRecord, format: Format): string {
   const { items } = run.counters;
@@ -212,7 +228,9 @@ function dryRunSentence(run: RunRecord, format: Format): string {
   const deletions = plannedDeletions(run);
   const end = `Nothing was changed. Run ${run.runId}.`;
   if (planned === 0 && deletions === 0) {
-    return `Would transfer nothing: ${format.plural(items.same, OBJECTS)} would need no transfer. ${end}`;
+    const why =
+      items.same > 0 ? `${format.plural(items.same, OBJECTS)} would need no transfer` : idleReason(items, format);
+    return `Would transfer nothing: ${why}. ${end}`;
   }
   const and = deletions > 0 ? ` and delete ${format.plural(deletions, OBJECTS)} in the target` : '';
   return `Would transfer ${format.plural(planned, OBJECTS)}${and}. ${end}`;

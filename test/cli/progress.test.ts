@@ -204,6 +204,15 @@ describe('the report', () => {
     );
   });
 
+  test.each([
+    [{}, 'the source is empty'],
+    [{ scanned: 2, excluded: 2 }, '2 left out by the filters'],
+    [{ scanned: 5, excluded: 2, skipped: 3 }, '2 left out by the filters, 3 skipped'],
+  ])('where nothing was the same either, says why: %j', (items, why) => {
+    expect(runReport(runOf(items), format)).toContain(`Nothing was transferred: ${why}. `);
+    expect(runReport(runOf(items, {}, { dryRun: true }), format)).toContain(`Would transfer nothing: ${why}. Nothing`);
+  });
+
   test('of a dry run says what would be transferred and deleted, and adds up', () => {
     const differences = { missing: 3, different: 2, extra: 4 };
     const counters = { differences, bytes: { scanned: 10, copied: 0 } };
