@@ -11,6 +11,7 @@ import {
   newContainer,
 } from './azure/containers.ts';
 import { checkBlobName, makeDirectories } from './azure/directories.ts';
+import { userDelegationKey } from './azure/delegation.ts';
 import { AzureError, azureErrorResponse } from './azure/error.ts';
 import { copyBlob, putBlobFromUrl, putBlockFromUrl } from './azure/from-url.ts';
 import { listBlobs } from './azure/list.ts';
@@ -183,6 +184,7 @@ async function answer(world: AzureWorld, request: SimRequest, target: Target): P
   if (target.query.get('restype') === 'account') return accountProperties(call);
   if (located.container === null) {
     if (key === 'GET  list') return listContainers(call);
+    if (key === 'POST service userdelegationkey') return userDelegationKey(call);
     throw unsupported();
   }
   if (located.blob === null || target.query.get('restype') === 'container')

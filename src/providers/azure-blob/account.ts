@@ -86,6 +86,11 @@ export class AzureAccount implements Account {
     } while (marker !== null);
   }
 
+  readonly address = ({ container, prefix }: Place): string => {
+    const { origin, basePath } = this.#client.signIn;
+    return `${origin}${basePath}/${container}/${prefix}`;
+  };
+
   async source(place: Place, options: SourceOptions, signal: AbortSignal): Promise<Source> {
     this.#refuseOutside(place);
     const nature = await explore(this.#client, place, signal);

@@ -77,7 +77,7 @@ export class BlobCopy implements ServerSideCopy {
     if (etag !== null && isBlobUrl(url, this.#place.client.signIn.origin))
       headers['x-ms-source-if-match'] = quoted(etag);
     const { credential } = this.#place.client.signIn;
-    if (reference.url === null && credential.kind === 'entra') {
+    if (this.#isInOurName(reference) && credential.kind === 'entra') {
       headers['x-ms-copy-source-authorization'] = `Bearer ${await credential.token(signal)}`;
     }
     try {
@@ -87,11 +87,14 @@ export class BlobCopy implements ServerSideCopy {
     }
   }
 
+  #isInOurName(reference: CopyReference): boolean {
+    return reference.account === this.#fingerprint && this.#place.client.signIn.credential.kind === 'entra';
+  }
+
   /** With an Entra ID sign-in the same account needs no signed address: the request carries our right to read. */
   #urlOf(reference: CopyReference): string | null {
-    if (reference.url !== null) return reference.url;
     const { client } = this.#place;
-    if (reference.account !== this.#fingerprint || client.signIn.credential.kind !== 'entra') return null;
+    if (!this.#isInOurName(reference)) return reference.url;
     const { versionId } = reference.identity;
     const query: Record<string, string> = versionId === null ? {} : { versionid: versionId };
     return client.urlOf(reference.container, reference.fullKey) + queryText(query);

@@ -222,7 +222,7 @@ describe('shared access signatures', () => {
   test('that are made let nobody do more than read one blob for a while', () => {
     const made = makeBlobReadSas({
       accountName: 'acme',
-      accountKey: Buffer.from(KEY, 'base64'),
+      key: Buffer.from(KEY, 'base64'),
       container: 'c',
       blob: 'a/b',
       versionId: null,

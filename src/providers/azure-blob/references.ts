@@ -2,23 +2,34 @@
 import type { CopyReference, SourceFacets } from '../../contract/provider.ts';
 import type { Entry } from '../../model/entry.ts';
 import { queryText } from './client.ts';
+import { DelegationKeys } from './delegation.ts';
 import type { BlobPlace } from './place.ts';
 import { makeBlobReadSas } from './sas.ts';
 
+/** An address must not outlive the key that signed it. */
+const SLACK_MS = 60_000;
+
 export function openReferences(place: BlobPlace, accountFingerprint: string): NonNullable<SourceFacets['references']> {
+  const keys = new DelegationKeys(place.client);
   return {
-    of: async (entry, lifetimeMs) => ({
+    of: async (entry, lifetimeMs, signal) => ({
       account: accountFingerprint,
       container: place.container,
       fullKey: place.blobName(entry),
       identity: entry.identity,
-      url: readableUrl(place, entry, lifetimeMs),
+      url: await readableUrl(place, keys, entry, lifetimeMs, signal),
     }),
   };
 }
 
-/** `null` with an Entra ID sign-in: then only the same account can be told to copy, in our name. */
-function readableUrl(place: BlobPlace, entry: Entry, lifetimeMs: number): CopyReference['url'] {
+/** `null` where an Entra ID sign-in may not sign: then only the same account can be told to copy, in our name. */
+async function readableUrl(
+  place: BlobPlace,
+  keys: DelegationKeys,
+  entry: Entry,
+  lifetimeMs: number,
+  signal: AbortSignal,
+): Promise<CopyReference['url']> {
   const { client, container } = place;
   const { signIn } = client;
   const blob = place.blobName(entry);
@@ -27,10 +38,12 @@ function readableUrl(place: BlobPlace, entry: Entry, lifetimeMs: number): CopyRe
   if (signIn.credential.kind === 'sas') {
     return `${client.urlOf(container, blob)}${queryText({ ...version, ...signIn.credential.token.parameters })}`;
   }
-  if (signIn.credential.kind !== 'key') return null;
+  const { credential } = signIn;
+  const key = credential.kind === 'key' ? credential.accountKey : await keys.current(lifetimeMs + SLACK_MS, signal);
+  if (key === null) return null;
   const sas = makeBlobReadSas({
     accountName: signIn.accountName,
-    accountKey: signIn.credential.accountKey,
+    key,
     container,
     blob,
     versionId,

@@ -39,9 +39,22 @@ export function parseSasToken(text: string): SasToken | null {
   };
 }
 
+/** What a person who is signed in by Entra ID signs with, instead of the account's key. */
+export interface DelegationKey {
+  readonly objectId: string;
+  readonly tenantId: string;
+  /** As the service wrote them: they are part of what is signed. */
+  readonly start: string;
+  readonly expiry: string;
+  readonly service: string;
+  readonly version: string;
+  readonly value: Uint8Array;
+}
+
 export interface BlobSasRequest {
   readonly accountName: string;
-  readonly accountKey: Uint8Array;
+  /** The account's key, or one that stands for a person. */
+  readonly key: Uint8Array | DelegationKey;
   readonly container: string;
   readonly blob: string;
   readonly versionId: string | null;
@@ -57,22 +70,38 @@ export function makeBlobReadSas(request: BlobSasRequest): string {
   const resource = request.versionId === null ? 'b' : 'bv';
   const protocol = request.isHttpsOnly ? 'https' : 'https,http';
   const path = `/blob/${request.accountName}/${request.container}/${request.blob}`;
-  const fields = ['r', starts, expires, path, '', '', protocol, SAS_VERSION, resource];
+  const { key } = request;
+  const delegated = key instanceof Uint8Array ? [] : delegationOf(key);
+  // Where an account's key signs, the name of a stored policy stands instead of the person.
+  const signer = key instanceof Uint8Array ? [''] : [...delegated.map(([, value]) => value), '', '', ''];
+  const fields = ['r', starts, expires, path, ...signer, '', protocol, SAS_VERSION, resource];
   // Version time, encryption scope and the five header overrides.
   fields.push(request.versionId ?? '', '', '', '', '', '', '');
-  const query: [string, string][] = [
+  const query: (readonly [string, string])[] = [
     ['sv', SAS_VERSION],
     ['sp', 'r'],
     ['st', starts],
     ['se', expires],
     ['spr', protocol],
     ['sr', resource],
-    ['sig', hmacBase64(request.accountKey, fields.join('\n'))],
+    ...delegated,
+    ['sig', hmacBase64(key instanceof Uint8Array ? key : key.value, fields.join('\n'))],
   ];
   return query.map(([name, value]) => `${name}=${encodeQueryValue(value)}`).join('&');
 }
 
-function seconds(timeMs: number): string {
+function delegationOf(key: DelegationKey): (readonly [string, string])[] {
+  return [
+    ['skoid', key.objectId],
+    ['sktid', key.tenantId],
+    ['skt', key.start],
+    ['ske', key.expiry],
+    ['sks', key.service],
+    ['skv', key.version],
+  ];
+}
+
+export function seconds(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 

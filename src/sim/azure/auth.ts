@@ -3,6 +3,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { SimRequest, Target } from '../http.ts';
 import { parseHttpDate } from '../http.ts';
+import { delegationKey, personOf, type KeyNamed } from './delegation.ts';
 import { AzureError } from './error.ts';
 import type { AzureOptions, Rights } from './state.ts';
 
@@ -130,9 +131,12 @@ function byToken(options: AzureOptions, request: SimRequest, authorization: stri
 function bySas(options: AzureOptions, request: SimRequest, target: Target, located: Located): Rights {
   const get = (name: string): string => target.query.get(name) ?? '';
   const toSign = get('ss') === '' ? serviceSasText(options, get, located) : accountSasText(options, get);
-  if (!sameText(sign(options, toSign), get('sig')))
-    throw failed(`Signature did not match. String to sign used was ${toSign}`);
+  const signed = get('skoid') === '' ? sign(options, toSign) : signWith(delegationKey(options, namedKey(get)), toSign);
+  if (!sameText(signed, get('sig'))) throw failed(`Signature did not match. String to sign used was ${toSign}`);
   const nowMs = options.clock.now();
+  if (get('skoid') !== '' && (nowMs < Date.parse(get('skt')) || nowMs >= Date.parse(get('ske')))) {
+    throw failed('The user delegation key is not valid in the specified time frame.');
+  }
   const start = get('st') === '' ? Number.NEGATIVE_INFINITY : Date.parse(get('st'));
   const end = Date.parse(get('se'));
   if (Number.isNaN(end) || nowMs < start || nowMs >= end) {
@@ -154,30 +158,45 @@ function bySas(options: AzureOptions, request: SimRequest, target: Target, locat
       );
     return { letters: get('sp'), container: null, blob: null, types: get('srt') };
   }
+  // A delegated signature gives no more than whoever signed has.
+  const person = get('skoid') === '' ? null : personOf(options, get('skoid'));
+  const held = person === null ? EVERYTHING : ROLE_LETTERS[person?.role ?? 'none'];
   return {
-    letters: get('sp'),
+    letters: [...get('sp')].filter((letter) => held.includes(letter)).join(''),
     container: located.container,
-    blob: get('sr') === 'b' ? located.blob : null,
+    blob: get('sr') === 'c' ? null : located.blob,
     types: get('sr') === 'c' ? 'co' : 'o',
+  };
+}
+
+function namedKey(get: (name: string) => string): KeyNamed {
+  return {
+    objectId: get('skoid'),
+    tenantId: get('sktid'),
+    start: get('skt'),
+    expiry: get('ske'),
+    service: get('sks'),
+    version: get('skv'),
   };
 }
 
 function serviceSasText(options: AzureOptions, get: (name: string) => string, located: Located): string {
   if (get('sv') < '2020-12-06') throw failed('sv is too old for this stand-in: 2020-12-06 or later.');
   const kind = get('sr');
-  if (kind !== 'c' && kind !== 'b') throw failed('sr must be c or b.');
-  const blob = kind === 'b' ? `/${located.blob ?? ''}` : '';
+  if (kind !== 'c' && kind !== 'b' && kind !== 'bv') throw failed('sr must be c, b or bv.');
+  const blob = kind === 'c' ? '' : `/${located.blob ?? ''}`;
+  const delegated = ['skoid', 'sktid', 'skt', 'ske', 'sks', 'skv', 'saoid', 'suoid', 'scid'].map(get);
   return [
     get('sp'),
     get('st'),
     get('se'),
     `/blob/${options.accountName}/${located.container ?? ''}${blob}`,
-    get('si'),
+    ...(get('skoid') === '' ? [get('si')] : delegated),
     get('sip'),
     get('spr'),
     get('sv'),
     kind,
-    get('snapshot'),
+    kind === 'bv' ? get('versionid') : get('snapshot'),
     get('ses'),
     get('rscc'),
     get('rscd'),
@@ -193,7 +212,11 @@ function accountSasText(options: AzureOptions, get: (name: string) => string): s
 }
 
 function sign(options: AzureOptions, text: string): string {
-  return createHmac('sha256', Buffer.from(options.accountKey, 'base64')).update(text, 'utf8').digest('base64');
+  return signWith(Buffer.from(options.accountKey, 'base64'), text);
+}
+
+function signWith(key: Uint8Array, text: string): string {
+  return createHmac('sha256', key).update(text, 'utf8').digest('base64');
 }
 
 function sameText(a: string, b: string): boolean {

@@ -13,6 +13,8 @@ export interface AzureOptions {
   /** Base64. */
   readonly accountKey: string;
   readonly bearerTokens?: readonly BearerToken[];
+  /** Nobody has the right to get a user delegation key. */
+  readonly noDelegation?: boolean;
   /** Hierarchical namespace: directories are real. */
   readonly hns?: boolean;
   /** Every write keeps what was there as a version. Not with `hns`. */
