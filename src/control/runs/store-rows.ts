@@ -136,3 +136,8 @@ export function summedActiveMs(runId: RawBuilder<string>): RawBuilder<number> {
       FROM run_sessions WHERE run_sessions.run_id = ${runId}) AS span
     WHERE span.before IS NULL OR span.ended > span.before), 0)`;
 }
+
+/** PostgreSQL's text holds neither NUL nor half a character. */
+export function searchable(key: string): string {
+  return key.replaceAll('\u0000', '\ufffd').toWellFormed();
+}

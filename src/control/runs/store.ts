@@ -17,7 +17,6 @@ import type {
   Usage,
 } from '../../engine/ports.ts';
 import { DroverError } from '../../model/errors.ts';
-import { compareKeys } from '../../model/key.ts';
 import { ZERO_COUNTERS, type ItemRecord } from '../../model/outcome.ts';
 import type { Db } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
@@ -26,6 +25,7 @@ import {
   countersPlus,
   heldRow,
   KIND_RANK,
+  searchable,
   segmentFromRow,
   WAITED_MS,
   type SegmentRow,
@@ -206,6 +206,14 @@ export class PostgresRunStore implements RunStore {
     );
   }
 
+  /** Everything that worker still holds of the run. */
+  async releaseAll(runId: string, worker: string): Promise<void> {
+    await inDatabase(() =>
+      sql`UPDATE segments SET worker_id = NULL, lease_until = NULL
+        WHERE run_id = ${runId} AND worker_id = ${worker}::uuid AND state = 'open'`.execute(this.#db),
+    );
+  }
+
   async endRun(lease: Lease, end: RunEnd): Promise<void> {
     const hasEnded = await inDatabase(() => endRun(this.#db, lease, end));
     if (!hasEnded) throw lost(lease);
@@ -313,17 +321,6 @@ function keepIssues(runId: string, { results, codes, sizes, keys, records }: Iss
       FROM segments WHERE run_id = ${runId})
     ORDER BY one.place
   )`;
-}
-
-/** PostgreSQL's text holds neither NUL nor half a character. */
-function searchable(key: string): string {
-  return key.replaceAll('\u0000', '\ufffd').toWellFormed();
-}
-
-/** Segments in the order of their keys, whatever their kinds. */
-export function byKey(a: { readonly from: string | null }, b: { readonly from: string | null }): number {
-  if (a.from === null || b.from === null) return (a.from === null ? 0 : 1) - (b.from === null ? 0 : 1);
-  return compareKeys(a.from, b.from);
 }
 
 function lost(lease: { readonly segment: { runId: string; segmentId: string }; readonly epoch: number }): DroverError {

@@ -1,0 +1,108 @@
+/**
+ * The end of a cancelled run: one worker takes away what it has left half-made at its target. The right to do so is a
+ * lease like any other, so that another worker goes on where one dies.
+ */
+import { sql } from 'kysely';
+import { clearLeftovers } from '../../engine/abandon.ts';
+import { toDroverError } from '../../model/errors.ts';
+import { ZERO_COUNTERS } from '../../model/outcome.ts';
+import { inDatabase } from '../runs/database-errors.ts';
+import type { PostgresRunStore } from '../runs/store.ts';
+import { KIND_RANK } from '../runs/store-rows.ts';
+import { changeState } from '../runs/transitions.ts';
+import { openTarget, readRunToOpen, Side } from './ends.ts';
+import { noteInLog, type FleetWorld } from './parts.ts';
+import type { Shares } from './shares.ts';
+
+const SWEEP_ID = 'sweep';
+const NAMED_MAX = 5;
+
+/** Does nothing while somebody is still at work on the run, or another worker sweeps it. True when it was ended here. */
+export async function finishCancel(
+  world: FleetWorld,
+  store: PostgresRunStore,
+  shares: Shares,
+  workerId: string,
+  runId: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const epoch = await claimSweep(world, workerId, runId);
+  if (epoch === null) return false;
+  const left = await sweep(world, store, shares, runId, signal);
+  if (signal.aborted) return false;
+  const { db, bus } = world;
+  const has = await inDatabase(() =>
+    db.transaction().execute(async (tx) => {
+      const { rows } = await sql`DELETE FROM segments WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}
+        AND worker_id = ${workerId}::uuid AND epoch = ${epoch} RETURNING segment_id`.execute(tx);
+      if (rows.length === 0) return false;
+      return changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' });
+    }),
+  );
+  if (has && left !== null) await noteInLog(world, runId, 'warn', left);
+  return has;
+}
+
+/** Nobody may hold anything any more; whoever did is fenced off for good before the sweep begins. */
+async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: string): Promise<number | null> {
+  return inDatabase(() =>
+    db.transaction().execute(async (tx) => {
+      const { rows: run } = await sql`
+        SELECT FROM runs WHERE id = ${runId} AND state = 'cancelling' FOR UPDATE SKIP LOCKED`.execute(tx);
+      if (run.length === 0) return null;
+      const { rows: held } = await sql`
+        SELECT FROM segments WHERE run_id = ${runId} AND state = 'open' AND worker_id IS NOT NULL
+          AND lease_until > clock_timestamp() LIMIT 1`.execute(tx);
+      if (held.length > 0) return null;
+      await sql`UPDATE segments SET epoch = epoch + 1, worker_id = NULL, lease_until = NULL
+        WHERE run_id = ${runId} AND state = 'open' AND ${KIND_RANK} IS NOT NULL`.execute(tx);
+      const { rows } = await sql<{ epoch: number }>`
+        INSERT INTO segments (run_id, segment_id, kind, state, epoch, worker_id, lease_until, counters)
+        VALUES (${runId}, ${SWEEP_ID}, 'sweep', 'open', 1, ${workerId}::uuid,
+          clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond', ${JSON.stringify(ZERO_COUNTERS)}::jsonb)
+        ON CONFLICT (run_id, segment_id) DO UPDATE SET epoch = segments.epoch + 1, worker_id = excluded.worker_id,
+          lease_until = excluded.lease_until RETURNING epoch`.execute(tx);
+      return rows[0]?.epoch ?? null;
+    }),
+  );
+}
+
+/** What may remain, as a sentence; `null` when nothing does. */
+async function sweep(
+  world: FleetWorld,
+  store: PostgresRunStore,
+  shares: Shares,
+  runId: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const run = await readRunToOpen(world, runId);
+  const record = await store.getRun(runId);
+  const hasBegun = (await store.segments(runId)).length > 0;
+  if (run === null || record === null || !hasBegun) return null;
+  const { policy } = run.definition;
+  if (policy.dryRun || policy.mode === 'check') return null;
+  const timeout = new AbortController();
+  const either = AbortSignal.any([signal, timeout.signal]);
+  void world.clock.sleep(world.timing.sweepMsMax, either).then(
+    () => timeout.abort(),
+    () => undefined,
+  );
+  try {
+    await using cleanup = new AsyncDisposableStack();
+    const target = await openTarget(world, run, new Side(run.targetConnectorId), shares, cleanup, either);
+    await clearLeftovers(record, target, { store, clock: world.clock, random: world.random }, either);
+    return null;
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    const intents = await store.intents(runId);
+    const named = intents.slice(0, NAMED_MAX).map(({ targetKey }) => JSON.stringify(targetKey));
+    const more = intents.length > NAMED_MAX ? ` and ${intents.length - NAMED_MAX} more` : '';
+    const what =
+      intents.length === 0
+        ? 'temporary objects of this run may remain there'
+        : `unfinished uploads may remain there: ${named.join(', ')}${more}`;
+    return `The target could not be cleaned up (${error.message}); ${what}.`;
+  } finally {
+    timeout.abort();
+  }
+}

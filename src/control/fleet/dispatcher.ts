@@ -1,0 +1,201 @@
+/**
+ * Moves runs on from state to state. Every process runs it; each step is one idempotent statement or a short
+ * transaction, so that it does not matter who does it, how many try, and where somebody died in between.
+ */
+import { sql } from 'kysely';
+import type { WaitReason } from '../entities.ts';
+import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
+import { changeState, changeWaits } from '../runs/transitions.ts';
+import { refreshRun } from './aggregate.ts';
+import { noteInLog, type FleetWorld } from './parts.ts';
+import { giveOutPlaces } from './queue.ts';
+
+interface ActiveRow {
+  readonly id: string;
+  readonly state: string;
+  readonly waits: WaitReason | null;
+  /** Segments in the hands of workers that live. */
+  readonly leases: number;
+  readonly workers: number;
+  readonly age_ms: number;
+  readonly waited_ms: number;
+  readonly health: string | null;
+}
+
+const NO_WORKER: WaitReason = {
+  kind: 'no-worker',
+  text: 'No worker is there to do it. Start one with "drover worker"; the run goes on by itself then.',
+  runId: null,
+  connectorId: null,
+};
+
+/** A run that is at work and says nothing for so long is looked at from here. */
+const STALE_MS = 5_000;
+/** A run nobody has come to for so long, although there should be workers. */
+const LONELY_MS = 10_000;
+
+export class Dispatcher {
+  readonly #world: FleetWorld;
+  readonly #stop = new AbortController();
+  #wake: AbortController | null = null;
+  #isWoken = false;
+  #loop: Promise<void> = Promise.resolve();
+  #unlisten: () => void = () => undefined;
+
+  constructor(world: FleetWorld) {
+    this.#world = world;
+  }
+
+  start(): void {
+    this.#unlisten = this.#world.bus.listen((topic) => {
+      if (topic === 'work' || topic === 'connector' || topic === 'worker') this.#wakeUp();
+    });
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#unlisten();
+    this.#stop.abort();
+    this.#wake?.abort();
+    await this.#loop;
+  }
+
+  /** One round; true while there is something to come back for soon. */
+  async tick(): Promise<boolean> {
+    const world = this.#world;
+    await markGone(world);
+    const active = await readActive(world);
+    const hasWorkers = active.length === 0 || (await countWorkers(world)) > 0;
+    for (const run of active) await moveOn(world, run, hasWorkers);
+    if (active.some(({ state }) => state !== 'paused')) await giveOutPlaces(world);
+    return active.some(({ state }) => state !== 'paused');
+  }
+
+  async #run(): Promise<void> {
+    const { timing, log } = this.#world;
+    let isBusy = true;
+    while (!this.#stop.signal.aborted) {
+      try {
+        isBusy = await this.tick();
+      } catch (thrown) {
+        const error = fromDatabase(thrown);
+        log('warn', 'Runs could not be moved on just now.', { code: error.code, reason: error.message });
+      }
+      await this.#pause(isBusy ? timing.tickEveryMs : timing.tickIdleMs);
+    }
+  }
+
+  #wakeUp(): void {
+    this.#isWoken = true;
+    this.#wake?.abort();
+  }
+
+  /** Woken, it still rests a little, so that many messages make one round. */
+  async #pause(delayMs: number): Promise<void> {
+    const { clock, timing } = this.#world;
+    const wake = new AbortController();
+    this.#wake = wake;
+    if (!this.#isWoken) {
+      await clock.sleep(delayMs, AbortSignal.any([wake.signal, this.#stop.signal])).catch(() => undefined);
+    }
+    this.#wake = null;
+    if (this.#isWoken) await clock.sleep(timing.tickEveryMs / 20, this.#stop.signal).catch(() => undefined);
+    this.#isWoken = false;
+  }
+}
+
+async function readActive({ db, timing }: FleetWorld): Promise<readonly ActiveRow[]> {
+  const { rows } = await inDatabase(() =>
+    sql<ActiveRow>`
+      SELECT runs.id, runs.state, runs.waits, connectors.health,
+        (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND segments.state = 'open'
+          AND segments.worker_id IS NOT NULL AND segments.lease_until > clock_timestamp()) AS leases,
+        (SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
+          AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
+        (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS age_ms,
+        (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS waited_ms
+      FROM runs LEFT JOIN connectors ON connectors.id = (runs.waits ->> 'connectorId')::uuid
+      WHERE runs.state IN ('queued', 'running', 'pausing', 'cancelling')
+        OR (runs.state = 'paused' AND runs.waits ->> 'kind' = 'attention')`.execute(db),
+  );
+  return rows;
+}
+
+async function countWorkers({ db, timing }: FleetWorld): Promise<number> {
+  const { rows } = await inDatabase(() =>
+    sql<{ workers: number }>`SELECT count(*)::integer AS workers FROM workers
+      WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'`.execute(
+      db,
+    ),
+  );
+  return rows[0]?.workers ?? 0;
+}
+
+/** Its leases run out by themselves; this is for those who look at the fleet. */
+async function markGone({ db, bus, timing }: FleetWorld): Promise<void> {
+  const { rows } = await inDatabase(() =>
+    sql<{ id: string }>`UPDATE workers SET state = 'gone'
+      WHERE state <> 'gone' AND seen_at < clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'
+      RETURNING id`.execute(db),
+  );
+  for (const { id } of rows) await bus.tell('worker', id);
+}
+
+async function moveOn(world: FleetWorld, run: ActiveRow, hasWorkers: boolean): Promise<void> {
+  switch (run.state) {
+    case 'pausing':
+      if (run.leases === 0) await settlePause(world, run);
+      return;
+    case 'cancelling':
+      // A worker takes away first what the run has left at its target; without any, it ends all the same.
+      if (!hasWorkers && run.leases === 0 && run.waited_ms > world.timing.goneAfterMs)
+        await cancelUnswept(world, run.id);
+      return;
+    case 'paused':
+      await goOnWhenMended(world, run);
+      return;
+    case 'running':
+      if (!hasWorkers || (run.workers === 0 && run.waits === null && run.age_ms > LONELY_MS)) {
+        if (run.waits === null) await changeWaits(world.db, world.bus, run.id, ['running'], NO_WORKER);
+      } else if (run.waits?.kind === 'no-worker' && run.workers > 0) {
+        await changeWaits(world.db, world.bus, run.id, ['running'], null);
+      }
+      await refreshRun(world, run.id, STALE_MS);
+      return;
+    default:
+  }
+}
+
+async function settlePause(world: FleetWorld, { id, waits }: ActiveRow): Promise<void> {
+  const { db, bus } = world;
+  await inDatabase(() =>
+    db.transaction().execute((tx) => changeState(tx, bus, id, { from: ['pausing'], to: 'paused', waits })),
+  );
+}
+
+/** Also what could not be reached, after a while: networks come back without anybody telling us. */
+async function goOnWhenMended(world: FleetWorld, run: ActiveRow): Promise<void> {
+  const { db, bus, timing } = world;
+  if (run.waits?.connectorId === null || run.waits === null) return;
+  const isMended = run.health !== null && run.health !== 'needs-attention';
+  if (!isMended && run.waited_ms < timing.reachAgainMs) return;
+  if (!isMended && !run.waits.text.includes(TRIED_AGAIN)) return;
+  const has = await inDatabase(() =>
+    db.transaction().execute((tx) => changeState(tx, bus, run.id, { from: ['paused'], to: 'queued', error: null })),
+  );
+  if (has) await noteInLog(world, run.id, 'info', 'The run goes on: its connector was mended, or is tried again.');
+}
+
+/** Stands in the reason of runs that go on by themselves. */
+export const TRIED_AGAIN = 'It is tried again by itself every few minutes.';
+
+async function cancelUnswept(world: FleetWorld, runId: string): Promise<void> {
+  const { db, bus } = world;
+  const has = await inDatabase(() =>
+    db.transaction().execute((tx) => changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' })),
+  );
+  if (!has) return;
+  const message =
+    'No worker was there to look at the target: unfinished uploads and temporary objects of this run may remain there.';
+  await noteInLog(world, runId, 'warn', message);
+}

@@ -1,0 +1,122 @@
+/** Carries out what a worker's broken part means for the run. */
+import type { Failure } from '../../model/errors.ts';
+import type { WaitReason } from '../entities.ts';
+import { inDatabase } from '../runs/database-errors.ts';
+import { readRun } from '../runs/store-runs.ts';
+import { changeState, changeWaits } from '../runs/transitions.ts';
+import { TRIED_AGAIN } from './dispatcher.ts';
+import { noteInLog, type FleetWorld } from './parts.ts';
+import type { Verdict } from './verdict.ts';
+
+/** `connectorId`: of the side at fault, where that is known. */
+export async function carryOut(
+  world: FleetWorld,
+  runId: string,
+  verdict: Verdict,
+  connectorId: string | null,
+): Promise<void> {
+  switch (verdict.kind) {
+    case 'again':
+      return;
+    case 'disk':
+      return showDisk(world, runId, verdict.failure.message);
+    case 'attention':
+      return pauseForAttention(world, runId, verdict, connectorId);
+    case 'fail':
+      return failRun(world, runId, verdict);
+    default:
+  }
+}
+
+async function showDisk(world: FleetWorld, runId: string, message: string): Promise<void> {
+  const text = `${message} The run goes on by itself when there is room.`;
+  const waits: WaitReason = { kind: 'disk', text, runId: null, connectorId: null };
+  const isNew = await changeWaits(world.db, world.bus, runId, ['running'], waits);
+  if (isNew) await noteInLog(world, runId, 'warn', text, 'DISK_FULL');
+}
+
+/** The connector is marked first: a run must never pause for one that looks healthy, or it would go on at once. */
+async function pauseForAttention(
+  world: FleetWorld,
+  runId: string,
+  { failure }: Extract<Verdict, { kind: 'attention' }>,
+  connectorId: string | null,
+): Promise<void> {
+  const { db, bus } = world;
+  if (connectorId !== null) await world.parts.reportHealth(connectorId, failure);
+  const comesBack = failure.code === 'UNREACHABLE' || failure.code === 'CLOCK_SKEW';
+  const text = `${failure.message} ${comesBack ? TRIED_AGAIN : failure.remedy}`;
+  const waits: WaitReason = { kind: 'attention', text, runId: null, connectorId };
+  const has = await inDatabase(() =>
+    db
+      .transaction()
+      .execute((tx) => changeState(tx, bus, runId, { from: ['running'], to: 'pausing', waits, error: failure })),
+  );
+  if (!has) return;
+  await noteInLog(world, runId, 'error', `The run pauses: ${failure.message}`, failure.code);
+  await tell(world, 'run.attention', runId);
+}
+
+async function failRun(
+  world: FleetWorld,
+  runId: string,
+  { failure }: Extract<Verdict, { kind: 'fail' }>,
+): Promise<void> {
+  const { db, bus } = world;
+  const has = await inDatabase(() =>
+    db
+      .transaction()
+      .execute((tx) => changeState(tx, bus, runId, { from: ['running', 'pausing'], to: 'failed', error: failure })),
+  );
+  if (!has) return;
+  await noteInLog(world, runId, 'error', `The run failed: ${failure.message}`, failure.code);
+  await tell(world, 'run.failed', runId);
+}
+
+/** Told once, by whoever brought the run there. Losing it stops nothing. */
+export async function tell(
+  world: FleetWorld,
+  event: 'run.completed' | 'run.failed' | 'run.attention',
+  runId: string,
+): Promise<void> {
+  const { notify } = world.parts;
+  if (notify === undefined) return;
+  try {
+    const projectId = await projectOf(world, runId);
+    const run = await readRun(world.db, runId);
+    const payload = {
+      runId,
+      state: run?.state ?? null,
+      error: run === null || run.error === null ? null : { code: run.error.code, message: run.error.message },
+      items: run === null ? null : { ...run.counters.items },
+    };
+    await notify(event, { runId, projectId, payload });
+  } catch (error) {
+    world.log('warn', 'Subscribers could not be told of a run.', { run: runId, error: String(error) });
+  }
+}
+
+async function projectOf(world: FleetWorld, runId: string): Promise<string | null> {
+  const row = await world.db.selectFrom('runs').select('project_id').where('id', '=', runId).executeTakeFirst();
+  return row?.project_id ?? null;
+}
+
+/** After a run came to its end by a worker's hand. */
+export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
+  const { bus, db } = world;
+  const row = await db
+    .selectFrom('runs')
+    .select(['job_id', 'state', 'error'])
+    .where('id', '=', runId)
+    .executeTakeFirst();
+  if (row === undefined) return;
+  await bus.tell('run', runId);
+  await bus.tell('runs', runId);
+  await bus.tell('job', row.job_id);
+  await bus.tell('work', runId);
+  if (row.state === 'failed') {
+    const failure = row.error as Failure | null;
+    await noteInLog(world, runId, 'error', `The run failed: ${failure?.message ?? ''}`, failure?.code ?? null);
+  } else await noteInLog(world, runId, 'info', 'The run is complete.');
+  await tell(world, row.state === 'failed' ? 'run.failed' : 'run.completed', runId);
+}

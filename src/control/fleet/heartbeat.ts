@@ -1,0 +1,97 @@
+/**
+ * Keeps a worker's leases. One statement says that it lives and renews everything it holds. Whether that came in time
+ * is judged by a clock of this process that never jumps: when it did not, whatever the worker has begun is let go
+ * before the database would give it to somebody else.
+ */
+import { sql } from 'kysely';
+import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
+import type { FleetWorld } from './parts.ts';
+
+export interface HeartbeatEvents {
+  /** Leases may have run out: stop everything at once. */
+  readonly onLost: () => void;
+  /** Somebody asked this worker to drain. */
+  readonly onDrain: () => void;
+}
+
+/** Parts of a second in which a lapse is noticed. */
+const WATCH_DIVISOR = 10;
+
+export class Heartbeat {
+  readonly #world: FleetWorld;
+  readonly #workerId: string;
+  readonly #events: HeartbeatEvents;
+  readonly #stop = new AbortController();
+  #renewedAtMs: number;
+  #isLost = false;
+  #loops: readonly Promise<void>[] = [];
+
+  constructor(world: FleetWorld, workerId: string, events: HeartbeatEvents) {
+    this.#world = world;
+    this.#workerId = workerId;
+    this.#events = events;
+    this.#renewedAtMs = world.clock.monotonic();
+  }
+
+  /** True from the moment leases may have run out until they are renewed again: nothing may be begun meanwhile. */
+  get isLost(): boolean {
+    return this.#isLost || this.#world.clock.monotonic() - this.#renewedAtMs > this.#world.timing.giveUpMs;
+  }
+
+  start(): void {
+    this.#loops = [this.#renewing(), this.#watching()];
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#loops);
+  }
+
+  /** Counted from before the statement was sent: the database can only have renewed later than that. */
+  async beat(): Promise<void> {
+    const { clock, db, timing } = this.#world;
+    const sentAtMs = clock.monotonic();
+    const { rows } = await inDatabase(() =>
+      sql<{ state: string | null }>`
+        WITH renewed AS (
+          UPDATE segments SET lease_until = clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond'
+          WHERE worker_id = ${this.#workerId}::uuid AND state = 'open' RETURNING run_id
+        ), seen AS (
+          UPDATE workers SET seen_at = clock_timestamp(), state = CASE state WHEN 'gone' THEN 'active' ELSE state END
+          WHERE id = ${this.#workerId}::uuid RETURNING state
+        )
+        SELECT (SELECT state FROM seen) AS state, (SELECT count(*) FROM renewed) AS leases`.execute(db),
+    );
+    this.#renewedAtMs = sentAtMs;
+    this.#isLost = false;
+    if (rows[0]?.state === 'draining') this.#events.onDrain();
+  }
+
+  async #renewing(): Promise<void> {
+    const { clock, log, timing } = this.#world;
+    let delayMs = timing.renewEveryMs;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await clock.sleep(delayMs, this.#stop.signal);
+        await this.beat();
+        delayMs = timing.renewEveryMs;
+      } catch (thrown) {
+        if (this.#stop.signal.aborted) return;
+        const error = fromDatabase(thrown);
+        log('warn', 'The leases of this worker could not be renewed.', { code: error.code, reason: error.message });
+        // What is at stake is time: sooner than usual, as long as there is hope.
+        delayMs = timing.renewEveryMs / 3;
+      }
+    }
+  }
+
+  async #watching(): Promise<void> {
+    const { clock, timing } = this.#world;
+    while (!this.#stop.signal.aborted) {
+      await clock.sleep(timing.giveUpMs / WATCH_DIVISOR, this.#stop.signal).catch(() => undefined);
+      if (this.#isLost || !this.isLost || this.#stop.signal.aborted) continue;
+      this.#isLost = true;
+      this.#events.onLost();
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/** Who belongs to the fleet: signing on with the same version and the same artifact store as everybody else. */
+import { sql } from 'kysely';
+import { DroverError } from '../../model/errors.ts';
+import { LOCKS } from '../database/locks.ts';
+import { newId } from '../ids.ts';
+import { inDatabase } from '../runs/database-errors.ts';
+import type { Tx } from '../world.ts';
+import type { FleetWorld } from './parts.ts';
+
+/** Raised whenever workers of two versions would not understand each other's rows. */
+export const PROTOCOL = 1;
+
+export interface WorkerIdentity {
+  readonly name: string;
+  readonly host: string;
+  readonly pid: number;
+}
+
+const MARKER_FACT = 'artifact-store';
+const MARKER_NAME = 'fleet/marker';
+
+/** The id of the new worker. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED. */
+export async function signOn(world: FleetWorld, identity: WorkerIdentity): Promise<string> {
+  const id = newId(world);
+  await inDatabase(() =>
+    world.db.transaction().execute(async (tx) => {
+      const [family, number] = LOCKS.fleet;
+      await sql`SELECT pg_advisory_xact_lock(${family}, ${number})`.execute(tx);
+      await refuseOtherVersions(world, tx);
+      await proveArtifacts(world, tx, id);
+      await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at)
+        VALUES (${id}, ${identity.name}, ${identity.host}, ${identity.pid}, ${world.programVersion}, ${PROTOCOL},
+          'active', clock_timestamp(), clock_timestamp())`.execute(tx);
+      await world.bus.tell('worker', id, tx);
+    }),
+  );
+  return id;
+}
+
+export async function signOff(world: FleetWorld, workerId: string): Promise<void> {
+  await inDatabase(async () => {
+    await sql`UPDATE run_workers SET left_at = clock_timestamp(), waiting = false
+      WHERE worker_id = ${workerId} AND left_at IS NULL`.execute(world.db);
+    await sql`UPDATE workers SET state = 'gone' WHERE id = ${workerId}`.execute(world.db);
+  });
+  await world.bus.tell('worker', workerId);
+}
+
+async function refuseOtherVersions(world: FleetWorld, tx: Tx): Promise<void> {
+  const { rows } = await sql<{ name: string; host: string; program_version: string }>`
+    SELECT name, host, program_version FROM workers
+    WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${world.timing.goneAfterMs} * interval '1 millisecond'
+      AND (protocol <> ${PROTOCOL} OR program_version <> ${world.programVersion})
+    ORDER BY started_at LIMIT 1`.execute(tx);
+  const other = rows[0];
+  if (other === undefined) return;
+  throw new DroverError(
+    'VERSION_MISMATCH',
+    `The worker "${other.name}" on ${other.host} runs version ${other.program_version}; this one is ${world.programVersion}. Workers of two versions do not share runs.`,
+  );
+}
+
+/**
+ * The first worker ever leaves a marker in its artifact store and its value in the database; every later one must find
+ * it there. Writing one's own and reading it back shows that the store takes something, too.
+ */
+async function proveArtifacts(world: FleetWorld, tx: Tx, workerId: string): Promise<void> {
+  const { artifacts } = world;
+  const own = `fleet/workers/${workerId}`;
+  await artifacts.put(own, Buffer.from(workerId));
+  const back = await artifacts.get(own);
+  await artifacts.removeAll(own);
+  if (back === null || Buffer.from(back).toString() !== workerId) {
+    throw new DroverError('ARTIFACTS_NOT_SHARED', 'The artifact store did not give back what was just written to it.');
+  }
+  const { rows } = await sql<{ value: { marker: string } }>`
+    SELECT value FROM facts_of_installation WHERE name = ${MARKER_FACT}`.execute(tx);
+  const known = rows[0]?.value.marker;
+  if (known === undefined) return leaveMarker(world, tx, workerId);
+  const seen = await artifacts.get(MARKER_NAME);
+  if (seen !== null && Buffer.from(seen).toString() === known) return;
+  // Before the first run nothing can be missing yet, and another store may still be chosen.
+  const { rows: used } = await sql`
+    SELECT FROM runs UNION ALL (SELECT FROM workers
+      WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${world.timing.goneAfterMs} * interval '1 millisecond')
+    LIMIT 1`.execute(tx);
+  if (used.length === 0) return leaveMarker(world, tx, workerId);
+  throw new DroverError(
+    'ARTIFACTS_NOT_SHARED',
+    'This process does not see the artifact store that the others use: their marker is not in it.',
+  );
+}
+
+async function leaveMarker(world: FleetWorld, tx: Tx, marker: string): Promise<void> {
+  await world.artifacts.put(MARKER_NAME, Buffer.from(marker));
+  await sql`INSERT INTO facts_of_installation (name, value) VALUES (${MARKER_FACT}, ${JSON.stringify({ marker })}::jsonb)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value`.execute(tx);
+}

@@ -1,0 +1,232 @@
+/** One worker's part in one run, from opening both ends to saying how it went. */
+import { sql } from 'kysely';
+import type { Progress, Tuning } from '../../engine/definition.ts';
+import { MIB } from '../../engine/limits.ts';
+import { runTransfer } from '../../engine/run.ts';
+import { rateAt } from '../../engine/timetable.ts';
+import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
+import { inDatabase } from '../runs/database-errors.ts';
+import { searchable } from '../runs/store-rows.ts';
+import type { PostgresRunStore } from '../runs/store.ts';
+import { openEnds, readRunToOpen, requestsOf, Side, type RunToOpen, type Sides } from './ends.ts';
+import type { FleetWorld } from './parts.ts';
+import type { Shares } from './shares.ts';
+
+/** What a worker tells of its part, once a second; kept in `run_workers.progress`. */
+export type WorkerProgress = Pick<
+  Progress,
+  | 'phase'
+  | 'pendingItems'
+  | 'pendingBytes'
+  | 'listingComplete'
+  | 'elapsedMs'
+  | 'bytesPerSecond'
+  | 'itemsPerSecond'
+  | 'bytesPerSecondMean'
+  | 'limitedBy'
+  | 'current'
+> & { readonly isPausedByTimetable: boolean };
+
+export interface Ending {
+  /** `null`: the run has ended, or this part was told to stop. */
+  readonly error: DroverError | null;
+  readonly side: 'source' | 'target' | null;
+  /** Grows when items were settled. */
+  readonly scanned: number;
+}
+
+export interface PartOptions {
+  readonly world: FleetWorld;
+  readonly store: PostgresRunStore;
+  readonly workerId: string;
+  readonly shares: Shares;
+  readonly runId: string;
+  /** Bytes of content this run may hold in memory now. */
+  readonly bytesInFlightMax: () => number;
+  readonly segmentsMax: number;
+  /** How busy this process is, from 0 to 1. */
+  readonly load: () => number;
+}
+
+/** From here on the processor is what everybody waits for. */
+const BUSY_LOAD = 0.95;
+const BYTES_IN_FLIGHT_LEAST = 4 * MIB;
+
+export class Participation {
+  readonly runId: string;
+  readonly #options: PartOptions;
+  readonly #stopper = new AbortController();
+  #run: RunToOpen | null = null;
+  #sides: Sides | null = null;
+  #progress: Progress | null = null;
+  #revisions = new Map<string, string | null>();
+  readonly done: Promise<Ending>;
+
+  constructor(options: PartOptions) {
+    this.runId = options.runId;
+    this.#options = options;
+    this.done = this.#takePart();
+  }
+
+  get connectorIds(): readonly string[] {
+    return this.#run === null ? [] : [this.#run.sourceConnectorId, this.#run.targetConnectorId];
+  }
+
+  connectorIdOf(side: 'source' | 'target' | null): string | null {
+    return side === null ? null : (this.#sides?.[side].connectorId ?? null);
+  }
+
+  /** Destroys what is under way through the signal; what was settled is committed as far as that is still possible. */
+  stop(reason: DroverError): void {
+    this.#stopper.abort(reason);
+  }
+
+  /** True when a connector was authorized anew since both ends were opened. */
+  get isOutdated(): boolean {
+    const { shares } = this.#options;
+    for (const [id, revision] of this.#revisions) {
+      const now = shares.revisionOf(id);
+      if (now === null) continue;
+      if (revision === null) this.#revisions.set(id, now);
+      else if (revision !== now) return true;
+    }
+    return false;
+  }
+
+  progress(): WorkerProgress | null {
+    const progress = this.#progress;
+    const sides = this.#sides;
+    if (progress === null || sides === null) return null;
+    const { world, load, runId, shares } = this.#options;
+    const nowMs = world.clock.monotonic();
+    const bandwidth = shares.bandwidth(runId);
+    const rate = bandwidth === null ? null : rateAt(bandwidth, world.clock.now());
+    let limitedBy = progress.limitedBy === 'bandwidth' && rate === null ? 'none' : progress.limitedBy;
+    if (sides.source.isThrottled(nowMs)) limitedBy = 'source';
+    else if (sides.target.isThrottled(nowMs)) limitedBy = 'target';
+    else if (limitedBy === 'none' && load() >= BUSY_LOAD) limitedBy = 'cpu';
+    const { phase, pendingItems, pendingBytes, listingComplete, elapsedMs } = progress;
+    const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean } = progress;
+    const current = progress.current.map((item) => ({ ...item, key: searchable(item.key) }));
+    const speeds = { bytesPerSecond, itemsPerSecond, bytesPerSecondMean };
+    const known = { phase, pendingItems, pendingBytes, listingComplete, elapsedMs, limitedBy, current };
+    return { ...known, ...speeds, isPausedByTimetable: rate === 0 };
+  }
+
+  async #takePart(): Promise<Ending> {
+    const { store, runId } = this.#options;
+    let scanned = 0;
+    try {
+      const failure = await this.#work((items) => {
+        scanned = items;
+      });
+      return { error: failure, side: this.#sideOf(failure), scanned };
+    } catch (thrown) {
+      const error = toDroverError(thrown);
+      if (this.#stopper.signal.aborted) return { error: null, side: null, scanned };
+      return { error, side: this.#sideOf(error), scanned };
+    } finally {
+      await this.#leave(store, runId);
+    }
+  }
+
+  async #work(onScanned: (items: number) => void): Promise<DroverError | null> {
+    const { world, store, workerId, shares, runId } = this.#options;
+    const { signal } = this.#stopper;
+    const run = await readRunToOpen(world, runId);
+    const record = await store.getRun(runId);
+    if (run === null || record === null || record.endedAtMs !== null) return null;
+    this.#run = run;
+    const sides = { source: new Side(run.sourceConnectorId), target: new Side(run.targetConnectorId) };
+    this.#sides = sides;
+    for (const id of this.connectorIds) this.#revisions.set(id, shares.revisionOf(id));
+    await this.#join();
+    await using cleanup = new AsyncDisposableStack();
+    const ends = await openEnds(world, run, sides, shares, cleanup, signal);
+    const { clock, random, log, artifacts } = world;
+    const result = await runTransfer(
+      run.definition,
+      ends,
+      { clock, random, log, store, artifacts, worker: workerId, requests: () => requestsOf(sides) },
+      {
+        runId,
+        tuning: this.#tuning(),
+        signal,
+        onProgress: (progress) => {
+          this.#progress = progress;
+        },
+        continueRun: record,
+        isShared: true,
+      },
+    );
+    onScanned(result.run.counters.items.scanned);
+    if (result.run.endedAtMs !== null || result.interrupted || result.error === null) return null;
+    return errorOf(result.error);
+  }
+
+  /** Read live by the engine: shares change while workers come and go. */
+  #tuning(): Tuning {
+    const { shares, runId, bytesInFlightMax, segmentsMax } = this.#options;
+    const connectorIds = (): readonly string[] => this.connectorIds;
+    const hasBandwidth = shares.bandwidth(runId) !== null;
+    const bandwidth = {
+      get timeZone() {
+        return shares.bandwidth(runId)?.timeZone ?? 'UTC';
+      },
+      get rules() {
+        return shares.bandwidth(runId)?.rules ?? [];
+      },
+    };
+    return {
+      get transfersMax() {
+        return shares.transfersMax(runId, connectorIds());
+      },
+      get bytesInFlightMax() {
+        return Math.max(BYTES_IN_FLIGHT_LEAST, bytesInFlightMax());
+      },
+      segmentsMax,
+      bandwidth: hasBandwidth ? bandwidth : null,
+    };
+  }
+
+  /** The side whose account said this, when one did. */
+  #sideOf(error: DroverError | null): 'source' | 'target' | null {
+    if (error === null || this.#sides === null) return null;
+    for (const side of ['source', 'target'] as const) {
+      const seen = this.#sides[side].accountError;
+      if (seen !== null && seen.code === error.code && seen.message === error.message) return side;
+    }
+    for (const side of ['source', 'target'] as const) {
+      if (this.#sides[side].accountError?.code === error.code) return side;
+    }
+    return null;
+  }
+
+  async #join(): Promise<void> {
+    const { world, workerId, runId } = this.#options;
+    await inDatabase(() =>
+      sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at)
+        VALUES (${runId}, ${workerId}::uuid, clock_timestamp(), clock_timestamp())
+        ON CONFLICT (run_id, worker_id) DO UPDATE SET seen_at = excluded.seen_at, left_at = NULL, waiting = false,
+          progress = NULL`.execute(world.db),
+    );
+  }
+
+  /** Whatever the engine could not give back by itself is free again at once; without the database it runs out. */
+  async #leave(store: PostgresRunStore, runId: string): Promise<void> {
+    const { world, workerId } = this.#options;
+    try {
+      await store.releaseAll(runId, workerId);
+      await inDatabase(() =>
+        sql`UPDATE run_workers SET left_at = clock_timestamp(), waiting = false, progress = NULL
+          WHERE run_id = ${runId} AND worker_id = ${workerId}::uuid`.execute(world.db),
+      );
+    } catch (error) {
+      world.log('debug', 'A worker could not say that it left a run.', { run: runId, error: String(error) });
+    }
+  }
+}
+
+function errorOf({ code, message, field, remedy }: Failure): DroverError {
+  return new DroverError(code, message, { field, remedy });
+}

@@ -1,0 +1,50 @@
+/** What workers and dispatchers are given beside the world. */
+import type { RunLogLine } from '../entities.ts';
+import type { Connectors, Notifications } from '../services.ts';
+import type { ControlWorld, OpenConnector } from '../world.ts';
+import { FLEET_TIMING, type FleetTiming } from './timing.ts';
+
+export interface FleetParts {
+  readonly openConnector: OpenConnector;
+  readonly reportHealth: Connectors['reportHealth'];
+  /** Writes a line of the run's log. */
+  readonly append: (runId: string, line: Omit<RunLogLine, 'number' | 'at'>) => Promise<void>;
+  /** Tells whoever subscribed; left out where nobody can. */
+  readonly notify?: Notifications['tell'];
+  readonly timing?: Partial<FleetTiming>;
+  /** Runs that go on at once, over all workers. */
+  readonly runsAtOnceMax?: number;
+}
+
+/** The world of this folder: everything with its defaults filled in. */
+export interface FleetWorld extends ControlWorld {
+  readonly parts: FleetParts;
+  readonly timing: FleetTiming;
+  readonly runsAtOnceMax: number;
+}
+
+export const RUNS_AT_ONCE_MAX = 10;
+
+export function fleetWorld(world: ControlWorld, parts: FleetParts): FleetWorld {
+  return {
+    ...world,
+    parts,
+    timing: { ...FLEET_TIMING, ...parts.timing },
+    runsAtOnceMax: parts.runsAtOnceMax ?? RUNS_AT_ONCE_MAX,
+  };
+}
+
+/** A line that is nice to have: losing it stops nothing. */
+export async function noteInLog(
+  world: FleetWorld,
+  runId: string,
+  level: RunLogLine['level'],
+  message: string,
+  code: string | null = null,
+): Promise<void> {
+  try {
+    await world.parts.append(runId, { level, message, code });
+  } catch (error) {
+    world.log('warn', 'A line of the run log could not be written.', { run: runId, message, error: String(error) });
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * One worker process: it signs on, looks for runs that go on, takes part in several at once, keeps its leases, and
+ * lets go of everything in time when it cannot. Any number of them share one database; none knows the others.
+ */
+import { sql } from 'kysely';
+import { BYTES_IN_FLIGHT_MAX, SEGMENTS_AT_ONCE } from '../../engine/limits.ts';
+import { DroverError } from '../../model/errors.ts';
+import { inDatabase, fromDatabase } from '../runs/database-errors.ts';
+import { PostgresRunStore } from '../runs/store.ts';
+import type { ControlWorld } from '../world.ts';
+import { refreshRun } from './aggregate.ts';
+import { finishCancel } from './cancelling.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { carryOut, onEnded } from './endings.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { signOff, signOn, type WorkerIdentity } from './membership.ts';
+import { Participation, type Ending } from './participation.ts';
+import { fleetWorld, type FleetParts, type FleetWorld } from './parts.ts';
+import { Shares } from './shares.ts';
+import { judge } from './verdict.ts';
+
+export interface WorkerOptions extends FleetParts, WorkerIdentity {
+  /** Runs this worker takes part in at once. */
+  readonly runsMax?: number;
+  /** Bytes of content in memory, shared by all its runs. */
+  readonly bytesInFlightMax?: number;
+  readonly segmentsMax?: number;
+  /** How busy this process is, from 0 to 1; left out: not known. */
+  readonly load?: () => number;
+}
+
+export interface Worker {
+  readonly id: string;
+  /** Lets go of its runs where they are and leaves: others go on at once. Idempotent. */
+  drain(): Promise<void>;
+  /** Resolves when it has left, also because somebody asked for it from elsewhere. */
+  readonly left: Promise<void>;
+  /** Runs it takes part in now. */
+  readonly runs: readonly string[];
+}
+
+export const RUNS_PER_WORKER = 10;
+
+/** Resolves when it has signed on. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED, DATABASE_UNAVAILABLE. */
+export async function startWorker(world: ControlWorld, options: WorkerOptions): Promise<Worker> {
+  const own = fleetWorld(world, options);
+  const id = await signOn(own, options);
+  return new FleetWorker(own, options, id);
+}
+
+interface RunNow {
+  readonly id: string;
+  readonly state: string;
+  readonly workers: number;
+}
+
+/** How a run broke off here lately. */
+interface Trouble {
+  faults: number;
+  scanned: number;
+  notBeforeMs: number;
+  delayMs: number;
+}
+
+class FleetWorker implements Worker {
+  readonly id: string;
+  readonly left: Promise<void>;
+  readonly #world: FleetWorld;
+  readonly #options: WorkerOptions;
+  readonly #store: PostgresRunStore;
+  readonly #shares: Shares;
+  readonly #heartbeat: Heartbeat;
+  readonly #dispatcher: Dispatcher;
+  readonly #parts = new Map<string, Participation>();
+  readonly #ending = new Set<Promise<void>>();
+  readonly #sweeping = new Set<string>();
+  readonly #troubles = new Map<string, Trouble>();
+  readonly #stop = new AbortController();
+  readonly #unlisten: () => void;
+  readonly #loops: readonly Promise<void>[];
+  readonly #hasLeft = Promise.withResolvers<void>();
+  #draining: Promise<void> | null = null;
+  #wake: AbortController | null = null;
+  #isWoken = false;
+
+  constructor(world: FleetWorld, options: WorkerOptions, id: string) {
+    this.id = id;
+    this.left = this.#hasLeft.promise;
+    this.#world = world;
+    this.#options = options;
+    const { leaseValidMs } = world.timing;
+    this.#store = new PostgresRunStore(world.db, { leaseValidMs, onEnded: (runId) => this.#onEnded(runId) });
+    this.#shares = new Shares(world);
+    this.#heartbeat = new Heartbeat(world, id, {
+      onLost: () => this.#letGo(),
+      onDrain: () => void this.drain(),
+    });
+    this.#dispatcher = new Dispatcher(world);
+    this.#unlisten = world.bus.listen((topic) => {
+      if (topic === 'work') this.#wakeUp();
+    });
+    this.#heartbeat.start();
+    this.#dispatcher.start();
+    this.#loops = [this.#looking(), this.#telling(), this.#sharing()];
+  }
+
+  get runs(): readonly string[] {
+    return [...this.#parts.keys()];
+  }
+
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    const { db, bus, log } = this.#world;
+    await inDatabase(() =>
+      sql`UPDATE workers SET state = 'draining' WHERE id = ${this.id} AND state = 'active'`.execute(db),
+    ).catch(() => undefined);
+    this.#unlisten();
+    this.#stop.abort();
+    this.#wake?.abort();
+    await Promise.all(this.#loops);
+    for (const part of this.#parts.values()) part.stop(stopped('This worker is leaving.'));
+    await Promise.all([...this.#ending]);
+    await this.#dispatcher.stop();
+    await this.#heartbeat.stop();
+    await signOff(this.#world, this.id).catch((error: unknown) => {
+      log('warn', 'This worker could not sign off; the others will notice.', { error: String(error) });
+    });
+    await bus.tell('work', this.id);
+    this.#hasLeft.resolve();
+  }
+
+  /** Leases may be somebody else's in a moment: sockets are destroyed, nothing more is written. */
+  #letGo(): void {
+    const { log, timing } = this.#world;
+    log('warn', `The database has not answered for ${timing.giveUpMs} ms: this worker lets go of its runs.`, {
+      runs: this.runs.length,
+    });
+    for (const part of this.#parts.values()) part.stop(stopped('The leases of this worker could not be renewed.'));
+  }
+
+  async #looking(): Promise<void> {
+    const { timing } = this.#world;
+    while (!this.#stop.signal.aborted) {
+      let isBusy = true;
+      try {
+        isBusy = await this.#look();
+      } catch (thrown) {
+        this.#complain('This worker could not look for runs.', thrown);
+      }
+      await this.#pause(isBusy ? timing.lookActiveMs : timing.lookIdleMs);
+    }
+  }
+
+  /** True while there is something to do or to wait for. */
+  async #look(): Promise<boolean> {
+    if (this.#heartbeat.isLost) return true;
+    const seen = await this.#readRuns();
+    const states = new Map(seen.map(({ id, state }) => [id, state]));
+    for (const [runId, part] of this.#parts) {
+      const state = states.get(runId);
+      if (state !== 'running') part.stop(stopped(`The run is ${state ?? 'gone'}.`));
+      else if (part.isOutdated) part.stop(stopped('A connector of the run was authorized anew.'));
+    }
+    for (const { id, state } of seen) if (state === 'cancelling') this.#finishCancel(id);
+    const nowMs = this.#world.clock.monotonic();
+    const free = (this.#options.runsMax ?? RUNS_PER_WORKER) - this.#parts.size;
+    const joined = seen
+      .filter(({ id, state }) => state === 'running' && !this.#parts.has(id))
+      .filter(({ id }) => (this.#troubles.get(id)?.notBeforeMs ?? 0) <= nowMs)
+      .toSorted((a, b) => a.workers - b.workers)
+      .slice(0, Math.max(0, free));
+    for (const { id } of joined) this.#takePart(id);
+    for (const id of this.#troubles.keys()) if (!states.has(id)) this.#troubles.delete(id);
+    return seen.length > 0;
+  }
+
+  /** Those that go on, and those in hand whatever has become of them. Fewest workers first. */
+  async #readRuns(): Promise<readonly RunNow[]> {
+    const { db, timing } = this.#world;
+    const { rows } = await inDatabase(() =>
+      sql<RunNow>`
+        SELECT runs.id, runs.state, (
+          SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
+            AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers
+        FROM runs WHERE runs.state IN ('running', 'cancelling') OR runs.id = ANY(${this.runs as string[]}::text[])
+        ORDER BY runs.started_at, runs.id`.execute(db),
+    );
+    return rows;
+  }
+
+  #takePart(runId: string): void {
+    const part = new Participation({
+      world: this.#world,
+      store: this.#store,
+      workerId: this.id,
+      shares: this.#shares,
+      runId,
+      bytesInFlightMax: () => (this.#options.bytesInFlightMax ?? BYTES_IN_FLIGHT_MAX) / Math.max(1, this.#parts.size),
+      segmentsMax: this.#options.segmentsMax ?? SEGMENTS_AT_ONCE,
+      load: this.#options.load ?? (() => 0),
+    });
+    this.#parts.set(runId, part);
+    const ending = part.done
+      .then((end) => this.#ended(part, end))
+      .catch((thrown: unknown) => this.#complain('The end of a part in a run could not be noted.', thrown))
+      .finally(() => {
+        this.#parts.delete(runId);
+        this.#ending.delete(ending);
+        this.#wakeUp();
+      });
+    this.#ending.add(ending);
+  }
+
+  async #ended(part: Participation, { error, side, scanned }: Ending): Promise<void> {
+    const { runId } = part;
+    if (error === null) {
+      this.#troubles.delete(runId);
+      return;
+    }
+    const { clock, timing, log } = this.#world;
+    const trouble = this.#troubleOf(runId);
+    if (scanned > trouble.scanned) Object.assign(trouble, { scanned, faults: 0, delayMs: timing.againFirstMs });
+    const verdict = judge({ error, side, faults: trouble.faults });
+    if (verdict.kind === 'again' && verdict.isFault) trouble.faults += 1;
+    trouble.notBeforeMs = clock.monotonic() + trouble.delayMs;
+    trouble.delayMs = Math.min(timing.againMsMax, trouble.delayMs * 2);
+    log('info', `Work on run ${runId} broke off: ${error.message}`, {
+      run: runId,
+      code: error.code,
+      then: verdict.kind,
+    });
+    await carryOut(this.#world, runId, verdict, part.connectorIdOf(side));
+  }
+
+  #troubleOf(runId: string): Trouble {
+    const known = this.#troubles.get(runId);
+    if (known !== undefined) return known;
+    const made = { faults: 0, scanned: 0, notBeforeMs: 0, delayMs: this.#world.timing.againFirstMs };
+    this.#troubles.set(runId, made);
+    return made;
+  }
+
+  /** In the background: a target that does not answer must not hold up anything else. */
+  #finishCancel(runId: string): void {
+    if (this.#sweeping.has(runId)) return;
+    this.#sweeping.add(runId);
+    const sweeping = finishCancel(this.#world, this.#store, this.#shares, this.id, runId, this.#stop.signal)
+      .then(() => undefined)
+      .catch((thrown: unknown) => this.#complain('A cancelled run could not be ended just now.', thrown))
+      .finally(() => {
+        this.#sweeping.delete(runId);
+        this.#ending.delete(sweeping);
+      });
+    this.#ending.add(sweeping);
+  }
+
+  async #onEnded(runId: string): Promise<void> {
+    await onEnded(this.#world, runId).catch((thrown: unknown) =>
+      this.#complain('The end of a run could not be told to everybody.', thrown),
+    );
+  }
+
+  /** What each run looks like from here, once a second and in one statement; then the runs' own rows. */
+  async #telling(): Promise<void> {
+    const { clock, timing } = this.#world;
+    while (!this.#stop.signal.aborted) {
+      await clock.sleep(timing.progressEveryMs, this.#stop.signal).catch(() => undefined);
+      if (this.#parts.size === 0 || this.#stop.signal.aborted) continue;
+      try {
+        await this.#tell();
+      } catch (thrown) {
+        this.#complain('Progress could not be told.', thrown);
+      }
+    }
+  }
+
+  async #tell(): Promise<void> {
+    const { db, timing } = this.#world;
+    const told = [...this.#parts.values()].map((part) => ({ runId: part.runId, progress: part.progress() }));
+    const ids = told.map(({ runId }) => runId);
+    const texts = told.map(({ progress }) => (progress === null ? null : JSON.stringify(progress)));
+    await inDatabase(() =>
+      sql`UPDATE run_workers SET seen_at = clock_timestamp(), progress = coalesce(one.progress::jsonb, run_workers.progress)
+        FROM unnest(${ids}::text[], ${texts}::text[]) AS one (run_id, progress)
+        WHERE run_workers.run_id = one.run_id AND run_workers.worker_id = ${this.id}::uuid
+          AND run_workers.left_at IS NULL`.execute(db),
+    );
+    for (const runId of ids) await refreshRun(this.#world, runId, timing.progressEveryMs * 0.9);
+  }
+
+  async #sharing(): Promise<void> {
+    const { clock, timing } = this.#world;
+    while (!this.#stop.signal.aborted) {
+      try {
+        const runs = [...this.#parts.values()].map(({ runId, connectorIds }) => ({ runId, connectorIds }));
+        if (runs.length > 0) await this.#shares.refresh(runs);
+      } catch (thrown) {
+        this.#complain('The shares of this worker could not be computed anew.', thrown);
+      }
+      await clock.sleep(timing.sharesEveryMs, this.#stop.signal).catch(() => undefined);
+    }
+  }
+
+  #complain(words: string, thrown: unknown): void {
+    const error = fromDatabase(thrown);
+    this.#world.log('warn', words, { code: error.code, reason: error.message });
+  }
+
+  #wakeUp(): void {
+    this.#isWoken = true;
+    this.#wake?.abort();
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    const { clock, timing } = this.#world;
+    const wake = new AbortController();
+    this.#wake = wake;
+    if (!this.#isWoken) {
+      await clock.sleep(delayMs, AbortSignal.any([wake.signal, this.#stop.signal])).catch(() => undefined);
+    }
+    this.#wake = null;
+    if (this.#isWoken) await clock.sleep(timing.lookActiveMs / 20, this.#stop.signal).catch(() => undefined);
+    this.#isWoken = false;
+  }
+}
+
+function stopped(message: string): DroverError {
+  return new DroverError('CANCELLED', message);
+}
