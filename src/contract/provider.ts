@@ -103,6 +103,8 @@ export interface Account extends AsyncDisposable {
   check(place: Place | null, use: Use, signal: AbortSignal): AsyncIterable<CheckLine>;
   /** Buckets or containers (`''`), then folders: for pickers and `ls`. */
   browse(path: Place | null, signal: AbortSignal): AsyncIterable<BrowsePage>;
+  /** The whole address of a place as its users write it; absent: `PROVIDER://CONTAINER/PREFIX`. Touches nothing. */
+  readonly address?: (place: Place) => string;
   /** PLACE_NOT_FOUND when the container does not exist. */
   source(place: Place, options: SourceOptions, signal: AbortSignal): Promise<Source>;
   /** `facts`: what an earlier `observe` found, so that it is not asked again. PLACE_NOT_FOUND as above. */
@@ -331,6 +333,11 @@ export interface Target extends Lister, AsyncDisposable {
    * answer when the content is in memory.
    */
   write(key: string, body: WriteBody, options: WriteOptions): Promise<Written>;
+  /**
+   * Fails where nothing at all could be written (a read-only folder, a file in the place of a folder), so that a run
+   * ends at once and in one sentence, not item by item. Absent where only trying tells.
+   */
+  ready?(signal: AbortSignal): Promise<void>;
   /**
    * Finds out what the store really honours (see TargetFacts) with small objects of its own under
    * `.drover-probe-…`, and removes them. Needs write and delete.

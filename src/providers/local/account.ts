@@ -50,6 +50,11 @@ export class LocalAccount implements Account {
     yield* browseFolder(root, path === null, signal);
   }
 
+  readonly address = ({ container, prefix }: Place): string => {
+    const folder = this.#containerPath(container);
+    return folder === '/' ? `/${prefix}` : `${folder}/${prefix}`;
+  };
+
   /** A prefix that no folder has is an empty source, as in every other store. */
   async source(place: Place, options: SourceOptions, signal: AbortSignal): Promise<Source> {
     throwIfCancelled(signal);

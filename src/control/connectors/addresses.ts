@@ -1,0 +1,115 @@
+/**
+ * Where a connector must not lead: to the addresses at which machines of clouds give out credentials, and to folders of
+ * this machine that nobody allowed. Loopback and private networks are allowed, because stores of one's own stand there;
+ * only admins make connectors.
+ */
+import { realpath } from 'node:fs/promises';
+import { resolve, sep } from 'node:path';
+import type { Config, Fields } from '../../contract/fields.ts';
+import type { OpenTransport } from '../../lib/transport.ts';
+import { isUnsafeAddress } from '../../lib/unsafe-address.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { Settings } from '../settings/settings.ts';
+
+export interface AddressGuard {
+  /** The transport of the process, looking at every address just before it is connected to. */
+  readonly openTransport: OpenTransport;
+  /** The first address that was refused; checks of providers tell such things in their own words. */
+  refused(): DroverError | null;
+}
+
+export function guardAddresses(
+  open: OpenTransport,
+  settings: Pick<Settings, 'allowLinkLocalEndpoints'>,
+  /** To name the field that holds the address. */
+  fields: Fields,
+  config: Config,
+): AddressGuard {
+  let refused: DroverError | null = null;
+  if (settings.allowLinkLocalEndpoints) return { openTransport: open, refused: () => null };
+  const checkAddress = (host: string, address: string): void => {
+    if (!isUnsafeAddress(host) && !isUnsafeAddress(address)) return;
+    const field = addressFields(fields, config).find(([, url]) => bareHost(url) === host)?.[0] ?? null;
+    const error = unsafe(host, address, field);
+    refused ??= error;
+    throw error;
+  };
+  return { openTransport: (network) => open({ ...network, checkAddress }), refused: () => refused };
+}
+
+/** UNSAFE_ADDRESS at the first field that holds such an address literally; names are looked at when they are resolved. */
+export function refuseUnsafeFields(
+  settings: Pick<Settings, 'allowLinkLocalEndpoints'>,
+  fields: Fields,
+  config: Config,
+): void {
+  if (settings.allowLinkLocalEndpoints) return;
+  for (const [field, url] of addressFields(fields, config)) {
+    const host = bareHost(url);
+    if (isUnsafeAddress(host)) throw unsafe(host, host, field);
+  }
+}
+
+/** Fields that hold an address, with what they hold. */
+export function addressFields(fields: Fields, config: Config): (readonly [field: string, url: URL])[] {
+  return Object.entries(fields).flatMap(([name, field]) => {
+    const url = field.type === 'text' && field.format === 'url' ? URL.parse(String(config[name] ?? '')) : null;
+    return url === null ? [] : [[name, url] as const];
+  });
+}
+
+function bareHost(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+function unsafe(host: string, address: string, field: string | null): DroverError {
+  const where = host === address ? host : `${host} (${address})`;
+  return new DroverError(
+    'UNSAFE_ADDRESS',
+    `${where} is an address at which machines in a cloud find their own credentials; connectors must not ask there.`,
+    { field },
+  );
+}
+
+/**
+ * INVALID_INPUT at `root` unless the folder may be used. Names are followed to what they lead to, so that a link inside
+ * an allowed folder does not lead out of it.
+ */
+export async function refuseFolder(settings: Pick<Settings, 'localFolders' | 'dataDir'>, root: unknown): Promise<void> {
+  if (typeof root !== 'string' || root === '') {
+    throw refusedFolder('Name the folder that this connector may use.', settings);
+  }
+  const real = await realPath(root);
+  const own = await realPath(settings.dataDir);
+  if (isWithin(real, own) || isWithin(own, real)) {
+    throw refusedFolder(`${root} reaches into the folder where Drover keeps its own secrets and database.`, settings);
+  }
+  if (settings.localFolders.length === 0) {
+    if (real !== '/') return;
+    throw refusedFolder('The whole machine cannot be one connector.', settings);
+  }
+  const allowed = await Promise.all(settings.localFolders.map(realPath));
+  if (allowed.some((folder) => isWithin(real, folder))) return;
+  throw refusedFolder(`${root} lies in none of the folders that connectors may use.`, settings);
+}
+
+function refusedFolder(message: string, { localFolders }: Pick<Settings, 'localFolders'>): DroverError {
+  const words = localFolders.length === 0 ? 'a folder such as /srv/files' : `a folder in ${localFolders.join(' or ')}`;
+  return new DroverError('INVALID_INPUT', message, {
+    field: 'root',
+    remedy: `Choose ${words}; the setting DROVER_LOCAL_FOLDERS says which may be used.`,
+  });
+}
+
+/** What is not there yet is taken as it is written. */
+async function realPath(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return folder === '/' || path === folder || path.startsWith(folder + sep);
+}

@@ -1,0 +1,219 @@
+/** A connector that stands for a whole AWS account: what is asked of it, and its inventory. */
+import { sql } from 'kysely';
+import type { Account } from '../../contract/provider.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { CloudAccount, Tags } from '../entities.ts';
+import type { ConnectorInput } from '../services.ts';
+import type { ControlWorld, Tx } from '../world.ts';
+import { failureOf } from './check.ts';
+import type { CloudRow } from './rows.ts';
+
+const MINUTE_MS = 60_000;
+export const SYNC_MINUTES_MIN = 15;
+const SYNC_MINUTES_MAX = 30 * 24 * 60;
+const REGIONS_MAX = 100;
+
+/** INVALID_INPUT at `cloud.…`. */
+export function checkCloud(given: NonNullable<ConnectorInput['cloud']>, providerId: string): CloudRow {
+  if (providerId !== 's3') {
+    throw wrong('cloud', 'Only Amazon S3 connectors can stand for a whole cloud account with an inventory.');
+  }
+  if (!/^\d{12}$/.test(given.accountId)) {
+    throw wrong('cloud.accountId', 'Give the ID of the AWS account: 12 digits, such as 123456789012.');
+  }
+  if (!['single', 'organization'].includes(given.accountType)) {
+    throw wrong('cloud.accountType', 'Choose a single account or an organization.');
+  }
+  checkSolutions(given.solutions);
+  if (given.services.length !== 1 || given.services[0] !== 's3') {
+    throw wrong('cloud.services', 'Drover takes inventory of S3 only; choose exactly this service.');
+  }
+  if (!['read', 'read-restore', 'read-write'].includes(given.permission)) {
+    throw wrong('cloud.permission', 'Choose read, read and restore, or read and write.');
+  }
+  return {
+    accountType: given.accountType,
+    accountId: given.accountId,
+    solutions: given.solutions,
+    services: ['s3'],
+    permission: given.permission,
+    regions: checkRegions(given.regions),
+    syncEveryMinutes: checkInterval(given.syncEveryMinutes),
+    lastSyncAt: null,
+    lastSyncError: null,
+  };
+}
+
+function checkSolutions(solutions: readonly string[]): void {
+  const field = 'cloud.solutions';
+  const unknown = solutions.find((each) => each !== 'inventory' && each !== 'storage-data-management');
+  if (unknown !== undefined) {
+    throw wrong(field, `There is no solution "${unknown}"; there are inventory and storage-data-management.`);
+  }
+  if (new Set(solutions).size !== solutions.length) throw wrong(field, 'A solution is named twice.');
+  if (solutions[0] === 'inventory') return;
+  const message = solutions.includes('inventory')
+    ? 'Inventory comes first: Storage - Data Management works on what it finds.'
+    : 'Add Inventory first: Storage - Data Management works on what it finds.';
+  throw wrong(field, message);
+}
+
+function checkRegions(regions: readonly string[] | null): readonly string[] | null {
+  if (regions === null) return null;
+  const field = 'cloud.regions';
+  if (regions.length === 0) throw wrong(field, 'Name at least one region, or leave the filter out for all of them.');
+  if (regions.length > REGIONS_MAX) throw wrong(field, `Name at most ${REGIONS_MAX} regions.`);
+  const odd = regions.find((region) => !/^[a-z]{2}(-[a-z]+)+-\d+$/.test(region));
+  if (odd !== undefined) throw wrong(field, `"${odd}" is no region; an example: eu-central-1.`);
+  return [...new Set(regions)].toSorted();
+}
+
+function checkInterval(minutes: number | null): number | null {
+  if (minutes === null) return null;
+  if (Number.isInteger(minutes) && minutes >= SYNC_MINUTES_MIN && minutes <= SYNC_MINUTES_MAX) return minutes;
+  throw wrong(
+    'cloud.syncEveryMinutes',
+    `Give a whole number of minutes from ${SYNC_MINUTES_MIN} to ${SYNC_MINUTES_MAX}, or nothing to look only once.`,
+  );
+}
+
+/** INVALID_INPUT when the credentials belong to another account than the one that was named. */
+export function checkAccountId(cloud: CloudRow, seen: string | null): void {
+  if (seen === null || seen === cloud.accountId) return;
+  throw wrong(
+    'cloud.accountId',
+    `The credentials belong to the account ${seen}, and not to ${cloud.accountId}. Correct the ID or use other credentials.`,
+  );
+}
+
+const TAGS_MAX = 50;
+const TAG_TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+
+/** As AWS takes them, because they also go into its templates. INVALID_INPUT at `tags`. */
+export function checkTags(tags: Tags): Tags {
+  const entries = Object.entries(tags);
+  if (entries.length > TAGS_MAX) throw wrong('tags', `Give at most ${TAGS_MAX} tags.`);
+  for (const [name, value] of entries) {
+    if (name === '' || name.length > 128) throw wrong('tags', 'The name of a tag has 1 to 128 characters.');
+    if (name.includes('=')) throw wrong('tags', `Leave the "=" out of the name of the tag "${name}".`);
+    if (value.length > 256) throw wrong('tags', `The value of the tag "${name}" has at most 256 characters.`);
+    if (/^aws:/i.test(name)) throw wrong('tags', 'Names of tags that begin with "aws:" are Amazon’s own.');
+    if (!TAG_TEXT.test(name) || !TAG_TEXT.test(value)) {
+      throw wrong('tags', `The tag "${name}" may hold letters, digits, spaces and _ . : / = + - @ only.`);
+    }
+  }
+  return tags;
+}
+
+const BATCH = 1_000;
+
+/**
+ * Lists the buckets of the account and writes down what is there, what is new and what is gone. A failure is kept with
+ * the connector and thrown.
+ */
+export async function takeInventory(
+  world: ControlWorld,
+  connectorId: string,
+  account: Account,
+  cloud: CloudRow | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const { db, bus, clock } = world;
+  try {
+    const seen: { name: string; region: string | null }[] = [];
+    for await (const page of account.browse(null, signal)) {
+      for (const { name, region } of page.items) {
+        if (isWanted(region ?? null, cloud)) seen.push({ name, region: region ?? null });
+      }
+    }
+    const now = new Date(clock.now());
+    await db.transaction().execute(async (tx) => {
+      // Two that look at the same time write one after the other.
+      await tx.selectFrom('connectors').select('id').where('id', '=', connectorId).forUpdate().execute();
+      for (let at = 0; at < seen.length; at += BATCH) await keepSeen(tx, connectorId, seen.slice(at, at + BATCH), now);
+      await tx
+        .updateTable('inventory')
+        .set({ gone_at: now })
+        .where('connector_id', '=', connectorId)
+        .where('last_seen_at', '<', now)
+        .where('gone_at', 'is', null)
+        .execute();
+      await keepOutcome(tx, connectorId, { lastSyncAt: now.toISOString(), lastSyncError: null });
+      await bus.tell('connector', connectorId, tx);
+    });
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (error.code !== 'CANCELLED' && error.code !== 'DATABASE_UNAVAILABLE') {
+      await db.transaction().execute((tx) => keepOutcome(tx, connectorId, { lastSyncError: failureOf(error) }));
+      await bus.tell('connector', connectorId);
+    }
+    throw error;
+  }
+}
+
+/** A store that does not tell regions has nothing to filter by. */
+function isWanted(region: string | null, cloud: CloudRow | null): boolean {
+  const wanted = cloud?.regions ?? null;
+  return wanted === null || region === null || wanted.includes(region);
+}
+
+async function keepSeen(
+  tx: Tx,
+  connectorId: string,
+  seen: readonly { name: string; region: string | null }[],
+  now: Date,
+): Promise<void> {
+  const rows = seen.map(({ name, region }) => ({
+    connector_id: connectorId,
+    container: name,
+    region,
+    first_seen_at: now,
+    last_seen_at: now,
+    gone_at: null,
+  }));
+  await tx
+    .insertInto('inventory')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['connector_id', 'container']).doUpdateSet((set) => ({
+        region: set.fn.coalesce('excluded.region', 'inventory.region'),
+        last_seen_at: now,
+        gone_at: null,
+      })),
+    )
+    .execute();
+}
+
+async function keepOutcome(
+  tx: Tx,
+  connectorId: string,
+  outcome: Partial<Pick<CloudAccount, 'lastSyncAt' | 'lastSyncError'>>,
+): Promise<void> {
+  await sql`UPDATE connectors SET cloud = cloud || ${JSON.stringify(outcome)}::jsonb
+    WHERE id = ${connectorId} AND cloud IS NOT NULL`.execute(tx);
+}
+
+/** Takes the next connector whose time has come, and sets its next time; `null` when none is due. */
+export async function claimDue({ db, clock }: ControlWorld): Promise<string | null> {
+  const now = new Date(clock.now());
+  const { rows } = await sql<{ id: string }>`
+    UPDATE connectors SET next_sync_at = CASE
+      WHEN cloud ->> 'syncEveryMinutes' IS NULL THEN NULL
+      ELSE ${now}::timestamptz + (cloud ->> 'syncEveryMinutes')::int * interval '1 minute' END
+    WHERE id = (
+      SELECT id FROM connectors WHERE next_sync_at <= ${now} ORDER BY next_sync_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id`.execute(db);
+  return rows[0]?.id ?? null;
+}
+
+/** When a connector with these settings is looked at next, after they changed; at once where it never was. */
+export function nextSyncAfter(cloud: CloudRow | null, before: CloudRow | null, nowMs: number): Date | null {
+  if (cloud === null) return null;
+  if (before === null || before.lastSyncAt === null) return new Date(nowMs);
+  if (cloud.syncEveryMinutes === null) return null;
+  return new Date(Math.max(nowMs, Date.parse(before.lastSyncAt) + cloud.syncEveryMinutes * MINUTE_MS));
+}
+
+function wrong(field: string, message: string): DroverError {
+  return new DroverError('INVALID_INPUT', message, { field });
+}

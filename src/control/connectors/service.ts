@@ -1,0 +1,249 @@
+/** Connectors: accounts that Drover may use. Everything about one, from its form to its end. */
+import { parseConfig } from '../../contract/config.ts';
+import type { Config } from '../../contract/fields.ts';
+import type { BrowsePage, Place, Provider } from '../../contract/provider.ts';
+import { ERRORS, toDroverError, type ErrorCode, type Failure } from '../../model/errors.ts';
+import { makeAudit } from '../audit.ts';
+import type { Actor, Tags } from '../entities.ts';
+import { listPage } from '../paging.ts';
+import { demand } from '../people/roles.ts';
+import { isUuid } from '../rows.ts';
+import type { Connectors } from '../services.ts';
+import type { ControlWorld } from '../world.ts';
+import { authorize, reauthorize } from './authorize.ts';
+import { streamCheck, testSaved } from './checking.ts';
+import { checkCloud, checkTags, claimDue, takeInventory } from './cloud.ts';
+import { parseForm } from './fields.ts';
+import { freeName } from './names.ts';
+import { connectorOpener, providerOf, readSaved, type SavedConnector } from './open.ts';
+import { policiesFor } from './policies.ts';
+import { removeConnector, usersOf } from './removal.ts';
+import {
+  connectorOf,
+  INVENTORY_LISTING,
+  inventoryItemOf,
+  inventoryRowsOf,
+  LISTING,
+  rowOf,
+  rowsOf,
+  type CloudRow,
+} from './rows.ts';
+import { updateConnector } from './update.ts';
+
+export interface ConnectorService extends Connectors {
+  /** Takes the inventories whose time has come; called every minute by every server, safe to call by several at once. */
+  syncDue(signal: AbortSignal): Promise<number>;
+  /** What a new connector's form begins with: the name it would get, and values that Drover makes (an external ID). */
+  suggest(actor: Actor, provider: string): Promise<{ readonly name: string; readonly config: Config }>;
+}
+
+export function openConnectors(world: ControlWorld): ConnectorService {
+  return { ...reading(world), ...changing(world), ...checking(world), ...using(world), ...inventories(world) };
+}
+
+type Reading = 'list' | 'get' | 'usedBy' | 'suggest';
+type Changing = 'authorize' | 'reauthorize' | 'update' | 'remove' | 'reportHealth';
+type Checking = 'test' | 'testDraft' | 'policies' | 'draftPolicies';
+type Using = 'browse' | 'makeContainer';
+type Inventories = 'inventory' | 'refreshInventory' | 'syncDue';
+
+function reading(world: ControlWorld): Pick<ConnectorService, Reading> {
+  const { db, providers } = world;
+  return {
+    async list(actor, query) {
+      demand(actor, 'read');
+      const page = await listPage(db, rowsOf(db), { ...LISTING, query });
+      return { ...page, items: page.items.map((row) => connectorOf(row, providers)) };
+    },
+    async get(actor, id) {
+      demand(actor, 'read');
+      return connectorOf(await rowOf(db, id), providers);
+    },
+    async usedBy(actor, id) {
+      demand(actor, 'read');
+      await rowOf(db, id);
+      return usersOf(db, id);
+    },
+    async suggest(actor, providerId) {
+      demand(actor, 'connector-change');
+      const provider = providerOf(world, providerId);
+      const name = await freeName(db, provider.manifest.title);
+      // Long enough that nobody guesses it, and told to nobody but the owner of the role.
+      const externalId = `drover-${Buffer.from(world.random.bytes(20)).toString('hex')}`;
+      const config: Config = Object.hasOwn(provider.account, 'externalId') ? { externalId } : {};
+      return { name, config };
+    },
+  };
+}
+
+function changing(world: ControlWorld): Pick<ConnectorService, Changing> {
+  const { db, providers } = world;
+  const get = async (id: string) => connectorOf(await rowOf(db, id), providers);
+  return {
+    async authorize(actor, input) {
+      demand(actor, 'connector-change');
+      return get(await authorize(world, actor, input));
+    },
+    async reauthorize(actor, id, version, config) {
+      demand(actor, 'connector-change');
+      await reauthorize(world, actor, id, version, config);
+      return get(id);
+    },
+    async update(actor, id, version, change) {
+      demand(actor, 'connector-change');
+      await updateConnector(world, actor, id, version, change);
+      return get(id);
+    },
+    async remove(actor, id, version) {
+      demand(actor, 'connector-change');
+      await removeConnector(world, actor, id, version);
+    },
+    reportHealth: (id, error) => reportHealth(world, id, error),
+  };
+}
+
+/** Written only when it changes anything: every run reports, and mostly the same. */
+async function reportHealth(
+  { db, bus }: ControlWorld,
+  id: string,
+  error: { readonly code: string; readonly message: string } | null,
+): Promise<void> {
+  if (!isUuid(id)) return;
+  const reason = error === null ? null : failureOf(error);
+  const changed = await db
+    .updateTable('connectors')
+    .set({
+      health: reason === null ? 'healthy' : 'needs-attention',
+      health_reason: reason === null ? null : JSON.stringify(reason),
+    })
+    .where('id', '=', id)
+    .where((where) =>
+      reason === null
+        ? where('health', '!=', 'healthy')
+        : where.or([where('health', '!=', 'needs-attention'), where('health_reason', 'is', null)]),
+    )
+    .returning('id')
+    .execute();
+  if (changed.length > 0) await bus.tell('connector', id);
+}
+
+function failureOf({ code, message }: { readonly code: string; readonly message: string }): Failure {
+  const known: ErrorCode = Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL';
+  return { code: known, message, field: null, remedy: ERRORS[known].remedy };
+}
+
+function checking(world: ControlWorld): Pick<ConnectorService, Checking> {
+  const { db } = world;
+  return {
+    async *test(actor, id, place, use, signal) {
+      demand(actor, 'connector-test');
+      yield* testSaved(world, actor, id, { place, use }, signal);
+    },
+    async *testDraft(actor, id, input, place, use, signal) {
+      demand(actor, 'connector-change');
+      const provider = providerOf(world, input.provider);
+      const saved = id === null ? null : await savedOf(world, id, input.provider);
+      const { config } = parseForm(provider, input.config, saved);
+      yield* streamCheck(world, provider, config, { place, use }, signal);
+    },
+    async policies(actor, id, request) {
+      demand(actor, 'read');
+      const row = await rowOf(db, id);
+      const { provider, config } = await readSaved(world, db, id);
+      const subject = { provider, config, tags: row.tags as Tags, cloud: row.cloud as CloudRow | null };
+      return policiesFor(world, subject, request);
+    },
+    async draftPolicies(actor, input, request) {
+      demand(actor, 'connector-change');
+      const provider = providerOf(world, input.provider);
+      const cloud = input.cloud == null ? null : checkCloud(input.cloud, input.provider);
+      const tags = checkTags(input.tags ?? {});
+      return policiesFor(world, { provider, config: draftOf(provider, input.config), tags, cloud }, request);
+    },
+  };
+}
+
+async function savedOf(world: ControlWorld, id: string, provider: string): Promise<SavedConnector | null> {
+  const saved = await readSaved(world, world.db, id);
+  return saved.provider.manifest.id === provider ? saved : null;
+}
+
+/** As far as it is filled in; what is wrong or missing is left out. */
+function draftOf(provider: Provider, given: Readonly<Record<string, unknown>>): Config {
+  let rest = given;
+  for (;;) {
+    const parsed = parseConfig(provider.account, rest);
+    if (parsed.problems === undefined) return parsed.config;
+    const wrong = new Set(parsed.problems.map(({ field }) => field));
+    const kept = Object.entries(rest).filter(([name]) => !wrong.has(name));
+    if (kept.length === Object.keys(rest).length) return Object.fromEntries(kept) as Config;
+    rest = Object.fromEntries(kept);
+  }
+}
+
+function using(world: ControlWorld): Pick<ConnectorService, Using> {
+  const open = connectorOpener(world);
+  const audit = makeAudit(world.clock);
+  async function* browse(id: string, place: Place | null, signal: AbortSignal): AsyncGenerator<BrowsePage> {
+    const { account } = await open(id, world.openTransport);
+    await using opened = account;
+    yield* opened.browse(place, signal);
+  }
+  return {
+    async *browse(actor, id, place, signal) {
+      demand(actor, 'connector-use');
+      yield* browse(id, place, signal);
+    },
+    async makeContainer(actor, id, name, signal) {
+      demand(actor, 'connector-use');
+      const { account, name: connectorName } = await open(id, world.openTransport);
+      await using opened = account;
+      const outcome = await opened.makeContainer(name, signal);
+      if (outcome === 'existed') return outcome;
+      const line = { action: 'connector.make-container', entityKind: 'connector', entityId: id } as const;
+      await world.db
+        .transaction()
+        .execute((tx) =>
+          audit(tx, actor, { ...line, entityName: connectorName, changes: { container: [null, name] } }),
+        );
+      return outcome;
+    },
+  };
+}
+
+function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
+  const { db, providers, log } = world;
+  const open = connectorOpener(world);
+  async function refresh(id: string, signal: AbortSignal): Promise<void> {
+    const { cloud } = await rowOf(db, id);
+    const { account } = await open(id, world.openTransport);
+    await using opened = account;
+    await takeInventory(world, id, opened, cloud as CloudRow | null, signal);
+  }
+  return {
+    async inventory(actor, id, query) {
+      demand(actor, 'read');
+      await rowOf(db, id);
+      const page = await listPage(db, inventoryRowsOf(db, id), { ...INVENTORY_LISTING, query });
+      return { ...page, items: page.items.map(inventoryItemOf) };
+    },
+    async refreshInventory(actor, id, signal) {
+      demand(actor, 'connector-use');
+      await refresh(id, signal);
+      return connectorOf(await rowOf(db, id), providers);
+    },
+    async syncDue(signal) {
+      let taken = 0;
+      while (!signal.aborted) {
+        const id = await claimDue(world);
+        if (id === null) break;
+        taken++;
+        // What failed is kept with the connector, and its next time is set already.
+        await refresh(id, signal).catch((thrown: unknown) => {
+          log('warn', 'An inventory failed.', { connectorId: id, reason: toDroverError(thrown).message });
+        });
+      }
+      return taken;
+    },
+  };
+}
