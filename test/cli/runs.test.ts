@@ -215,6 +215,26 @@ describe('rm without anybody to ask', () => {
     });
     expect(store.keys('many')).toHaveLength(21);
   });
+
+  test.each([
+    ['UNSUPPORTED', 3, 'completed-with-issues'],
+    [null, 130, 'cancelled'],
+  ] as const)('%s at the twentieth object ends with %i, and what went is counted', async (code, exit, state) => {
+    seed('many', Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${i}`, 'x'])));
+    const store = memoryStore(name);
+    let removals = 0;
+    store.hooks.before = (operation) => {
+      if (operation !== 'DELETE' || (removals += 1) !== 20) return;
+      if (code !== null) throw new DroverError(code, 'Not this one.');
+      world.stop();
+    };
+    const called = await world.json('rm', 'mem:many', '--recursive', '--yes');
+    store.hooks.before = null;
+    expect(called).toMatchObject({ exit, summary: { state, items: { scanned: 40 } } });
+    expect(called.summary.items['deleted']).toBe(40 - store.keys('many').length);
+    expect(store.keys('many').length).toBeGreaterThan(0);
+    expect(store.keys('many').length).toBeLessThan(40);
+  });
 });
 
 describe('runs remove', () => {
