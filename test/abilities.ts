@@ -18,16 +18,20 @@ export const hasScript =
   !isWithout('script') &&
   spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
 
+/** The right to start processes of another account, as the embedded PostgreSQL needs where Drover runs as root. */
+export const isRoot = process.getuid?.() === 0 && !isWithout('root');
+
 /** Sentences that name the tests that do not run here, and why. */
 export function missingAbilities(): readonly string[] {
   return [
     ...(isLinux ? [] : ['what only Linux has']),
     ...(canMount ? [] : ['file systems of their own (needs the right to mount)']),
+    ...(isRoot ? [] : ['processes of another account (needs root)']),
     ...(hasScript ? [] : ['a pseudo-terminal (needs "script" of util-linux)']),
   ];
 }
 
-export function isWithout(what: 'rgw' | 'linux' | 'mount' | 'script'): boolean {
+export function isWithout(what: 'rgw' | 'linux' | 'mount' | 'script' | 'root'): boolean {
   return (process.env['DROVER_TEST_WITHOUT'] ?? '').split(',').includes(what);
 }
 

@@ -125,23 +125,30 @@ export async function ensureCluster(layout: Layout, binaries: Binaries, random: 
 
 /** The process id in the first line of postmaster.pid; `null` when no server was left behind. */
 export function readPostmasterId(layout: Layout): number | null {
+  return readProcessId(join(layout.cluster, 'postmaster.pid'), layout);
+}
+
+/**
+ * Makes lock files that name somebody else's process, or one that is dead and not yet buried, acceptable to
+ * PostgreSQL: it takes its own parent's id for a left-over, and goes on to look for shared memory in use, which it
+ * would not do if the files were simply removed.
+ */
+export function disownLockFiles(layout: Layout, isServer: (id: number) => boolean): void {
+  for (const path of [join(layout.cluster, 'postmaster.pid'), join(layout.socketFolder, `${SOCKET_NAME}.lock`)]) {
+    const id = readProcessId(path, layout);
+    if (id === null || isServer(id)) continue;
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/^\d+/, String(process.pid)));
+  }
+}
+
+function readProcessId(path: string, layout: Layout): number | null {
   try {
-    const id = Number.parseInt(readFileSync(join(layout.cluster, 'postmaster.pid'), 'utf8'), 10);
+    const id = Number.parseInt(readFileSync(path, 'utf8'), 10);
     return Number.isSafeInteger(id) && id > 0 ? id : null;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw folderError(error, layout.folder);
   }
-}
-
-/**
- * Makes the lock file that names somebody else's process acceptable to PostgreSQL: it takes its own parent's id for a
- * left-over, and goes on to look for shared memory in use, which it would not do if the file were simply removed.
- */
-export function disownPostmasterFile(layout: Layout): void {
-  const path = join(layout.cluster, 'postmaster.pid');
-  const text = readFileSync(path, 'utf8');
-  writeFileSync(path, text.replace(/^\d+/, String(process.pid)));
 }
 
 /** True for what the operating system says when no byte fits any more. */
@@ -245,12 +252,19 @@ function runInitdb(layout: Layout, binaries: Binaries, name: string, passwordNam
       if (code === 0) return resolve();
       const words = output.trim().split('\n').slice(-3).join(' ');
       if (saysDiskFull(output)) return reject(diskFull(layout.folder, words));
+      const remedy = output.includes('user does not exist') ? UNKNOWN_USER_REMEDY : null;
       reject(
-        new DroverError('DATABASE_UNUSABLE', `The database could not be made (${signal ?? `code ${code}`}): ${words}`),
+        new DroverError('DATABASE_UNUSABLE', `The database could not be made (${signal ?? `code ${code}`}): ${words}`, {
+          remedy,
+        }),
       );
     });
   });
 }
+
+/** Containers like to run programs under numbers that have no name. */
+const UNKNOWN_USER_REMEDY =
+  'Run Drover as a user that has an entry in /etc/passwd, or give the address of a PostgreSQL server as DATABASE_URL.';
 
 /** What processes left behind that died while they made a cluster. */
 function removeAbandoned(layout: Layout): void {

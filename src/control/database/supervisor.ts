@@ -14,7 +14,7 @@ import type { Account, Binaries } from './postgres-binaries.ts';
 import {
   closeLayout,
   DATABASE,
-  disownPostmasterFile,
+  disownLockFiles,
   ensureCluster,
   openLayout,
   readPostmasterId,
@@ -257,11 +257,7 @@ class Supervisor implements EmbeddedPostgres {
 
   private async findPostmaster(): Promise<Postmaster | null> {
     const id = readPostmasterId(this.layout);
-    if (id !== null) {
-      const who = whoIs(this.layout, id);
-      if (who === 'ours') return adoptPostgres(this.layout, id);
-      if (who === 'foreign') disownPostmasterFile(this.layout);
-    }
+    if (id !== null && whoIs(this.layout, id) === 'ours') return adoptPostgres(this.layout, id);
     if (id !== null && (await socketAnswers(this.layout))) {
       throw new DroverError(
         'GUARD_BUSY',
@@ -269,6 +265,7 @@ class Supervisor implements EmbeddedPostgres {
         { remedy: 'Stop the other server, or give each server a data folder of its own.' },
       );
     }
+    disownLockFiles(this.layout, (each) => whoIs(this.layout, each) === 'ours');
     return null;
   }
 
