@@ -89,8 +89,11 @@ export interface SignIn {
     userAgent: string | null;
   }): Promise<NewSession>;
   readonly oidcTitle: string | null;
-  /** `null`: no such session, or it ended. */
-  session(secret: string): Promise<{ actor: Actor; person: Person; csrfToken: string } | null>;
+  /** `null`: no such session, or it ended. `isActivity: false` looks without prolonging it. */
+  session(
+    secret: string,
+    options?: { readonly isActivity: boolean },
+  ): Promise<{ actor: Actor; person: Person; csrfToken: string } | null>;
   end(secret: string): Promise<void>;
   token(secret: string, address: string | null): Promise<Actor | null>;
 }

@@ -1,0 +1,102 @@
+/** Parameters, queries and bodies, held against the schemas of their route. */
+import type { z } from 'zod';
+import { DroverError } from '../model/errors.ts';
+import { InvalidRequest, type FieldError } from './problems.ts';
+import type { Route } from './routes/route.ts';
+
+export interface Inputs {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+export interface RawInputs {
+  readonly params: unknown;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+}
+
+export function checkInputs(route: Route, raw: RawInputs): Inputs {
+  return {
+    params: checkParams(route, raw.params),
+    query: checkQuery(route, raw.query),
+    body: checkBody(route, raw.body),
+  };
+}
+
+/** An id that is none is not there either. */
+function checkParams({ params, path }: Route, raw: unknown): unknown {
+  if (params === null) return undefined;
+  const parsed = params.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const word = (path.split('/')[1] ?? '').replace(/s$/, '');
+  const id = String((raw as Record<string, unknown> | null)?.['id'] ?? '');
+  throw new DroverError('ENTITY_NOT_FOUND', `There is no ${word} with the id "${id.slice(0, 100)}".`);
+}
+
+function checkQuery({ query, filters }: Route, raw: RawInputs['query']): unknown {
+  if (query === null) return refuseUnknown(raw, []);
+  const plain: Record<string, unknown> = {};
+  const filter: Record<string, string[]> = {};
+  for (const [name, value] of Object.entries(raw)) {
+    const values = (Array.isArray(value) ? value : [value]).map(String);
+    if (filters !== null && name.startsWith('filter.')) filter[name.slice('filter.'.length)] = values;
+    else if (values.length === 1) plain[name] = values[0];
+    else throw new InvalidRequest([{ path: name, message: 'Give it once.' }]);
+  }
+  const shape = (query as Partial<z.ZodObject>).shape;
+  if (shape !== undefined) refuseUnknown(plain, Object.keys(shape));
+  const parsed = query.safeParse(plain);
+  if (!parsed.success) throw new InvalidRequest(errorsOf(parsed.error));
+  return Object.keys(filter).length === 0 ? parsed.data : { ...(parsed.data as object), filter };
+}
+
+function refuseUnknown(given: object, known: readonly string[]): undefined {
+  const unknown = Object.keys(given).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return undefined;
+  const there = known.length === 0 ? 'there is none' : `there are: ${known.join(', ')}`;
+  throw new InvalidRequest(unknown.map((path) => ({ path, message: `There is no parameter "${path}"; ${there}.` })));
+}
+
+function checkBody({ body, fixed }: Route, raw: unknown): unknown {
+  if (body === null) return undefined;
+  refuseFixed(fixed, raw);
+  // Without a body everything is left out; where something is required, its absence is named.
+  const parsed = body.safeParse(raw ?? {});
+  if (parsed.success) return parsed.data;
+  throw new InvalidRequest(errorsOf(parsed.error));
+}
+
+function refuseFixed(fixed: Route['fixed'], raw: unknown): void {
+  for (const [field, reason] of Object.entries(fixed)) {
+    if (typeof raw === 'object' && raw !== null && Object.hasOwn(raw, field)) {
+      throw new DroverError('FIXED_FIELD', `"${field}" cannot be changed. ${reason}`, { field });
+    }
+  }
+}
+
+function errorsOf(error: z.ZodError): readonly FieldError[] {
+  return error.issues.flatMap((issue): FieldError[] => {
+    const path = issue.path.map(String);
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: `There is no member "${key}".` }));
+    }
+    return [{ path: path.join('.'), message: messageOf(issue) }];
+  });
+}
+
+/** Sentences of the schemas stay; those of the library are made into ours. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  const words = issue.message;
+  if (/^[A-Z][^:]*\.$/.test(words)) return words;
+  if (issue.code === 'invalid_type') {
+    return issue.input === undefined ? 'This is missing.' : `Give ${article(issue.expected)}.`;
+  }
+  if (issue.code === 'invalid_value') return `Give one of: ${issue.values.map(String).join(', ')}.`;
+  return `${words.replace(/\.$/, '')}.`;
+}
+
+function article(type: string): string {
+  const word = type === 'int' ? 'whole number' : type;
+  return /^[aeiou]/.test(word) ? `an ${word}` : `a ${word}`;
+}

@@ -1,0 +1,71 @@
+/** Creations that are sent twice have one effect (`Idempotency-Key`). */
+import { createHash } from 'node:crypto';
+import type { Actor } from '../control/entities.ts';
+import { DroverError } from '../model/errors.ts';
+import type { JsonAnswer } from './answers.ts';
+import type { Route } from './routes/route.ts';
+import type { ApiWorld } from './world.ts';
+
+const LOOK_EVERY_MS = 250;
+const WAIT_MS_MAX = 15_000;
+
+export interface OnceInput {
+  readonly route: Route;
+  readonly actor: Actor;
+  readonly key: string;
+  /** Everything that makes it this request. */
+  readonly request: unknown;
+  readonly signal: AbortSignal;
+}
+
+export async function once(
+  { replays, clock }: Pick<ApiWorld, 'replays' | 'clock'>,
+  { route, actor, key, request, signal }: OnceInput,
+  work: () => Promise<JsonAnswer>,
+): Promise<JsonAnswer> {
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+    throw new DroverError('INVALID_INPUT', 'Idempotency-Key: give 1 to 255 printable characters without spaces.', {
+      field: 'Idempotency-Key',
+    });
+  }
+  const scope = `${actor.tokenId ?? actor.personId ?? actor.name} ${route.name}`;
+  const hash = createHash('sha256')
+    .update(JSON.stringify(request) ?? '')
+    .digest('hex');
+  const untilMs = clock.monotonic() + WAIT_MS_MAX;
+  for (;;) {
+    const begun = await replays.begin(scope, key, hash);
+    if (begun.kind === 'new') break;
+    if (begun.kind === 'done') return replayed(begun.answer);
+    if (begun.kind === 'other') {
+      throw new DroverError('ALREADY_EXISTS', 'This Idempotency-Key was used for another request.', {
+        field: 'Idempotency-Key',
+        remedy: 'Use a new key for each request.',
+      });
+    }
+    if (clock.monotonic() >= untilMs) {
+      throw new DroverError('GUARD_BUSY', 'The same request is still being worked on.', {
+        remedy: 'Send it again a little later, with the same key.',
+      });
+    }
+    await clock.sleep(LOOK_EVERY_MS, signal);
+  }
+  let answer: JsonAnswer;
+  try {
+    answer = await work();
+  } catch (thrown) {
+    await replays.abandon(scope, key);
+    throw thrown;
+  }
+  await replays.finish(scope, key, route.secretAnswer ? { ...answer, body: '' } : answer);
+  return answer;
+}
+
+/** A secret is shown once; a repeat learns only that all went well. */
+function replayed(answer: JsonAnswer): JsonAnswer {
+  if (answer.body !== '') return { ...answer, headers: { ...answer.headers, 'idempotency-replayed': 'true' } };
+  throw new DroverError('ALREADY_EXISTS', 'This request was done already; its secret was shown that once.', {
+    field: 'Idempotency-Key',
+    remedy: 'Remove what was made, and make it again with a new key.',
+  });
+}

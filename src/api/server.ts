@@ -1,0 +1,291 @@
+/** The HTTP server: what every request has in common. Routes are data, see routes/all.ts. */
+import cookie from '@fastify/cookie';
+import helmet from '@fastify/helmet';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { demand } from '../control/people/roles.ts';
+import { SYSTEM } from '../control/entities.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
+import { jsonAnswer, sendFile, sendJson, sendLines, sendProblem } from './answers.ts';
+import { openHub, type Hub } from './events/hub.ts';
+import { streamEvents } from './events/stream.ts';
+import { findCaller, refuseForeignHost, refuseOtherSites, refuseWithoutCsrfToken, type Caller } from './guards.ts';
+import { checkInputs, type RawInputs } from './inputs.ts';
+import { once } from './once.ts';
+import { openApiText } from './openapi.ts';
+import { API_BASE, ROUTES } from './routes/all.ts';
+import type { Call, EventsAnswer, FileAnswer, Route } from './routes/route.ts';
+import { servePages } from './static.ts';
+import type { Api, ApiWorld } from './world.ts';
+
+export type { Api, ApiSettings, ApiWorld, ReadyReport } from './world.ts';
+
+const CLOSE_MS_MAX = 10_000;
+const HEADERS_MS_MAX = 30_000;
+/** For sending the request; the answer may take as long as it takes. */
+const REQUEST_MS_MAX = 60_000;
+
+/** What every request shares beside the world. */
+interface Desk {
+  readonly world: ApiWorld;
+  readonly hub: Hub;
+  /** Fires when the server closes. */
+  readonly closing: AbortSignal;
+}
+
+export async function openApi(world: ApiWorld): Promise<Api> {
+  const closer = new AbortController();
+  const hub = openHub(world);
+  const desk: Desk = { world, hub, closing: closer.signal };
+  const app = Fastify({
+    bodyLimit: world.settings.bodyBytesMax,
+    trustProxy: world.settings.trustedProxies.length === 0 ? false : [...world.settings.trustedProxies],
+    genReqId: () => Buffer.from(world.random.bytes(9)).toString('base64url'),
+    http: { headersTimeout: HEADERS_MS_MAX },
+    requestTimeout: REQUEST_MS_MAX,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 1_024 },
+  });
+  await prepare(app, desk);
+  for (const route of ROUTES) register(app, desk, route);
+  registerOthers(app, desk);
+  await servePages(app, world.staticFolder);
+  await app.ready();
+  return {
+    async listen(host, port) {
+      await app.listen({ host, port });
+      return { url: urlOf(app, host) };
+    },
+    async close() {
+      closer.abort();
+      hub.close();
+      // Whoever does not read its answer to the end does not keep the server open.
+      const patience = new AbortController();
+      const late = world.clock
+        .sleep(CLOSE_MS_MAX, patience.signal)
+        .then(() => app.server.closeAllConnections())
+        .catch(() => undefined);
+      await app.close();
+      patience.abort();
+      await late;
+    },
+  };
+}
+
+function urlOf(app: FastifyInstance, host: string): string {
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function prepare(app: FastifyInstance, { world }: Desk): Promise<void> {
+  await app.register(cookie);
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        baseUri: ["'none'"],
+        connectSrc: ["'self'"],
+        fontSrc: ["'self'", 'data:'],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        imgSrc: ["'self'", 'data:'],
+        objectSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+      },
+    },
+    frameguard: { action: 'deny' },
+    referrerPolicy: { policy: 'no-referrer' },
+    // Ignored by browsers over plain HTTP, and right behind HTTPS.
+    hsts: { maxAge: 180 * 24 * 3_600, includeSubDomains: false },
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+    if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
+    refuseForeignHost(world, request);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    // Never headers, queries or bodies: they hold secrets.
+    world.log(reply.statusCode >= 500 ? 'warn' : 'debug', 'request', {
+      requestId: request.id,
+      method: request.method,
+      path: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime),
+      address: request.ip,
+    });
+  });
+  app.setErrorHandler((thrown: FastifyError, request, reply) => {
+    const error = asOurs(thrown);
+    if (error.code === 'INTERNAL') {
+      const cause = error.cause instanceof Error ? error.cause : error;
+      world.log('error', 'A request failed unexpectedly.', {
+        requestId: request.id,
+        path: request.routeOptions.url ?? 'none',
+        error: error.message,
+        stack: cause.stack ?? '',
+      });
+    }
+    return sendProblem(reply, error, request.id);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, new DroverError('ENTITY_NOT_FOUND', 'There is nothing at this address.'), request.id),
+  );
+}
+
+/** What Fastify refuses by itself, in our words. */
+function asOurs(thrown: FastifyError): DroverError {
+  switch (thrown.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new DroverError('TOO_LARGE', 'The body of the request is larger than this server takes.', {
+        remedy: 'Send less at once, or have the administrator raise DROVER_BODY_MAX.',
+      });
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new DroverError('INVALID_INPUT', 'Send JSON: Content-Type: application/json.');
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return new DroverError('INVALID_INPUT', 'The body is not valid JSON.');
+    default: {
+      const isTheirs = (thrown.statusCode ?? 500) < 500 && !(thrown instanceof DroverError);
+      return isTheirs ? new DroverError('INVALID_INPUT', thrown.message) : toDroverError(thrown);
+    }
+  }
+}
+
+const CALLER = Symbol('caller');
+type WithCaller = FastifyRequest & { [CALLER]?: Caller };
+
+/** Who may not do it is refused before the body is read. */
+function register(app: FastifyInstance, desk: Desk, route: Route): void {
+  app.route({
+    method: route.method,
+    url: API_BASE + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    async onRequest(request, reply) {
+      (request as WithCaller)[CALLER] = await admit(desk.world, route, request, reply);
+    },
+    async handler(request, reply) {
+      const caller = (request as WithCaller)[CALLER] as Caller;
+      await answer(desk, route, caller, request, reply);
+      return reply;
+    },
+  });
+}
+
+async function admit(world: ApiWorld, route: Route, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
+  const caller = await findCaller(world, request, reply);
+  const changes = route.method !== 'GET';
+  const isBrowser = caller.visit.sessionSecret !== null || route.right === 'open';
+  if (changes && isBrowser) refuseOtherSites(world, request);
+  if (route.right === 'open') return caller;
+  if (caller.actor === null) throw new DroverError('NOT_SIGNED_IN', 'Nobody is signed in.');
+  if (changes && caller.visit.sessionSecret !== null) refuseWithoutCsrfToken(request, caller.visit);
+  demand(caller.actor, route.right);
+  return caller;
+}
+
+async function answer(
+  desk: Desk,
+  route: Route,
+  caller: Caller,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const { world, hub, closing } = desk;
+  const inputs = checkInputs(route, {
+    params: request.params,
+    query: request.query as RawInputs['query'],
+    body: request.body,
+  });
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  const signal = AbortSignal.any([closing, gone.signal]);
+  const actor = caller.actor ?? { ...SYSTEM, role: 'viewer' as const, kind: 'person' as const, name: 'Nobody' };
+  const version = route.versioned ? versionOf(request.headers['if-match']) : null;
+  const call: Call<unknown, unknown, unknown> = {
+    ...inputs,
+    actor,
+    version,
+    signal,
+    services: world.services,
+    world,
+    visit: caller.visit,
+  };
+  switch (route.answer.kind) {
+    case 'json': {
+      const { schema } = route.answer;
+      const work = async () => {
+        const value = await route.handle(call);
+        return jsonAnswer(route, world.checkAnswers === true ? schema.parse(value) : value);
+      };
+      const key = request.headers['idempotency-key'];
+      const isOnce = route.creates && typeof key === 'string';
+      const made = isOnce ? await once(world, { route, actor, key, request: inputs, signal }, work) : await work();
+      void sendJson(reply, made);
+      return;
+    }
+    case 'none':
+      await route.handle(call);
+      void reply.code(204).send();
+      return;
+    case 'redirect':
+      void reply.redirect((await route.handle(call)) as string, 302);
+      return;
+    case 'lines':
+      await sendLines(reply, checked(world, route.answer.schema, await route.handle(call)), request.id);
+      return;
+    case 'file':
+      await sendFile(request, reply, (await route.handle(call)) as FileAnswer);
+      return;
+    case 'events': {
+      const { topics } = (await route.handle(call)) as EventsAnswer;
+      const { stillThere, visit } = caller;
+      for (const [name, value] of Object.entries(reply.getHeaders())) {
+        if (value !== undefined) reply.raw.setHeader(name, value);
+      }
+      reply.hijack();
+      const { clock } = world;
+      await streamEvents(reply.raw, { hub, clock, topics, lastEventId: visit.lastEventId, signal, stillThere });
+    }
+  }
+}
+
+async function* checked(world: ApiWorld, schema: z.ZodType, values: unknown): AsyncGenerator<unknown> {
+  for await (const value of values as AsyncIterable<unknown>) {
+    yield world.checkAnswers === true ? schema.parse(value) : value;
+  }
+}
+
+/** From `If-Match: "7"`; without it, or with `*`, whatever it is now. */
+function versionOf(header: string | undefined): number | null {
+  if (header === undefined || header.trim() === '*') return null;
+  const version = /^(?:W\/)?"(\d+)"$/.exec(header.trim())?.[1];
+  if (version !== undefined) return Number(version);
+  throw new DroverError('INVALID_INPUT', 'If-Match: give the ETag of the answer that was seen, such as "7".', {
+    field: 'If-Match',
+  });
+}
+
+function registerOthers(app: FastifyInstance, { world }: Desk): void {
+  const document = openApiText(world.programVersion);
+  const behind = (right: 'read') => async (request: FastifyRequest, reply: FastifyReply) => {
+    const { actor } = await findCaller(world, request, reply);
+    if (actor === null) throw new DroverError('NOT_SIGNED_IN', 'Nobody is signed in.');
+    demand(actor, right);
+  };
+  app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', async (_request, reply) => {
+    const report = await world.ready();
+    // Names and states only: details may tell of the inside, and nobody is signed in here.
+    const parts = report.parts.map(({ name, ok }) => ({ name, ok }));
+    return reply.code(report.ready ? 200 : 503).send({ ready: report.ready, parts });
+  });
+  app.get('/metrics', { onRequest: behind('read') }, async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await world.metrics()),
+  );
+  app.get(`${API_BASE}/openapi.json`, { onRequest: behind('read') }, async (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(document),
+  );
+}

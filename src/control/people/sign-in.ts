@@ -1,0 +1,171 @@
+/** Signing in: with a password, by OpenID Connect, with a token. */
+import { sql } from 'kysely';
+import { DroverError } from '../../model/errors.ts';
+import { makeAudit } from '../audit.ts';
+import { SYSTEM, type Actor, type Person } from '../entities.ts';
+import { newId } from '../ids.ts';
+import { stampOf, uniquely } from '../rows.ts';
+import type { NewSession, SignIn } from '../services.ts';
+import type { ControlWorld, Tx } from '../world.ts';
+import { openAttempts, type AttemptKey } from './attempts.ts';
+import { openOidc, type OidcPerson } from './oidc.ts';
+import { openPasswords, type Passwords } from './passwords.ts';
+import { actorOf } from './people.ts';
+import { checkEmail, EMAIL_TAKEN, findByEmail, peopleRows, personName, personOf } from './rows.ts';
+import { openSessions, type Visitor } from './sessions.ts';
+import { openSetup } from './setup.ts';
+import { actorOfToken } from './tokens.ts';
+
+type SignInWorld = Pick<
+  ControlWorld,
+  'db' | 'clock' | 'random' | 'log' | 'bus' | 'settings' | 'vault' | 'openTransport'
+>;
+
+/** From one address, against any person: an office behind one address must still get in. */
+const ATTEMPTS_PER_ADDRESS_TIMES = 10;
+
+export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswords()): SignIn {
+  const { db, clock, settings } = world;
+  const audit = makeAudit(clock);
+  const sessions = openSessions(world);
+  const oidc = openOidc(world);
+  const attempts = openAttempts(clock, settings.signInWindowMinutes * 60_000);
+
+  async function enter(tx: Tx, person: Person, visitor: Visitor, action: string): Promise<NewSession> {
+    await tx
+      .updateTable('people')
+      .set({ last_sign_in_at: new Date(clock.now()) })
+      .where('id', '=', person.id)
+      .execute();
+    await audit(tx, actorOf(person, visitor.address), lineOf(action, person));
+    return sessions.begin(tx, { ...person, lastSignInAt: new Date(clock.now()).toISOString() }, visitor);
+  }
+
+  async function refused(person: Person, address: string | null): Promise<void> {
+    const nobody: Actor = { ...SYSTEM, name: 'Nobody', address };
+    await db.transaction().execute((tx) => audit(tx, nobody, lineOf('person.sign-in-refused', person)));
+  }
+
+  function attemptKeys(email: string, address: string | null): readonly AttemptKey[] {
+    const max = settings.signInAttemptsMax;
+    const from = address ?? '';
+    return [
+      { key: `${from} ${email.trim().toLowerCase().slice(0, 254)}`, max, clears: true },
+      { key: from, max: max * ATTEMPTS_PER_ADDRESS_TIMES, clears: false },
+    ];
+  }
+
+  return {
+    ...openSetup(world, passwords),
+    oidcTitle: oidc?.title ?? null,
+
+    async withPassword({ email, password, ...visitor }) {
+      const keys = attemptKeys(email, visitor.address);
+      attempts.begin(keys);
+      const row = await peopleRows(db)
+        .select('password_hash')
+        .where(sql<boolean>`lower(email) = lower(${email.trim()})`)
+        .executeTakeFirst();
+      const fits = await passwords.verify(row?.password_hash ?? null, password);
+      if (row === undefined || !fits || row.state !== 'active') {
+        if (row !== undefined) await refused(personOf(row), visitor.address);
+        throw new DroverError('NOT_SIGNED_IN', 'E-mail address or password is wrong.', {
+          remedy: 'Try again, or ask an admin for a new password.',
+        });
+      }
+      attempts.succeed(keys);
+      return db.transaction().execute((tx) => enter(tx, personOf(row), visitor, 'person.sign-in'));
+    },
+
+    beginOidc(redirectUri) {
+      if (oidc === null) return Promise.reject(noOidc());
+      return oidc.begin(redirectUri);
+    },
+
+    async finishOidc({ url, state, redirectUri, ...visitor }) {
+      if (oidc === null) throw noOidc();
+      const known = await oidc.finish({ url, state, redirectUri });
+      refuseForeign(known, settings.oidcAllowedDomains);
+      return uniquely(EMAIL_TAKEN, () =>
+        db.transaction().execute(async (tx) => {
+          const person = await welcome(world, tx, known);
+          return enter(tx, person, visitor, 'person.sign-in');
+        }),
+      );
+    },
+
+    session: (secret, options) => sessions.find(secret, options?.isActivity ?? true),
+    end: (secret) => sessions.end(secret),
+    token: (secret, address) => actorOfToken(world, secret, address),
+  };
+}
+
+function noOidc(): DroverError {
+  return new DroverError('ENTITY_NOT_FOUND', 'No identity provider is configured.', {
+    remedy: 'Sign in with a password, or have oidcIssuer and oidcClientId set.',
+  });
+}
+
+function lineOf(action: string, person: Pick<Person, 'id' | 'email'>) {
+  return { action, entityKind: 'person', entityId: person.id, entityName: person.email };
+}
+
+/** With domains configured, the address must be proved: else anybody could claim one. */
+function refuseForeign({ email, emailVerified }: OidcPerson, domains: readonly string[]): void {
+  if (domains.length === 0) return;
+  const domain = email.slice(email.lastIndexOf('@') + 1).toLowerCase();
+  const isAllowed = domains.some((allowed) => allowed.toLowerCase() === domain);
+  if (isAllowed && emailVerified) return;
+  throw new DroverError(
+    'FORBIDDEN',
+    isAllowed
+      ? `The identity provider does not say that ${email} was verified, so it may not sign in here.`
+      : `People of ${domain} may not sign in here.`,
+    { remedy: 'Ask the administrator of Drover.' },
+  );
+}
+
+/** The person of that subject; one who was invited by address; or a new one with the default role. */
+async function welcome(world: SignInWorld, tx: Tx, known: OidcPerson): Promise<Person> {
+  const bySubject = await peopleRows(tx).where('oidc_subject', '=', known.subject).executeTakeFirst();
+  if (bySubject !== undefined) {
+    if (bySubject.state === 'active') return personOf(bySubject);
+    throw new DroverError('FORBIDDEN', 'This person is disabled.', { remedy: 'Ask an admin.' });
+  }
+  const invited = await findByEmail(tx, known.email);
+  if (invited !== undefined) return accept(tx, invited.id, known);
+  const email = checkEmail(known.email);
+  const id = newId(world);
+  const name = personName(known.name, email);
+  const role = world.settings.oidcDefaultRole;
+  await tx
+    .insertInto('people')
+    .values({
+      id,
+      ...stampOf({ ...SYSTEM, name }, world.clock.now()),
+      email,
+      name,
+      role,
+      state: 'active',
+      sign_in: 'oidc',
+      oidc_subject: known.subject,
+    })
+    .execute();
+  const line = { ...lineOf('person.create', { id, email }), changes: { role: [null, role] as const } };
+  await makeAudit(world.clock)(tx, SYSTEM, line);
+  await world.bus.tell('person', id, tx);
+  return personOf(await peopleRows(tx).where('id', '=', id).executeTakeFirstOrThrow());
+}
+
+/** Whoever was added without a password, and never signed in, takes the place if the address is proved. */
+async function accept(tx: Tx, id: string, { subject, email, emailVerified }: OidcPerson): Promise<Person> {
+  const person = await peopleRows(tx).select('oidc_subject').where('id', '=', id).forUpdate().executeTakeFirstOrThrow();
+  const isFree = person.sign_in === 'oidc' && person.oidc_subject === null && person.state === 'active';
+  if (!isFree || !emailVerified) {
+    throw new DroverError('FORBIDDEN', `${email} belongs to somebody who signs in another way.`, {
+      remedy: 'Sign in with the password, or ask an admin.',
+    });
+  }
+  await tx.updateTable('people').set({ oidc_subject: subject }).where('id', '=', id).execute();
+  return personOf(person);
+}
