@@ -73,6 +73,7 @@ async function perform(
   const isShared = options.isShared === true;
   const writes = !policy.dryRun && policy.mode !== 'check';
   const isContinued = options.continueRun !== null;
+  if (writes) await target.ready?.(context.signal);
   context.live.unlistedSegments = 0;
   if (!isShared) {
     // Not where others may be at work: what they have half-made is not left over.

@@ -62,6 +62,7 @@ export function retryingSource(inner: Source, world: RetryWorld): Source {
 export function retryingTarget(inner: Target, world: RetryWorld): Target {
   const attempt = tryer(world);
   const { facets } = inner;
+  const ready = inner.ready?.bind(inner);
   const observe = inner.observe?.bind(inner);
   const sweep = inner.sweep?.bind(inner);
   return {
@@ -91,6 +92,7 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
       isRepeatable(body)
         ? attempt(options.signal, () => inner.write(key, body, options))
         : inner.write(key, body, options),
+    ...(ready && { ready: (signal) => attempt(signal, () => ready(signal)) }),
     ...(observe && { observe: (signal) => attempt(signal, () => observe(signal)) }),
     ...(sweep && { sweep: (options, signal) => attempt(signal, () => sweep(options, signal)) }),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),

@@ -144,6 +144,7 @@ async function openTarget(
   const { facts: known } = await session.state();
   const facts = await known.get(end.account.fingerprint, place.container);
   const target = await openOrMake(session, end, place, { facts, runId }, writes);
+  if (writes) await target.ready?.(session.signal);
   if (!writes || facts !== null || target.observe === undefined) return target;
   try {
     const observed = await target.observe(session.signal);

@@ -110,6 +110,51 @@ test('browses containers, then folders and files', async () => {
   await expect(itemsOf({ container: 'none', prefix: '' })).rejects.toMatchObject({ code: 'PLACE_NOT_FOUND' });
 });
 
+describe('a target that nothing can be written to says so before anything', () => {
+  const readyAt = async (container: string, prefix = ''): Promise<void> => {
+    const account = await open();
+    const target = await account.target({ container, prefix }, { facts: null, runId: 'run00000001' }, never);
+    await target.ready?.(never);
+  };
+
+  test('a folder that may only be read', async () => {
+    plant(folder, 'closed/a');
+    chmodSync(join(folder, 'closed'), 0o555);
+    await asNobody(async () => {
+      for (const [container, prefix] of [
+        ['closed', ''],
+        ['closed/new', ''],
+        ['closed', 'new/deeper/'],
+      ] as const) {
+        await expect(readyAt(join(folder, container), prefix), container + prefix).rejects.toMatchObject({
+          code: 'PERMISSION_DENIED',
+          message: expect.stringContaining(`Writing into the folder ${join(folder, 'closed')} failed`),
+          remedy: expect.stringContaining('missing right'),
+        });
+      }
+    });
+  });
+
+  test('a file in the place of a folder', async () => {
+    plant(folder, 'file', 'box/file');
+    await expect(readyAt(join(folder, 'file'))).rejects.toMatchObject({ code: 'PLACE_NOT_FOUND' });
+    for (const prefix of ['file/', 'file/deeper/']) {
+      await expect(readyAt(join(folder, 'box'), prefix), prefix).rejects.toMatchObject({
+        code: 'PLACE_NOT_FOUND',
+        message: expect.stringContaining(join(folder, 'box', 'file')),
+      });
+    }
+  });
+
+  test('and what can be written to is left as it was', async () => {
+    plant(folder, 'box/a');
+    await readyAt(join(folder, 'box'));
+    await readyAt(join(folder, 'new'));
+    await readyAt(join(folder, 'box'), 'not/there/');
+    expect(everythingIn(folder)).toEqual(['box/', 'box/a']);
+  });
+});
+
 describe('check', () => {
   const place = (container: string): Place => ({ container, prefix: '' });
 

@@ -23,6 +23,7 @@ import { SOURCE_TRAITS, TARGET_FACTS, TARGET_TRAITS } from './manifest.ts';
 import { shown } from './names.ts';
 import { LocalParts } from './parts.ts';
 import { readEntry } from './reading.ts';
+import { refuseUnwritable } from './ready.ts';
 import { removeEntry } from './removal.ts';
 import type { Root } from './root.ts';
 import { scanTree } from './scan.ts';
@@ -106,6 +107,10 @@ export class LocalTarget extends LocalLister implements Target {
 
   write(key: string, body: WriteBody, options: WriteOptions): Promise<Written> {
     return writeEntry(this.#writer, key, body, options);
+  }
+
+  ready(signal: AbortSignal): Promise<void> {
+    return refuseUnwritable(this.#writer, signal);
   }
 
   sweep(options: { readonly keepUploads: boolean }, signal: AbortSignal): Promise<number> {
