@@ -248,7 +248,7 @@ async function progressLine(): Promise<Record<string, unknown>> {
     bytesPerSecond: 1,
     itemsPerSecond: 1,
     bytesPerSecondMean: 1,
-    remainingMs: { low: 1, high: 2 },
+    remainingMs: { low: 1, high: 2, confidence: 'low' },
     limitedBy: 'none',
     current: [],
   });

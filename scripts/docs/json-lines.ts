@@ -50,7 +50,10 @@ export const JSON_LINES: readonly JsonLine[] = [
     when: 'The last line of every command, whatever happened.',
     members: {
       runId: { type: 'string|null', meaning: 'The run; a continued one keeps its own.' },
-      state: { type: 'string', meaning: 'State of the run that the command carried out, or else of the command itself.' },
+      state: {
+        type: 'string',
+        meaning: 'State of the run that the command carried out, or else of the command itself.',
+      },
       items: {
         type: 'object',
         meaning: `${ITEMS} Of the whole run, all continuations; there \`scanned\` is the sum of the next six. For \`ls\`, \`du\`, \`cat\` and \`verify\`, \`scanned\` is what was looked at, and no outcome belongs to it.`,
@@ -90,7 +93,11 @@ export const JSON_LINES: readonly JsonLine[] = [
       pending: { type: 'object', meaning: '`items` and `bytes` that were found and are not settled.' },
       listingComplete: { type: 'boolean', meaning: 'Everything was found; before that there is no total.' },
       bytesPerSecond: { type: 'number', meaning: 'Over the last few seconds.' },
-      remainingMs: { type: 'object|null', meaning: '`low` and `high` of the time left; `null` while counting.' },
+      remainingMs: {
+        type: 'object|null',
+        meaning:
+          '`low` and `high` of the time left, and its `confidence` (`low`, `medium`, `high`); `null` while counting.',
+      },
     },
   },
   {
@@ -129,7 +136,10 @@ export const JSON_LINES: readonly JsonLine[] = [
       startedAt: { type: 'string', meaning: 'ISO 8601.' },
       endedAt: { type: 'string|null', meaning: 'ISO 8601; `null` while it has not ended.' },
       durationMs: { type: 'number', meaning: 'Time spent running, all continuations.' },
-      counters: { type: 'object', meaning: 'As in the summary, with `sameWeak`, `targetScanned`, `mapped` and `deletesFailed`.' },
+      counters: {
+        type: 'object',
+        meaning: 'As in the summary, with `sameWeak`, `targetScanned`, `mapped` and `deletesFailed`.',
+      },
       requests: { type: 'object', meaning: REQUESTS },
       concessions: { type: 'array', meaning: CONCESSIONS },
       manifestRoot: { type: 'string|null', meaning: 'Hash over the manifest of the run; `null` before it is settled.' },

@@ -6,6 +6,7 @@ import type { CopyContext } from './copy-context.ts';
 import type { Gate } from './lanes.ts';
 import type { RunRecord } from './ports.ts';
 import type { SnapshotIndex } from './snapshot.ts';
+import type { Waits } from './waits.ts';
 
 export interface RunContext extends CopyContext {
   readonly run: RunRecord;
@@ -22,6 +23,7 @@ export interface RunContext extends CopyContext {
   readonly smallGate: Gate;
   readonly largeGate: Gate;
   readonly live: LiveState;
+  readonly waits: Waits;
 }
 
 /** Sums and positions as they are now, ahead of the last commit. */

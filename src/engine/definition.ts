@@ -91,8 +91,12 @@ export interface Progress {
   readonly bytesPerSecond: number;
   readonly itemsPerSecond: number;
   readonly bytesPerSecondMean: number;
-  /** Range of milliseconds left; `null` while counting. */
-  readonly remainingMs: { readonly low: number; readonly high: number } | null;
+  /** Range of milliseconds left, and how much it is worth; `null` while counting. */
+  readonly remainingMs: {
+    readonly low: number;
+    readonly high: number;
+    readonly confidence: 'low' | 'medium' | 'high';
+  } | null;
   readonly limitedBy: 'source' | 'target' | 'bandwidth' | 'cpu' | 'listing' | 'none';
   /** Items being moved right now, longest first, at most eight. */
   readonly current: readonly { readonly key: string; readonly sizeBytes: number; readonly doneBytes: number }[];

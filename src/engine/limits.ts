@@ -25,9 +25,13 @@ export const WINDOW_ITEMS_MAX = 4_000;
 export const CHUNK_BYTES_MAX = MIB / 2;
 export const COMMIT_EVERY_MS = 3_000;
 
-/** Pages of a segment before it may be split: for an idle lane, and for a worker that has nothing at all. */
+/** Pages of a segment before it may be split for an idle lane. */
 export const SPLIT_PAGES_MIN = 3;
+
+/** The same for another worker that has nothing at all. */
 export const SPLIT_PAGES_MIN_FOR_OTHERS = 1;
+
+/** Short listings made to find the key at which a segment is split. */
 export const SPLIT_PROBES_MAX = 16;
 
 /** Tries for one item, beyond the retries of single requests. */

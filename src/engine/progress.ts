@@ -1,20 +1,44 @@
-/** A picture of the run, a few times a second. No percentage and no time left before the totals are known. */
+/**
+ * A picture of the run, a few times a second. No percentage and no time left before the totals are known; what limits
+ * the speed is measured, never guessed from the settings.
+ */
 import type { Clock } from '../lib/world.ts';
 import type { RunContext } from './context.ts';
 import type { Progress, RunPhase } from './definition.ts';
+import { WAIT_KINDS, type WaitKind } from './waits.ts';
 
 /** Speeds are means over this long. */
 const SPEED_WINDOW_MS = 5_000;
+
+/** So much of the lanes' time must go into a wait before it is what limits the speed. */
+const LIMITING_SHARE = 0.25;
+/** The share of time in which there was room in the lanes that listing did not fill. */
+const LISTING_SHARE = 0.5;
+const BUSY_EVENT_LOOP = 0.9;
+
+/** How long a speed must have been watched, and how near it must be to the mean, before its forecast is worth much. */
+const FORECASTS = [
+  { confidence: 'high', elapsedMsMin: 60_000, ratioMax: 1.5, low: 0.8, high: 1.3 },
+  { confidence: 'medium', elapsedMsMin: 15_000, ratioMax: 2.5, low: 0.7, high: 1.6 },
+  { confidence: 'low', elapsedMsMin: 0, ratioMax: Number.POSITIVE_INFINITY, low: 0.5, high: 3 },
+] as const;
 
 interface Sample {
   readonly atMs: number;
   readonly bytes: number;
   readonly items: number;
+  readonly waitsMs: Readonly<Record<WaitKind, number>>;
+  /** Requests held back by what the accounts may do at a time. */
+  readonly heldBack: Readonly<Record<'source' | 'target', number>>;
+  /** Items that move or wait for their next try. */
+  readonly busy: number;
+  readonly isHungry: boolean;
 }
 
 export class ProgressMeter {
   readonly #clock: Clock;
   readonly #startedAtMs: number;
+  #itemsBefore: number | null = null;
   #samples: Sample[] = [];
   phase: RunPhase = 'starting';
   listingComplete = false;
@@ -26,8 +50,8 @@ export class ProgressMeter {
 
   picture(context: RunContext): Progress {
     const { live } = context;
-    const nowMs = this.#clock.monotonic();
-    const sample: Sample = { atMs: nowMs, bytes: live.movedBytes, items: live.counters.items.scanned };
+    const sample = this.#sample(context);
+    const nowMs = sample.atMs;
     this.#samples = [...this.#samples.filter((one) => nowMs - one.atMs <= SPEED_WINDOW_MS), sample];
     const first = this.#samples[0] as Sample;
     const windowMs = Math.max(1, nowMs - first.atMs);
@@ -45,7 +69,7 @@ export class ProgressMeter {
       bytesPerSecond,
       itemsPerSecond,
       bytesPerSecondMean: (live.movedBytes / Math.max(1, elapsedMs)) * 1_000,
-      remainingMs: this.#remaining(context, bytesPerSecond, itemsPerSecond),
+      remainingMs: this.#remaining(context, { elapsedMs, bytesPerSecond, itemsPerSecond }),
       limitedBy: this.#limit(context),
       current: [...live.current]
         .map(([key, item]) => ({ key, ...item }))
@@ -54,24 +78,77 @@ export class ProgressMeter {
     };
   }
 
+  #sample(context: RunContext): Sample {
+    const { live, waits, world, smallGate } = context;
+    const items = live.counters.items.scanned;
+    this.#itemsBefore ??= items;
+    return {
+      atMs: this.#clock.monotonic(),
+      bytes: live.movedBytes,
+      items,
+      waitsMs: waits.totalsMs,
+      heldBack: world.heldBack?.() ?? { source: 0, target: 0 },
+      busy: live.current.size,
+      isHungry: !this.#isListed(context) && !smallGate.isFull && live.pendingItems <= live.current.size,
+    };
+  }
+
   #isListed({ live }: RunContext): boolean {
     return this.listingComplete || live.unlistedSegments === 0;
   }
 
   /** What is left by bytes and by items, whichever is slower, with room for both being wrong. */
-  #remaining(context: RunContext, bytesPerSecond: number, itemsPerSecond: number): Progress['remainingMs'] {
+  #remaining(
+    context: RunContext,
+    speed: { readonly elapsedMs: number; readonly bytesPerSecond: number; readonly itemsPerSecond: number },
+  ): Progress['remainingMs'] {
     const { live } = context;
+    const { elapsedMs, bytesPerSecond, itemsPerSecond } = speed;
     if (!this.#isListed(context) || (bytesPerSecond <= 0 && itemsPerSecond <= 0)) return null;
     const done = [...live.current.values()].reduce((sum, item) => sum + item.doneBytes, 0);
     const byBytes = bytesPerSecond > 0 ? Math.max(0, live.pendingBytes - done) / bytesPerSecond : 0;
     const byItems = itemsPerSecond > 0 ? live.pendingItems / itemsPerSecond : 0;
     const middleMs = Math.max(byBytes, byItems) * 1_000;
-    return { low: middleMs * 0.7, high: middleMs * 1.5 };
+    const seconds = Math.max(1, elapsedMs) / 1_000;
+    const ratio =
+      byBytes >= byItems
+        ? apart(bytesPerSecond, live.movedBytes / seconds)
+        : apart(itemsPerSecond, (live.counters.items.scanned - (this.#itemsBefore ?? 0)) / seconds);
+    const forecast = FORECASTS.find((one) => elapsedMs >= one.elapsedMsMin && ratio <= one.ratioMax) ?? FORECASTS[2];
+    return { low: middleMs * forecast.low, high: middleMs * forecast.high, confidence: forecast.confidence };
   }
 
   #limit(context: RunContext): Progress['limitedBy'] {
-    if (context.bandwidth !== null) return 'bandwidth';
-    if (!this.#isListed(context) && context.live.pendingItems === 0) return 'listing';
-    return 'none';
+    const shares = this.#waitShares();
+    const worst = WAIT_KINDS.reduce((most, kind) => (shares[kind] > shares[most] ? kind : most));
+    if (shares[worst] >= LIMITING_SHARE) return worst;
+    if ((context.world.eventLoopUse?.() ?? 0) >= BUSY_EVENT_LOOP) return 'cpu';
+    const hungry = this.#samples.filter(({ isHungry }) => isHungry).length;
+    return hungry >= this.#samples.length * LISTING_SHARE && hungry > 0 ? 'listing' : 'none';
   }
+
+  /** How many of those who had something to do were waiting, on average over the window. */
+  #waitShares(): Readonly<Record<WaitKind, number>> {
+    const first = this.#samples[0] as Sample;
+    const last = this.#samples.at(-1) as Sample;
+    const windowMs = Math.max(1, last.atMs - first.atMs);
+    const mean = (member: (sample: Sample) => number): number =>
+      this.#samples.reduce((sum, sample) => sum + member(sample), 0) / this.#samples.length;
+    const busy = Math.max(
+      1,
+      mean((sample) => sample.busy),
+    );
+    const share = (kind: WaitKind): number => (last.waitsMs[kind] - first.waitsMs[kind]) / windowMs / busy;
+    return {
+      source: share('source') + mean(({ heldBack }) => heldBack.source) / busy,
+      target: share('target') + mean(({ heldBack }) => heldBack.target) / busy,
+      bandwidth: share('bandwidth'),
+    };
+  }
+}
+
+/** How many times one is the other, whichever is more. */
+function apart(a: number, b: number): number {
+  const [less, more] = a < b ? [a, b] : [b, a];
+  return less <= 0 ? Number.POSITIVE_INFINITY : more / less;
 }

@@ -10,6 +10,7 @@ import type { RunRecord } from './ports.ts';
 import type { SnapshotIndex } from './snapshot.ts';
 import { rateAt } from './timetable.ts';
 import { UploadBook } from './uploads.ts';
+import { Waits } from './waits.ts';
 import type { Ends, RunOptions, RunWorld } from './world.ts';
 import { retryingSource, retryingTarget } from './wrap.ts';
 
@@ -27,8 +28,9 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
   const { policy } = started.definition;
   const { clock, random } = world;
   const { tuning } = options;
-  const source = retryingSource(ends.source, { clock, random });
-  const target = retryingTarget(ends.target, { clock, random });
+  const waits = new Waits(clock);
+  const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random });
+  const target = retryingTarget(ends.target, { clock: waits.clockFor('target'), random });
   const live = new LiveState();
   live.add(started.counters);
   const budget = new ByteBudget(() => tuning.bytesInFlightMax);
@@ -47,13 +49,14 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     previous,
     stop,
     live,
+    waits,
     signal: AbortSignal.any([options.signal, stopper.signal]),
     uploads: new UploadBook(world.store, started.runId, clock, random),
     partGate: new Gate(lanes(PARTS_IN_FLIGHT)),
     smallGate: new Gate(() => tuning.transfersMax ?? SMALL_LANES),
     largeGate: new Gate(lanes(LARGE_LANES)),
     memory: (bytes, signal) => budget.acquire(bytes, signal),
-    bandwidth: shaper === null ? null : (bytes, signal) => shaper.take(bytes, signal),
+    bandwidth: shaper === null ? null : (bytes, signal) => waits.during('bandwidth', shaper.take(bytes, signal)),
     onBytes: (key, bytes) => live.moved(key, bytes),
     serverSide: { state: 'unknown', probing: null },
     filter: compileFilter(policy.filter, started.startedAtMs),

@@ -21,6 +21,10 @@ export interface RunWorld {
   readonly worker: string;
   /** Live counts of requests per operation class; the wrapper around the transports keeps them. */
   readonly requests: () => RequestCounts;
+  /** Requests that the limits of each side's account hold back now; for saying what limits the speed. */
+  readonly heldBack?: () => { readonly source: number; readonly target: number };
+  /** How busy this process was lately, from 0 to 1; for the same. */
+  readonly eventLoopUse?: () => number;
 }
 
 export interface RunOptions {

@@ -27,7 +27,7 @@ function progressOf(change: Partial<Progress> = {}): Progress {
     bytesPerSecond: 104_000_000,
     itemsPerSecond: 50,
     bytesPerSecondMean: 100_000_000,
-    remainingMs: { low: 33_000, high: 37_000 },
+    remainingMs: { low: 33_000, high: 37_000, confidence: 'medium' },
     limitedBy: 'target',
     current: [],
     ...change,

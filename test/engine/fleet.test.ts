@@ -280,3 +280,35 @@ describe('an error that concerns more than one item', () => {
     expect(fleet.target.keys('out')).toHaveLength(20);
   });
 });
+
+describe('what limits the speed', () => {
+  const bandwidthOf = (bytesPerSecond: number) => ({
+    tuning: {
+      ...TUNING,
+      bandwidth: { timeZone: 'UTC', rules: [{ day: null, minuteOfDay: 0, bytesPerSecond }] },
+    },
+  });
+
+  test.each([
+    ['the target, while it asks for fewer requests', 'target', {}, true],
+    ['the bandwidth, where its rule holds anybody back', 'bandwidth', bandwidthOf(2_000), false],
+    ['nothing, where the rule is wider than the way', 'none', bandwidthOf(1_000_000_000), false],
+  ] as const)('is %s', async (_what, limit, change, throttles) => {
+    await using fleet = await openFleet();
+    seed(fleet, 2_000);
+    const before = fleet.target.hooks.before;
+    let requests = 0;
+    fleet.target.hooks.before = async (operation, key) => {
+      await before?.(operation, key);
+      if (!throttles || operation !== 'PUT' || requests++ % 2 > 0) return;
+      throw new DroverError('THROTTLED', 'Slow down.', { retryAfterMs: 500 });
+    };
+    await fleet.queue();
+    const worker = fleet.join('w1', change);
+    await fleet.ended(worker);
+    const limits = worker.pictures.filter(({ phase }) => phase === 'copying').map(({ limitedBy }) => limitedBy);
+    const share = limits.filter((one) => one === limit).length / limits.length;
+    expect(share).toBeGreaterThan(0.7);
+    if (limit === 'none') expect(limits).not.toContain('bandwidth');
+  });
+});
