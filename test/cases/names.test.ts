@@ -1,11 +1,12 @@
 /** Names that mean something else at the target. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { WINDOW_ITEMS_MAX } from '../../src/engine/limits.ts';
 import { foldKey } from '../../src/engine/naming.ts';
 import type { RunResult } from '../../src/engine/world.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
 import { openBench, POLICY, sumsAgree, type Bench } from '../engine/bench.ts';
-import { hastyClock, openClouds } from './world.ts';
+import { hastyClock, openClouds, WITHOUT_DIGESTS } from './world.ts';
 
 const FILE_NAMES = {
   ...ALL_NAMES,
@@ -158,6 +159,50 @@ describe('a target that does not tell upper from lower case (case 14)', () => {
     expect(second.run.counters.items).toMatchObject({ same: 2, excluded: 2, copied: 0, deleted: 0 });
     expect(bench.content(bench.target)).toEqual(before);
     await allArrived(bench, first);
+  });
+
+  test('what is left out is kept also when the source has it no more', async () => {
+    await using bench = await openBench({}, FOLDING, hastyClock());
+    for (const key of ['A', 'a', 'other']) bench.source.put('in', key, `content of ${key}`);
+    await bench.run({ mode: 'mirror' });
+    for (const key of ['A', 'a']) bench.source.remove('in', key);
+    await bench.run({ mode: 'mirror', filter: { ...POLICY.filter, exclude: ['a'] } });
+    expect(Object.values(bench.content(bench.target)).toSorted()).toEqual(['content of a', 'content of other']);
+  });
+
+  test('what is known of one of them proves nothing of another that gets its name', async () => {
+    const target = { ...WITHOUT_DIGESTS, ...FOLDING, recordsSource: false, keepsSourceTime: true };
+    await using bench = await openBench(WITHOUT_DIGESTS, target, hastyClock());
+    bench.source.put('in', 'A', 'large', { digests: {}, etag: 'first', modifiedAtMs: 1_000_000 });
+    await bench.run({ mode: 'mirror' });
+    bench.source.remove('in', 'A');
+    bench.source.put('in', 'a', 'small', { digests: {}, etag: 'first', modifiedAtMs: 2_000_000 });
+    const result = await bench.run({ mode: 'mirror' });
+    expect(result.run.counters.items).toMatchObject({ copied: 1, same: 0 });
+    expect(Object.values(bench.content(bench.target))).toEqual(['small']);
+  });
+
+  test('one that takes long does not let what settled behind it pile up', async () => {
+    await using bench = await openBench({}, FOLDING, hastyClock());
+    for (let i = 0; i < WINDOW_ITEMS_MAX + 200; i++) bench.source.put('in', `k${String(i).padStart(5, '0')}`, 'x');
+    let writes = 0;
+    let writesWhileHeld = 0;
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const enough = Promise.withResolvers<void>();
+    void enough.promise.then(async () => {
+      // Long enough for all others, were they not held back.
+      for (let turn = 0; turn < 2_000; turn++) await new Promise(setImmediate);
+      writesWhileHeld = writes;
+      release();
+    });
+    bench.target.hooks.before = async (operation, key) => {
+      if (operation !== 'PUT') return;
+      if ((writes += 1) === WINDOW_ITEMS_MAX) enough.resolve();
+      if (key === 'k00000') await held;
+    };
+    const result = await bench.run();
+    expect(writesWhileHeld).toBe(WINDOW_ITEMS_MAX);
+    expect(result.run.counters.items.copied).toBe(WINDOW_ITEMS_MAX + 200);
   });
 
   test('an object whose name is that of a folder in another case', async () => {
