@@ -30,7 +30,7 @@ const TRAITS: Traits = {
 export const SOURCE_TRAITS: SourceTraits = {
   ...TRAITS,
   facets: [],
-  staysBehind: ['owners and permissions', 'extended attributes'],
+  staysBehind: ['owners', 'permissions', 'extended attributes'],
 };
 
 export const TARGET_TRAITS: TargetTraits = {
