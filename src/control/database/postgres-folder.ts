@@ -14,6 +14,7 @@ import { readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileS
 import { join } from 'node:path';
 import type { Log, Random } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
+import { listProcesses, readProcess, workingFolder } from './processes.ts';
 import { POSTGRES_ENVIRONMENT } from './postgres-binaries.ts';
 import type { Account, Binaries } from './postgres-binaries.ts';
 
@@ -266,17 +267,31 @@ function runInitdb(layout: Layout, binaries: Binaries, name: string, passwordNam
 const UNKNOWN_USER_REMEDY =
   'Run Drover as a user that has an entry in /etc/passwd, or give the address of a PostgreSQL server as DATABASE_URL.';
 
-/** What processes left behind that died while they made a cluster. */
+/** What processes left behind that died while they made a cluster, and what may go on making it without them. */
 function removeAbandoned(layout: Layout): void {
   for (const name of readdirSync(layout.folder)) {
-    const match = /^initdb-(\d+)-/.exec(name);
-    if (match === null || isLiving(Number(match[1]))) continue;
+    const match = /^(initdb-(\d+)-\w+)/.exec(name);
+    if (match === null || isLiving(Number(match[2]))) continue;
+    endProcesses(match[1] as string);
     rmSync(join(layout.folder, name), { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** Of another process; our own are none that we left. */
+/** Those that were told to work on a folder of this name, which nobody else has. */
+function endProcesses(name: string): void {
+  for (const id of listProcesses()) {
+    if (!readProcess(id, 'cmdline').includes(name) && !workingFolder(id)?.includes(name)) continue;
+    try {
+      process.kill(id, 'SIGKILL');
+    } catch {
+      // It went by itself.
+    }
+  }
+}
+
+/** Another process. In a container ours often has the number of the one before, and has made nothing yet. */
 function isLiving(processId: number): boolean {
+  if (processId === process.pid) return false;
   try {
     process.kill(processId, 0);
     return true;

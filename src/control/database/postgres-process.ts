@@ -1,7 +1,6 @@
 /** One server process of PostgreSQL: how it is started, recognized, and ended. */
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, fstatSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
-import { readFileSync, truncateSync } from 'node:fs';
+import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import type { Clock } from '../../lib/world.ts';
@@ -10,6 +9,7 @@ import { POSTGRES_ENVIRONMENT } from './postgres-binaries.ts';
 import type { Binaries } from './postgres-binaries.ts';
 import { diskFull, PORT, saysDiskFull, SOCKET_NAME } from './postgres-folder.ts';
 import type { Layout } from './postgres-folder.ts';
+import { listProcesses, parentOf, readProcess, workingFolder } from './processes.ts';
 
 export interface Postmaster {
   readonly id: number;
@@ -139,9 +139,8 @@ export function whoIs(layout: Layout, id: number): 'ours' | 'foreign' | 'nobody'
 /** Processes that a killed server left behind, and which keep the next one from starting. */
 export function endOrphans(layout: Layout): number {
   let count = 0;
-  for (const name of listProcesses()) {
-    const id = Number(name);
-    if (!Number.isInteger(id) || workingFolder(id) !== layout.cluster) continue;
+  for (const id of listProcesses()) {
+    if (workingFolder(id) !== layout.cluster) continue;
     // Only processes that served a server, and whose server is gone.
     if (!readProcess(id, 'cmdline').startsWith('postgres: ') || workingFolder(parentOf(id)) === layout.cluster)
       continue;
@@ -203,37 +202,6 @@ export function trimLog(layout: Layout, bytesMax: number = LOG_BYTES_MAX): void 
     truncateSync(layout.logFile);
   } catch {
     // No log, or no room for a second one: neither is worth a word.
-  }
-}
-
-/** `null`: cannot be told or gone; `undefined`: this system does not tell. */
-function workingFolder(id: number): string | null | undefined {
-  if (process.platform !== 'linux') return undefined;
-  try {
-    return readlinkSync(`/proc/${id}/cwd`);
-  } catch {
-    return null;
-  }
-}
-
-function parentOf(id: number): number {
-  // "id (name) state parent …"; the name may hold anything.
-  return Number(readProcess(id, 'stat').split(') ').at(-1)?.split(' ')[1] ?? 0);
-}
-
-function readProcess(id: number, file: 'cmdline' | 'stat'): string {
-  try {
-    return readFileSync(`/proc/${id}/${file}`, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function listProcesses(): readonly string[] {
-  try {
-    return readdirSync('/proc');
-  } catch {
-    return [];
   }
 }
 
