@@ -82,7 +82,8 @@ export async function listPage<Row extends object>(
   return { items: items as unknown as Row[], nextCursor, total };
 }
 
-function narrow<Row>(
+/** Only the rows that the query wants, of all pages. */
+export function narrow<Row>(
   base: SelectQueryBuilder<any, any, Row>,
   listing: Listing<Row>,
 ): SelectQueryBuilder<any, any, Row> {

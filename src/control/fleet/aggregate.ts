@@ -8,7 +8,7 @@ import type { RunLive, WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
 import type { WorkerProgress } from './participation.ts';
-import type { FleetWorld } from './parts.ts';
+import type { DispatchWorld } from './parts.ts';
 
 const FRESH_MS = 5_000;
 const SHOWN_MAX = 8;
@@ -36,7 +36,7 @@ interface RunRowNow {
 }
 
 /** Brings the run's row up to date when it is older than that; true when this call did it. */
-export async function refreshRun(world: FleetWorld, runId: string, olderThanMs: number): Promise<boolean> {
+export async function refreshRun(world: DispatchWorld, runId: string, olderThanMs: number): Promise<boolean> {
   const { db, bus } = world;
   const run = await readRunNow(world, runId, olderThanMs);
   if (run === undefined) return false;
@@ -54,7 +54,7 @@ export async function refreshRun(world: FleetWorld, runId: string, olderThanMs: 
   return rows.length > 0;
 }
 
-async function readRunNow(world: FleetWorld, runId: string, olderThanMs: number): Promise<RunRowNow | undefined> {
+async function readRunNow(world: DispatchWorld, runId: string, olderThanMs: number): Promise<RunRowNow | undefined> {
   const { rows } = await inDatabase(() =>
     sql<RunRowNow>`
       SELECT runs.live, runs.waits, source.name AS source, target.name AS target, clock_timestamp() AS now,
@@ -69,7 +69,7 @@ async function readRunNow(world: FleetWorld, runId: string, olderThanMs: number)
   return rows[0];
 }
 
-async function readWorkers(world: FleetWorld, runId: string): Promise<readonly WorkerRow[]> {
+async function readWorkers(world: DispatchWorld, runId: string): Promise<readonly WorkerRow[]> {
   const { rows } = await inDatabase(() =>
     sql<WorkerRow>`
       SELECT run_workers.worker_id, workers.name, run_workers.progress,

@@ -7,7 +7,7 @@ import type { WaitReason } from '../entities.ts';
 import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
 import { refreshRun } from './aggregate.ts';
-import { noteInLog, type FleetWorld } from './parts.ts';
+import { noteInLog, type DispatchWorld } from './parts.ts';
 import { giveOutPlaces } from './queue.ts';
 
 interface ActiveRow {
@@ -35,14 +35,14 @@ const STALE_MS = 5_000;
 const LONELY_MS = 10_000;
 
 export class Dispatcher {
-  readonly #world: FleetWorld;
+  readonly #world: DispatchWorld;
   readonly #stop = new AbortController();
   #wake: AbortController | null = null;
   #isWoken = false;
   #loop: Promise<void> = Promise.resolve();
   #unlisten: () => void = () => undefined;
 
-  constructor(world: FleetWorld) {
+  constructor(world: DispatchWorld) {
     this.#world = world;
   }
 
@@ -104,7 +104,7 @@ export class Dispatcher {
   }
 }
 
-async function readActive({ db, timing }: FleetWorld): Promise<readonly ActiveRow[]> {
+async function readActive({ db, timing }: DispatchWorld): Promise<readonly ActiveRow[]> {
   const { rows } = await inDatabase(() =>
     sql<ActiveRow>`
       SELECT runs.id, runs.state, runs.waits, connectors.health,
@@ -121,7 +121,7 @@ async function readActive({ db, timing }: FleetWorld): Promise<readonly ActiveRo
   return rows;
 }
 
-async function countWorkers({ db, timing }: FleetWorld): Promise<number> {
+async function countWorkers({ db, timing }: DispatchWorld): Promise<number> {
   const { rows } = await inDatabase(() =>
     sql<{ workers: number }>`SELECT count(*)::integer AS workers FROM workers
       WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'`.execute(
@@ -132,7 +132,7 @@ async function countWorkers({ db, timing }: FleetWorld): Promise<number> {
 }
 
 /** Its leases run out by themselves; this is for those who look at the fleet. */
-async function markGone({ db, bus, timing }: FleetWorld): Promise<void> {
+async function markGone({ db, bus, timing }: DispatchWorld): Promise<void> {
   const { rows } = await inDatabase(() =>
     sql<{ id: string }>`UPDATE workers SET state = 'gone'
       WHERE state <> 'gone' AND seen_at < clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'
@@ -141,7 +141,7 @@ async function markGone({ db, bus, timing }: FleetWorld): Promise<void> {
   for (const { id } of rows) await bus.tell('worker', id);
 }
 
-async function moveOn(world: FleetWorld, run: ActiveRow, hasWorkers: boolean): Promise<void> {
+async function moveOn(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean): Promise<void> {
   switch (run.state) {
     case 'pausing':
       if (run.leases === 0) await settlePause(world, run);
@@ -166,7 +166,7 @@ async function moveOn(world: FleetWorld, run: ActiveRow, hasWorkers: boolean): P
   }
 }
 
-async function settlePause(world: FleetWorld, { id, waits }: ActiveRow): Promise<void> {
+async function settlePause(world: DispatchWorld, { id, waits }: ActiveRow): Promise<void> {
   const { db, bus } = world;
   await inDatabase(() =>
     db.transaction().execute((tx) => changeState(tx, bus, id, { from: ['pausing'], to: 'paused', waits })),
@@ -174,7 +174,7 @@ async function settlePause(world: FleetWorld, { id, waits }: ActiveRow): Promise
 }
 
 /** Also what could not be reached, after a while: networks come back without anybody telling us. */
-async function goOnWhenMended(world: FleetWorld, run: ActiveRow): Promise<void> {
+async function goOnWhenMended(world: DispatchWorld, run: ActiveRow): Promise<void> {
   const { db, bus, timing } = world;
   if (run.waits?.connectorId === null || run.waits === null) return;
   const isMended = run.health !== null && run.health !== 'needs-attention';
@@ -189,7 +189,7 @@ async function goOnWhenMended(world: FleetWorld, run: ActiveRow): Promise<void> 
 /** Stands in the reason of runs that go on by themselves. */
 export const TRIED_AGAIN = 'It is tried again by itself every few minutes.';
 
-async function cancelUnswept(world: FleetWorld, runId: string): Promise<void> {
+async function cancelUnswept(world: DispatchWorld, runId: string): Promise<void> {
   const { db, bus } = world;
   const has = await inDatabase(() =>
     db.transaction().execute((tx) => changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' })),

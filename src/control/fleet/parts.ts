@@ -16,11 +16,16 @@ export interface FleetParts {
   readonly runsAtOnceMax?: number;
 }
 
-/** The world of this folder: everything with its defaults filled in. */
-export interface FleetWorld extends ControlWorld {
-  readonly parts: FleetParts;
+/** What it takes to move runs on from state to state. */
+export interface DispatchWorld extends ControlWorld {
   readonly timing: FleetTiming;
   readonly runsAtOnceMax: number;
+  readonly append: FleetParts['append'];
+}
+
+/** The world of a worker: everything with its defaults filled in. */
+export interface FleetWorld extends DispatchWorld {
+  readonly parts: FleetParts;
 }
 
 export const RUNS_AT_ONCE_MAX = 10;
@@ -31,19 +36,20 @@ export function fleetWorld(world: ControlWorld, parts: FleetParts): FleetWorld {
     parts,
     timing: { ...FLEET_TIMING, ...parts.timing },
     runsAtOnceMax: parts.runsAtOnceMax ?? RUNS_AT_ONCE_MAX,
+    append: parts.append,
   };
 }
 
 /** A line that is nice to have: losing it stops nothing. */
 export async function noteInLog(
-  world: FleetWorld,
+  world: DispatchWorld,
   runId: string,
   level: RunLogLine['level'],
   message: string,
   code: string | null = null,
 ): Promise<void> {
   try {
-    await world.parts.append(runId, { level, message, code });
+    await world.append(runId, { level, message, code });
   } catch (error) {
     world.log('warn', 'A line of the run log could not be written.', { run: runId, message, error: String(error) });
   }

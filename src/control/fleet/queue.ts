@@ -6,7 +6,7 @@ import { LOCKS } from '../database/locks.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { BUSY_STATES } from '../runs/states.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
-import type { FleetWorld } from './parts.ts';
+import type { DispatchWorld } from './parts.ts';
 
 interface Row {
   readonly id: string;
@@ -45,7 +45,7 @@ export function placeRuns(busy: readonly Row[], queued: readonly Row[], runsMax:
 }
 
 /** Does nothing when another process is at it in this moment. Returns the runs that began. */
-export async function giveOutPlaces(world: FleetWorld): Promise<readonly string[]> {
+export async function giveOutPlaces(world: DispatchWorld): Promise<readonly string[]> {
   const { db, bus, runsAtOnceMax } = world;
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {

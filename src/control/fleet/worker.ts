@@ -123,7 +123,7 @@ class FleetWorker implements Worker {
     this.#wake?.abort();
     await Promise.all(this.#loops);
     for (const part of this.#parts.values()) part.stop(stopped('This worker is leaving.'));
-    await Promise.all([...this.#ending]);
+    await Promise.all(this.#ending);
     await this.#dispatcher.stop();
     await this.#heartbeat.stop();
     await signOff(this.#world, this.id).catch((error: unknown) => {
@@ -231,7 +231,7 @@ class FleetWorker implements Worker {
     log('info', `Work on run ${runId} broke off: ${error.message}`, {
       run: runId,
       code: error.code,
-      then: verdict.kind,
+      verdict: verdict.kind,
     });
     await carryOut(this.#world, runId, verdict, part.connectorIdOf(side));
   }

@@ -1,0 +1,85 @@
+/** Pause, resume, cancel: what an order means in each state, and carrying it out against whatever happens meanwhile. */
+import { DroverError } from '../../model/errors.ts';
+import type { RunState } from '../../model/outcome.ts';
+import type { Actor, WaitReason } from '../entities.ts';
+import type { Audit, ControlWorld, Tx } from '../world.ts';
+import { runRow, type RunListRow } from './rows.ts';
+import { hasEnded } from './states.ts';
+import { changeState } from './transitions.ts';
+
+export type Order = 'pause' | 'resume' | 'cancel';
+
+/** State → the next one. Not named: the order is fulfilled already, or makes no sense (`REFUSED`). */
+const NEXT: Readonly<Record<Order, Partial<Record<RunState, RunState>>>> = {
+  pause: { queued: 'paused', running: 'pausing' },
+  // Whoever has let go meanwhile takes part again.
+  resume: { pausing: 'running', paused: 'queued' },
+  cancel: { queued: 'cancelling', running: 'cancelling', pausing: 'cancelling', paused: 'cancelling' },
+};
+
+const REFUSED: Readonly<Record<Order, readonly RunState[]>> = {
+  pause: ['cancelling', 'cancelled', 'failed', 'succeeded', 'completed-with-issues'],
+  resume: ['cancelling', 'cancelled', 'failed', 'succeeded', 'completed-with-issues'],
+  cancel: ['failed', 'succeeded', 'completed-with-issues'],
+};
+
+/** Each time somebody else was faster; a run has few states to go through. */
+const TRIES_MAX = 10;
+
+/** True when it changed something. WRONG_STATE for a run that has ended, also when that happens in this moment. */
+export async function carryOutOrder(
+  world: ControlWorld,
+  audit: Audit,
+  actor: Actor,
+  order: Order,
+  id: string,
+): Promise<boolean> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const row = await runRow(world.db, id);
+    const state = row.state as RunState;
+    if (REFUSED[order].includes(state)) throw refusal(order, row);
+    const to = nextState(order, row);
+    if (to === null) return false;
+    const has = await world.db.transaction().execute((tx) => change(world, audit, tx, actor, order, row, to));
+    if (has) return true;
+  }
+  throw new DroverError('EDIT_CONFLICT', `Run "${id}" changes too fast; try again.`);
+}
+
+/** What never began has left nothing anywhere, so there is nothing to look after. */
+function nextState(order: Order, row: RunListRow): RunState | null {
+  const to = NEXT[order][row.state as RunState] ?? null;
+  const isFresh = row.started_at === null && (row.state === 'queued' || row.state === 'paused');
+  return to === 'cancelling' && isFresh ? 'cancelled' : to;
+}
+
+async function change(
+  world: ControlWorld,
+  audit: Audit,
+  tx: Tx,
+  actor: Actor,
+  order: Order,
+  row: RunListRow,
+  to: RunState,
+): Promise<boolean> {
+  const waits: WaitReason | null =
+    order === 'pause' ? { kind: 'person', text: `Paused by ${actor.name}.`, runId: null, connectorId: null } : null;
+  const error = order === 'resume' ? { error: null } : {};
+  const has = await changeState(tx, world.bus, row.id, { from: [row.state as RunState], to, waits, ...error });
+  if (!has) return false;
+  await audit(tx, actor, {
+    action: `run.${order}`,
+    entityKind: 'run',
+    entityId: row.id,
+    entityName: `${row.job_name} · run ${row.number}`,
+    changes: { state: [row.state, to] },
+  });
+  return true;
+}
+
+function refusal(order: Order, row: RunListRow): DroverError {
+  const what = hasEnded(row.state) ? `It has ended: ${row.state}.` : 'It is being cancelled.';
+  return new DroverError('WRONG_STATE', `Run ${row.number} of "${row.job_name}" cannot be ${PAST[order]}. ${what}`);
+}
+
+const PAST: Readonly<Record<Order, string>> = { pause: 'paused', resume: 'resumed', cancel: 'cancelled' };

@@ -1,0 +1,203 @@
+/** Runs: started from a job, watched, ordered about. Workers and dispatchers move them on. */
+import { sql } from 'kysely';
+import { DroverError } from '../../model/errors.ts';
+import type { Counters, RunState } from '../../model/outcome.ts';
+import { makeAudit } from '../audit.ts';
+import type { Actor, ListQuery, Run, RunLogLine, RunSegment, RunSnapshot } from '../entities.ts';
+import { listPage, narrow } from '../paging.ts';
+import { demand } from '../people/roles.ts';
+import type { Jobs, Runs } from '../services.ts';
+import type { Audit, ControlWorld } from '../world.ts';
+import { inDatabase } from './database-errors.ts';
+import { mapOf } from './map.ts';
+import { carryOutOrder, type Order } from './orders.ts';
+import { RUN_LISTING, runOf, runRow, runRows } from './rows.ts';
+import { insertRun, refuseUnready } from './start.ts';
+import { ACTIVE_STATES } from './states.ts';
+import { keyOrNull } from './store-rows.ts';
+
+export interface RunsParts {
+  readonly preflight: Jobs['preflight'];
+  /** Writes a line of the run's log. */
+  readonly append: (runId: string, line: Omit<RunLogLine, 'number' | 'at'>) => Promise<void>;
+}
+
+const MAP_CELLS_MAX = 2_000;
+
+export function openRuns(world: ControlWorld, parts: RunsParts): Runs {
+  const { db } = world;
+  const audit = makeAudit(world.clock);
+  const order = (what: Order) => (actor: Actor, id: string) => ordered(world, parts, audit, actor, what, id);
+  return {
+    async list(actor, query) {
+      demand(actor, 'read');
+      const page = await inDatabase(() => listPage(db, runRows(db), { ...RUN_LISTING, query }));
+      return { ...page, items: page.items.map(runOf) };
+    },
+    async get(actor, id) {
+      demand(actor, 'read');
+      return inDatabase(async () => runOf(await runRow(db, id)));
+    },
+    async snapshot(actor, id) {
+      demand(actor, 'read');
+      await inDatabase(() => runRow(db, id));
+      const row = await db.selectFrom('runs').select('snapshot').where('id', '=', id).executeTakeFirstOrThrow();
+      return JSON.parse(row.snapshot) as RunSnapshot;
+    },
+    async segments(actor, id, query) {
+      demand(actor, 'read');
+      await inDatabase(() => runRow(db, id));
+      return segmentsPage(world, id, query);
+    },
+    async map(actor, id, cells) {
+      demand(actor, 'read');
+      if (!Number.isInteger(cells) || cells < 1 || cells > MAP_CELLS_MAX) {
+        throw new DroverError('INVALID_INPUT', `Give a whole number from 1 to ${MAP_CELLS_MAX}.`, { field: 'cells' });
+      }
+      await inDatabase(() => runRow(db, id));
+      return inDatabase(() => mapOf(world, id, cells));
+    },
+    start: (actor, jobId, input, signal) => started(world, parts, audit, actor, jobId, input, signal),
+    pause: order('pause'),
+    resume: order('resume'),
+    cancel: order('cancel'),
+    bulk: (actor, action, selection) => bulk(world, parts, audit, actor, action, selection),
+    async active() {
+      const rows = await inDatabase(() =>
+        db
+          .selectFrom('runs')
+          .select(['id', 'state'])
+          .where('state', 'in', [...ACTIVE_STATES])
+          .orderBy('queued_at')
+          .execute(),
+      );
+      return rows.map(({ id, state }) => ({ id, state: state as RunState }));
+    },
+  };
+}
+
+async function started(
+  world: ControlWorld,
+  parts: RunsParts,
+  audit: Audit,
+  actor: Actor,
+  jobId: string,
+  input: Parameters<Runs['start']>[2],
+  signal: AbortSignal,
+): Promise<Run> {
+  demand(actor, 'run');
+  if (input.skipPreflight !== true) {
+    refuseUnready(await parts.preflight(actor, jobId, { count: false }, signal));
+  }
+  return inDatabase(async () => {
+    const id = await world.db.transaction().execute((tx) => insertRun(world, audit, tx, actor, jobId, input));
+    await note(world, parts, id, `Started by ${actor.name}.`);
+    return runOf(await runRow(world.db, id));
+  });
+}
+
+async function ordered(
+  world: ControlWorld,
+  parts: RunsParts,
+  audit: Audit,
+  actor: Actor,
+  order: Order,
+  id: string,
+): Promise<Run> {
+  demand(actor, 'run');
+  return inDatabase(async () => {
+    const has = await carryOutOrder(world, audit, actor, order, id);
+    if (has) await note(world, parts, id, `${SAID[order]} by ${actor.name}.`);
+    return runOf(await runRow(world.db, id));
+  });
+}
+
+const SAID: Readonly<Record<Order, string>> = { pause: 'Paused', resume: 'Resumed', cancel: 'Cancelled' };
+
+/** What matches, as the list counts it. Runs that have ended, or end meanwhile, are left as they are. */
+async function bulk(
+  world: ControlWorld,
+  parts: RunsParts,
+  audit: Audit,
+  actor: Actor,
+  order: Order,
+  { filter, except, expectedCount }: Parameters<Runs['bulk']>[2],
+): Promise<{ changed: number }> {
+  demand(actor, 'run');
+  const base = narrow(runRows(world.db), { ...RUN_LISTING, query: { filter } });
+  const all = await inDatabase(() => base.clearSelect().select(['runs.id', 'runs.ended_at']).execute());
+  const chosen = (all as { id: string; ended_at: Date | null }[]).filter(({ id }) => !except.includes(id));
+  if (chosen.length !== expectedCount) {
+    throw new DroverError('COUNT_CHANGED', `These are ${chosen.length} runs by now, not ${expectedCount}.`);
+  }
+  let changed = 0;
+  for (const { id, ended_at: endedAt } of chosen) {
+    if (endedAt !== null) continue;
+    try {
+      if (!(await inDatabase(() => carryOutOrder(world, audit, actor, order, id)))) continue;
+      changed += 1;
+      await note(world, parts, id, `${SAID[order]} by ${actor.name}, with others.`);
+    } catch (error) {
+      if (!(error instanceof DroverError && error.code === 'WRONG_STATE')) throw error;
+    }
+  }
+  return { changed };
+}
+
+async function note(world: ControlWorld, parts: RunsParts, runId: string, message: string): Promise<void> {
+  try {
+    await parts.append(runId, { level: 'info', code: null, message });
+  } catch (error) {
+    world.log('warn', 'A line of the run log could not be written.', { run: runId, error: String(error) });
+  }
+}
+
+async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuery) {
+  const base = db
+    .selectFrom('segments')
+    .leftJoin('workers', 'workers.id', 'segments.worker_id')
+    .where('segments.run_id', '=', runId)
+    .where('segments.kind', '<>', 'sweep')
+    .select([
+      'segments.segment_id',
+      'segments.kind',
+      'segments.from_key',
+      'segments.to_key',
+      'segments.epoch',
+      'segments.counters',
+      'workers.name as worker_name',
+      sql<string>`CASE WHEN segments.state = 'done' THEN 'done'
+        WHEN segments.lease_until > clock_timestamp() THEN 'held' ELSE 'open' END`.as('state_now'),
+    ]);
+  const page = await inDatabase(() =>
+    listPage(db, base, {
+      query,
+      sorts: {
+        key: { sql: `coalesce(encode(segments.from_key, 'hex'), '')`, type: 'text' },
+        epoch: { sql: 'segments.epoch', type: 'integer' },
+      },
+      defaultSort: 'key',
+      id: { sql: 'segments.segment_id', type: 'text' },
+      filters: {
+        kind: (values) => sql<boolean>`segments.kind = ANY(${values as string[]}::text[])`,
+        state: (values) => sql<boolean>`(CASE WHEN segments.state = 'done' THEN 'done'
+          WHEN segments.lease_until > clock_timestamp() THEN 'held' ELSE 'open' END) = ANY(${values as string[]}::text[])`,
+      },
+      searched: null,
+      idOf: (row) => row.segment_id,
+    }),
+  );
+  return {
+    ...page,
+    items: page.items.map((row): RunSegment => ({
+      segmentId: row.segment_id,
+      kind: row.kind,
+      from: keyOrNull(row.from_key),
+      to: keyOrNull(row.to_key),
+      state: row.state_now as RunSegment['state'],
+      epoch: row.epoch,
+      worker: row.worker_name,
+      counters: row.counters as Counters,
+    })),
+  };
+}

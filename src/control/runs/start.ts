@@ -1,0 +1,184 @@
+/** Makes a run of a job: checks that it may begin, and freezes everything it needs. */
+import { sql } from 'kysely';
+import { negotiate } from '../../engine/negotiate.ts';
+import type { EndDefinition } from '../../engine/definition.ts';
+import { defineTransfer } from '../../engine/transfer.ts';
+import { DroverError } from '../../model/errors.ts';
+import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
+import type { Actor, Preflight, RunKind, RunSnapshot } from '../entities.ts';
+import { jobFacts, type EndFacts, type JobFacts } from '../jobs/rows.ts';
+import { policyOf } from '../jobs/settings.ts';
+import type { StartRun } from '../services.ts';
+import type { Audit, ControlWorld, Tx } from '../world.ts';
+import { newRunId } from './id.ts';
+import { ACTIVE_STATES, hasEnded } from './states.ts';
+import { tellOfRun } from './transitions.ts';
+
+const COMMANDS: Readonly<Record<RunKind, string>> = {
+  transfer: 'copy',
+  'dry-run': 'copy',
+  validate: 'check',
+  retry: 'retry',
+};
+
+/** PREFLIGHT_FAILED says what is refused, and in its remedy exactly what to grant. */
+export function refuseUnready(preflight: Preflight): void {
+  if (preflight.ok) return;
+  const refused = [
+    ...preflight.source.filter(({ result }) => result === 'refused').map(({ message }) => `Source: ${message}`),
+    ...preflight.target.filter(({ result }) => result === 'refused').map(({ message }) => `Target: ${message}`),
+  ];
+  const [grant] = preflight.grants;
+  throw new DroverError('PREFLIGHT_FAILED', refused.join(' '), {
+    remedy: grant === undefined ? null : `${grant.title}: ${grant.text}`,
+  });
+}
+
+/** In one transaction with its audit line. GUARD_BUSY, WRONG_STATE, INVALID_INPUT. Returns the run's id. */
+export async function insertRun(
+  world: ControlWorld,
+  audit: Audit,
+  tx: Tx,
+  actor: Actor,
+  jobId: string,
+  input: StartRun,
+): Promise<string> {
+  // Whoever starts the same job at the same moment waits here, and then sees this run.
+  await sql`SELECT FROM jobs WHERE id = ${jobId} FOR UPDATE`.execute(tx);
+  const facts = await jobFacts(tx, jobId);
+  await refuseSecond(tx, facts);
+  const retryOf = input.kind === 'retry' ? await retriedRun(tx, facts, input.retryOf) : null;
+  const id = newRunId(world);
+  const number = await nextNumber(tx, jobId);
+  const nowMs = world.clock.now();
+  const made = madeOf(world, facts, input);
+  await tx
+    .insertInto('runs')
+    .values({
+      id,
+      job_id: jobId,
+      project_id: facts.job.projectId,
+      number,
+      kind: input.kind,
+      trigger: input.trigger,
+      created_by: actor.name,
+      transfer_id: made.definition.transferId,
+      pair_id: made.definition.pairId,
+      definition: JSON.stringify(made.definition),
+      snapshot: JSON.stringify(made.snapshot),
+      source_connector_id: facts.source.connectorId,
+      target_connector_id: facts.target.connectorId,
+      source_path: facts.source.fullPath,
+      target_path: facts.target.fullPath,
+      target_fingerprint: facts.target.fingerprint,
+      target_container: facts.target.place.container,
+      target_prefix: facts.target.place.prefix,
+      state: 'queued',
+      retry_of: retryOf,
+      scheduled_at: input.scheduledAt === undefined ? null : new Date(input.scheduledAt),
+      queued_at: new Date(nowMs),
+      updated_at: new Date(nowMs),
+      counters: JSON.stringify(ZERO_COUNTERS),
+      requests: JSON.stringify({ source: {}, target: {} }),
+      manifest_root: null,
+    })
+    .execute();
+  await tx
+    .updateTable('jobs')
+    .set({ last_run_id: id, last_state: 'queued', last_run_at: new Date(nowMs) })
+    .where('id', '=', jobId)
+    .execute();
+  await audit(tx, actor, {
+    action: 'run.start',
+    entityKind: 'run',
+    entityId: id,
+    entityName: `${facts.job.name} · run ${number}`,
+    changes: { kind: [null, input.kind] },
+  });
+  await tellOfRun(world.bus, id, jobId, tx);
+  return id;
+}
+
+function madeOf(world: ControlWorld, facts: JobFacts, { kind, allowEmptySource }: StartRun) {
+  const { job, source, target, bandwidth } = facts;
+  const settings = policyOf(job.settings, kind);
+  const policy = allowEmptySource === true ? { ...settings, allowEmptySource: true } : settings;
+  const [from, to] = [source, target].map((end) => world.providers.get(end.provider)?.manifest);
+  if (!from?.source || !to?.target) {
+    throw new DroverError(
+      'INTERNAL',
+      `This version does not know how to go from ${source.provider} to ${target.provider}.`,
+    );
+  }
+  const concessions = negotiate({
+    source: from.source,
+    target: to.target,
+    facts: target.facts,
+    policy,
+    sourceTitle: from.title,
+    targetTitle: to.title,
+  });
+  const definition = defineTransfer({
+    command: kind === 'transfer' && policy.mode === 'mirror' ? 'sync' : COMMANDS[kind],
+    source: endOf(source),
+    target: endOf(target),
+    policy,
+    concessions,
+  });
+  const snapshot: RunSnapshot = {
+    settings: policy,
+    concessions,
+    source: { connectorId: source.connectorId, connector: source.connectorName, place: source.place, only: null },
+    target: { connectorId: target.connectorId, connector: target.connectorName, place: target.place },
+    tuning: { transfersMax: job.tuning.transfersMax, bandwidth },
+  };
+  return { definition, snapshot };
+}
+
+function endOf({ connectorName, provider, fingerprint, place, fullPath }: EndFacts): EndDefinition {
+  return { connector: connectorName, provider, fingerprint, place, label: fullPath, only: null };
+}
+
+async function refuseSecond(tx: Tx, { job }: JobFacts): Promise<void> {
+  const active = await tx
+    .selectFrom('runs')
+    .select(['number', 'state'])
+    .where('job_id', '=', job.id)
+    .where('state', 'in', [...ACTIVE_STATES])
+    .executeTakeFirst();
+  if (active === undefined) return;
+  throw new DroverError('GUARD_BUSY', `Run ${active.number} of "${job.name}" is ${active.state}.`, {
+    remedy: active.state === 'paused' ? 'Resume it, or cancel it first.' : 'Wait for it to end, or cancel it.',
+  });
+}
+
+async function retriedRun(tx: Tx, { job }: JobFacts, retryOf: string | undefined): Promise<string> {
+  const refuse = (code: 'INVALID_INPUT' | 'WRONG_STATE', message: string): DroverError =>
+    new DroverError(code, message, { field: 'retryOf' });
+  if (retryOf === undefined) throw refuse('INVALID_INPUT', 'Name the run whose failed items are to be repeated.');
+  const run = await tx
+    .selectFrom('runs')
+    .select(['id', 'number', 'state', 'kind', 'counters', 'logs_expired'])
+    .where('id', '=', retryOf)
+    .where('job_id', '=', job.id)
+    .executeTakeFirst();
+  if (run === undefined) throw refuse('INVALID_INPUT', `"${job.name}" has no run "${retryOf}".`);
+  if (!hasEnded(run.state)) throw refuse('WRONG_STATE', `Run ${run.number} has not ended yet.`);
+  if (run.kind !== 'transfer' && run.kind !== 'retry') {
+    throw refuse('WRONG_STATE', `Run ${run.number} moved nothing, so there is nothing of it to repeat.`);
+  }
+  if (run.logs_expired) throw refuse('WRONG_STATE', `The copy log of run ${run.number} is gone; start a whole run.`);
+  if ((run.counters as Counters).items.failed === 0)
+    throw refuse('WRONG_STATE', `Nothing failed in run ${run.number}.`);
+  return run.id;
+}
+
+async function nextNumber(tx: Tx, jobId: string): Promise<number> {
+  const row = await tx
+    .updateTable('jobs')
+    .set((eb) => ({ runs_made: eb('runs_made', '+', 1) }))
+    .where('id', '=', jobId)
+    .returning('runs_made')
+    .executeTakeFirstOrThrow();
+  return row.runs_made;
+}
