@@ -390,6 +390,8 @@ export interface PartLimits {
   readonly partBytesMax: number;
   readonly partsMax: number;
   readonly objectBytesMax: number;
+  /** `false`: the store does not tell who began an upload, so `find` may name what others began shortly before. */
+  readonly tellsInitiator?: boolean;
   /** Every part but the last must be of the same size. */
   readonly equalParts: boolean;
 }

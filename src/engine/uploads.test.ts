@@ -15,6 +15,7 @@ const PLAN = {
 } as UploadPlan;
 
 const PARTS = {
+  limits: {},
   begin: async () => ({ key: 'large', startedAtMs: 1, token: 'u1' }),
 } as unknown as Parts;
 
@@ -66,5 +67,38 @@ describe('the journal of an upload', () => {
       await book.saveReceipts(PLAN, open);
     }
     expect(journal.savings).toBeLessThan(300);
+  });
+});
+
+describe('what others began on the same key, at a store that does not tell whose it is', () => {
+  test.each([
+    ['before', ['foreign', 'ours'], ['ours']],
+    ['never', ['ours'], ['ours']],
+  ])('%s the intent stays, although it looks like ours', async (when, open, aborted) => {
+    const uploads = when === 'before' ? ['foreign'] : [];
+    const gone: unknown[] = [];
+    const intents: Intent[] = [];
+    const store = {
+      saveIntent: async (intent: Intent) => void intents.splice(0, 1, intent),
+      intents: async () => intents,
+      dropIntent: async () => undefined,
+    } as unknown as RunStore;
+    const signal = new AbortController().signal;
+    const parts = {
+      limits: { tellsInitiator: false },
+      begin: async () => {
+        uploads.push('ours');
+        throw new Error('the process is gone');
+      },
+      find: async () => uploads.map((token) => ({ key: 'large', startedAtMs: 1, token })),
+      abort: async ({ token }: { token: unknown }) => void gone.push(token),
+    } as unknown as Parts;
+    const stopped = new AbortController();
+    stopped.abort();
+    const book = new UploadBook(store, 'run', systemClock, systemRandom);
+    await expect(book.open(parts, { ...PLAN, options: { signal: stopped.signal } } as UploadPlan)).rejects.toThrow();
+    expect(uploads).toEqual(open);
+    await new UploadBook(store, 'run', systemClock, systemRandom).sweep(parts, signal);
+    expect(gone).toEqual(aborted);
   });
 });

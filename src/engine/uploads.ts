@@ -12,6 +12,7 @@ import { RECEIPTS_SAVED_AT_ONCE, RECEIPT_SAVING_MS } from './limits.ts';
 import type { PartDigests } from './part-digests.ts';
 import { isWithin } from '../model/key.ts';
 import type { Intent, RunStore, SegmentRecord } from './ports.ts';
+import { canonicalJson } from './transfer-id.ts';
 
 /** What an intent says about an upload that was begun. */
 interface UploadRecord {
@@ -20,6 +21,11 @@ interface UploadRecord {
   readonly source: string;
   readonly receipts: readonly PartReceipt[];
   readonly received: readonly PartDigests[];
+}
+
+/** What an intent says before its upload is begun: those of the same key that are not ours. */
+interface ForeignRecord {
+  readonly foreign: readonly Json[];
 }
 
 export interface UploadPlan {
@@ -140,7 +146,7 @@ export class UploadBook {
   }
 
   async #continue(parts: Parts, plan: UploadPlan, intent: Intent): Promise<OpenUpload | null> {
-    const record = intent.upload as unknown as UploadRecord | null;
+    const record = begunOf(intent);
     if (record === null || record.partBytes !== plan.partBytes || record.source !== sourceMark(plan.source))
       return null;
     try {
@@ -168,7 +174,7 @@ export class UploadBook {
       intentId,
       targetKey: plan.key,
       startedAtMs: this.#clock.now(),
-      upload: null,
+      upload: await this.#foreignBefore(parts, plan),
     };
     this.#own.add(intentId);
     await this.#store.saveIntent(intent);
@@ -203,12 +209,38 @@ export class UploadBook {
     });
   }
 
+  /** `null` where the store itself tells whose an upload is. */
+  async #foreignBefore(parts: Parts, { key, options }: UploadPlan): Promise<Json> {
+    if (parts.limits.tellsInitiator !== false) return null;
+    try {
+      const before = await parts.find(key, this.#clock.now(), options.signal);
+      return { foreign: before.map(({ token }) => token) };
+    } catch (error) {
+      if (options.signal.aborted) throw error;
+      // Who may not look now finds nothing later either, so nobody's upload is in danger.
+      return null;
+    }
+  }
+
   async #abandon(parts: Parts, intent: Intent, signal: AbortSignal): Promise<void> {
-    const record = intent.upload as unknown as UploadRecord | null;
-    const uploads = record !== null ? [record.upload] : await parts.find(intent.targetKey, intent.startedAtMs, signal);
+    const record = begunOf(intent);
+    const uploads = record !== null ? [record.upload] : await findOwn(parts, intent, signal);
     for (const upload of uploads) await parts.abort(upload, signal);
     await this.#store.dropIntent(this.#runId, intent.intentId);
   }
+}
+
+/** `null`: begun or not, nobody knows. */
+function begunOf(intent: Intent): UploadRecord | null {
+  const record = intent.upload as unknown as UploadRecord | ForeignRecord | null;
+  return record !== null && 'upload' in record ? record : null;
+}
+
+async function findOwn(parts: Parts, intent: Intent, signal: AbortSignal): Promise<readonly Upload[]> {
+  const record = intent.upload as unknown as ForeignRecord | null;
+  const foreign = new Set((record?.foreign ?? []).map(canonicalJson));
+  const found = await parts.find(intent.targetKey, intent.startedAtMs, signal);
+  return found.filter(({ token }) => !foreign.has(canonicalJson(token)));
 }
 
 /** Parts of one object may come from one state of it only. */

@@ -40,6 +40,7 @@ export function partsFacet(state: TargetState, own: OwnIdentity): Parts {
       partsMax: 10_000,
       objectBytesMax: OBJECT_BYTES_MAX,
       equalParts: false,
+      tellsInitiator: state.objects.client.isAmazon,
     },
     begin: (key, sizeBytes, _partBytes, options) => begin(state, key, sizeBytes, options),
     find: (key, sinceMs, signal) => find(state, own, key, sinceMs, signal),
@@ -199,7 +200,7 @@ async function abort(state: TargetState, upload: Upload, signal: AbortSignal): P
 
 /**
  * Amazon names the true initiator, so the window may be wide. Other stores were seen to name whoever asks: there the
- * store's own clock keeps the window narrow, and what somebody else begins on the same key within it is not told apart.
+ * store's own clock keeps the window narrow, and whoever asks has to know what was there before (`tellsInitiator`).
  */
 function earliestBegin(state: TargetState, sinceMs: number): number {
   const { client } = state.objects;
