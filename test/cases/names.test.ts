@@ -205,6 +205,29 @@ describe('a target that does not tell upper from lower case (case 14)', () => {
     expect(result.run.counters.items.copied).toBe(WINDOW_ITEMS_MAX + 200);
   });
 
+  test('a run that was stopped between them goes on with the same names', async () => {
+    await using bench = await openBench({}, FOLDING, hastyClock());
+    for (const key of ['A', 'a', 'B', 'b', 'C', 'c']) bench.source.put('in', key, `content of ${key}`);
+    for (const stopAfter of [1, 4]) {
+      const stopper = new AbortController();
+      let writes = 0;
+      bench.target.hooks.after = (operation) => {
+        if (operation === 'PUT' && (writes += 1) === stopAfter) stopper.abort();
+      };
+      const run = await bench.state.store.findUnfinished((await bench.state.store.listRuns(1))[0]?.transferId ?? '');
+      await bench.run({ mode: 'mirror' }, { signal: stopper.signal, continueRun: run });
+    }
+    bench.target.hooks.after = null;
+    const [paused] = await bench.state.store.listRuns(1);
+    expect(paused?.state).toBe('paused');
+    const result = await bench.run({ mode: 'mirror' }, { continueRun: paused ?? null });
+    const { scanned, same, copied, failed } = result.run.counters.items;
+    expect({ scanned, failed, done: same + copied }).toEqual({ scanned: 6, failed: 0, done: 6 });
+    expect(bench.target.keys('out')).toHaveLength(6);
+    await allArrived(bench, result);
+    sumsAgree(result, await bench.log(result));
+  });
+
   test('an object whose name is that of a folder in another case', async () => {
     const names = { ...FILE_NAMES, caseSensitive: false };
     await using bench = await openBench({}, { names }, hastyClock());
