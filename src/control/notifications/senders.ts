@@ -1,0 +1,93 @@
+/** How one message goes out: by webhook (signed) or by mail. */
+import { createTransport } from 'nodemailer';
+import { createHmac } from 'node:crypto';
+import type { Transport } from '../../lib/transport.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { Json } from '../../model/json.ts';
+import type { Settings } from '../settings/settings.ts';
+import { wordsOf } from './words.ts';
+
+export interface Message {
+  readonly id: string;
+  readonly event: string;
+  readonly at: string;
+  readonly payload: Json;
+}
+
+const WEBHOOK_MS_MAX = 15_000;
+const ANSWER_BYTES_MAX = 64 * 1024;
+const MAIL_MS_MAX = 20_000;
+
+/**
+ * POSTs the message as JSON. `x-drover-signature` is `sha256=` + HMAC-SHA-256 of timestamp, a dot and the body, with the
+ * subscription's secret; `x-drover-timestamp` lets a receiver refuse old copies. Anything but 2xx is a failure.
+ */
+export async function sendWebhook(
+  transport: Transport,
+  destination: string,
+  signingSecret: string,
+  message: Message,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = new URL(destination);
+  const body = Buffer.from(JSON.stringify(message));
+  const timestamp = String(Math.floor(Date.parse(message.at) / 1_000));
+  const signature = createHmac('sha256', signingSecret).update(`${timestamp}.`).update(body).digest('hex');
+  const response = await transport.send({
+    method: 'POST',
+    origin: url.origin,
+    path: url.pathname + url.search,
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': 'drover',
+      'x-drover-event': message.event,
+      'x-drover-delivery': message.id,
+      'x-drover-timestamp': timestamp,
+      'x-drover-signature': `sha256=${signature}`,
+    },
+    body: { sizeBytes: body.length, content: body },
+    operation: 'WEBHOOK',
+    signal,
+    idleMsMax: WEBHOOK_MS_MAX,
+  });
+  if (response.status >= 200 && response.status < 300) return response.discard();
+  await response.bytes(ANSWER_BYTES_MAX).catch(() => undefined);
+  throw new DroverError('UNAVAILABLE', `The receiver answered with status ${response.status}.`);
+}
+
+/** One mail in plain words. INVALID_INPUT when no mail server is set. */
+export async function sendMail(
+  settings: Pick<Settings, 'smtpUrl' | 'mailFrom' | 'publicUrl'>,
+  destination: string,
+  messages: readonly Message[],
+): Promise<void> {
+  if (settings.smtpUrl === null || settings.mailFrom === null) {
+    throw new DroverError('INVALID_INPUT', 'No mail server is set, so mails cannot be sent.', {
+      field: settings.smtpUrl === null ? 'smtpUrl' : 'mailFrom',
+      remedy: 'Set DROVER_SMTP_URL and DROVER_MAIL_FROM for the server.',
+    });
+  }
+  const mailer = createTransport(settings.smtpUrl, {
+    connectionTimeout: MAIL_MS_MAX,
+    greetingTimeout: MAIL_MS_MAX,
+    socketTimeout: MAIL_MS_MAX,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  } as object);
+  const { subject, text } = wordsOf(messages, settings.publicUrl);
+  try {
+    await mailer.sendMail({ from: settings.mailFrom, to: destination, subject, text });
+  } catch (cause) {
+    // A mail server may repeat what it was given; only its code and our own words are kept.
+    const { responseCode, code } = cause as { responseCode?: number; code?: string };
+    throw new DroverError(
+      'UNAVAILABLE',
+      `The mail server did not take the mail (${responseCode ?? code ?? 'no answer'}).`,
+      {
+        cause,
+      },
+    );
+  } finally {
+    mailer.close();
+  }
+}

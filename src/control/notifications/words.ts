@@ -1,0 +1,78 @@
+/** What a mail says. Never a message per object: a mail is about runs, and names numbers. */
+import type { Json } from '../../model/json.ts';
+import type { Message } from './senders.ts';
+
+interface About {
+  readonly runId?: string;
+  readonly job?: string;
+  readonly project?: string;
+  readonly number?: number;
+  readonly state?: string;
+  readonly reason?: string;
+  readonly connector?: string;
+  readonly items?: {
+    readonly copied?: number;
+    readonly failed?: number;
+    readonly unsupported?: number;
+    readonly scanned?: number;
+  };
+}
+
+const LISTED_MAX = 200;
+
+export function wordsOf(
+  messages: readonly Message[],
+  publicUrl: string | null,
+): { readonly subject: string; readonly text: string } {
+  const [only] = messages;
+  if (messages.length === 1 && only !== undefined) {
+    const head = headOf(only);
+    return { subject: `Drover: ${head}`, text: `${paragraphOf(only, publicUrl)}\n` };
+  }
+  const shown = messages.slice(0, LISTED_MAX).map((message) => paragraphOf(message, publicUrl));
+  const rest = messages.length > LISTED_MAX ? [`And ${messages.length - LISTED_MAX} more.`] : [];
+  return { subject: `Drover: ${messages.length} events`, text: `${[...shown, ...rest].join('\n\n')}\n` };
+}
+
+function aboutOf(payload: Json): About {
+  return typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? (payload as About) : {};
+}
+
+function headOf({ event, payload }: Message): string {
+  const { job, project, number } = aboutOf(payload);
+  const run =
+    job === undefined ? 'a run' : `run ${number ?? ''} of "${project ?? ''} / ${job}"`.replace('run  of', 'a run of');
+  switch (event) {
+    case 'run.completed':
+      return `${run} has ended`;
+    case 'run.failed':
+      return `${run} failed`;
+    case 'run.attention':
+      return `${run} needs attention`;
+    case 'schedule.refused':
+      return `a scheduled run of "${project ?? ''} / ${job ?? ''}" could not start`;
+    case 'test':
+      return 'a test message';
+    default:
+      return event;
+  }
+}
+
+function paragraphOf(message: Message, publicUrl: string | null): string {
+  const { state, reason, connector, items, runId } = aboutOf(message.payload);
+  const head = headOf(message);
+  const lines = [
+    `${head.charAt(0).toUpperCase()}${head.slice(1)}.`,
+    ...(state === undefined ? [] : [`State: ${state}.`]),
+    ...(items === undefined
+      ? []
+      : [
+          `${items.copied ?? 0} of ${items.scanned ?? 0} objects transferred, ${items.failed ?? 0} failed, ${items.unsupported ?? 0} unsupported.`,
+        ]),
+    ...(connector === undefined ? [] : [`Connector: ${connector}.`]),
+    ...(reason === undefined ? [] : [reason]),
+    `At ${message.at}.`,
+    ...(publicUrl === null || runId === undefined ? [] : [`${publicUrl}/runs/${runId}`]),
+  ];
+  return lines.join('\n');
+}

@@ -1,0 +1,85 @@
+/**
+ * What is kept for how long. Item logs and reports go after the retention of the settings; counters, states and the run
+ * itself stay. The newest snapshot and manifest of each pair of places never expire: the next run compares with them.
+ */
+import { sql } from 'kysely';
+import { chunkPrefix } from '../../engine/chunks.ts';
+import type { ControlWorld } from '../world.ts';
+
+const DAY_MS = 86_400_000;
+/** At one look; the next comes at once while there is more. */
+const RUNS_AT_ONCE = 50;
+const SESSIONS_KEPT_DAYS = 30;
+const DELIVERIES_KEPT_DAYS = 30;
+const SCHEDULE_EVENTS_KEPT_DAYS = 400;
+const IDEMPOTENCY_KEPT_DAYS = 1;
+
+export function openRetention(world: ControlWorld): { tick(signal: AbortSignal): Promise<number> } {
+  return {
+    async tick(signal) {
+      await removeOldRows(world);
+      const artifacts = await expireArtifacts(world, signal);
+      const runs = await expireLogs(world, signal);
+      return artifacts + runs;
+    },
+  };
+}
+
+/** Files first, then the row: a crash in between is made up for at the next look. */
+async function expireArtifacts({ db, clock, artifacts, bus }: ControlWorld, signal: AbortSignal): Promise<number> {
+  const rows = await db
+    .selectFrom('artifacts')
+    .select(['id', 'object_name'])
+    .where('state', '=', 'ready')
+    .where('expires_at', '<', new Date(clock.now()))
+    .limit(RUNS_AT_ONCE)
+    .execute();
+  for (const { id, object_name: name } of rows) {
+    if (signal.aborted) break;
+    await artifacts.removeAll(name);
+    await db.updateTable('artifacts').set({ state: 'expired' }).where('id', '=', id).execute();
+    await bus.tell('artifact', id);
+  }
+  return rows.length;
+}
+
+async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<number> {
+  const { db, clock, settings, artifacts, log } = world;
+  const before = new Date(clock.now() - settings.artifactRetentionDays * DAY_MS);
+  // The newest run with a snapshot is looked up for each pair; all older ones may go.
+  const rows = await db
+    .selectFrom('runs')
+    .select('id')
+    .where('logs_expired', '=', false)
+    .where('ended_at', '<', before)
+    .where(
+      sql<boolean>`NOT (has_snapshot AND queued_at = (
+        SELECT max(newer.queued_at) FROM runs newer WHERE newer.pair_id = runs.pair_id AND newer.has_snapshot))`,
+    )
+    .limit(RUNS_AT_ONCE)
+    .execute();
+  for (const { id } of rows) {
+    if (signal.aborted) break;
+    await artifacts.removeAll(chunkPrefix(id));
+    await db.transaction().execute(async (tx) => {
+      await tx.deleteFrom('chunks').where('run_id', '=', id).execute();
+      await tx.deleteFrom('run_items').where('run_id', '=', id).execute();
+      await tx.deleteFrom('run_log').where('run_id', '=', id).execute();
+      await tx.updateTable('runs').set({ logs_expired: true, has_snapshot: false }).where('id', '=', id).execute();
+    });
+    log('info', 'The logs of a run have reached their age and are gone.', { run: id });
+  }
+  return rows.length;
+}
+
+async function removeOldRows({ db, clock }: ControlWorld): Promise<void> {
+  const daysAgo = (days: number): Date => new Date(clock.now() - days * DAY_MS);
+  await db.deleteFrom('sessions').where('expires_at', '<', daysAgo(SESSIONS_KEPT_DAYS)).execute();
+  await db.deleteFrom('idempotency').where('created_at', '<', daysAgo(IDEMPOTENCY_KEPT_DAYS)).execute();
+  await db
+    .deleteFrom('deliveries')
+    .where('at', '<', daysAgo(DELIVERIES_KEPT_DAYS))
+    .where('state', '<>', 'pending')
+    .execute();
+  await db.deleteFrom('schedule_events').where('at', '<', daysAgo(SCHEDULE_EVENTS_KEPT_DAYS)).execute();
+}
