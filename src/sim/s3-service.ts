@@ -47,6 +47,8 @@ export interface S3Service extends SimService {
   /** Hands of the test: past every check and permission. */
   createBucket(name: string, settings?: BucketSettings): Bucket;
   bucket(name: string): Bucket;
+  /** With all that is in it. */
+  removeBucket(name: string): void;
   put(bucket: string, key: string, content: Uint8Array | string | Content, settings?: PutSettings): StoredVersion;
   /** An object of pseudo-random bytes that takes no memory; digests are computed when first needed. */
   putGenerated(bucket: string, key: string, seed: number, sizeBytes: number, settings?: PutSettings): StoredVersion;
@@ -69,6 +71,7 @@ export function createS3Service(options: S3Options): S3Service {
   const get = (name: string, key: string): StoredVersion | null => currentVersion(bucket(name), key);
   return {
     handle: async (request) => handle(world, request),
+    removeBucket: (name) => void world.buckets.delete(name),
     createBucket: (name, settings = {}) => {
       const { region, ownerId, ...rest } = settings;
       return Object.assign(

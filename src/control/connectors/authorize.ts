@@ -9,7 +9,7 @@ import type { ConnectorInput } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { collectCheck, streamCheck } from './checking.ts';
 import type { Verdict } from './check.ts';
-import { checkAccountId, checkCloud, checkTags, nextSyncAfter } from './cloud.ts';
+import { checkAccountId, checkTags, cloudOf, nextSyncAfter } from './cloud.ts';
 import { parseForm, type ParsedConfig } from './fields.ts';
 import { named } from './names.ts';
 import { fingerprintsOf, KEEP_NOTHING, openAccount, providerOf, readSaved } from './open.ts';
@@ -24,7 +24,7 @@ const SIGN_IN_MS_MAX = 60_000;
 export async function authorize(world: ControlWorld, actor: Actor, input: ConnectorInput): Promise<string> {
   const { db, bus, vault, clock } = world;
   const provider = providerOf(world, input.provider);
-  const cloud = input.cloud == null ? null : checkCloud(input.cloud, input.provider);
+  const cloud = cloudOf(input);
   const tags = checkTags(input.tags ?? {});
   const limits = checkLimits(input.limits ?? NO_LIMITS);
   const parsed = parseForm(provider, input.config, null);

@@ -13,6 +13,11 @@ export const SYNC_MINUTES_MIN = 15;
 const SYNC_MINUTES_MAX = 30 * 24 * 60;
 const REGIONS_MAX = 100;
 
+/** As it was given with a new connector; `null` for one that does not stand for a whole account. */
+export function cloudOf({ cloud, provider }: ConnectorInput): CloudRow | null {
+  return cloud === undefined || cloud === null ? null : checkCloud(cloud, provider);
+}
+
 /** INVALID_INPUT at `cloud.…`. */
 export function checkCloud(given: NonNullable<ConnectorInput['cloud']>, providerId: string): CloudRow {
   if (providerId !== 's3') {

@@ -12,7 +12,7 @@ import type { Connectors } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { authorize, reauthorize } from './authorize.ts';
 import { streamCheck, testSaved } from './checking.ts';
-import { checkCloud, checkTags, claimDue, takeInventory } from './cloud.ts';
+import { checkTags, claimDue, cloudOf, takeInventory } from './cloud.ts';
 import { parseForm } from './fields.ts';
 import { freeName } from './names.ts';
 import { connectorOpener, providerOf, readSaved, type SavedConnector } from './open.ts';
@@ -156,7 +156,7 @@ function checking(world: ControlWorld): Pick<ConnectorService, Checking> {
     async draftPolicies(actor, input, request) {
       demand(actor, 'connector-change');
       const provider = providerOf(world, input.provider);
-      const cloud = input.cloud == null ? null : checkCloud(input.cloud, input.provider);
+      const cloud = cloudOf(input);
       const tags = checkTags(input.tags ?? {});
       return policiesFor(world, { provider, config: draftOf(provider, input.config), tags, cloud }, request);
     },
