@@ -27,14 +27,23 @@ export function guardAddresses(
 ): AddressGuard {
   let refused: DroverError | null = null;
   if (settings.allowLinkLocalEndpoints) return { openTransport: open, refused: () => null };
-  const checkAddress = (host: string, address: string): void => {
+  const check = (host: string, address: string, isMachine: boolean): void => {
     if (!isUnsafeAddress(host) && !isUnsafeAddress(address)) return;
+    if (isMachine && host === address) return;
     const field = addressFields(fields, config).find(([, url]) => bareHost(url) === host)?.[0] ?? null;
     const error = unsafe(host, address, field);
     refused ??= error;
     throw error;
   };
-  return { openTransport: (network) => open({ ...network, checkAddress }), refused: () => refused };
+  return {
+    openTransport: (network) => {
+      // Past every proxy goes only how a sign-in asks the machine itself who it is, at addresses nobody typed in:
+      // those of fields were refused before.
+      const isMachine = network.proxy === 'never';
+      return open({ ...network, checkAddress: (host, address) => check(host, address, isMachine) });
+    },
+    refused: () => refused,
+  };
 }
 
 /** UNSAFE_ADDRESS at the first field that holds such an address literally; names are looked at when they are resolved. */

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest';
+import type { NetworkSettings, OpenTransport } from '../../lib/transport.ts';
+import { azureBlob } from '../../providers/azure-blob/provider.ts';
+import { s3 } from '../../providers/s3/provider.ts';
+import { guardAddresses, refuseUnsafeFields } from './addresses.ts';
+
+const STRICT = { allowLinkLocalEndpoints: false };
+const NETWORK: NetworkSettings = { caCertificate: null, connectionsMax: 1 };
+
+/** What the transport would be told. */
+function opened(network: NetworkSettings, settings = STRICT, config = {}) {
+  let given: NetworkSettings | null = null;
+  const open: OpenTransport = (each) => {
+    given = each;
+    return { send: () => Promise.reject(new Error('nothing is sent')), close: async () => undefined };
+  };
+  const guard = guardAddresses(open, settings, s3.account, config);
+  guard.openTransport(network);
+  return { guard, check: (given as NetworkSettings | null)?.checkAddress };
+}
+
+describe('the address of a connector', () => {
+  test('a harmless name that leads to a metadata service is refused at its field, once it is resolved', () => {
+    const config = { endpoint: 'https://objects.example.com' };
+    const { guard, check } = opened(NETWORK, STRICT, config);
+    expect(() => check?.('objects.example.com', '10.0.0.7')).not.toThrow();
+    expect(guard.refused()).toBeNull();
+    expect(() => check?.('objects.example.com', '169.254.169.254')).toThrow(/objects\.example\.com \(169\.254/);
+    expect(guard.refused()).toMatchObject({ code: 'UNSAFE_ADDRESS', field: 'endpoint' });
+  });
+
+  test('a redirect to one is refused too', () => {
+    const { guard, check } = opened(NETWORK);
+    expect(() => check?.('169.254.169.254', '169.254.169.254')).toThrow();
+    expect(guard.refused()).toMatchObject({ code: 'UNSAFE_ADDRESS', field: null });
+  });
+
+  test('a sign-in asks the machine itself, but no name may lead it there', () => {
+    const { check } = opened({ ...NETWORK, proxy: 'never' });
+    expect(() => check?.('169.254.169.254', '169.254.169.254')).not.toThrow();
+    expect(() => check?.('login.example.com', '169.254.169.254')).toThrow();
+  });
+
+  test('the setting allows all of it', () => {
+    const settings = { allowLinkLocalEndpoints: true };
+    expect(opened(NETWORK, settings).check).toBeUndefined();
+    const config = { endpoint: 'http://169.254.169.254' };
+    expect(() => refuseUnsafeFields(settings, s3.account, config)).not.toThrow();
+    expect(() => refuseUnsafeFields(STRICT, s3.account, config)).toThrow(/169\.254/);
+  });
+
+  test('every field that holds an address is looked at', () => {
+    for (const [provider, field] of [
+      [s3, 'stsEndpoint'],
+      [azureBlob, 'endpoint'],
+      [azureBlob, 'authority'],
+    ] as const) {
+      const config = { [field]: 'https://[fe80::1]/' };
+      expect(() => refuseUnsafeFields(STRICT, provider.account, config)).toThrow(
+        expect.objectContaining({ code: 'UNSAFE_ADDRESS', field }) as Error,
+      );
+    }
+  });
+});
