@@ -1,0 +1,81 @@
+/** Several workers, one run: what they share, what they take over, and what they leave to each other. */
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { expectComplete, openFleetTest, type FleetTest } from './fleet-world.ts';
+import { PERSON } from './made.ts';
+
+let fleet: FleetTest;
+beforeEach(async () => {
+  fleet = await openFleetTest();
+});
+afterEach(() => fleet[Symbol.asyncDispose]());
+
+async function segmentRows(runId: string) {
+  const { rows } = await sql<{
+    worker_id: string;
+    takeovers: number;
+    lock_wait_ms: number;
+    epoch: number;
+    kind: string;
+  }>`
+    SELECT * FROM segments WHERE run_id = ${runId}`.execute(fleet.world.db);
+  return rows;
+}
+
+describe('a run', () => {
+  test('of one worker comes to its end, with counters, log and snapshot that agree', async () => {
+    await fleet.worker('one');
+    const job = await fleet.job({ objects: 40 });
+    const queued = await fleet.start(job);
+    expect(queued).toMatchObject({ state: 'queued', number: 1, kind: 'transfer', createdBy: PERSON.name });
+    const run = await fleet.until(queued.id, 'succeeded');
+    expect(run.counters.items).toMatchObject({ scanned: 40, copied: 40, failed: 0 });
+    expect(run.manifestRoot).not.toBeNull();
+    expect(run.live).toBeNull();
+    await expectComplete(fleet, job, run);
+    const again = await fleet.until((await fleet.start(job)).id, 'succeeded');
+    expect(again).toMatchObject({ number: 2, counters: { items: { scanned: 40, same: 40 } } });
+    expect(fleet.told).toContainEqual({ event: 'run.completed', runId: run.id });
+  });
+
+  test('is shared evenly by three workers, none of which waits for a lock of another', async () => {
+    await Promise.all(['a', 'b', 'c'].map((name) => fleet.worker(name, { segmentsMax: 2 })));
+    const job = await fleet.job({ objects: 1_200, slowMs: 25 });
+    const lockWaits: unknown[] = [];
+    const watching = new AbortController();
+    const watch = (async () => {
+      while (!watching.signal.aborted) {
+        const { rows } = await sql`SELECT query FROM pg_stat_activity
+          WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%segments%'`.execute(
+          fleet.world.db,
+        );
+        lockWaits.push(...rows);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    const run = await fleet.until((await fleet.start(job)).id, 'succeeded');
+    watching.abort();
+    await watch;
+    await expectComplete(fleet, job, run);
+    const { rows } = await sql<{ worker_id: string; items: number }>`
+      SELECT worker_id::text, sum((counters #>> '{items,scanned}')::integer)::integer AS items FROM segments
+      WHERE run_id = ${run.id} AND kind = 'keys' GROUP BY worker_id`.execute(fleet.world.db);
+    expect(rows).toHaveLength(3);
+    for (const { items } of rows) expect(items).toBeGreaterThan(1_200 / 3 / 3);
+    expect(lockWaits).toEqual([]);
+    const segments = await segmentRows(run.id);
+    expect(segments.every(({ takeovers }) => takeovers === 0)).toBe(true);
+  });
+
+  test('goes on at another worker when one leaves, without losing what was settled', async () => {
+    const job = await fleet.job({ objects: 600, slowMs: 25 });
+    const first = await fleet.worker('first');
+    const { id } = await fleet.start(job);
+    await fleet.untilTrue('something was copied', async () => job.to.keys('box').length > 50);
+    await fleet.worker('second');
+    await first.drain();
+    const run = await fleet.until(id, 'succeeded');
+    await expectComplete(fleet, job, run);
+    expect((await segmentRows(id)).every(({ takeovers }) => takeovers === 0)).toBe(true);
+  });
+});
