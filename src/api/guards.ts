@@ -103,5 +103,5 @@ function originOf(url: string | null): string | null {
 
 export function isLoopback(address: string): boolean {
   const plain = address.replace(/^::ffff:/, '');
-  return plain === '::1' || /^127\./.test(plain);
+  return plain === '::1' || plain.startsWith('127.');
 }

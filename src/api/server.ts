@@ -269,7 +269,8 @@ function versionOf(header: string | undefined): number | null {
 }
 
 function registerOthers(app: FastifyInstance, { world }: Desk): void {
-  const document = openApiText(world.programVersion);
+  // Made when it is first asked for: most servers never are, and all want to start quickly.
+  let document: string | null = null;
   const behind = (right: 'read') => async (request: FastifyRequest, reply: FastifyReply) => {
     const { actor } = await findCaller(world, request, reply);
     if (actor === null) throw new DroverError('NOT_SIGNED_IN', 'Nobody is signed in.');
@@ -286,6 +287,6 @@ function registerOthers(app: FastifyInstance, { world }: Desk): void {
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await world.metrics()),
   );
   app.get(`${API_BASE}/openapi.json`, { onRequest: behind('read') }, async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(document),
+    reply.type('application/json; charset=utf-8').send((document ??= openApiText(world.programVersion))),
   );
 }

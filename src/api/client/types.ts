@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 d02b7485365155c573b84e5a9c2b9a9a5778f89147e9687cae103cf51161c5ef) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 c8dabea5c61cb345af16c9a640a271e81204246cc3a9c1448980e062fd749b87) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1966,7 +1966,11 @@ export interface components {
       };
       /** @description Adds up to `items.copied`. */
       verification: {
-        [key: string]: number;
+        V3: number;
+        V2: number;
+        V1: number;
+        V0: number;
+        VM: number;
       };
       /** @description `same`, judged by size alone. */
       sameWeak: number;

@@ -10,7 +10,7 @@ import { concession, itemCounts, policyMembers, runKind, runState } from './jobs
 import { schedule } from './schedules.ts';
 import { named } from './wire.ts';
 
-const verification = z.record(z.enum(['V3', 'V2', 'V1', 'V0', 'VM']), z.number());
+const verification = z.object({ V3: z.number(), V2: z.number(), V1: z.number(), V0: z.number(), VM: z.number() });
 
 export const counters = named<Counters>()(
   'Counters',
