@@ -10,8 +10,12 @@ if (existsSync(`${root}/src/main.ts`)) {
   const startedAt = new Date();
   const result = await build({
     absWorkingDir: root,
-    entryPoints: ['src/main.ts'],
-    outfile: 'dist/drover.mjs',
+    entryPoints: [{ in: 'src/main.ts', out: 'drover' }],
+    outdir: 'dist',
+    outExtension: { '.js': '.mjs' },
+    // What only the server needs stands in files of its own, read when a command of the server is called.
+    splitting: true,
+    chunkNames: 'parts/[name]-[hash]',
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -21,11 +25,10 @@ if (existsSync(`${root}/src/main.ts`)) {
     logLevel: 'warning',
     write: false,
   });
-  mkdirSync(`${root}/dist`, { recursive: true });
-  // The map first: a bundle in place always finds one.
-  const files = result.outputFiles.toSorted(
-    (a, b) => Number(b.path.endsWith('.map')) - Number(a.path.endsWith('.map')),
-  );
+  mkdirSync(`${root}/dist/parts`, { recursive: true });
+  // Maps first, then parts, the entry last: what is in place always finds what it refers to.
+  const rank = ({ path }) => (path.endsWith('.map') ? 0 : path.endsWith('/drover.mjs') ? 2 : 1);
+  const files = result.outputFiles.toSorted((a, b) => rank(a) - rank(b));
   for (const file of files) {
     const temporary = `${file.path}.${process.pid}`;
     writeFileSync(temporary, file.contents);

@@ -9,6 +9,7 @@ import { EXIT } from './cli/exit.ts';
 import { runCli } from './cli/run.ts';
 import { EMPTY_SUMMARY, summaryLine } from './cli/summary.ts';
 import type { CliWorld, Prompt, TextStream } from './cli/world.ts';
+import { flagOf, SETTING_NAMES, settingOf } from './control/settings/settings.ts';
 import { systemClock, systemRandom } from './lib/system.ts';
 import { openUndiciTransport } from './lib/undici-transport.ts';
 import { DroverError, toFailure } from './model/errors.ts';
@@ -30,6 +31,13 @@ const world: CliWorld = {
   openTransport: openUndiciTransport(environment),
   providers: [s3, azureBlob, local],
   stateFolder: stateFolder(),
+  // A copy between two stores should not wait for a database, a web server and a queue to be read in.
+  server: async () => {
+    const { serverCommands } = await import('./main/server-commands.ts');
+    return serverCommands({ variables: environment, programVersion: packageJson.version });
+  },
+  settingFlags: SETTING_NAMES.map((name) => ({ name, flag: flagOf(name), help: settingOf(name).help })),
+  readInput,
   openState: async (folder, log) => openStandalone({ folder, clock: systemClock, random: systemRandom, log }),
   workingFolder: process.cwd(),
   homeFolder: homedir(),
@@ -134,6 +142,12 @@ async function readTextFile(path: string): Promise<string | null> {
       remedy: 'Check who may read it.',
     });
   }
+}
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** `de_DE.UTF-8` → `de-DE`; without a language, English as the sentences are. */

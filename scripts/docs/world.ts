@@ -1,4 +1,5 @@
 /** What the documentation is made of: the providers that people can choose, and a world that nothing is done in. */
+import { flagOf, SETTING_NAMES, settingOf } from '../../src/control/settings/settings.ts';
 import type { CliWorld } from '../../src/cli/world.ts';
 import type { Provider } from '../../src/contract/provider.ts';
 import { azureBlob } from '../../src/providers/azure-blob/provider.ts';
@@ -24,6 +25,9 @@ export function silentWorld(version: string): CliWorld {
     openTransport: never,
     providers: PROVIDERS,
     stateFolder: '',
+    server: async () => Promise.reject(new Error('no server while docs are made')),
+    settingFlags: SETTING_NAMES.map((name) => ({ name, flag: flagOf(name), help: settingOf(name).help })),
+    readInput: async () => '',
     openState: never,
     workingFolder: '',
     homeFolder: '',

@@ -14,6 +14,7 @@ import {
   testConnector,
 } from './commands/connector.ts';
 import { list, measure, printContent } from './commands/listing.ts';
+import { addServerCommands } from './commands/server.ts';
 import { pruneRuns, removeRun } from './commands/runs-removal.ts';
 import { listRuns, showLog, showRun } from './commands/runs.ts';
 import { transfer } from './commands/transfer.ts';
@@ -52,6 +53,7 @@ export function buildProgram(world: CliWorld, start: Start, writeOut: (text: str
   addChanging(program, start);
   addRuns(program, start);
   addConnectors(program, world, start);
+  addServerCommands(program, world, start);
   program
     .command('completion')
     .argument('<shell>', SHELLS.join(', '))

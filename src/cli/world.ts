@@ -3,6 +3,7 @@ import type { Provider } from '../contract/provider.ts';
 import type { OpenTransport } from '../lib/transport.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
 import type { Standalone } from '../standalone/standalone.ts';
+import type { ServerCommands, SettingFlag } from './server-commands.ts';
 
 export interface TextStream {
   readonly isTerminal: boolean;
@@ -32,6 +33,12 @@ export interface CliWorld {
   /** Where state is kept unless `--state` says otherwise. */
   readonly stateFolder: string;
   openState(folder: string, log: Log): Promise<Standalone>;
+  /** Brought in only when a command of the server is called. */
+  server(): Promise<ServerCommands>;
+  /** What `serve` and `worker` take beside their own options. */
+  readonly settingFlags: readonly SettingFlag[];
+  /** All of standard input, as text. */
+  readInput(): Promise<string>;
   readonly workingFolder: string;
   readonly homeFolder: string;
   /** `null` when there is no such file. */

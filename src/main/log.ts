@@ -1,0 +1,41 @@
+/** The server's own log: one line each on standard error, for people or for programs, without a secret. */
+import type { Log, LogLevel } from '../lib/world.ts';
+
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+/** Members that are never written, whoever passes them. */
+const SECRET_NAMES = /pass(word|phrase)?|secret|token|authorization|cookie|credential|private|^key$|signature/i;
+const SECRET_VALUES = [/drv_[A-Za-z0-9_-]{8,}/g, /(?<=:\/\/[^/\s:@]*:)[^@\s/]+(?=@)/g];
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: 'text' | 'json';
+  readonly write: (line: string) => void;
+  readonly now: () => number;
+}
+
+export function makeLog({ level, format, write, now }: LogOptions): Log {
+  return (lineLevel, message, details) => {
+    if (RANK[lineLevel] < RANK[level]) return;
+    const at = new Date(now()).toISOString();
+    const safe = details === undefined ? undefined : (redacted(details) as Record<string, unknown>);
+    if (format === 'json') {
+      write(`${JSON.stringify({ at, level: lineLevel, message: redactText(message), ...safe })}\n`);
+      return;
+    }
+    const rest = safe === undefined ? '' : ` ${JSON.stringify(safe)}`;
+    write(`${at} ${lineLevel.padEnd(5)} ${redactText(message)}${rest}\n`);
+  };
+}
+
+function redacted(value: unknown, name = ''): unknown {
+  if (name !== '' && SECRET_NAMES.test(name)) return '***';
+  if (typeof value === 'string') return redactText(value);
+  if (value instanceof Error) return redactText(value.message);
+  if (Array.isArray(value)) return value.map((one) => redacted(one));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([member, one]) => [member, redacted(one, member)]));
+}
+
+function redactText(text: string): string {
+  return SECRET_VALUES.reduce((safe, pattern) => safe.replaceAll(pattern, '***'), text);
+}

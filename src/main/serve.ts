@@ -1,0 +1,178 @@
+/** `drover serve`: database, tables, API, due work and local workers, until it is told to stop. */
+import { existsSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openApi } from '../api/server.ts';
+import type { ReadyReport } from '../api/world.ts';
+import type { ServerCall } from '../cli/server-commands.ts';
+import { startDueWork } from '../control/due.ts';
+import { openDispatching } from '../control/fleet/dispatching.ts';
+import { openMetrics } from '../control/metrics/metrics.ts';
+import { openReplays } from '../control/replays.ts';
+import { openRetention } from '../control/retention/retention.ts';
+import type { Settings } from '../control/settings/settings.ts';
+import type { ControlWorld } from '../control/world.ts';
+import type { Log } from '../lib/world.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
+import { startLocalWorkers, type LocalWorkers } from './local-workers.ts';
+import { settingsOf } from './server-settings.ts';
+import { logOf, openServerDatabase, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
+import { openServices, type AllServices } from './services.ts';
+
+/** Below this a start is refused: the database could not even write what it must to stop. */
+const FREE_BYTES_MIN = 200e6;
+
+export async function serve(call: ServerCall, environment: Environment): Promise<void> {
+  const { settings } = settingsOf(call, environment.variables);
+  const log = logOf(settings);
+  await using closing = new AsyncDisposableStack();
+  await call.say(`Drover ${environment.programVersion}\n`);
+  const opened = await step(call, 'Database', async () => {
+    refuseFullDisk(settings);
+    return closing.use(await connectPatiently(settings, log, call));
+  });
+  const { world } = await step(call, 'Tables', async () =>
+    closing.use(await openWorld(settings, opened, log, environment, true)),
+  );
+  const services = openServices(world, call.signal);
+  const workers = startLocalWorkers({ settings, databaseUrl: opened.url, log, environment });
+  closing.use(workers);
+  const api = await openApi({
+    services,
+    clock: world.clock,
+    random: world.random,
+    log,
+    settings,
+    programVersion: world.programVersion,
+    providers: world.providers,
+    replays: openReplays(world),
+    bus: world.bus,
+    ready: () => readiness(world, workers),
+    metrics: openMetrics(world).text,
+    staticFolder: webFolder(),
+  });
+  closing.defer(async () => api.close());
+  const { url } = await api.listen(settings.listen.host, settings.listen.port);
+  closing.use(startDueWork(world, dueWork(world, services)));
+  closing.use(openDispatching(world));
+  await workers.ready;
+  await announce(call, settings, services, settings.publicUrl ?? url);
+  await untilStopped(call.signal, workers);
+  await call.say('Stopping. Runs that are going on continue at the next start.');
+}
+
+async function step<T>(call: ServerCall, name: string, work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  const result = await work();
+  await call.say(`  ${name.padEnd(12)}done  ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  return result;
+}
+
+/** An own database may come up later than we do; the embedded one is ours to start. */
+async function connectPatiently(settings: Settings, log: Log, call: ServerCall): Promise<OpenedDatabase> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await openServerDatabase(settings, log, false);
+    } catch (thrown) {
+      const error = toDroverError(thrown);
+      if (settings.databaseUrl === null || error.code !== 'DATABASE_UNAVAILABLE' || call.signal.aborted) throw error;
+      if (attempt === 0) await call.say(`  ${error.message} Drover keeps trying; Ctrl-C stops it.`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 2_000);
+        call.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+      });
+    }
+  }
+}
+
+function refuseFullDisk({ dataDir }: Settings): void {
+  let folder = dataDir;
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  const { bavail, bsize } = statfsSync(folder);
+  const freeBytes = bavail * bsize;
+  if (freeBytes >= FREE_BYTES_MIN) return;
+  throw new DroverError(
+    'DISK_FULL',
+    `Only ${Math.round(freeBytes / 1e6)} MB are free in ${folder}; ${FREE_BYTES_MIN / 1e6} MB are needed to start safely.`,
+    { remedy: 'Free some disk space, or choose another folder with DROVER_DATA_DIR.' },
+  );
+}
+
+function dueWork(world: ControlWorld, services: AllServices): Parameters<typeof startDueWork>[1] {
+  const retention = openRetention(world);
+  return [
+    { name: 'schedules', everyMs: 5_000, wakeOn: ['schedule'], tick: (signal) => services.schedules.tick(signal) },
+    { name: 'reports', everyMs: 30_000, wakeOn: ['artifact'], tick: (signal) => services.reports.tick(signal) },
+    {
+      name: 'messages',
+      everyMs: 15_000,
+      wakeOn: ['subscription'],
+      tick: (signal) => services.notifications.tick(signal),
+    },
+    { name: 'inventories', everyMs: 60_000, wakeOn: [], tick: (signal) => services.connectors.syncDue(signal) },
+    { name: 'retention', everyMs: 3_600_000, wakeOn: [], tick: (signal) => retention.tick(signal) },
+  ];
+}
+
+async function readiness(world: ControlWorld, workers: LocalWorkers): Promise<ReadyReport> {
+  const parts: ReadyReport['parts'][number][] = [];
+  const check = async (name: string, work: () => Promise<string>): Promise<void> => {
+    try {
+      parts.push({ name, ok: true, detail: await work() });
+    } catch (thrown) {
+      parts.push({ name, ok: false, detail: toDroverError(thrown).message });
+    }
+  };
+  await check('database', async () => {
+    await world.db.selectFrom('facts_of_installation').select('name').limit(1).execute();
+    return 'answers';
+  });
+  await check('artifacts', async () => {
+    await world.artifacts.get('ready-check');
+    return 'can be read';
+  });
+  await check('workers', async () => workers.describe());
+  return { ready: parts.every(({ ok }) => ok), parts };
+}
+
+/** The web app, where it was built; beside the bundle in a release, in its own folder in a checkout. */
+function webFolder(): string | null {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const candidates = [join(here, 'web'), join(here, '..', 'dist', 'web'), join(here, '..', '..', 'dist', 'web')];
+  return candidates.find((folder) => existsSync(join(folder, 'index.html'))) ?? null;
+}
+
+async function announce(call: ServerCall, settings: Settings, services: AllServices, url: string): Promise<void> {
+  const needsSetup = await services.signIn.needsSetup();
+  const setupUrl = needsSetup ? `${url}/setup#t=${await services.signIn.makeSetupToken()}` : null;
+  const reach = ['127.0.0.1', 'localhost', '::1'].includes(settings.listen.host)
+    ? 'from this machine only; DROVER_LISTEN changes that'
+    : `at ${settings.listen.host}`;
+  const lines = [
+    '',
+    `Drover is ready at ${url}`,
+    ...(setupUrl === null
+      ? []
+      : ['', 'Create the administrator with this link; it works once, for 60 minutes:', '', `  ${setupUrl}`]),
+    '',
+    `  Data        ${settings.dataDir}`,
+    `  Master key  ${masterKeyWords(settings)}`,
+    `  Reachable   ${reach}`,
+    '  Stop        Ctrl-C',
+    '',
+  ];
+  await call.say(lines.join('\n'));
+  await call.line({ type: 'ready', url, setupUrl });
+}
+
+function masterKeyWords(settings: Settings): string {
+  if (settings.masterKey !== null) return 'from the environment';
+  const path = settings.masterKeyFile ?? join(settings.dataDir, 'master.key');
+  return `${path}: keep a copy elsewhere, without it saved secrets cannot be read`;
+}
+
+async function untilStopped(signal: AbortSignal, workers: LocalWorkers): Promise<void> {
+  if (signal.aborted) return;
+  const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await Promise.race([stopped, workers.failed]);
+}

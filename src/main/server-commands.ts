@@ -1,0 +1,146 @@
+/** The server's commands, constructed. Brought in only when one of them is called. */
+import { createReadStream } from 'node:fs';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import type { ServerCall, ServerCommands } from '../cli/server-commands.ts';
+import { backup, restore, status } from '../control/database/backup.ts';
+import type { Database } from '../control/database/connect.ts';
+import { SYSTEM } from '../control/entities.ts';
+import { describeSettings } from '../control/settings/load.ts';
+import { loadMasterKey } from '../control/settings/master-key.ts';
+import { isMasterKey } from '../control/settings/settings.ts';
+import { HAND_OVER_MS, rotateVault } from '../control/vault/vault.ts';
+import { systemClock, systemRandom } from '../lib/system.ts';
+import { DroverError } from '../model/errors.ts';
+import { serve } from './serve.ts';
+import { settingsOf } from './server-settings.ts';
+import { logOf, openServerDatabase, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
+import { openServices, type AllServices } from './services.ts';
+import { work } from './worker.ts';
+
+export function serverCommands(environment: Environment): ServerCommands {
+  return {
+    serve: (call) => serve(call, environment),
+    worker: (call, options) => work(call, options, environment),
+    checkConfig: async (call) => describeSettings(settingsOf(call, environment.variables)),
+    databaseStatus: (call) => withDatabase(call, environment, ({ database }) => statusOf(database)),
+    backup: (call, path) =>
+      withDatabase(call, environment, (opened) => backupTo(opened, path, environment.programVersion)),
+    restore: (call, path) =>
+      withDatabase(call, environment, async ({ database }) => {
+        const { tables, rows } = await restore(database, createReadStream(path));
+        return { tables: tables.length, rows };
+      }),
+    rotateVault: (call, newKeyFile) => rotate(call, environment, newKeyFile),
+    setUp: (call, person) => withServices(call, environment, (services) => setUp(services, person)),
+    setupLink: (call) =>
+      withServices(call, environment, async ({ signIn }, url) => `${url}/setup#t=${await signIn.makeSetupToken()}`),
+  };
+}
+
+/** Beside a server that may be running. */
+async function withDatabase<T>(
+  call: ServerCall,
+  environment: Environment,
+  use: (opened: OpenedDatabase) => Promise<T>,
+): Promise<T> {
+  const { settings } = settingsOf(call, environment.variables);
+  await using opened = await openServerDatabase(settings, logOf({ ...settings, logLevel: 'warn' }), true);
+  return use(opened);
+}
+
+async function withServices<T>(
+  call: ServerCall,
+  environment: Environment,
+  use: (services: AllServices, url: string) => Promise<T>,
+): Promise<T> {
+  const { settings } = settingsOf(call, environment.variables);
+  const log = logOf({ ...settings, logLevel: 'warn' });
+  await using opened = await openServerDatabase(settings, log, true);
+  await using opening = await openWorld(settings, opened, log, environment, true);
+  const { host, port } = settings.listen;
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return use(openServices(opening.world, call.signal), settings.publicUrl ?? `http://${address}`);
+}
+
+async function statusOf(database: Database): Promise<Record<string, string | number>> {
+  const { tables, schemaVersion, ...rest } = await status(database);
+  const rows = tables.map(({ name, rowsEstimate, sizeBytes }) => [
+    `table ${name}`,
+    `${rowsEstimate} rows, ${sizeBytes} bytes`,
+  ]);
+  return { ...rest, schemaVersion: schemaVersion ?? 'no tables yet', ...Object.fromEntries(rows) };
+}
+
+/** Written beside and renamed: a file of that name is always a whole backup. */
+async function backupTo(
+  { database }: OpenedDatabase,
+  path: string,
+  programVersion: string,
+): ReturnType<ServerCommands['backup']> {
+  const temporary = `${path}.writing-${process.pid}`;
+  try {
+    await using file = await open(temporary, 'wx', 0o600);
+    const write = async (chunk: Uint8Array): Promise<void> => file.writeFile(chunk);
+    const { tables, rows } = await backup(database, write, { programVersion, now: systemClock.now() });
+    await file.sync();
+    await rename(temporary, path);
+    return { tables: tables.length, rows, sizeBytes: (await file.stat()).size };
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+async function rotate(
+  call: ServerCall,
+  environment: Environment,
+  newKeyFile: string,
+): ReturnType<ServerCommands['rotateVault']> {
+  const { settings } = settingsOf(call, environment.variables);
+  const text = (await readFile(newKeyFile, 'utf8').catch(() => '')).trim();
+  if (!isMasterKey(text)) {
+    throw new DroverError('INVALID_INPUT', `${newKeyFile} does not hold a key of 32 bytes in base64.`, {
+      field: '--new-key-file',
+      remedy: 'Make one with: openssl rand -base64 32',
+    });
+  }
+  const log = logOf({ ...settings, logLevel: 'warn' });
+  const oldKey = loadMasterKey({ settings, random: systemRandom, log, mayMake: false });
+  const newKey = Buffer.from(text, 'base64');
+  return withDatabase(call, environment, async ({ database }) => {
+    const world = { db: database.kysely, clock: systemClock, random: systemRandom };
+    const { rotated, masterKeyId } = await rotateVault(world, { oldKey, newKey, handOverMs: HAND_OVER_MS });
+    return { secrets: rotated, masterKeyId };
+  });
+}
+
+/** The first admin; or, when asked to, a new password for somebody who is there. A token comes with both. */
+async function setUp(
+  { signIn, people, tokens }: AllServices,
+  { email, name, password, replace }: Parameters<ServerCommands['setUp']>[1],
+): ReturnType<ServerCommands['setUp']> {
+  let personId: string;
+  if (await signIn.needsSetup()) {
+    personId = (await signIn.setUp({ token: null, email, name, password })).id;
+  } else {
+    const { items } = await people.list(SYSTEM, { search: email, limit: 1_000 });
+    const known = items.find((person) => person.email.toLowerCase() === email.trim().toLowerCase());
+    if (known === undefined) {
+      throw new DroverError('WRONG_STATE', 'Drover is set up already; an administrator adds further people.', {
+        remedy: 'Name a person who exists with --replace to set a new password, or sign in and add this one.',
+      });
+    }
+    if (!replace) {
+      throw new DroverError('GUARD_CONFIRM', `"${email}" exists already.`, {
+        remedy: 'Add --replace to set this password and to get a new token.',
+      });
+    }
+    await people.update(SYSTEM, known.id, null, { password, state: 'active' });
+    personId = known.id;
+  }
+  const { role, name: shown } = await people.get(SYSTEM, personId);
+  const actor = { ...SYSTEM, kind: 'person', personId, name: shown, role } as const;
+  const label = `Command line, ${new Date(systemClock.now()).toISOString()}`;
+  const { secret } = await tokens.create(actor, { name: label, role, expiresAt: null });
+  return { personId, token: secret };
+}

@@ -1,0 +1,122 @@
+/** Constructs what server, worker and the commands beside them share: database, vault, bus, artifacts, providers. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openBus, type OpenBus } from '../control/bus.ts';
+import { openDatabase, type Database } from '../control/database/connect.ts';
+import { migrate, requireSchema } from '../control/database/migrate.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../control/database/supervisor.ts';
+import { loadMasterKey } from '../control/settings/master-key.ts';
+import type { Settings } from '../control/settings/settings.ts';
+import { openVault } from '../control/vault/vault.ts';
+import type { ControlWorld } from '../control/world.ts';
+import type { ArtifactStore } from '../engine/ports.ts';
+import { systemClock, systemRandom } from '../lib/system.ts';
+import { openUndiciTransport } from '../lib/undici-transport.ts';
+import type { Log } from '../lib/world.ts';
+import { DroverError } from '../model/errors.ts';
+import { azureBlob } from '../providers/azure-blob/provider.ts';
+import { local } from '../providers/local/provider.ts';
+import { s3 } from '../providers/s3/provider.ts';
+import { FolderArtifactStore } from '../standalone/artifacts.ts';
+import { makeLog } from './log.ts';
+
+export const PROVIDERS = new Map([s3, azureBlob, local].map((provider) => [provider.manifest.id, provider]));
+
+export interface Environment {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly programVersion: string;
+}
+
+export function logOf(settings: Pick<Settings, 'logLevel' | 'logFormat'>): Log {
+  return makeLog({
+    level: settings.logLevel,
+    format: settings.logFormat,
+    write: (line) => void process.stderr.write(line),
+    now: () => systemClock.now(),
+  });
+}
+
+export interface OpenedDatabase extends AsyncDisposable {
+  readonly database: Database;
+  /** `null` when the database is somebody else's. */
+  readonly embedded: EmbeddedPostgres | null;
+  readonly url: string;
+}
+
+/** The database of `DATABASE_URL`, or the embedded one. `isGuest`: beside a server that may be running. */
+export async function openServerDatabase(settings: Settings, log: Log, isGuest: boolean): Promise<OpenedDatabase> {
+  const embedded =
+    settings.databaseUrl !== null
+      ? null
+      : await startEmbeddedPostgres({
+          folder: settings.dataDir,
+          clock: systemClock,
+          random: systemRandom,
+          log,
+          isGuest,
+        });
+  const url = settings.databaseUrl ?? (embedded as EmbeddedPostgres).url;
+  try {
+    const database = await openDatabase({ url, log, poolMax: settings.databasePoolMax });
+    return {
+      database,
+      embedded,
+      url,
+      async [Symbol.asyncDispose]() {
+        await database.close();
+        await embedded?.stop();
+      },
+    };
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+export interface OpenedWorld extends AsyncDisposable {
+  readonly world: ControlWorld;
+  readonly bus: OpenBus;
+}
+
+/** `mayMake`: the server brings the tables up to date and makes a master key; a worker expects both. */
+export async function openWorld(
+  settings: Settings,
+  { database }: Pick<OpenedDatabase, 'database'>,
+  log: Log,
+  { variables, programVersion }: Environment,
+  mayMake: boolean,
+): Promise<OpenedWorld> {
+  if (mayMake) await migrate(database);
+  else await requireSchema(database);
+  const db = database.kysely;
+  const masterKey = loadMasterKey({ settings, random: systemRandom, log, mayMake });
+  const vault = await openVault({ db, masterKey, clock: systemClock, random: systemRandom });
+  const bus = openBus({ db, connection: database.connection, clock: systemClock, log });
+  const world: ControlWorld = {
+    db,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    settings,
+    providers: PROVIDERS,
+    vault,
+    artifacts: openArtifacts(settings),
+    bus,
+    openTransport: openUndiciTransport(variables),
+    environment: variables,
+    programVersion,
+  };
+  return { world, bus, [Symbol.asyncDispose]: async () => bus[Symbol.asyncDispose]() };
+}
+
+export function openArtifacts(settings: Pick<Settings, 'artifacts' | 'dataDir'>): ArtifactStore {
+  const named = settings.artifacts ?? join(settings.dataDir, 'artifacts');
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
+    throw new DroverError('INVALID_INPUT', `"${named}" cannot hold artifacts.`, {
+      field: 'artifacts',
+      remedy: 'Name a folder that the server and all workers see.',
+    });
+  }
+  mkdirSync(named, { recursive: true, mode: 0o700 });
+  return new FolderArtifactStore(named, systemRandom);
+}

@@ -1,0 +1,86 @@
+/** All services of the server, each given what it needs of the others. */
+import { connectorOpener } from '../control/connectors/open.ts';
+import { openConnectors, type ConnectorService } from '../control/connectors/service.ts';
+import { openDefinitions } from '../control/definitions/service.ts';
+import { openEndpoints } from '../control/endpoints/service.ts';
+import { openFleet } from '../control/fleet/service.ts';
+import { openPreflight } from '../control/jobs/preflight.ts';
+import { openJobs } from '../control/jobs/service.ts';
+import { openLogs } from '../control/logs/service.ts';
+import { openPeople } from '../control/people/people.ts';
+import { openSignIn } from '../control/people/sign-in.ts';
+import { openTokens } from '../control/people/tokens.ts';
+import { openProjects, type RunCleanup } from '../control/projects/service.ts';
+import { openReports, type ReportsWithWork } from '../control/reports/service.ts';
+import { openRuns } from '../control/runs/service.ts';
+import { PostgresRunStore } from '../control/runs/store.ts';
+import { openSchedules } from '../control/schedules/service.ts';
+import type { Services } from '../control/services.ts';
+import { openTimetables } from '../control/timetables/service.ts';
+import { openNotifications, type NotificationsWithWork } from '../control/notifications/service.ts';
+import { openOverview } from '../control/overview/service.ts';
+import type { ControlWorld } from '../control/world.ts';
+import { chunkPrefix } from '../engine/chunks.ts';
+
+export interface AllServices extends Services {
+  readonly connectors: ConnectorService;
+  readonly reports: ReportsWithWork;
+  readonly notifications: NotificationsWithWork;
+}
+
+export function openServices(world: ControlWorld, signal: AbortSignal): AllServices {
+  const store = new PostgresRunStore(world.db);
+  const openConnector = connectorOpener(world);
+  const cleanup: RunCleanup = {
+    async removeFilesOf(runIds) {
+      for (const runId of runIds) {
+        await world.artifacts.removeAll(chunkPrefix(runId));
+        await world.artifacts.removeAll(`reports/${runId}/`);
+      }
+    },
+  };
+  const logs = openLogs(world);
+  const notifications = openNotifications(world);
+  const connectors = openConnectors(world);
+  const endpoints = openEndpoints(world, openConnector);
+  const projects = openProjects(world, cleanup);
+  const jobs = openJobs(world, { cleanup, ...openPreflight(world, openConnector) });
+  const timetables = openTimetables(world);
+  const runs = openRuns(world, { preflight: jobs.preflight, append: logs.append });
+  const schedules = openSchedules(world, {
+    preflight: jobs.preflight,
+    start: runs.start,
+    onRefused: async (schedule, reason) =>
+      notifications.tell('schedule.refused', {
+        runId: null,
+        projectId: null,
+        payload: { job: schedule.jobName, project: schedule.projectName, reason },
+      }),
+  });
+  const reports = openReports(world, {
+    store,
+    openConnector,
+    runOf: runs.get,
+    snapshotOf: runs.snapshot,
+  });
+  const definitions = openDefinitions({ connectors, endpoints, projects, jobs, schedules, timetables }, signal);
+  const overview = openOverview(world, { runs, schedules, logs });
+  return {
+    signIn: openSignIn(world),
+    people: openPeople(world),
+    tokens: openTokens(world),
+    connectors,
+    endpoints,
+    projects,
+    jobs,
+    runs,
+    schedules,
+    timetables,
+    logs,
+    reports,
+    notifications,
+    fleet: openFleet(world),
+    definitions,
+    overview,
+  };
+}

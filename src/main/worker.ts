@@ -1,0 +1,69 @@
+/** `drover worker`: takes part in the server's runs until it is told to stop. */
+import { performance } from 'node:perf_hooks';
+import { hostname } from 'node:os';
+import type { ServerCall } from '../cli/server-commands.ts';
+import { connectorOpener } from '../control/connectors/open.ts';
+import { openConnectors } from '../control/connectors/service.ts';
+import { startWorker } from '../control/fleet/worker.ts';
+import { openLogs } from '../control/logs/service.ts';
+import { openNotifications } from '../control/notifications/service.ts';
+import { DroverError } from '../model/errors.ts';
+import { settingsOf } from './server-settings.ts';
+import { logOf, openServerDatabase, openWorld, type Environment } from './server-world.ts';
+
+export async function work(
+  call: ServerCall,
+  options: { readonly endsWithParent: boolean },
+  environment: Environment,
+): Promise<void> {
+  const { settings } = settingsOf(call, environment.variables);
+  if (settings.databaseUrl === null) {
+    throw new DroverError('INVALID_INPUT', "A worker needs the server's database: DATABASE_URL is not set.", {
+      field: 'databaseUrl',
+      remedy:
+        'Set DATABASE_URL and DROVER_MASTER_KEY to those of the server. An embedded database serves its own machine only.',
+    });
+  }
+  const log = logOf(settings);
+  await using closing = new AsyncDisposableStack();
+  const opened = closing.use(await openServerDatabase(settings, log, false));
+  const { world } = closing.use(await openWorld(settings, opened, log, environment, false));
+  const name = settings.workerName ?? hostname();
+  const worker = await startWorker(world, {
+    name,
+    host: hostname(),
+    pid: process.pid,
+    openConnector: connectorOpener(world),
+    reportHealth: openConnectors(world).reportHealth,
+    append: openLogs(world).append,
+    notify: openNotifications(world).tell,
+    runsAtOnceMax: settings.runsMax,
+    runsMax: settings.runsPerWorkerMax,
+    load: eventLoopLoad(),
+  });
+  closing.defer(async () => worker.drain());
+  await call.line({ type: 'ready', worker: name, id: worker.id });
+  await Promise.race([stopped(call.signal, options.endsWithParent), worker.left]);
+}
+
+/** Also when whoever started us is gone: nobody else would stop us then. */
+function stopped(signal: AbortSignal, endsWithParent: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    if (!endsWithParent) return;
+    process.stdin.on('end', resolve).on('error', () => resolve());
+    process.stdin.resume();
+  });
+}
+
+/** How busy this process was since the last question, from 0 to 1. */
+function eventLoopLoad(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
+}
