@@ -23,6 +23,8 @@ export interface RunContext extends CopyContext {
   readonly smallGate: Gate;
   readonly largeGate: Gate;
   readonly live: LiveState;
+  /** Bytes of large objects that a segment plans ahead; more would be out of reach for other workers. */
+  readonly largeAheadBytesMax: number;
   readonly waits: Waits;
 }
 

@@ -5,16 +5,7 @@
 import { DroverError, toDroverError } from '../model/errors.ts';
 import type { RunContext } from './context.ts';
 import { cancelled } from './lanes.ts';
-import {
-  ASK_AGAIN_MS,
-  IDLE_MS,
-  LOOK_EVERY_ROUNDS,
-  SPLIT_PAGES_MIN,
-  SPLIT_PAGES_MIN_FOR_OTHERS,
-  SPLIT_REST_MS_MAX,
-  WAITING_MS,
-  YIELD_MS,
-} from './limits.ts';
+import { ASK_AGAIN_MS, IDLE_MS, LOOK_EVERY_ROUNDS, SPLIT_REST_MS_MAX, WAITING_MS, YIELD_MS } from './limits.ts';
 import { nextSegment } from './phase-order.ts';
 import { runPhase } from './phases.ts';
 import type { Lease, SegmentKind, SegmentRecord } from './ports.ts';
@@ -236,20 +227,17 @@ export class Crew {
 
   /** Half of what is left of a busy segment, for a worker that has nothing or for an idle lane here. */
   async #share(lanesFree: number): Promise<void> {
-    const others = this.#splittable(SPLIT_PAGES_MIN_FOR_OTHERS);
-    if (others !== null && (await this.#othersWait())) {
-      this.#yieldUntilMs = this.#now + YIELD_MS;
-      return this.#split(others, SPLIT_PAGES_MIN_FOR_OTHERS);
-    }
+    const others = this.#splittable(true);
+    if (others !== null && (await this.#othersWait())) return this.#split(others, true);
     // Only where listing is what everybody waits for: more listings do not help while the lanes are full.
     if (lanesFree <= this.#splitting.size || this.#context.smallGate.isFull || this.#isYielding) return;
-    const own = this.#splittable(SPLIT_PAGES_MIN);
-    if (own !== null) this.#split(own, SPLIT_PAGES_MIN);
+    const own = this.#splittable(false);
+    if (own !== null) this.#split(own, false);
   }
 
-  #splittable(pagesMin: number): Held | null {
+  #splittable(isForOthers: boolean): Held | null {
     const nowMs = this.#now;
-    const isSo = ({ work, splitAtMs }: Held): boolean => splitAtMs <= nowMs && work?.canSplit(pagesMin) === true;
+    const isSo = ({ work, splitAtMs }: Held): boolean => splitAtMs <= nowMs && work?.canSplit(isForOthers) === true;
     return [...this.#held].find(isSo) ?? null;
   }
 
@@ -259,19 +247,20 @@ export class Crew {
     return (await this.#context.world.store.waiting(this.#context.run.runId)) > 0;
   }
 
-  #split(held: Held, pagesMin: number): void {
-    const task: Promise<void> = this.#cut(held, pagesMin).finally(() => this.#splitting.delete(task));
+  #split(held: Held, isForOthers: boolean): void {
+    const task: Promise<void> = this.#cut(held, isForOthers).finally(() => this.#splitting.delete(task));
     this.#splitting.add(task);
   }
 
-  async #cut(held: Held, pagesMin: number): Promise<void> {
+  async #cut(held: Held, isForOthers: boolean): Promise<void> {
     const segmentId = `x${Buffer.from(this.#context.world.random.bytes(6)).toString('hex')}`;
     try {
-      if (await held.work?.trySplit(segmentId, pagesMin)) {
+      if (await held.work?.trySplit(segmentId, isForOthers)) {
         // Whoever claims the other half counts it.
         if (this.#options.isShared) this.#context.live.unlistedSegments -= 1;
         held.splitRestMs = IDLE_MS;
         this.#isOffered = true;
+        if (isForOthers) this.#yieldUntilMs = this.#now + YIELD_MS;
         this.#wakeUp();
         return;
       }

@@ -31,6 +31,17 @@ export const SPLIT_PAGES_MIN = 3;
 /** The same for another worker that has nothing at all. */
 export const SPLIT_PAGES_MIN_FOR_OTHERS = 1;
 
+/** What is left of a listing that has come whole is shared with another worker only from so much on. */
+export const SHARED_REST_ITEMS_MIN = 64;
+export const SHARED_REST_BYTES_MIN = 16 * MIB;
+
+/**
+ * Large objects planned ahead in a shared run: what is planned cannot be given away any more. So many of a segment, and
+ * so many times what may be in memory (1 GiB by default).
+ */
+export const LARGE_AHEAD_MIN = 8;
+export const LARGE_AHEAD_BUDGETS = 16;
+
 /** Short listings made to find the key at which a segment is split. */
 export const SPLIT_PROBES_MAX = 16;
 

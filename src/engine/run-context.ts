@@ -5,7 +5,7 @@ import { Shaper } from '../lib/shaper.ts';
 import { LiveState, type RunContext } from './context.ts';
 import { compileFilter } from './filter.ts';
 import { Gate } from './lanes.ts';
-import { LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
+import { LARGE_AHEAD_BUDGETS, LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
 import type { RunRecord } from './ports.ts';
 import type { SnapshotIndex } from './snapshot.ts';
 import { rateAt } from './timetable.ts';
@@ -49,6 +49,8 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     previous,
     stop,
     live,
+    largeAheadBytesMax:
+      options.isShared === true ? LARGE_AHEAD_BUDGETS * tuning.bytesInFlightMax : Number.POSITIVE_INFINITY,
     waits,
     signal: AbortSignal.any([options.signal, stopper.signal]),
     uploads: new UploadBook(world.store, started.runId, clock, random),

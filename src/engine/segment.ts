@@ -4,15 +4,22 @@
  */
 import type { Lister } from '../contract/provider.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { compareKeys, keyAfter } from '../model/key.ts';
+import { asciiHead, compareKeys, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
 import { Tally } from '../model/outcome.ts';
 import { chunkPrefix, ChunkWriter, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { HoldBack } from './hold-back.ts';
 import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
-import { COMMIT_EVERY_MS, SMALL_BYTES_MAX, WINDOW_ITEMS_MAX } from './limits.ts';
+import {
+  COMMIT_EVERY_MS,
+  SMALL_BYTES_MAX,
+  SPLIT_PAGES_MIN,
+  SPLIT_PAGES_MIN_FOR_OTHERS,
+  WINDOW_ITEMS_MAX,
+} from './limits.ts';
 import { Merge, type Meeting } from './merge.ts';
+import { LargeAhead } from './large-ahead.ts';
 import type { Lease } from './ports.ts';
 import { putOffAll, putOffMapped } from './put-off.ts';
 import { ArrayStream, listFrom, ListingStream, type EntryStream } from './scan.ts';
@@ -43,6 +50,7 @@ export class SegmentWork {
   #barrier: Promise<void> | null = null;
   #isListed = false;
   #isSplitting = false;
+  readonly #ahead: LargeAhead;
   /** Lines were lost on their way to a chunk: no later commit may claim what they stood for. */
   #isBroken = false;
   /** Work sent out, whatever becomes of it. */
@@ -54,6 +62,7 @@ export class SegmentWork {
     this.#added = new Tally(lease.segment.counters);
     this.#window = new Window(lease.segment.checkpoint?.settledKey ?? null);
     this.#writer = new ChunkWriter(context.world.artifacts, lease.segment.checkpoint?.nextChunk ?? 0);
+    this.#ahead = new LargeAhead(context.largeAheadBytesMax);
     this.#committedAtMs = context.world.clock.monotonic();
   }
 
@@ -105,26 +114,35 @@ export class SegmentWork {
     return this.#isListed;
   }
 
-  /** There may be a second half to cut off after so many pages; looking for the cut costs a few listings. */
-  canSplit(pagesMin: number): boolean {
+  /** There may be a second half to cut off; looking for the cut costs a few listings. */
+  canSplit(isForOthers: boolean): boolean {
+    const pagesMin = isForOthers ? SPLIT_PAGES_MIN_FOR_OTHERS : SPLIT_PAGES_MIN;
     const { source, target, sorting } = this.#context;
     const listing = this.#sourceListing;
     if (this.#isListed || this.#isSplitting || listing === null || listing.pages < pagesMin) return false;
+    if (listing.isWhole && !isForOthers) return false;
     if (source.traits.seek !== 'key' || target.traits.seek !== 'key' || sorting.source || sorting.target) return false;
     return listing.reachedKey !== null;
   }
 
-  /** Cuts off the second half of what is still to be listed, as a segment of its own. */
-  async trySplit(newSegmentId: string, pagesMin: number): Promise<boolean> {
-    const reached = this.canSplit(pagesMin) ? (this.#sourceListing?.reachedKey ?? null) : null;
-    if (reached === null) return false;
+  /**
+   * Cuts off the second half of what is still to be listed, as a segment of its own. For others also half of what was
+   * listed and not planned: here it would only wait for the lanes of this process.
+   */
+  async trySplit(newSegmentId: string, isForOthers: boolean): Promise<boolean> {
+    const listing = this.canSplit(isForOthers) ? this.#sourceListing : null;
+    const reached = listing?.reachedKey ?? null;
+    if (listing === null || reached === null) return false;
     let lift = (): void => undefined;
     this.#isSplitting = true;
     try {
-      const cut = await findCut(this.#context.source, reached, this.#lease.segment.to, this.#context.signal);
+      const { source, signal } = this.#context;
+      const found = listing.isWhole ? null : await findCut(source, reached, this.#lease.segment.to, signal);
       // From here on the planner may not pass the cut: it stops before its next key until the cut is made or not.
       this.#barrier = new Promise((resolve) => (lift = resolve));
-      const isPassed = cut === null || (this.#plannedKey !== null && compareKeys(cut, this.#plannedKey) <= 0);
+      const cut = found ?? (isForOthers ? asciiHead(listing.middleOfRest ?? '') : null);
+      const isPassed =
+        cut === null || cut === '' || (this.#plannedKey !== null && compareKeys(cut, this.#plannedKey) <= 0);
       if (isPassed || this.#isListed) return false;
       await this.#settleCommitting();
       this.#lease = await this.#context.world.store.split(this.#lease, cut, newSegmentId);
@@ -241,7 +259,10 @@ export class SegmentWork {
 
   async #send(slot: Slot, planned: Extract<Planned, { work: unknown }>): Promise<void> {
     const isSmall = planned.sizeBytes <= SMALL_BYTES_MAX;
-    const leave = isSmall ? await this.#context.smallGate.enter(this.#context.signal) : null;
+    while (!isSmall && this.#ahead.isFull && this.#failure === null) await this.#settled();
+    const leave = isSmall
+      ? await this.#context.smallGate.enter(this.#context.signal)
+      : this.#ahead.enter(planned.sizeBytes);
     const { live } = this.#context;
     live.pendingItems += 1;
     live.pendingBytes += planned.sizeBytes;
@@ -255,7 +276,7 @@ export class SegmentWork {
         this.#running.delete(task);
         live.pendingItems -= 1;
         live.pendingBytes -= planned.sizeBytes;
-        leave?.();
+        leave();
       });
     this.#running.add(task);
   }

@@ -161,6 +161,16 @@ describe('a worker that comes in the middle', () => {
     expect(written(first)).toBeGreaterThan(1_000);
   });
 
+  test('gets a share of large objects too, although all were listed at once', async () => {
+    await using fleet = await openFleet({ latencyMs: 2_000 });
+    for (let i = 0; i < 60; i++) fleet.source.put('in', `film-${String(i).padStart(2, '0')}`, Buffer.alloc(2 * MIB, i));
+    await fleet.queue();
+    const small = { tuning: { ...TUNING, transfersMax: 4, bytesInFlightMax: MIB } };
+    const workers = ['w1', 'w2', 'w3'].map((name) => fleet.join(name, small));
+    await mustBeExact(fleet, await fleet.ended(...workers));
+    for (const worker of workers) expect(written(worker), worker.name).toBeGreaterThan(9);
+  });
+
   test('asks the state once a second while there is nothing for it', async () => {
     await using fleet = await openFleet({ source: { listedDigests: [] }, latencyMs: 100 });
     fleet.source.put('in', 'large', Buffer.alloc(40 * MIB, 'x'));
