@@ -45,7 +45,7 @@ async function withDatabase<T>(
 ): Promise<T> {
   const { settings } = settingsOf(call, environment.variables);
   await using opened = await openServerDatabase(settings, logOf({ ...settings, logLevel: 'warn' }), true);
-  return use(opened);
+  return await use(opened);
 }
 
 async function withServices<T>(
@@ -59,7 +59,7 @@ async function withServices<T>(
   await using opening = await openWorld(settings, opened, log, environment, true);
   const { host, port } = settings.listen;
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  return use(openServices(opening.world, call.signal), settings.publicUrl ?? `http://${address}`);
+  return await use(openServices(opening.world, call.signal), settings.publicUrl ?? `http://${address}`);
 }
 
 async function statusOf(database: Database): Promise<Record<string, string | number>> {
