@@ -367,7 +367,8 @@ describe('lines', () => {
 
   test('a failure before the first one has its own status', async () => {
     server.answer = async function* () {
-      throw new DroverError('ENTITY_NOT_FOUND', 'No such connector.');
+      await Promise.reject(new DroverError('ENTITY_NOT_FOUND', 'No such connector.'));
+      yield LINE;
     };
     expect((await check()).status).toBe(404);
   });
