@@ -203,14 +203,22 @@ async function* linesOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<stri
 async function feed(content: AsyncIterable<Uint8Array>, gunzip: ReturnType<typeof createGunzip>): Promise<void> {
   for await (const chunk of content) {
     if (gunzip.destroyed) return;
-    if (!gunzip.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        gunzip.once('drain', resolve);
-        gunzip.once('close', resolve);
-      });
-    }
+    if (!gunzip.write(chunk)) await drained(gunzip);
   }
   gunzip.end();
+}
+
+/** Also when nobody reads on. */
+function drained(gunzip: ReturnType<typeof createGunzip>): Promise<void> {
+  return new Promise((resolve) => {
+    const goOn = (): void => {
+      gunzip.off('drain', goOn);
+      gunzip.off('close', goOn);
+      resolve();
+    };
+    gunzip.on('drain', goOn);
+    gunzip.on('close', goOn);
+  });
 }
 
 function parse(text: string): unknown {
