@@ -52,7 +52,7 @@ export interface FleetTest extends AsyncDisposable {
   readonly health: { readonly id: string; readonly code: string | null }[];
   readonly told: { readonly event: string; readonly runId: string | null }[];
   preflight: Preflight;
-  worker(name: string, more?: Partial<WorkerOptions>): Promise<Worker>;
+  worker(name: string, more?: Partial<WorkerOptions>, change?: Partial<ControlWorld>): Promise<Worker>;
   job(options?: JobOptions): Promise<MemoryJob>;
   start(job: MadeJob, input?: Partial<StartRun>): Promise<Run>;
   /** Looks again and again until the run is in one of these states. */
@@ -118,21 +118,24 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
     told,
     preflight: READY,
     runs: openRuns(world, { preflight: async () => test.preflight, append }),
-    async worker(name, more = {}) {
-      const worker = await startWorker(world, {
-        name,
-        host: 'here',
-        pid: process.pid,
-        openConnector: rowOpener(world),
-        reportHealth: async (id, error) => {
-          health.push({ id, code: error?.code ?? null });
-          await setHealth(world, id, error);
+    async worker(name, more = {}, change = {}) {
+      const worker = await startWorker(
+        { ...world, ...change },
+        {
+          name,
+          host: 'here',
+          pid: process.pid,
+          openConnector: rowOpener(world),
+          reportHealth: async (id, error) => {
+            health.push({ id, code: error?.code ?? null });
+            await setHealth(world, id, error);
+          },
+          append,
+          notify: async (event, { runId }) => void told.push({ event, runId }),
+          timing: SHORT,
+          ...more,
         },
-        append,
-        notify: async (event, { runId }) => void told.push({ event, runId }),
-        timing: SHORT,
-        ...more,
-      });
+      );
       workers.push(worker);
       return worker;
     },
@@ -196,7 +199,7 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
       return all;
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(workers.map((worker) => worker.drain()));
+      await Promise.all(workers.map((worker) => worker.drain().catch(() => undefined)));
       await world.close();
     },
   };

@@ -241,11 +241,16 @@ export class PostgresRunStore implements RunStore {
   }
 
   async saveIntent(intent: Intent): Promise<void> {
-    await inDatabase(() =>
+    // The lock waits for nothing but the end of the run, and its end for it.
+    const { rows } = await inDatabase(() =>
       sql`INSERT INTO intents (run_id, intent_id, intent)
-        VALUES (${intent.runId}, ${intent.intentId}, ${JSON.stringify(intent)})
-        ON CONFLICT (run_id, intent_id) DO UPDATE SET intent = excluded.intent`.execute(this.#db),
+        SELECT id, ${intent.intentId}, ${JSON.stringify(intent)} FROM runs
+        WHERE id = ${intent.runId} AND ended_at IS NULL FOR KEY SHARE
+        ON CONFLICT (run_id, intent_id) DO UPDATE SET intent = excluded.intent RETURNING run_id`.execute(this.#db),
     );
+    if (rows.length === 0) {
+      throw new DroverError('LEASE_LOST', `Run ${intent.runId} has ended: no upload of it may be begun.`);
+    }
   }
 
   async dropIntent(runId: string, intentId: string): Promise<void> {

@@ -1,0 +1,168 @@
+/** What workers live through: each time nothing is lost, settled twice or stuck. */
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DroverError } from '../../src/model/errors.ts';
+import { systemClock } from '../../src/lib/system.ts';
+import type { ArtifactStore } from '../../src/engine/ports.ts';
+import { expectComplete, openFleetTest, setHealth, type FleetTest, type MemoryJob } from './fleet-world.ts';
+import { PERSON } from './made.ts';
+
+let fleet: FleetTest;
+beforeEach(async () => {
+  fleet = await openFleetTest();
+});
+afterEach(() => fleet[Symbol.asyncDispose]());
+
+async function underWay(job: MemoryJob): Promise<string> {
+  const { id } = await fleet.start(job);
+  await fleet.untilTrue('something was copied', async () => job.to.keys('box').length > 10);
+  return id;
+}
+
+/** Everything that side is asked from now on fails like this. */
+function breakStore(store: MemoryJob['from'], code: 'UNAUTHENTICATED' | 'UNREACHABLE' | 'PLACE_NOT_FOUND'): () => void {
+  const before = store.hooks.before ?? null;
+  store.hooks.before = () => {
+    throw new DroverError(code, `The store says ${code}.`);
+  };
+  return () => {
+    store.hooks.before = before;
+  };
+}
+
+describe('credentials', () => {
+  test.each(['source', 'target'] as const)(
+    'of the %s revoked in mid-run pause it, and authorizing anew lets it go on by itself',
+    async (side) => {
+      await Promise.all([fleet.worker('one'), fleet.worker('two')]);
+      const job = await fleet.job({ objects: 400, slowMs: 60 });
+      const id = await underWay(job);
+      const mend = breakStore(side === 'source' ? job.from : job.to, 'UNAUTHENTICATED');
+      const paused = await fleet.until(id, 'paused');
+      const { connectorId } = job[side];
+      expect(paused.waits).toMatchObject({ kind: 'attention', connectorId });
+      expect(paused.error).toMatchObject({ code: 'UNAUTHENTICATED' });
+      expect(paused.counters.items.failed).toBe(0);
+      expect(fleet.health).toContainEqual({ id: connectorId, code: 'UNAUTHENTICATED' });
+      expect(fleet.told.filter(({ event }) => event === 'run.attention')).toHaveLength(1);
+      mend();
+      await setHealth(fleet.world, connectorId, null);
+      const run = await fleet.until(id, 'succeeded');
+      expect(run.error).toBeNull();
+      await expectComplete(fleet, job, run);
+    },
+  );
+
+  test('that stay revoked keep it paused, and cancelling works all the same', async () => {
+    await fleet.worker('one');
+    const job = await fleet.job({ objects: 300, slowMs: 60 });
+    const id = await underWay(job);
+    breakStore(job.to, 'UNAUTHENTICATED');
+    await fleet.until(id, 'paused');
+    await fleet.runs.resume(PERSON, id);
+    await fleet.until(id, 'running', 'pausing');
+    await fleet.until(id, 'paused');
+    await fleet.runs.cancel(PERSON, id);
+    await fleet.until(id, 'cancelled');
+    expect(fleet.lines.some(({ level, message }) => level === 'warn' && message.includes('may remain'))).toBe(true);
+  });
+});
+
+describe('a store', () => {
+  test('that cannot be reached for a while costs time and nothing else', async () => {
+    await fleet.worker('one');
+    const job = await fleet.job({ objects: 300, slowMs: 60 });
+    const id = await underWay(job);
+    const mend = breakStore(job.to, 'UNREACHABLE');
+    await fleet.untilTrue('work broke off', async () => fleet.world.logged.some((line) => line.includes('broke off')));
+    mend();
+    const run = await fleet.until(id, 'succeeded', 'paused');
+    if (run.state === 'paused') {
+      await setHealth(fleet.world, job.target.connectorId, null);
+      await fleet.until(id, 'succeeded');
+    }
+    await expectComplete(fleet, job, await fleet.runs.get(PERSON, id));
+  });
+
+  test('whose container is deleted in mid-run fails it with the reason', async () => {
+    await fleet.worker('one');
+    const job = await fleet.job({ objects: 300, slowMs: 60 });
+    const id = await underWay(job);
+    breakStore(job.to, 'PLACE_NOT_FOUND');
+    const run = await fleet.until(id, 'failed', 'completed-with-issues');
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'PLACE_NOT_FOUND' } });
+    expect((await fleet.runs.active()).length).toBe(0);
+  });
+});
+
+describe('a worker', () => {
+  test('whose disk is full says so and goes on when there is room', async () => {
+    let isFull = false;
+    const { artifacts } = fleet.world;
+    const small: ArtifactStore = {
+      get: (name) => artifacts.get(name),
+      list: (prefix) => artifacts.list(prefix),
+      removeAll: (prefix) => artifacts.removeAll(prefix),
+      put: async (name, content) => {
+        if (isFull) throw new DroverError('DISK_FULL', 'No room for the records of runs.');
+        await artifacts.put(name, content);
+      },
+    };
+    await fleet.worker('one', {}, { artifacts: small });
+    const job = await fleet.job({ objects: 400, slowMs: 60 });
+    const id = await underWay(job);
+    isFull = true;
+    await fleet.untilTrue('it says why', async () => (await fleet.runs.get(PERSON, id)).waits?.kind === 'disk');
+    isFull = false;
+    const run = await fleet.until(id, 'succeeded');
+    expect(run.waits).toBeNull();
+    await expectComplete(fleet, job, run);
+  });
+
+  test('whose clock jumps by hours keeps its leases and its runs', async () => {
+    let jumpMs = 0;
+    const clock = { ...systemClock, now: () => Date.now() + jumpMs };
+    await fleet.worker('one', {}, { clock });
+    await fleet.worker('two');
+    const job = await fleet.job({ objects: 400, slowMs: 60 });
+    const id = await underWay(job);
+    jumpMs = 5 * 3_600_000;
+    await fleet.untilTrue('more was copied', async () => job.to.keys('box').length > 100);
+    jumpMs = -5 * 3_600_000;
+    const run = await fleet.until(id, 'succeeded');
+    await expectComplete(fleet, job, run);
+    const { rows } = await sql`SELECT FROM segments WHERE run_id = ${id} AND takeovers > 0`.execute(fleet.world.db);
+    expect(rows).toHaveLength(0);
+  });
+
+  test('that cannot renew its leases lets go before anybody else may have them', async () => {
+    const blocked = { isOn: false };
+    const db = fleet.world.db.withPlugin({
+      transformQuery: ({ node }) => {
+        if (blocked.isOn) throw new DroverError('DATABASE_UNAVAILABLE', 'The way to the database is blocked.');
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    await fleet.worker('cut-off', {}, { db });
+    const job = await fleet.job({ objects: 600, slowMs: 60 });
+    const id = await underWay(job);
+    blocked.isOn = true;
+    await fleet.untilTrue('it lets go', async () => fleet.world.logged.some((line) => line.includes('lets go')));
+    const { rows } = await sql<{ rest: number }>`
+      SELECT extract(epoch FROM max(lease_until) - clock_timestamp())::double precision AS rest FROM segments
+      WHERE run_id = ${id} AND state = 'open'`.execute(fleet.world.db);
+    expect(rows[0]?.rest).toBeGreaterThan(0);
+    const reads = job.from.requests.GET;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(job.from.requests.GET).toBe(reads);
+    await fleet.worker('other');
+    await fleet.untilTrue('the other one has them', async () => {
+      const taken = await sql`SELECT FROM segments WHERE run_id = ${id} AND takeovers > 0`.execute(fleet.world.db);
+      return taken.rows.length > 0;
+    });
+    blocked.isOn = false;
+    const run = await fleet.until(id, 'succeeded');
+    await expectComplete(fleet, job, run);
+  });
+});
