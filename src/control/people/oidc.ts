@@ -63,8 +63,12 @@ export function openOidc(world: OidcWorld): Oidc | null {
       clientSecret === null ? openid.None() : undefined,
       {
         [openid.customFetch]: fetchOver(world.openTransport),
-        // Plain HTTP only where the administrator wrote it into the settings.
-        execute: url.protocol === 'http:' ? [openid.allowInsecureRequests] : [],
+        execute: [
+          // Left to itself the library trusts the connection the ID token came over, and does not look at its signature.
+          openid.enableNonRepudiationChecks,
+          // Plain HTTP only where the administrator wrote it into the settings.
+          ...(url.protocol === 'http:' ? [openid.allowInsecureRequests] : []),
+        ],
       },
     );
     known = { configuration: found, untilMs: clock.monotonic() + DISCOVERED_MS_MAX };
