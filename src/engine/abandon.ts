@@ -29,4 +29,6 @@ export async function abandonRun(
 ): Promise<void> {
   await clearLeftovers(run, target, world, signal);
   await world.store.updateRun(run.runId, { state: 'cancelled', endedAtMs: world.clock.now() });
+  // What was begun in the meantime, by a worker that did not know yet; later it can begin nothing.
+  await new UploadBook(world.store, run.runId, world.clock, world.random).sweep(target.facets.parts ?? null, signal);
 }

@@ -178,6 +178,7 @@ export interface RunStore {
   waiting(runId: string): Promise<number>;
   /** A worker that is gone does not wait any more, whatever it said last. */
   setWaiting(runId: string, worker: string, isWaiting: boolean): Promise<void>;
+  /** LEASE_LOST when the run has ended: nobody would end that upload any more. */
   saveIntent(intent: Intent): Promise<void>;
   dropIntent(runId: string, intentId: string): Promise<void>;
   intents(runId: string): Promise<readonly Intent[]>;

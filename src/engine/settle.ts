@@ -42,6 +42,9 @@ export async function settleRun(
     error: refusal === null ? null : toFailure(refusal),
     manifestRoot,
   });
+  // From now on no upload can be journaled. One that a worker which had lost its lease began since the sweep goes here;
+  // what is begun from now on goes by the hand of whoever began it.
+  await uploads.sweep(target.facets.parts ?? null, signal).catch(() => undefined);
 }
 
 function endState(segments: readonly SegmentRecord[], acceptV0: boolean): RunState {

@@ -188,7 +188,16 @@ export class UploadBook {
       throw error;
     }
     const open: OpenUpload = { intentId, upload, receipts: new Map(), received: new Map() };
-    await this.#save(plan, intentId, open);
+    try {
+      await this.#save(plan, intentId, open);
+    } catch (error) {
+      this.#own.delete(intentId);
+      // The run has ended meanwhile: what was begun after its end is in no journal, and only this process knows of it.
+      if (toDroverError(error).code === 'LEASE_LOST') {
+        await parts.abort(upload, new AbortController().signal).catch(() => undefined);
+      }
+      throw error;
+    }
     return open;
   }
 

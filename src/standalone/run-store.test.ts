@@ -317,6 +317,13 @@ describe('segments', () => {
 });
 
 describe('intents', () => {
+  test('of a run that has ended are not taken', async () => {
+    await store.createRun(runOf('run-1', { state: 'succeeded', endedAtMs: 5 }));
+    const intent = { runId: 'run-1', intentId: 'i1', targetKey: 'a', startedAtMs: 5, upload: null };
+    await expect(store.saveIntent(intent)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect(await store.intents('run-1')).toEqual([]);
+  });
+
   test('are replaced by id and dropped, also when they are gone', async () => {
     const intent = { runId: 'run-1', intentId: 'i1', targetKey: 'a\u0000\udc80', startedAtMs: 5, upload: null };
     await store.saveIntent(intent);

@@ -261,6 +261,9 @@ export class SqliteRunStore implements RunStore {
 
   async saveIntent(intent: Intent): Promise<void> {
     this.#transact(() => {
+      if ((this.#readRun(intent.runId)?.endedAtMs ?? null) !== null) {
+        throw new DroverError('LEASE_LOST', `Run ${intent.runId} has ended: no upload of it may be begun.`);
+      }
       this.#run(
         `INSERT INTO intents (run_id, intent_id, intent) VALUES (?, ?, ?)
          ON CONFLICT (run_id, intent_id) DO UPDATE SET intent = excluded.intent`,

@@ -309,6 +309,19 @@ describe.each([
     await store.dropIntent('run-1', 'i1');
     expect(await store.intents('run-1')).toEqual([{ ...intent, intentId: 'i2' }]);
   });
+
+  test('a run that has ended takes no intent, and those it has can be dropped', async () => {
+    await makeRun('run-1', [settle]);
+    const intent = { runId: 'run-1', intentId: 'i1', targetKey: 'a', startedAtMs: 5, upload: null };
+    await store.saveIntent(intent);
+    await store.endRun(await claimed(), { state: 'succeeded', endedAtMs: 9, error: null, manifestRoot: 'r' });
+    for (const late of [intent, { ...intent, intentId: 'i2' }]) {
+      await expect(store.saveIntent(late)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    }
+    expect(await store.intents('run-1')).toEqual([intent]);
+    await store.dropIntent('run-1', 'i1');
+    expect(await store.intents('run-1')).toEqual([]);
+  });
 });
 
 describe('leases on PostgreSQL', () => {

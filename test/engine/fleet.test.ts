@@ -133,6 +133,19 @@ describe('a worker that was held up and comes back as a ghost', () => {
     expect(written(ghost) - before).toBeLessThanOrEqual(16);
   });
 
+  test.each(['begin', 'saveIntent'])('before its upload in parts (%s): nothing of that is left open', async (call) => {
+    await using fleet = await openFleet({ source: { listedDigests: [] }, target: { listedDigests: [] } });
+    fleet.source.put('in', 'large', Buffer.alloc(17 * MIB, 'x'));
+    await fleet.queue();
+    const ghost = fleet.join('w1');
+    ghost.tether.onCall = (name) => (name === call ? ghost.tether.freeze() : undefined);
+    await fleet.until(() => ghost.tether.isFrozen);
+    ghost.tether.onCall = null;
+    await fleet.ended(fleet.join('w2'));
+    ghost.tether.thaw();
+    await mustBeExact(fleet, await fleet.ended(ghost));
+  });
+
   test('in the very end of the run: it ends once', async () => {
     await using fleet = await openFleet();
     seed(fleet, 50);
