@@ -85,6 +85,26 @@ export interface Provider {
   readonly account: Fields;
   /** `config` has passed `parseConfig`. Touches no network. INVALID_INPUT with `field` for what only code can see. */
   open(config: Config, context: Context): Promise<Account>;
+  /**
+   * Looks around with the sign-in alone, before an account is chosen; absent where a sign-in is one account. `config` has
+   * passed `parseConfig`. Touches no network. UNSUPPORTED for ways to sign in that lead to one account only.
+   */
+  readonly discover?: (config: Config, context: Context) => Promise<Discovery>;
+}
+
+export interface Discovery extends AsyncDisposable {
+  /** What stands first (`null`: subscriptions), then what is in one of those: the accounts that may be chosen. */
+  list(parent: string | null, signal: AbortSignal): AsyncIterable<readonly DiscoveredItem[]>;
+}
+
+export interface DiscoveredItem {
+  readonly kind: 'subscription' | 'account';
+  /** The `parent` of what is in it. */
+  readonly id: string;
+  readonly name: string;
+  readonly region: string | null;
+  /** Fields of the connector that choosing it fills in. */
+  readonly fills: Config;
 }
 
 /**
@@ -122,7 +142,10 @@ export interface AccountRoles {
   nameFor(use: Use): string;
   /** A shell command that an administrator runs, for exactly this container and identity; placeholders where unknown. */
   command(container: string, use: Use): string;
-  /** Assigns it and waits until it works; absent where Drover cannot. PERMISSION_DENIED when it may not. */
+  /**
+   * Assigns it, unless it works already, and waits until it does; absent where Drover cannot. PERMISSION_DENIED when it
+   * may not, with the exact command as its remedy; TIMED_OUT when it was assigned and does not work yet.
+   */
   assign?(container: string, use: Use, signal: AbortSignal): Promise<void>;
 }
 

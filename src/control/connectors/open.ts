@@ -1,7 +1,7 @@
 /** Signing in to saved connectors, and to ones that are being filled in. */
 import { splitSecrets } from '../../contract/config.ts';
 import type { Config } from '../../contract/fields.ts';
-import type { Account, Provider } from '../../contract/provider.ts';
+import type { Account, Context, DiscoveredItem, Provider } from '../../contract/provider.ts';
 import type { OpenTransport } from '../../lib/transport.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { found, isUuid } from '../rows.ts';
@@ -62,15 +62,44 @@ export async function openAccount(
   world: ControlWorld,
   provider: Provider,
   config: Config,
-  options: { readonly openTransport: OpenTransport; readonly saveAccount: (change: Config) => Promise<void> },
+  options: Sending,
 ): Promise<OpenedAccount> {
-  const { settings, clock, random, log, environment } = world;
-  if (provider.manifest.id === 'local') await refuseFolder(settings, config['root']);
-  refuseUnsafeFields(settings, provider.account, config);
-  const guard = guardAddresses(options.openTransport, settings, provider.account, config);
-  const { saveAccount: save } = options;
-  const context = { openTransport: guard.openTransport, clock, random, log, environment, saveAccount: save };
+  if (provider.manifest.id === 'local') await refuseFolder(world.settings, config['root']);
+  const { context, guard } = contextFor(world, provider, config, options);
   return { account: await provider.open(config, context), guard };
+}
+
+export interface Sending {
+  readonly openTransport: OpenTransport;
+  readonly saveAccount: (change: Config) => Promise<void>;
+}
+
+function contextFor(
+  world: ControlWorld,
+  provider: Provider,
+  config: Config,
+  { openTransport, saveAccount: save }: Sending,
+): { context: Context; guard: AddressGuard } {
+  const { settings, clock, random, log, environment } = world;
+  refuseUnsafeFields(settings, provider.account, config);
+  const guard = guardAddresses(openTransport, settings, provider.account, config);
+  return { context: { openTransport: guard.openTransport, clock, random, log, environment, saveAccount: save }, guard };
+}
+
+/** What a sign-in sees before an account is chosen. UNSUPPORTED where it is one account. */
+export async function* discoverAccounts(
+  world: ControlWorld,
+  provider: Provider,
+  config: Config,
+  parent: string | null,
+  signal: AbortSignal,
+): AsyncGenerator<readonly DiscoveredItem[]> {
+  if (provider.discover === undefined) {
+    throw new DroverError('UNSUPPORTED', `A sign-in to ${provider.manifest.title} is one account.`);
+  }
+  const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
+  await using discovery = await provider.discover(config, contextFor(world, provider, config, options).context);
+  yield* discovery.list(parent, signal);
 }
 
 /** For values that are not saved: refreshed secrets have nowhere to go. */

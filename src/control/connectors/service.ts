@@ -1,21 +1,21 @@
 /** Connectors: accounts that Drover may use. Everything about one, from its form to its end. */
 import { parseConfig } from '../../contract/config.ts';
 import type { Config } from '../../contract/fields.ts';
-import type { BrowsePage, Place, Provider } from '../../contract/provider.ts';
+import type { BrowsePage, DiscoveredItem, Place, Provider } from '../../contract/provider.ts';
 import { ERRORS, toDroverError, type ErrorCode, type Failure } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Tags } from '../entities.ts';
 import { listPage } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { isUuid } from '../rows.ts';
-import type { Connectors } from '../services.ts';
+import type { ConnectorInput, Connectors } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { authorize, reauthorize } from './authorize.ts';
 import { streamCheck, testSaved } from './checking.ts';
 import { checkTags, claimDue, cloudOf, takeInventory } from './cloud.ts';
 import { parseForm } from './fields.ts';
 import { freeName } from './names.ts';
-import { connectorOpener, providerOf, readSaved, type SavedConnector } from './open.ts';
+import { connectorOpener, discoverAccounts, providerOf, readSaved, type SavedConnector } from './open.ts';
 import { policiesFor } from './policies.ts';
 import { removeConnector, usersOf } from './removal.ts';
 import {
@@ -35,6 +35,17 @@ export interface ConnectorService extends Connectors {
   syncDue(signal: AbortSignal): Promise<number>;
   /** What a new connector's form begins with: the name it would get, and values that Drover makes (an external ID). */
   suggest(actor: Actor, provider: string): Promise<{ readonly name: string; readonly config: Config }>;
+  /**
+   * What the sign-in of a form sees before an account is chosen: subscriptions (`parent` null), then the storage accounts
+   * of one. `id`: whose unchanged secrets to use. UNSUPPORTED where a sign-in is one account.
+   */
+  discover(
+    actor: Actor,
+    id: string | null,
+    input: ConnectorInput,
+    parent: string | null,
+    signal: AbortSignal,
+  ): AsyncIterable<readonly DiscoveredItem[]>;
 }
 
 export function openConnectors(world: ControlWorld): ConnectorService {
@@ -44,7 +55,7 @@ export function openConnectors(world: ControlWorld): ConnectorService {
 type Reading = 'list' | 'get' | 'usedBy' | 'suggest';
 type Changing = 'authorize' | 'reauthorize' | 'update' | 'remove' | 'reportHealth';
 type Checking = 'test' | 'testDraft' | 'policies' | 'draftPolicies';
-type Using = 'browse' | 'makeContainer';
+type Using = 'browse' | 'makeContainer' | 'discover';
 type Inventories = 'inventory' | 'refreshInventory' | 'syncDue';
 
 function reading(world: ControlWorld): Pick<ConnectorService, Reading> {
@@ -193,6 +204,12 @@ function using(world: ControlWorld): Pick<ConnectorService, Using> {
     async *browse(actor, id, place, signal) {
       demand(actor, 'connector-use');
       yield* browse(id, place, signal);
+    },
+    async *discover(actor, id, input, parent, signal) {
+      demand(actor, 'connector-change');
+      const provider = providerOf(world, input.provider);
+      const saved = id === null ? null : await savedOf(world, id, input.provider);
+      yield* discoverAccounts(world, provider, parseForm(provider, input.config, saved).config, parent, signal);
     },
     async makeContainer(actor, id, name, signal) {
       demand(actor, 'connector-use');

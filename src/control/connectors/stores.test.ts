@@ -1,14 +1,16 @@
 /** Connectors to the simulated services, whose answers no store that runs here can give. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { Provider } from '../../contract/provider.ts';
+import type { DiscoveredItem, Provider } from '../../contract/provider.ts';
 import { azureBlob } from '../../providers/azure-blob/provider.ts';
 import { s3 } from '../../providers/s3/provider.ts';
+import { createAzureCloud } from '../../sim/azure-cloud.ts';
 import { createAzureService } from '../../sim/azure-service.ts';
 import { createS3Service } from '../../sim/s3-service.ts';
 import { simTransport } from '../../sim/transport.ts';
 import { seededRandom, simClock } from '../../sim/world.ts';
 import type { ConnectorInput } from '../services.ts';
 import { openTestWorld, type TestOverrides, type TestWorld } from '../testing.ts';
+import { connectorOpener } from './open.ts';
 import { openConnectors } from './service.ts';
 
 const SECRET = 'kx7Qm2vT9zR4bN8wPlaceHolderYd3fGh';
@@ -311,6 +313,50 @@ describe('Azure Blob Storage', () => {
       code: 'INVALID_INPUT',
       field: 'container',
     });
+  });
+
+  test('by Entra ID: subscriptions, storage accounts, then the connector with what was chosen', async () => {
+    const clock = simClock(Date.UTC(2026, 0, 15, 12), true);
+    const signIn = { authorization: 'client-secret', tenantId: 'tenant-1', clientId: 'app-1', clientSecret: SECRET };
+    const accounts = [{ name: 'contosodata', region: 'northeurope' }];
+    const cloud = createAzureCloud({
+      ...signIn,
+      clock,
+      objectId: 'object-1',
+      subscriptions: [{ id: 'sub-1', name: 'Archive', accounts }],
+      mayAssign: true,
+      effectiveAfterMs: 60_000,
+    });
+    const bearerTokens = [cloud.blobToken];
+    const service = createAzureService({
+      clock,
+      random: seededRandom(3),
+      accountName: 'contosodata',
+      accountKey: ACCOUNT_KEY,
+      bearerTokens,
+    });
+    service.createContainer('archive');
+    const openTransport = simTransport((origin) => (origin.includes('contosodata') ? service : cloud), { clock });
+    const { connectors, admin, viewer, world } = await open(azureBlob, { clock, openTransport });
+    const list = async (parent: string | null, by = admin): Promise<DiscoveredItem[]> => {
+      const items: DiscoveredItem[] = [];
+      const input = { provider: 'azure-blob', config: signIn };
+      for await (const page of connectors.discover(by, null, input, parent, signal)) items.push(...page);
+      return items;
+    };
+    const [subscription] = await list(null);
+    const [account] = await list(subscription?.id ?? '');
+    await expect(list(null, viewer)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    // No role yet: that is no fault of the sign-in.
+    const made = await connectors.authorize(admin, {
+      provider: 'azure-blob',
+      config: { ...signIn, ...account?.fills },
+    });
+    expect(made).toMatchObject({ health: 'healthy', config: { accountName: 'contosodata' } });
+    const opened = await connectorOpener(world)(made.id, openTransport);
+    await using granted = opened.account;
+    await granted.roles?.assign?.('archive', 'both', signal);
+    expect(await connectors.makeContainer(admin, made.id, 'fresh', signal)).toBe('made');
   });
 
   test('another way to sign in drops the secret of the one before', async () => {

@@ -1,6 +1,7 @@
 /** One signed-in storage account. */
 import type {
   Account,
+  AccountRoles,
   BrowsePage,
   CheckLine,
   Place,
@@ -15,7 +16,9 @@ import type {
 import type { Config } from '../../contract/fields.ts';
 import { DroverError } from '../../model/errors.ts';
 import { checkAccount } from './check.ts';
+import type { Arm } from './arm.ts';
 import type { BlobClient } from './client.ts';
+import { accountRoles } from './grant.ts';
 import { listContainersPage, listPage } from './listing.ts';
 import { sourceTraits, targetTraits } from './manifest.ts';
 import { isContainerName } from './names.ts';
@@ -29,8 +32,24 @@ export class AzureAccount implements Account {
   readonly #client: BlobClient;
   readonly #config: Config;
 
-  constructor(client: BlobClient, config: Config) {
+  readonly roles?: AccountRoles;
+  readonly #arm: Arm | null;
+
+  /** `arm`: where roles can be assigned, for a sign-in that can have roles. */
+  constructor(client: BlobClient, config: Config, arm: Arm | null = null) {
     this.#client = client;
+    this.#arm = arm;
+    if (arm !== null) {
+      const check = this.check.bind(this);
+      const clientId = typeof config['clientId'] === 'string' ? config['clientId'] : null;
+      this.roles = accountRoles({
+        arm,
+        clock: client.clock,
+        accountName: client.signIn.accountName,
+        clientId,
+        check,
+      });
+    }
     this.#config = config;
     const { origin, basePath, accountName } = client.signIn;
     this.fingerprint = `azure-blob ${origin}${basePath} ${accountName}`;
@@ -152,6 +171,7 @@ export class AzureAccount implements Account {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#arm?.close();
     await this.#client.close();
   }
 

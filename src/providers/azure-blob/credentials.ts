@@ -58,7 +58,7 @@ export async function authorizationHeader(
   return null;
 }
 
-function chooseAuthorization(config: Config): Exclude<Authorization, 'auto'> {
+export function chooseAuthorization(config: Config): Exclude<Authorization, 'auto'> {
   const chosen = (config['authorization'] ?? 'auto') as Authorization;
   if (chosen !== 'auto') return chosen;
   if (config['connectionString'] !== undefined) return 'connection-string';
@@ -85,15 +85,22 @@ function makeCredential(
     case 'account-key':
       return { kind: 'key', field: 'accountKey', accountKey: decodeKey(required(config, 'accountKey'), 'accountKey') };
     case 'client-secret':
-      for (const name of ['tenantId', 'clientId', 'clientSecret']) required(config, name);
+      requireEntraFields(authorization, config);
       return { kind: 'entra', field: 'clientSecret', token: openTokens(authorization, config, context) };
     case 'client-certificate':
-      for (const name of ['tenantId', 'clientId', 'clientCertificate']) required(config, name);
+      requireEntraFields(authorization, config);
       return { kind: 'entra', field: 'clientCertificate', token: openTokens(authorization, config, context) };
     case 'managed-identity':
     case 'environment':
       return { kind: 'entra', field: 'authorization', token: openTokens(authorization, config, context) };
   }
+}
+
+/** INVALID_INPUT at the first that is missing. */
+export function requireEntraFields(authorization: Exclude<Authorization, 'auto'>, config: Config): void {
+  if (authorization !== 'client-secret' && authorization !== 'client-certificate') return;
+  const own = authorization === 'client-secret' ? 'clientSecret' : 'clientCertificate';
+  for (const name of ['tenantId', 'clientId', own]) required(config, name);
 }
 
 interface EndpointAddress {

@@ -3,6 +3,7 @@ import { defineProvider } from '../../contract/provider.ts';
 import { AzureAccount } from './account.ts';
 import { BlobClient } from './client.ts';
 import { resolveSignIn } from './credentials.ts';
+import { discover, openArm } from './discovery.ts';
 import { ACCOUNT_FIELDS } from './fields.ts';
 import { manifest } from './manifest.ts';
 
@@ -18,6 +19,8 @@ export const azureBlob = defineProvider({
       caCertificate: typeof certificate === 'string' ? certificate : null,
       connectionsMax: CONNECTIONS_MAX,
     });
-    return new AzureAccount(new BlobClient({ signIn, transport, clock: context.clock, log: context.log }), config);
+    const client = new BlobClient({ signIn, transport, clock: context.clock, log: context.log });
+    return new AzureAccount(client, config, openArm(config, context, signIn.origin));
   },
+  discover,
 });

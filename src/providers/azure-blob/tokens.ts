@@ -5,6 +5,7 @@ import type { Context } from '../../contract/provider.ts';
 import { DroverError } from '../../model/errors.ts';
 import { IdentityHttp } from './identity-http.ts';
 
+/** For blobs. */
 const SCOPE = 'https://storage.azure.com/.default';
 const RENEW_BEFORE_MS = 5 * 60_000;
 
@@ -15,6 +16,7 @@ export function openTokens(
   kind: EntraKind,
   config: Config,
   context: Context,
+  scope = SCOPE,
 ): (signal: AbortSignal) => Promise<string> {
   const authorityHost = authorityOf(config, context.environment);
   const caCertificate = typeof config['caCertificate'] === 'string' ? config['caCertificate'] : null;
@@ -30,7 +32,7 @@ export function openTokens(
       http.during(async () => {
         credential ??= makeCredential(kind, config, context.environment, options);
         try {
-          const token = await (await credential).getToken(SCOPE);
+          const token = await (await credential).getToken(scope);
           if (token === null) throw new Error('no token was given');
           return { token: token.token, expiresAtMs: token.expiresOnTimestamp };
         } catch (thrown) {
