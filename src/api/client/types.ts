@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 c8dabea5c61cb345af16c9a640a271e81204246cc3a9c1448980e062fd749b87) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 d05fc9c83a238f67216b8bd372b4a8be5fb86c123c4df5201e9e026c0f98b102) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -4201,7 +4201,7 @@ export interface operations {
         /** @description Any of these values. */
         'filter.region'?: string[];
         /** @description Any of these values. */
-        'filter.gone'?: string[];
+        'filter.state'?: string[];
       };
       header?: never;
       path: {
@@ -4465,8 +4465,6 @@ export interface operations {
         search?: components['parameters']['search'];
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
-        /** @description Any of these values. */
-        'filter.name'?: string[];
       };
       header?: never;
       path?: never;
@@ -4689,13 +4687,9 @@ export interface operations {
         /** @description Any of these values. */
         'filter.type'?: string[];
         /** @description Any of these values. */
-        'filter.lastState'?: string[];
+        'filter.state'?: string[];
         /** @description Any of these values. */
-        'filter.sourceEndpointId'?: string[];
-        /** @description Any of these values. */
-        'filter.targetEndpointId'?: string[];
-        /** @description Any of these values. */
-        'filter.mode'?: string[];
+        'filter.endpointId'?: string[];
       };
       header?: never;
       path?: never;
@@ -5088,17 +5082,23 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
+        'filter.id'?: string[];
+        /** @description Any of these values. */
         'filter.state'?: string[];
-        /** @description Any of these values. */
-        'filter.jobId'?: string[];
-        /** @description Any of these values. */
-        'filter.projectId'?: string[];
         /** @description Any of these values. */
         'filter.kind'?: string[];
         /** @description Any of these values. */
         'filter.trigger'?: string[];
         /** @description Any of these values. */
+        'filter.projectId'?: string[];
+        /** @description Any of these values. */
+        'filter.jobId'?: string[];
+        /** @description Any of these values. */
         'filter.connectorId'?: string[];
+        /** @description Any of these values. */
+        'filter.from'?: string[];
+        /** @description Any of these values. */
+        'filter.to'?: string[];
       };
       header?: never;
       path?: never;
@@ -5564,8 +5564,6 @@ export interface operations {
         total?: components['parameters']['total'];
         /** @description Any of these values. */
         'filter.level'?: string[];
-        /** @description Any of these values. */
-        'filter.code'?: string[];
       };
       header?: never;
       path: {
@@ -6034,8 +6032,6 @@ export interface operations {
         search?: components['parameters']['search'];
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
-        /** @description Any of these values. */
-        'filter.outcome'?: string[];
       };
       header?: never;
       path: {
@@ -6263,10 +6259,6 @@ export interface operations {
         total?: components['parameters']['total'];
         /** @description Any of these values. */
         'filter.kind'?: string[];
-        /** @description Any of these values. */
-        'filter.enabled'?: string[];
-        /** @description Any of these values. */
-        'filter.projectId'?: string[];
       };
       header?: never;
       path?: never;
@@ -6483,8 +6475,6 @@ export interface operations {
         total?: components['parameters']['total'];
         /** @description Any of these values. */
         'filter.state'?: string[];
-        /** @description Any of these values. */
-        'filter.event'?: string[];
       };
       header?: never;
       path: {
@@ -6633,6 +6623,8 @@ export interface operations {
         'filter.state'?: string[];
         /** @description Any of these values. */
         'filter.signIn'?: string[];
+        /** @description Any of these values. */
+        'filter.email'?: string[];
       };
       header?: never;
       path?: never;
@@ -6934,8 +6926,6 @@ export interface operations {
         'filter.entityId'?: string[];
         /** @description Any of these values. */
         'filter.personId'?: string[];
-        /** @description Any of these values. */
-        'filter.actorKind'?: string[];
       };
       header?: never;
       path?: never;

@@ -234,7 +234,7 @@ const used: readonly Route[] = [
     right: 'read',
     params: byId,
     query: list,
-    filters: ['region', 'gone'],
+    filters: ['region', 'state'],
     answer: json(pageOf('InventoryItem', inventoryItem), 'A page.'),
     handle: ({ actor, services, params, query }) => services.connectors.inventory(actor, params.id, toListQuery(query)),
   }),
