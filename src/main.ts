@@ -1,5 +1,5 @@
 /** Where everything is constructed and connected; nowhere else. */
-import { readFile } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -36,6 +36,11 @@ const world: CliWorld = {
     const { serverCommands } = await import('./main/server-commands.ts');
     return serverCommands({ variables: environment, programVersion: packageJson.version });
   },
+  openClient: async (connection) => {
+    const { openClient } = await import('./api/client/client.ts');
+    return openClient({ ...connection, fetch, userAgent: `drover/${packageJson.version}` });
+  },
+  saveFile,
   settingFlags: SETTING_NAMES.map((name) => ({ name, flag: flagOf(name), help: settingOf(name).help })),
   readInput,
   openState: async (folder, log) => openStandalone({ folder, clock: systemClock, random: systemRandom, log }),
@@ -141,6 +146,32 @@ async function readTextFile(path: string): Promise<string | null> {
       field: '--file',
       remedy: 'Check who may read it.',
     });
+  }
+}
+
+async function saveFile(path: string, content: AsyncIterable<Uint8Array>, mayReplace: boolean): Promise<void> {
+  const temporary = `${path}.writing-${process.pid}`;
+  try {
+    await using file = await open(temporary, 'wx');
+    for await (const chunk of content) await file.writeFile(chunk);
+    await file.sync();
+    // A link, unlike renaming, fails where something stands already.
+    await (mayReplace ? rename(temporary, path) : link(temporary, path));
+  } catch (error) {
+    if (error instanceof DroverError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') {
+      const remedy = 'Name another file with --out; one that is named there is replaced.';
+      throw new DroverError('ALREADY_EXISTS', `There is a file ${path} already.`, { field: '--out', remedy });
+    }
+    if (code === undefined) throw error;
+    throw new DroverError(code === 'ENOSPC' ? 'DISK_FULL' : 'INVALID_INPUT', `${path} cannot be written (${code}).`, {
+      cause: error,
+      field: '--out',
+      remedy: 'Choose a folder that exists, that you may write to, and that has room.',
+    });
+  } finally {
+    await rm(temporary, { force: true });
   }
 }
 

@@ -29,6 +29,8 @@ export function silentWorld(version: string): CliWorld {
     settingFlags: SETTING_NAMES.map((name) => ({ name, flag: flagOf(name), help: settingOf(name).help })),
     readInput: async () => '',
     openState: never,
+    openClient: never,
+    saveFile: never,
     workingFolder: '',
     homeFolder: '',
     readTextFile: never,

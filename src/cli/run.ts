@@ -223,6 +223,8 @@ function sessionOptions(given: Readonly<Record<string, unknown>>): SessionOption
     quiet: given['quiet'] === true,
     verbose: given['verbose'] === true,
     stateFolder: typeof given['state'] === 'string' ? given['state'] : null,
+    server: typeof given['server'] === 'string' ? given['server'] : null,
+    tokenFile: typeof given['tokenFile'] === 'string' ? given['tokenFile'] : null,
   };
 }
 

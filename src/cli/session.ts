@@ -17,6 +17,10 @@ export interface CommandEnd {
 export interface SessionOptions extends TerminalOptions {
   /** `null`: the default of the platform. */
   readonly stateFolder: string | null;
+  /** `--server`; left out, DROVER_SERVER counts. */
+  readonly server?: string | null;
+  /** `--token-file`. */
+  readonly tokenFile?: string | null;
 }
 
 export class Session {
@@ -28,6 +32,9 @@ export class Session {
   phase: 'before' | 'during' = 'before';
   /** What would have to be said if the process ended now. */
   interim: Summary = EMPTY_SUMMARY;
+  /** Address of the server that commands go to; `null`: work is done here. */
+  readonly server: string | null;
+  readonly tokenFile: string | null;
   readonly #stateFolder: string;
   readonly #stopping = new AbortController();
   #state: Promise<Standalone> | null = null;
@@ -38,6 +45,8 @@ export class Session {
     this.terminal = new Terminal(world, options);
     this.format = createFormat(world.locale, world.timeZone);
     this.startedAtMs = world.clock.monotonic();
+    this.server = options.server || world.environment['DROVER_SERVER'] || null;
+    this.tokenFile = options.tokenFile ?? null;
     this.#stateFolder = options.stateFolder ?? world.stateFolder;
   }
 

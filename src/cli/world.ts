@@ -1,4 +1,5 @@
 /** Everything outside the command line that it may touch; `main.ts` makes the real one, tests make their own. */
+import type { Client } from '../api/client/client.ts';
 import type { Provider } from '../contract/provider.ts';
 import type { OpenTransport } from '../lib/transport.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
@@ -35,6 +36,10 @@ export interface CliWorld {
   openState(folder: string, log: Log): Promise<Standalone>;
   /** Brought in only when a command of the server is called. */
   server(): Promise<ServerCommands>;
+  /** The API of a server. Brought in only when a command goes to one. */
+  openClient(connection: { readonly url: string; readonly token: string | null }): Promise<Client>;
+  /** Writes beside and renames: a file of that name is always whole. ALREADY_EXISTS unless it may be replaced. */
+  saveFile(path: string, content: AsyncIterable<Uint8Array>, mayReplace: boolean): Promise<void>;
   /** What `serve` and `worker` take beside their own options. */
   readonly settingFlags: readonly SettingFlag[];
   /** All of standard input, as text. */

@@ -1,7 +1,8 @@
 /** A world for commands that run inside the test: what they wrote, and what they were told. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openClient } from '../../src/api/client/client.ts';
 import { runCli } from '../../src/cli/run.ts';
 import type { CliWorld } from '../../src/cli/world.ts';
 import type { Provider } from '../../src/contract/provider.ts';
@@ -43,6 +44,8 @@ export interface TestWorld {
   /** Answers to questions, in order; set by a test that plays a person. */
   answers: string[] | null;
   environment: Record<string, string>;
+  /** What stands on standard input. */
+  input: string;
   /** Width of the terminal that standard error is; `null`: it is none. */
   columns: number | null;
   /** What ending the process at once does here. */
@@ -61,6 +64,7 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
     folder,
     answers: null,
     environment: {},
+    input: '',
     columns: null,
     exitNow: () => {
       throw new Error('The command was ended at once.');
@@ -91,8 +95,14 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
         providers,
         stateFolder: join(folder, 'state'),
         server: async () => Promise.reject(new DroverError('UNSUPPORTED', 'There is no server in this test.')),
+        openClient: async (connection) => openClient({ ...connection, fetch }),
+        saveFile: async (path, content) => {
+          const chunks: Uint8Array[] = [];
+          for await (const chunk of content) chunks.push(chunk);
+          writeFileSync(path, Buffer.concat(chunks));
+        },
         settingFlags: [],
-        readInput: async () => '',
+        readInput: async () => world.input,
         openState: async (path, log) => openStandalone({ folder: path, clock: systemClock, random: systemRandom, log }),
         workingFolder: folder,
         homeFolder: folder,
