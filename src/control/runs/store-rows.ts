@@ -139,5 +139,5 @@ export function summedActiveMs(runId: RawBuilder<string>): RawBuilder<number> {
 
 /** PostgreSQL's text holds neither NUL nor half a character. */
 export function searchable(key: string): string {
-  return key.replaceAll('\u0000', '\ufffd').toWellFormed();
+  return key.replaceAll('\u0000', '\ufffd').toWellFormed().toLowerCase();
 }

@@ -322,7 +322,8 @@ function keepIssues(runId: string, { results, codes, sizes, keys, records }: Iss
     FROM held, unnest(${results}::text[], ${codes}::text[], ${sizes}::bigint[], ${keys}::text[], ${records}::text[])
       WITH ORDINALITY AS one (result, code, size_bytes, key_text, record, place)
     WHERE one.place <= ${ISSUES_KEPT_MAX} - (
-      SELECT coalesce(sum((counters #>> '{items,failed}')::bigint + (counters #>> '{items,unsupported}')::bigint), 0)
+      SELECT coalesce(sum((counters #>> '{items,failed}')::bigint + (counters #>> '{items,unsupported}')::bigint
+        + coalesce((counters ->> 'deletesFailed')::bigint, 0)), 0)
       FROM segments WHERE run_id = ${runId})
     ORDER BY one.place
   )`;
