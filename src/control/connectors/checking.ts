@@ -6,7 +6,7 @@ import type { DroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor } from '../entities.ts';
 import type { ControlWorld } from '../world.ts';
-import { failureOf, judge, type Verdict } from './check.ts';
+import { failureOf, judge, unconfirmed, type Verdict } from './check.ts';
 import { KEEP_NOTHING, openAccount, readSaved } from './open.ts';
 
 export interface Asked {
@@ -34,7 +34,10 @@ export async function* streamCheck(
   }
   const refused = guard.refused();
   if (refused !== null) yield lineOf(refused);
-  return judge(lines, guard);
+  const verdict = judge(lines, guard);
+  // At one place everything may be denied; of the account as a whole something is known to whoever is signed in.
+  if (place !== null || verdict.isConfirmed || verdict.refusal !== null) return verdict;
+  return { ...verdict, refusal: unconfirmed(provider, config) };
 }
 
 export async function collectCheck(
