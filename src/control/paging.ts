@@ -29,6 +29,8 @@ export interface Listing<Row> {
   readonly id: SortColumn;
   /** Filter name → condition for any of the values. Unknown names are INVALID_INPUT. */
   readonly filters: Readonly<Record<string, (values: readonly string[]) => ReturnType<typeof sql<boolean>>>>;
+  /** The same rows without what is joined only to be shown: enough to count them, unless words are searched for. */
+  readonly counted?: SelectQueryBuilder<any, any, any>;
   /** Expression that a search looks into. */
   readonly searched: string | null;
   readonly idOf: (row: Row) => string;
@@ -78,7 +80,9 @@ export async function listPage<Row extends object>(
     rows.length > limit && last !== undefined
       ? encode({ sort, value: last._sort, id: listing.idOf(last as unknown as Row) })
       : null;
-  const total = query.withTotal === true ? await count(db, filtered) : null;
+  const hasWords = (query.search ?? '').trim() !== '';
+  const countable = listing.counted === undefined || hasWords ? filtered : narrow(listing.counted, listing);
+  const total = query.withTotal === true ? await count(db, countable) : null;
   return { items: items as unknown as Row[], nextCursor, total };
 }
 

@@ -35,7 +35,7 @@ export function openJobs(world: ControlWorld, parts: JobParts): Jobs {
   return {
     async list(actor, query) {
       demand(actor, 'read');
-      const page = await listPage(db, jobRows(db), { ...LISTING, query });
+      const page = await listPage(db, jobRows(db), { ...LISTING, counted: db.selectFrom('jobs'), query });
       return { ...page, items: page.items.map(jobOf) };
     },
     async get(actor, id) {

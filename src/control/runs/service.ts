@@ -31,7 +31,9 @@ export function openRuns(world: ControlWorld, parts: RunsParts): Runs {
   return {
     async list(actor, query) {
       demand(actor, 'read');
-      const page = await inDatabase(() => listPage(db, runRows(db), { ...RUN_LISTING, query }));
+      const page = await inDatabase(() =>
+        listPage(db, runRows(db), { ...RUN_LISTING, counted: db.selectFrom('runs'), query }),
+      );
       return { ...page, items: page.items.map(runOf) };
     },
     async get(actor, id) {
