@@ -14,7 +14,7 @@ export interface Caller {
   /** `null`: nobody signed in. */
   readonly actor: Actor | null;
   readonly visit: Visit;
-  /** Asks again, without counting as activity: streams end when this says no. */
+  /** Signed in still, in the same role; asking is no activity. Streams end when this says no. */
   stillThere(): Promise<boolean>;
 }
 
@@ -31,12 +31,14 @@ export async function findCaller(world: ApiWorld, request: FastifyRequest, reply
         remedy: 'Make a new one with "drover token create".',
       });
     }
-    return { actor, visit, stillThere: async () => (await signIn.token(bearer, address)) !== null };
+    const stillThere = async (): Promise<boolean> => (await signIn.token(bearer, address))?.role === actor.role;
+    return { actor, visit, stillThere };
   }
   const secret = request.cookies[SESSION_COOKIE];
   const session = secret === undefined ? null : await signIn.session(secret);
   if (secret === undefined || session === null) return { actor: null, visit, stillThere: async () => true };
-  const stillThere = async (): Promise<boolean> => (await signIn.session(secret, { isActivity: false })) !== null;
+  const stillThere = async (): Promise<boolean> =>
+    (await signIn.session(secret, { isActivity: false }))?.actor.role === session.actor.role;
   const actor = { ...session.actor, address };
   return { actor, visit: { ...visit, sessionSecret: secret, csrfToken: session.csrfToken }, stillThere };
 }

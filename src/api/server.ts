@@ -109,7 +109,8 @@ async function prepare(app: FastifyInstance, { world }: Desk): Promise<void> {
   });
   app.addHook('onResponse', async (request, reply) => {
     // Never headers, queries or bodies: they hold secrets.
-    world.log(reply.statusCode >= 500 ? 'warn' : 'debug', 'request', {
+    const isLoud = reply.statusCode >= 500 ? 'warn' : request.method === 'GET' ? 'debug' : 'info';
+    world.log(isLoud, 'request', {
       requestId: request.id,
       method: request.method,
       path: request.routeOptions.url ?? 'none',
@@ -276,8 +277,8 @@ function registerOthers(app: FastifyInstance, { world }: Desk): void {
     if (actor === null) throw new DroverError('NOT_SIGNED_IN', 'Nobody is signed in.');
     demand(actor, right);
   };
-  app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', async (_request, reply) => {
+  app.get('/healthz', { exposeHeadRoute: true }, async (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', { exposeHeadRoute: true }, async (_request, reply) => {
     const report = await world.ready();
     // Names and states only: details may tell of the inside, and nobody is signed in here.
     const parts = report.parts.map(({ name, ok }) => ({ name, ok }));

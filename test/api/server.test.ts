@@ -1,6 +1,10 @@
 /** The whole server over HTTP: real services on a real database, every answer held against its schema. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openClient, take, type Client } from '../../src/api/client/client.ts';
+import { sampleOf } from '../../src/api/testing/sample.ts';
+import type { Role } from '../../src/control/entities.ts';
+import { actorOf } from '../../src/control/people/people.ts';
+import { leastRole, type Right } from '../../src/control/people/roles.ts';
 import { API_BASE, ROUTES } from '../../src/api/routes/all.ts';
 import { openApi, type Api } from '../../src/api/server.ts';
 import { openReplays } from '../../src/control/replays.ts';
@@ -232,6 +236,48 @@ describe('every list', () => {
       expect((await get(`${path}?filter.nothing=x`)).status).toBe(400);
       expect((await get(`${path}?sort=nothing`)).status).toBe(400);
       expect((await get(`${path}?cursor=nothing`)).status).toBe(400);
+    },
+  );
+});
+
+describe('the services agree with the routes', () => {
+  const tokens = new Map<Role, string>();
+
+  beforeAll(async () => {
+    for (const role of ['viewer', 'operator', 'admin'] as const) {
+      const admin = world.as('admin');
+      const email = `${role}@acme.example`;
+      const person = await services.people.create(admin, { email, name: role, role, password: null });
+      const { secret } = await services.tokens.create(actorOf(person, null), { name: 'x', role, expiresAt: null });
+      tokens.set(role, secret);
+    }
+  });
+
+  /** Streams last, and a session has no token. */
+  const asked = ROUTES.filter(
+    (route) => route.right !== 'open' && !['followEvents', 'changeOwnPassword'].includes(route.name),
+  );
+
+  test.each(asked.map((route) => [`${route.method} ${route.path}`, route] as const))(
+    'on who may: %s',
+    async (_name, route) => {
+      const role = leastRole(route.right as Right);
+      const params = (route.params === null ? {} : sampleOf(route.params)) as Record<string, string>;
+      const path = route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => params[name] as string);
+      const query = new URLSearchParams(
+        route.query === null ? {} : (sampleOf(route.query, 'output') as Record<string, string>),
+      );
+      const response = await fetch(`${url}${API_BASE}${path}?${query}`, {
+        method: route.method,
+        headers: {
+          authorization: `Bearer ${tokens.get(role)}`,
+          ...(route.body === null ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(route.body === null ? {} : { body: JSON.stringify(sampleOf(route.body)) }),
+      });
+      const text = await response.text();
+      expect(text).not.toContain('"FORBIDDEN"');
+      expect(response.status, text).toBeLessThan(500);
     },
   );
 });

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 d05fc9c83a238f67216b8bd372b4a8be5fb86c123c4df5201e9e026c0f98b102) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 9d07ffd9170ba82428146ba7d660baf8698f2aa6b151f689aa2bd9afe863c7ea) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -377,7 +377,7 @@ export interface paths {
     put?: never;
     /**
      * The same for values that were not saved yet
-     * @description Needs the role viewer.
+     * @description Needs the role admin.
      */
     post: operations['getDraftPolicies'];
     delete?: never;
@@ -691,7 +691,7 @@ export interface paths {
     put?: never;
     /**
      * Assign the missing role where Drover may, and wait until it works
-     * @description Needs the role operator.
+     * @description Needs the role admin.
      */
     post: operations['grantRole'];
     delete?: never;

@@ -173,6 +173,14 @@ describe('a stream ends', () => {
     expect(await stream.next()).toBe('end');
   });
 
+  test('when its person has another role', async () => {
+    const stream = await follow('runs', { cookie });
+    const before = server.answer;
+    server.answer = (call) => (call.method === 'signIn.session' ? 'operator' : before(call));
+    server.bus.say('person', SAMPLE_UUID);
+    expect(await stream.next()).toBe('end');
+  });
+
   test('not when somebody else signs out', async () => {
     const stream = await follow('runs', { cookie });
     server.bus.say('person', SAMPLE_UUID);

@@ -220,7 +220,7 @@ const used: readonly Route[] = [
     path: '/connectors/policies',
     subject: 'Connectors',
     summary: 'The same for values that were not saved yet',
-    right: 'read',
+    right: 'connector-change',
     body: draftPolicies,
     answer: json(policyTexts, 'Ready to paste.'),
     handle: ({ actor, services, body }) => services.connectors.draftPolicies(actor, body.connector, body.request),

@@ -219,7 +219,7 @@ const jobs: readonly Route[] = [
     path: '/jobs/{id}/grants',
     subject: 'Jobs',
     summary: 'Assign the missing role where Drover may, and wait until it works',
-    right: 'run',
+    right: 'connector-change',
     params: byId,
     body: grantInput,
     answer: json(preflight, 'How it is now.'),

@@ -88,7 +88,10 @@ const opening: readonly Route[] = [
     answer: json(me, 'Signed in.'),
     async handle(call) {
       refuseWithoutCookies(call);
-      return begin(call, await call.services.signIn.withPassword({ ...call.body, ...visitor(call) }));
+      const session = await call.services.signIn.withPassword({ ...call.body, ...visitor(call) });
+      // Whoever was signed in here before is not any more.
+      if (call.visit.sessionSecret !== null) await call.services.signIn.end(call.visit.sessionSecret);
+      return begin(call, session);
     },
   }),
   route({

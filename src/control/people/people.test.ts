@@ -234,6 +234,13 @@ describe('a session', () => {
       field: 'current',
     });
     await people.changePassword(actor, change, here.secret);
+    const guess = (): Promise<unknown> =>
+      people
+        .changePassword(actor, { ...change, current: 'a guess' }, null)
+        .catch((error: { code: string }) => error.code);
+    const guesses: unknown[] = [];
+    for (let i = 0; i <= world.settings.signInAttemptsMax; i++) guesses.push(await guess());
+    expect(guesses.at(-1)).toBe('RATE_LIMITED');
     expect(await signIn.session(here.secret)).not.toBeNull();
     expect(await signIn.session(elsewhere.secret)).toBeNull();
     await enter('another good password');

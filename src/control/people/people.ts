@@ -8,17 +8,19 @@ import { listPage, type Listing } from '../paging.ts';
 import { found, isUuid, lockVersion, stampOf, uniquely } from '../rows.ts';
 import type { People } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
+import { openAttempts } from './attempts.ts';
 import { checkPassword, openPasswords, type Passwords } from './passwords.ts';
 import { demand } from './roles.ts';
 import { checkEmail, EMAIL_TAKEN, keepAnAdmin, peopleRows, personName, personOf, type PersonRow } from './rows.ts';
 import { hashOf } from './secrets.ts';
 
-type PeopleWorld = Pick<ControlWorld, 'db' | 'clock' | 'random' | 'bus'>;
+type PeopleWorld = Pick<ControlWorld, 'db' | 'clock' | 'random' | 'bus' | 'settings'>;
 type Change = Parameters<People['update']>[3];
 
 export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswords()): People {
-  const { db, clock, bus } = world;
+  const { db, clock, bus, settings } = world;
   const audit = makeAudit(clock);
+  const attempts = openAttempts(clock, settings.signInWindowMinutes * 60_000);
 
   return {
     async list(actor, query) {
@@ -107,9 +109,13 @@ export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswo
         .where('id', '=', personId)
         .executeTakeFirst();
       if (row?.sign_in !== 'password') throw signsInElsewhere();
+      // A session that was taken over must not serve to guess the password.
+      const tries = [{ key: personId, max: settings.signInAttemptsMax, clears: true }];
+      attempts.begin(tries);
       if (!(await passwords.verify(row.password_hash, current))) {
         throw new DroverError('INVALID_INPUT', 'This is not the current password.', { field: 'current' });
       }
+      attempts.succeed(tries);
       checkPassword(next, row.email, 'next');
       const password_hash = await passwords.hash(next);
       await db.transaction().execute(async (tx) => {
