@@ -280,6 +280,7 @@ function removeAbandoned(layout: Layout): void {
 /** Those that were told to work on a folder of this name, which nobody else has. */
 function endProcesses(name: string): void {
   for (const id of listProcesses()) {
+    if (!['initdb', 'postgres'].includes(readProcess(id, 'comm').trim())) continue;
     if (!readProcess(id, 'cmdline').includes(name) && !workingFolder(id)?.includes(name)) continue;
     try {
       process.kill(id, 'SIGKILL');

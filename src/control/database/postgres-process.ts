@@ -1,6 +1,6 @@
 /** One server process of PostgreSQL: how it is started, recognized, and ended. */
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
+import { closeSync, copyFileSync, fstatSync, openSync, readSync, statfsSync, statSync, truncateSync } from 'node:fs';
 import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import type { Clock } from '../../lib/world.ts';
@@ -31,13 +31,15 @@ const SETTINGS: Readonly<Record<string, string | number>> = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
   port: PORT,
-  max_connections: 60,
+  // Of the server and of all workers on this machine; those that are not used cost next to nothing.
+  max_connections: 200,
   shared_buffers: '24MB',
   work_mem: '4MB',
   maintenance_work_mem: '32MB',
   wal_buffers: '1MB',
   huge_pages: 'off',
   jit: 'off',
+  random_page_cost: '1.1',
   // What was committed is on the disk, whatever happens to the machine.
   fsync: 'on',
   synchronous_commit: 'on',
@@ -182,7 +184,23 @@ export const POLL_MS = 10;
 export function exitError(layout: Layout, exit: Exit): DroverError {
   const words = exit.lastWords === '' ? `see ${layout.logFile}` : exit.lastWords;
   if (saysDiskFull(exit.lastWords)) return diskFull(layout.folder, words);
+  // Then it could not even write down why.
+  if (exit.lastWords === '' && freeBytes(layout.folder) < ROOM_BYTES_MIN) {
+    return diskFull(layout.folder, 'there is no room to start.');
+  }
   return new DroverError('DATABASE_UNUSABLE', `The embedded PostgreSQL ended at its start (${exit.reason}): ${words}`);
+}
+
+/** PostgreSQL writes a few small files when it starts. */
+const ROOM_BYTES_MIN = 256 * 1024;
+
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 export function saysMemoryInUse(exit: Exit): boolean {

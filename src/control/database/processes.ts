@@ -27,7 +27,7 @@ export function parentOf(id: number): number {
 }
 
 /** Empty when it is gone. */
-export function readProcess(id: number, file: 'cmdline' | 'stat'): string {
+export function readProcess(id: number, file: 'cmdline' | 'comm' | 'stat'): string {
   try {
     return readFileSync(`/proc/${id}/${file}`, 'utf8');
   } catch {

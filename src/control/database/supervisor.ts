@@ -64,8 +64,9 @@ export interface EmbeddedPostgres {
   /** Ends the server (not as a guest who found it running) and what watches it. Idempotent. */
   stop(): Promise<void>;
   /**
-   * Called when the server has died or let go of us without being asked. It is started again by itself unless the
-   * error is final: then another Drover owns the folder by now. Returns how to unsubscribe.
+   * Called when the server has died or let go of us without being asked, and for each attempt to start it that fails.
+   * It is tried again unless the error is final: GUARD_BUSY when another Drover owns the folder by now, and whatever
+   * befell a guest. Returns how to unsubscribe.
    */
   onExit(listener: (exit: { readonly error: DroverError; readonly isFinal: boolean }) => void): () => void;
   /** Called when it takes connections again. */
@@ -167,7 +168,8 @@ class Supervisor implements EmbeddedPostgres {
     try {
       await this.ensureRunning();
     } catch (error) {
-      await this.endStarted();
+      // What we started must not stay behind, unless somebody else was faster to use it.
+      if (this.isStarter && toDroverError(error).code !== 'GUARD_BUSY') await this.endPostmaster();
       throw error;
     }
     this.watching = this.watch();
@@ -197,8 +199,10 @@ class Supervisor implements EmbeddedPostgres {
       const words = isGone
         ? `The embedded PostgreSQL died (${isGone.reason}).`
         : 'The embedded PostgreSQL let go of us.';
-      this.tellExit(new DroverError('DATABASE_UNAVAILABLE', words), false);
-      if (!(await this.restart())) return;
+      // A guest does not start again what its host may have ended.
+      const isFinal = this.isGuest && !this.isStarter;
+      this.tellExit(new DroverError('DATABASE_UNAVAILABLE', words), isFinal);
+      if (isFinal || !(await this.restart())) return;
       this.log('info', 'the embedded PostgreSQL takes connections again', { pid: this.pid });
       for (const listener of this.returnListeners) listener();
     }
@@ -240,7 +244,7 @@ class Supervisor implements EmbeddedPostgres {
       const guard = await this.connectGuard(this.postmaster, endMs);
       if (guard instanceof pg.Client) return this.claim(guard);
       // A server that was on its way out when we found it, or the last processes of one that was killed.
-      const isOurs = this.isStarter && guard.lastWords !== '';
+      const isOurs = this.isStarter;
       const isWaiting = saysTaken(guard) || saysMemoryInUse(guard);
       this.isStarter = false;
       if (isOurs && !(isWaiting && this.clock.monotonic() < orphansEndMs)) throw exitError(this.layout, guard);
@@ -315,11 +319,6 @@ class Supervisor implements EmbeddedPostgres {
       await guard.end().catch(() => undefined);
       throw error;
     }
-  }
-
-  /** After a start that failed: what we started must not stay behind. */
-  private async endStarted(): Promise<void> {
-    if (this.isStarter) await this.endPostmaster();
   }
 
   private async endPostmaster(): Promise<void> {
