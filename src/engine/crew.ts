@@ -43,8 +43,10 @@ export class Crew {
   #askedWaitingAtMs = Number.NEGATIVE_INFINITY;
   /** What was cut off for others is left to them until then. */
   #yieldUntilMs = Number.NEGATIVE_INFINITY;
-  /** Rounds without anything to do. */
+  /** Rounds without anything to do, and since when. */
   #idleRounds = 0;
+  #idleSinceMs: number;
+  readonly #startedAtMs: number;
   #isWaiting = false;
   readonly #splitting = new Set<Promise<void>>();
   #wake: (() => void) | null = null;
@@ -53,6 +55,8 @@ export class Crew {
   constructor(context: RunContext, options: CrewOptions) {
     this.#context = context;
     this.#options = options;
+    this.#startedAtMs = context.world.clock.monotonic();
+    this.#idleSinceMs = this.#startedAtMs;
   }
 
   /**
@@ -136,12 +140,18 @@ export class Crew {
       const run = await store.getRun(runId);
       if (run === null || run.endedAtMs !== null) return false;
     }
-    await this.#pause(WAITING_MS);
+    await this.#pause(this.#pace(this.#idleSinceMs));
     return true;
+  }
+
+  /** Short runs are shared quickly, long ones cost one question a second. */
+  #pace(sinceMs: number): number {
+    return Math.min(WAITING_MS, Math.max(2 * IDLE_MS, (this.#now - sinceMs) / 4));
   }
 
   #begin(): void {
     this.#idleRounds = 0;
+    this.#idleSinceMs = this.#now;
     this.#isOffered = true;
   }
 
@@ -242,9 +252,11 @@ export class Crew {
   }
 
   async #othersWait(): Promise<boolean> {
-    if (!this.#options.isShared || this.#now - this.#askedWaitingAtMs < WAITING_MS) return false;
+    if (!this.#options.isShared || this.#now - this.#askedWaitingAtMs < this.#pace(this.#startedAtMs)) return false;
     this.#askedWaitingAtMs = this.#now;
-    return (await this.#context.world.store.waiting(this.#context.run.runId)) > 0;
+    const doWait = (await this.#context.world.store.waiting(this.#context.run.runId)) > 0;
+    if (!doWait) this.#yieldUntilMs = Number.NEGATIVE_INFINITY;
+    return doWait;
   }
 
   #split(held: Held, isForOthers: boolean): void {
