@@ -8,7 +8,7 @@ import { DroverError, ERRORS, type ErrorCode } from '../model/errors.ts';
 import { STATUS } from './problems.ts';
 import { project } from './wire/jobs.ts';
 import { token } from './wire/people.ts';
-import { CSRF, openFakeServer, type FakeServer } from './testing/fakes.ts';
+import { CSRF, openFakeServer, PERSON, type FakeServer } from './testing/fakes.ts';
 import { SAMPLE_UUID, sampleOf } from './testing/sample.ts';
 
 const PROJECT = { ...(sampleOf(project) as object), id: SAMPLE_UUID, version: 7 };
@@ -328,6 +328,46 @@ describe('without signing in', () => {
   test('whoever is not signed in does not get a body read', async () => {
     const response = await server.fetch('/api/v1/projects', { method: 'POST', body: '{', headers: JSON_HEADERS });
     expect(response.status).toBe(401);
+  });
+});
+
+describe('behind a proxy', () => {
+  const signIn = { email: 'a@b.example', password: 'x' };
+  const session = {
+    secret: 's',
+    csrfToken: 'c',
+    expiresAt: '2099-01-01T00:00:00.000Z',
+    person: PERSON,
+  };
+  const enter = async (settings: object, headers: Record<string, string>): Promise<Response> => {
+    await using proxied = await openFakeServer({ settings });
+    proxied.answer = () => Promise.resolve(session);
+    const init = { method: 'POST', body: JSON.stringify(signIn), headers: { ...JSON_HEADERS, ...headers } };
+    const response = await proxied.fetch('/api/v1/sign-in', init);
+    await response.clone().text();
+    return response;
+  };
+  const trusted = { trustedProxies: ['127.0.0.0/8'] };
+  const elsewhere = { 'x-forwarded-for': '10.1.2.3' };
+
+  test.each([
+    ['HTTPS: the cookie is for HTTPS alone', trusted, { ...elsewhere, 'x-forwarded-proto': 'https' }, 200, true],
+    ['plain HTTP from another machine: no browser would keep it', trusted, elsewhere, 403, false],
+    ['the same, allowed by the administrator', { ...trusted, insecureCookies: true }, elsewhere, 200, false],
+    ['a header nobody vouches for is not believed', {}, { 'x-forwarded-proto': 'https' }, 200, false],
+  ])('%s', async (_name, settings, headers, status, isSecure) => {
+    const response = await enter(settings, headers);
+    expect(response.status).toBe(status);
+    const cookie = response.headers.getSetCookie().join();
+    expect(cookie.includes('Secure')).toBe(isSecure);
+    expect(cookie.includes('HttpOnly')).toBe(status === 200);
+  });
+
+  test('the public address is no other site, and other names are', async () => {
+    const settings = { publicUrl: 'https://drover.example.com' };
+    expect((await enter(settings, { origin: 'https://drover.example.com' })).status).toBe(200);
+    expect((await enter(settings, { origin: 'https://drover.example.com.evil.example' })).status).toBe(403);
+    expect((await enter(settings, { origin: 'null' })).status).toBe(403);
   });
 });
 

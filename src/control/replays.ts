@@ -25,13 +25,12 @@ export interface Replays {
   finish(scope: string, key: string, answer: StoredAnswer): Promise<void>;
   /** It failed: the same key may try again. */
   abandon(scope: string, key: string): Promise<void>;
-  /** Forgets what is older than a day. */
-  sweep(): Promise<number>;
 }
 
 const KEPT_MS = 24 * 3_600_000;
 /** A request that has not ended after this long died with its process. */
 const BUSY_MS_MAX = 120_000;
+const FORGOTTEN_AT_ONCE = 20;
 
 export function openReplays({ db, clock }: Pick<ControlWorld, 'db' | 'clock'>): Replays {
   const at = (agoMs: number): Date => new Date(clock.now() - agoMs);
@@ -54,7 +53,10 @@ export function openReplays({ db, clock }: Pick<ControlWorld, 'db' | 'clock'>): 
         )
         .returning(sql<number>`1`.as('one'))
         .executeTakeFirst();
-      if (taken !== undefined) return { kind: 'new' };
+      if (taken !== undefined) {
+        await forgetSome();
+        return { kind: 'new' };
+      }
       const row = await db
         .selectFrom('idempotency')
         .selectAll()
@@ -85,13 +87,13 @@ export function openReplays({ db, clock }: Pick<ControlWorld, 'db' | 'clock'>): 
         .where('status', 'is', null)
         .execute();
     },
-
-    async sweep() {
-      const { numDeletedRows } = await db
-        .deleteFrom('idempotency')
-        .where('created_at', '<', at(KEPT_MS))
-        .executeTakeFirst();
-      return Number(numDeletedRows);
-    },
   };
+
+  /** With each new key a few old ones go: there are never many, and nobody has to come and clean. */
+  async function forgetSome(): Promise<void> {
+    await sql`
+      DELETE FROM idempotency WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM idempotency WHERE created_at < ${at(KEPT_MS)}
+        ORDER BY created_at LIMIT ${FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED))`.execute(db);
+  }
 }

@@ -167,16 +167,14 @@ describe('a stream ends', () => {
 
   test('as soon as its session does', async () => {
     const stream = await follow('runs', { cookie });
-    const before = server.answer;
-    server.answer = (call) => (call.method === 'signIn.session' ? null : before(call));
+    server.sessions.ended = true;
     server.bus.say('person', SAMPLE_UUID);
     expect(await stream.next()).toBe('end');
   });
 
   test('when its person has another role', async () => {
     const stream = await follow('runs', { cookie });
-    const before = server.answer;
-    server.answer = (call) => (call.method === 'signIn.session' ? 'operator' : before(call));
+    server.sessions.role = 'operator';
     server.bus.say('person', SAMPLE_UUID);
     expect(await stream.next()).toBe('end');
   });
@@ -190,8 +188,7 @@ describe('a stream ends', () => {
 
   test('when the session ran out, at the next heartbeat', async () => {
     const stream = await follow('runs', { cookie });
-    const before = server.answer;
-    server.answer = (call) => (call.method === 'signIn.session' ? null : before(call));
+    server.sessions.ended = true;
     await clock.advance(15_000);
     expect(await stream.next()).toBe('end');
   });

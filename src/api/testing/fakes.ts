@@ -34,8 +34,15 @@ export const PERSON: Person = {
 
 export const CSRF = 'the-csrf-token';
 
+/** What became of all sessions. */
+export interface FakeSessions {
+  ended: boolean;
+  /** Of all persons by now; `null`: as they came. */
+  role: Role | null;
+}
+
 /** `answer` gives what a method returns; what it throws is thrown. */
-export function fakeServices(answer: (call: FakeCall) => unknown, calls: FakeCall[]): Services {
+export function fakeServices(answer: (call: FakeCall) => unknown, calls: FakeCall[], sessions: FakeSessions): Services {
   const service = (name: string): unknown =>
     new Proxy(
       {},
@@ -51,7 +58,7 @@ export function fakeServices(answer: (call: FakeCall) => unknown, calls: FakeCal
     );
   return new Proxy({} as Services, {
     get: (_target, name) => {
-      if (name === 'signIn') return signIn(answer, calls);
+      if (name === 'signIn') return signIn(answer, calls, sessions);
       if (name !== 'overview') return service(String(name));
       return async (actor: Actor) => {
         const call = { method: 'overview', args: [actor] };
@@ -63,7 +70,7 @@ export function fakeServices(answer: (call: FakeCall) => unknown, calls: FakeCal
 }
 
 /** Secrets `drv_viewer` and `session-viewer` are those of a viewer, and so on. */
-function signIn(answer: (call: FakeCall) => unknown, calls: FakeCall[]): unknown {
+function signIn(answer: (call: FakeCall) => unknown, calls: FakeCall[], sessions: FakeSessions): unknown {
   const known = (secret: string, word: string): Role | null =>
     (['viewer', 'operator', 'admin'] as const).find((role) => secret === `${word}${role}`) ?? null;
   const fixed: Record<string, unknown> = {
@@ -74,9 +81,8 @@ function signIn(answer: (call: FakeCall) => unknown, calls: FakeCall[]): unknown
     },
     async session(secret: string) {
       const had = known(secret, 'session-');
-      const has = answer({ method: 'signIn.session', args: [secret] });
-      if (had === null || has === null) return null;
-      const role = has === 'operator' ? has : had;
+      if (had === null || sessions.ended) return null;
+      const role = sessions.role ?? had;
       return { actor: actorOf({ ...PERSON, role }, null), person: { ...PERSON, role }, csrfToken: CSRF };
     },
   };
@@ -128,7 +134,6 @@ export function fakeReplays(): Replays {
       if (row !== undefined) row.answer = answer;
     },
     abandon: async (scope, key) => void kept.delete(`${scope} ${key}`),
-    sweep: async () => 0,
   };
 }
 
@@ -137,6 +142,7 @@ export interface FakeServer extends AsyncDisposable {
   readonly calls: FakeCall[];
   readonly logged: string[];
   readonly bus: FakeBus;
+  readonly sessions: FakeSessions;
   readonly api: Api;
   /** What service methods answer from now on. */
   answer: (call: FakeCall) => unknown;
@@ -150,10 +156,11 @@ export async function openFakeServer(
   const calls: FakeCall[] = [];
   const logged: string[] = [];
   const bus = fakeBus();
+  const sessions: FakeSessions = { ended: false, role: null };
   const state = { answer: (_call: FakeCall): unknown => null };
   const { settings, ...rest } = overrides;
   const api = await openApi({
-    services: fakeServices((call) => state.answer(call), calls),
+    services: fakeServices((call) => state.answer(call), calls, sessions),
     clock: systemClock,
     random: seededRandom(1),
     log: (level, message, details) => void logged.push(`${level} ${message} ${JSON.stringify(details ?? {})}`),
@@ -174,6 +181,7 @@ export async function openFakeServer(
     calls,
     logged,
     bus,
+    sessions,
     api,
     get answer() {
       return state.answer;
