@@ -142,7 +142,7 @@ function asOurs(thrown: FastifyError): DroverError {
   switch (thrown.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new DroverError('TOO_LARGE', 'The body of the request is larger than this server takes.', {
-        remedy: 'Send less at once, or have the administrator raise DROVER_BODY_MAX.',
+        remedy: 'Send less at once, or have the administrator raise DROVER_BODY_BYTES_MAX.',
       });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new DroverError('INVALID_INPUT', 'Send JSON: Content-Type: application/json.');

@@ -128,7 +128,7 @@ interface PairLike {
 }
 
 /** Variables of other parts of Drover: the command line, connectors, tests. */
-const FOREIGN_VARIABLES = /^DROVER_(CONNECTOR_.*|TEST_.*|SERVER|TOKEN|PLAIN|STATE|CONFIG|NODE)$/;
+const FOREIGN_VARIABLES = /^DROVER_(CONNECTOR_.*|TEST_.*|SERVER|TOKEN|TOKEN_FILE|PLAIN|STATE|CONFIG|NODE)$/;
 
 function readEnvironment(environment: LoadInput['environment'], problems: SettingProblem[]): Layer {
   const found = new Map<SettingName, { raw: unknown; source: string }>();

@@ -120,6 +120,7 @@ describe('settings', () => {
     const environment = {
       DROVER_CONNECTOR_A_PROVIDER: 's3',
       DROVER_TOKEN: 'x',
+      DROVER_TOKEN_FILE: 'z',
       DROVER_SERVER: 'y',
       HOME: '/',
       DROVER_LISTEN: '',
