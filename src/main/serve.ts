@@ -15,6 +15,7 @@ import type { ControlWorld } from '../control/world.ts';
 import type { Log } from '../lib/world.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { startLocalWorkers, type LocalWorkers } from './local-workers.ts';
+import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
 import { logOf, openServerDatabase, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
 import { openServices, type AllServices } from './services.ts';
@@ -26,6 +27,7 @@ export async function serve(call: ServerCall, environment: Environment): Promise
   const { settings } = settingsOf(call, environment.variables);
   const log = logOf(settings);
   await using closing = new AsyncDisposableStack();
+  closing.use(collectWhenIdle());
   await call.say(`Drover ${environment.programVersion}\n`);
   const opened = await step(call, 'Database', async () => {
     refuseFullDisk(settings);

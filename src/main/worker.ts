@@ -8,6 +8,7 @@ import { startWorker } from '../control/fleet/worker.ts';
 import { openLogs } from '../control/logs/service.ts';
 import { openNotifications } from '../control/notifications/service.ts';
 import { DroverError } from '../model/errors.ts';
+import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
 import { logOf, openServerDatabase, openWorld, type Environment } from './server-world.ts';
 
@@ -26,6 +27,7 @@ export async function work(
   }
   const log = logOf(settings);
   await using closing = new AsyncDisposableStack();
+  closing.use(collectWhenIdle());
   const opened = closing.use(await openServerDatabase(settings, log, false));
   const { world } = closing.use(await openWorld(settings, opened, log, environment, false));
   const name = settings.workerName ?? hostname();
