@@ -1,6 +1,6 @@
 /** What the owner of the store pastes there, for exactly this connector: policies, trust, templates. */
 import type { Config } from '../../contract/fields.ts';
-import type { Account, PolicyRequest, PolicyText, Provider } from '../../contract/provider.ts';
+import type { Account, CheckLine, PolicyRequest, PolicyText, Provider } from '../../contract/provider.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Tags } from '../entities.ts';
 import type { ControlWorld } from '../world.ts';
@@ -14,6 +14,8 @@ export interface PolicySubject {
   readonly config: Config;
   readonly tags: Tags;
   readonly cloud: CloudRow | null;
+  /** What the last check said. */
+  readonly check: readonly CheckLine[];
 }
 
 /** UNSUPPORTED where the provider has nothing to paste. */
@@ -29,7 +31,8 @@ export async function policiesFor(
   }
   const wanted = request.kind ?? 'iam';
   const names = wanted === 'trust' || wanted === 'cloudformation' || wanted === 'stackset';
-  const trustedPrincipal = request.trustedPrincipal ?? (names ? await signerOf(opened, isDraft) : null);
+  const known = subject.check.find(({ identity }) => identity?.role === 'signs')?.identity?.name ?? null;
+  const trustedPrincipal = request.trustedPrincipal ?? known ?? (names ? await signerOf(opened, isDraft) : null);
   const whole: PolicyRequest = { ...defaultsFor(subject), ...given(request), kind: wanted, trustedPrincipal };
   const texts = opened.policies(whole);
   const isOrganization = subject.cloud?.accountType === 'organization';

@@ -1,7 +1,7 @@
 /** Connectors: accounts that Drover may use. Everything about one, from its form to its end. */
 import { parseConfig } from '../../contract/config.ts';
 import type { Config } from '../../contract/fields.ts';
-import type { BrowsePage, DiscoveredItem, Place, Provider } from '../../contract/provider.ts';
+import type { BrowsePage, CheckLine, DiscoveredItem, Place, Provider } from '../../contract/provider.ts';
 import { ERRORS, toDroverError, type ErrorCode, type Failure } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Tags } from '../entities.ts';
@@ -138,6 +138,12 @@ async function reportHealth(
   if (changed.length > 0) await bus.tell('connector', id);
 }
 
+/** Whoever uses a connector notices first that it is not let in any more. */
+async function reportLostSignIn(world: ControlWorld, id: string, thrown: unknown): Promise<void> {
+  const { code, message } = toDroverError(thrown);
+  if (code === 'UNAUTHENTICATED' || code === 'CREDENTIALS_EXPIRED') await reportHealth(world, id, { code, message });
+}
+
 function failureOf({ code, message }: { readonly code: string; readonly message: string }): Failure {
   const known: ErrorCode = Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL';
   return { code: known, message, field: null, remedy: ERRORS[known].remedy };
@@ -161,15 +167,17 @@ function checking(world: ControlWorld): Pick<ConnectorService, Checking> {
       demand(actor, 'read');
       const row = await rowOf(db, id);
       const { provider, config } = await readSaved(world, db, id);
-      const subject = { provider, config, tags: row.tags as Tags, cloud: row.cloud as CloudRow | null };
-      return policiesFor(world, subject, request);
+      const { tags, cloud, check_lines: check } = row;
+      const saved = { tags: tags as Tags, cloud: cloud as CloudRow | null, check: check as readonly CheckLine[] };
+      return policiesFor(world, { provider, config, ...saved }, request);
     },
     async draftPolicies(actor, input, request) {
       demand(actor, 'connector-change');
       const provider = providerOf(world, input.provider);
       const cloud = cloudOf(input);
       const tags = checkTags(input.tags ?? {});
-      return policiesFor(world, { provider, config: draftOf(provider, input.config), tags, cloud }, request);
+      const config = draftOf(provider, input.config);
+      return policiesFor(world, { provider, config, tags, cloud, check: [] }, request);
     },
   };
 }
@@ -198,7 +206,12 @@ function using(world: ControlWorld): Pick<ConnectorService, Using> {
   async function* browse(id: string, place: Place | null, signal: AbortSignal): AsyncGenerator<BrowsePage> {
     const { account } = await open(id, world.openTransport);
     await using opened = account;
-    yield* opened.browse(place, signal);
+    try {
+      yield* opened.browse(place, signal);
+    } catch (thrown) {
+      await reportLostSignIn(world, id, thrown);
+      throw thrown;
+    }
   }
   return {
     async *browse(actor, id, place, signal) {
@@ -215,7 +228,10 @@ function using(world: ControlWorld): Pick<ConnectorService, Using> {
       demand(actor, 'connector-use');
       const { account, name: connectorName } = await open(id, world.openTransport);
       await using opened = account;
-      const outcome = await opened.makeContainer(name, signal);
+      const outcome = await opened.makeContainer(name, signal).catch(async (thrown: unknown) => {
+        await reportLostSignIn(world, id, thrown);
+        throw thrown;
+      });
       if (outcome === 'existed') return outcome;
       const line = { action: 'connector.make-container', entityKind: 'connector', entityId: id } as const;
       await world.db
@@ -235,7 +251,10 @@ function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
     const { cloud } = await rowOf(db, id);
     const { account } = await open(id, world.openTransport);
     await using opened = account;
-    await takeInventory(world, id, opened, cloud as CloudRow | null, signal);
+    await takeInventory(world, id, opened, cloud as CloudRow | null, signal).catch(async (thrown: unknown) => {
+      await reportLostSignIn(world, id, thrown);
+      throw thrown;
+    });
   }
   return {
     async inventory(actor, id, query) {

@@ -254,6 +254,20 @@ describe('an AWS account with its inventory', () => {
     expect(taken.reduce((sum, count) => sum + count, 0)).toBe(4);
   });
 
+  test('a key that was taken back in between turns the connector to "needs attention", once', async () => {
+    const { connectors, admin, viewer, service, world, clock } = await openS3();
+    service.createBucket('photos');
+    const { id } = await connectors.authorize(admin, { provider: 's3', config: KEYS, cloud: CLOUD });
+    const { secret_id } = await world.db.selectFrom('connectors').select('secret_id').executeTakeFirstOrThrow();
+    await world.db.transaction().execute((tx) => world.vault.seal(tx, secret_id, { secretAccessKey: 'taken back' }));
+    expect(await connectors.syncDue(signal)).toBe(1);
+    const after = await connectors.get(viewer, id);
+    expect(after).toMatchObject({ health: 'needs-attention', healthReason: { code: 'UNAUTHENTICATED' } });
+    expect(after.cloud?.lastSyncError).toMatchObject({ code: 'UNAUTHENTICATED', field: 'secretAccessKey' });
+    clock.advance(1);
+    await expect(connectors.refreshInventory(admin, id, signal)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+
   test('a failure is kept with the connector, and what was seen stays', async () => {
     const { connectors, admin, viewer, service, world, clock } = await openS3();
     service.createBucket('photos');

@@ -391,7 +391,7 @@ async function makeDatabase(guard: pg.Client): Promise<void> {
   try {
     await guard.query(`CREATE DATABASE ${DATABASE}`);
   } catch (error) {
-    // A guest may have made it in the same moment.
-    if ((error as { code?: string }).code !== '42P04') throw error;
+    // A guest may have made it before, or in the very same moment.
+    if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
   }
 }
