@@ -55,11 +55,14 @@ export async function prepareBinaries(request: BinariesRequest): Promise<Binarie
   if (typeof inPlace === 'number') return { folder: native, majorVersion: inPlace };
   const failures = [isLinked ? `${native}: ${inPlace}` : `${native}: library links are missing and cannot be made`];
   const name = await copyName(native);
-  for (const parent of request.copyFolders) {
-    const folder = join(parent, name);
-    const before = await tryVersion(folder, account);
-    if (typeof before === 'number') return { folder, majorVersion: before };
+  const folders = request.copyFolders.map((parent) => join(parent, name));
+  for (const folder of folders) {
+    const found = await tryVersion(folder, account);
+    if (typeof found === 'number') return { folder, majorVersion: found };
+  }
+  for (const folder of folders) {
     try {
+      await openParent(folder, account);
       // What stands there does not run: half a copy of an earlier day.
       await rm(folder, { recursive: true, force: true });
       await copyNative(native, folder, request.random);
@@ -72,12 +75,12 @@ export async function prepareBinaries(request: BinariesRequest): Promise<Binarie
       failures.push(`${folder}: ${(error as Error).message}`);
       continue;
     }
-    const after = await tryVersion(folder, account);
-    if (typeof after === 'number') {
+    const copied = await tryVersion(folder, account);
+    if (typeof copied === 'number') {
       log('info', 'copied the embedded PostgreSQL to where its account can run it', { folder });
-      return { folder, majorVersion: after };
+      return { folder, majorVersion: copied };
     }
-    failures.push(`${folder}: ${after}`);
+    failures.push(`${folder}: ${copied}`);
     await rm(folder, { recursive: true, force: true });
   }
   throw new DroverError(
@@ -85,6 +88,19 @@ export async function prepareBinaries(request: BinariesRequest): Promise<Binarie
     `The embedded PostgreSQL cannot be run ${account === null ? 'here' : `as user ${account.uid}`}: ${failures.join('; ')}.`,
     { remedy: EXTERNAL_REMEDY },
   );
+}
+
+/** Makes the folder that is to hold a copy. Fails when the account cannot go there, before 60 MB are copied in vain. */
+async function openParent(folder: string, account: Account): Promise<void> {
+  const parent = dirname(folder);
+  const made = await mkdir(parent, { recursive: true, mode: 0o755 });
+  // Whatever the umask says.
+  if (made !== undefined) await chmod(parent, 0o755);
+  await new Promise<void>((resolve, reject) => {
+    const child = spawn('/bin/sh', ['-c', ':'], { cwd: parent, env: {}, stdio: 'ignore', ...account });
+    child.once('error', () => reject(new Error('its account may not enter the folder')));
+    child.once('exit', () => resolve());
+  });
 }
 
 interface Link {

@@ -75,6 +75,8 @@ export interface EmbeddedPostgres {
 
 /** PostgreSQL refuses to run as root; this is `nobody`, which owns nothing else. */
 const NOBODY: Account = { uid: 65534, gid: 65534 };
+/** Beside the usual data folder, which is closed to everybody but its owner. */
+const PROGRAMS_FOLDER = '/var/lib/drover-programs';
 const CLAIM_MS_MAX = 3_000;
 const CONNECT_MS_MAX = 10_000;
 const START_MS_MAX = 300_000;
@@ -93,7 +95,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const binaries = await prepareBinaries({
     native: options.native ?? findNativeFolder(),
     account,
-    copyFolders: options.copyFolders ?? [join(options.folder, 'programs'), '/var/lib/drover'],
+    copyFolders: options.copyFolders ?? [join(options.folder, 'programs'), PROGRAMS_FOLDER],
     random: options.random,
     log: options.log,
   });
