@@ -166,7 +166,12 @@ export interface Connectors {
   /** Looks now. */
   refreshInventory(actor: Actor, id: string, signal: AbortSignal): Promise<Connector>;
   /** By whoever runs into an authorization error, or sees that all is well again. Not audited as a person's act. */
-  reportHealth(id: string, error: { code: string; message: string } | null): Promise<void>;
+  reportHealth(
+    id: string,
+    error: { code: string; message: string } | null,
+    /** Of the connector as it was opened: what failed with credentials that were replaced since says nothing. */
+    seenVersion?: number,
+  ): Promise<void>;
 }
 
 export interface Endpoints {

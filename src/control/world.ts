@@ -86,5 +86,8 @@ export type OpenConnector = (
   readonly account: Account;
   readonly provider: Provider;
   readonly name: string;
+  /** Without its secrets. */
   readonly config: Config;
+  /** For `Connectors.reportHealth`. */
+  readonly version?: number;
 }>;

@@ -27,12 +27,14 @@ export function connectorOpener(world: ControlWorld): OpenConnector {
     await markUsed(world, connectorId).catch((thrown: unknown) => {
       world.log('debug', 'The use of a connector was not written down.', { reason: toDroverError(thrown).message });
     });
-    return { account, provider: saved.provider, name: saved.name, config: saved.plain };
+    const { provider, name, plain, version } = saved;
+    return { account, provider, name, config: plain, version };
   };
 }
 
 export interface SavedConnector {
   readonly name: string;
+  readonly version: number;
   readonly provider: Provider;
   readonly plain: Config;
   readonly secrets: Readonly<Record<string, string>>;
@@ -44,10 +46,10 @@ export async function readSaved(world: ControlWorld, db: Db | Tx, connectorId: s
   const row = isUuid(connectorId)
     ? await db.selectFrom('connectors').selectAll().where('id', '=', connectorId).executeTakeFirst()
     : undefined;
-  const { name, provider, config, secret_id: secretId } = found(row, 'connector', connectorId);
+  const { name, version, provider, config, secret_id: secretId } = found(row, 'connector', connectorId);
   const secrets = secretId === null ? {} : await world.vault.open(db, secretId);
   const plain = config as Config;
-  return { name, provider: providerOf(world, provider), plain, secrets, config: { ...plain, ...secrets } };
+  return { name, version, provider: providerOf(world, provider), plain, secrets, config: { ...plain, ...secrets } };
 }
 
 export function providerOf(world: Pick<ControlWorld, 'providers'>, id: string): Provider {

@@ -152,6 +152,18 @@ describe('reauthorizing', () => {
     expect(JSON.stringify(changes)).not.toContain(PASSPHRASE);
   });
 
+  test('what failed with the credentials before says nothing about the new ones', async () => {
+    const { id } = await make();
+    const { account, version } = await connectorOpener(world)(id, world.openTransport);
+    await account[Symbol.asyncDispose]();
+    const revoked = { code: 'UNAUTHENTICATED', message: 'The key was revoked.' };
+    await connectors.reportHealth(id, revoked, version);
+    expect((await connectors.get(viewer, id)).health).toBe('needs-attention');
+    await connectors.reauthorize(admin, id, null, form);
+    await connectors.reportHealth(id, revoked, version);
+    expect((await connectors.get(viewer, id)).health).toBe('healthy');
+  });
+
   test('a version that somebody else overtook is refused', async () => {
     const { id } = await make();
     await connectors.update(admin, id, 1, { name: 'Mine' });

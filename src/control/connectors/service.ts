@@ -109,7 +109,7 @@ function changing(world: ControlWorld): Pick<ConnectorService, Changing> {
       demand(actor, 'connector-change');
       await removeConnector(world, actor, id, version);
     },
-    reportHealth: (id, error) => reportHealth(world, id, error),
+    reportHealth: (id, error, seenVersion) => reportHealth(world, id, error, seenVersion),
   };
 }
 
@@ -118,6 +118,7 @@ async function reportHealth(
   { db, bus }: ControlWorld,
   id: string,
   error: { readonly code: string; readonly message: string } | null,
+  seenVersion?: number,
 ): Promise<void> {
   if (!isUuid(id)) return;
   const reason = error === null ? null : failureOf(error);
@@ -128,6 +129,7 @@ async function reportHealth(
       health_reason: reason === null ? null : JSON.stringify(reason),
     })
     .where('id', '=', id)
+    .$if(seenVersion !== undefined, (query) => query.where('version', '=', seenVersion ?? 0))
     .where((where) =>
       reason === null
         ? where('health', '!=', 'healthy')
