@@ -97,9 +97,15 @@ async function openParent(folder: string, account: Account): Promise<void> {
   // Whatever the umask says.
   if (made !== undefined) await chmod(parent, 0o755);
   await new Promise<void>((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', ':'], { cwd: parent, env: {}, stdio: 'ignore', ...account });
-    child.once('error', () => reject(new Error('its account may not enter the folder')));
-    child.once('exit', () => resolve());
+    const refuse = (): void => reject(new Error('its account may not enter the folder'));
+    // Not by the option for it, which changes the folder before the account.
+    const options = { cwd: '/', env: {}, stdio: 'ignore', ...account } as const;
+    const child = spawn('/bin/sh', ['-c', 'cd "$1"', 'sh', parent], options);
+    child.once('error', refuse);
+    child.once('exit', (code) => (code === 0 ? resolve() : refuse()));
+  }).catch(async (error: unknown) => {
+    if (made !== undefined) await rm(made, { recursive: true, force: true });
+    throw error;
   });
 }
 

@@ -145,7 +145,7 @@ describe.skipIf(inject('servers').postgres === null)('an embedded PostgreSQL in 
       expect(first.logged.join()).toContain('copied the embedded PostgreSQL');
       await first.stop();
       expect(readdirSync(open)).toHaveLength(1);
-      expect(list(join(home, 'unreachable'))).toEqual([]);
+      expect(existsSync(join(home, 'unreachable'))).toBe(false);
       const copy = join(open, readdirSync(open)[0] as string);
       const { ino } = statSync(copy);
       const second = await start(await shared(), { native, copyFolders });
