@@ -91,7 +91,7 @@ export async function* everyPage<T>(
   }
 }
 
-function openHttp({ url, token, fetch, userAgent }: ClientOptions): OpenApiClient<paths> {
+function openHttp({ url, token, fetch: send, userAgent }: ClientOptions): OpenApiClient<paths> {
   const headers = {
     ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
@@ -101,9 +101,9 @@ function openHttp({ url, token, fetch, userAgent }: ClientOptions): OpenApiClien
     headers,
     // Several values of a filter are sent one by one: `filter.state=running&filter.state=queued`.
     querySerializer: { array: { style: 'form', explode: true } },
-    async fetch(request) {
+    fetch: async (request) => {
       try {
-        return await fetch(request);
+        return await send(request);
       } catch (thrown) {
         throw connectionError(thrown, url);
       }

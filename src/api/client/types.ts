@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 9d07ffd9170ba82428146ba7d660baf8698f2aa6b151f689aa2bd9afe863c7ea) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 adcb03b359c19a2306343b80ed2d52ecd62d453548e2db42155398eee589ae03) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2969,6 +2969,8 @@ export interface components {
     RunLive: {
       /** @enum {string} */
       phase: 'starting' | 'copying' | 'names' | 'deleting' | 'settling' | 'ended';
+      /** @description As they are at this moment, ahead of what is committed. */
+      counters: components['schemas']['Counters'];
       pendingItems: number;
       pendingBytes: number;
       listingComplete: boolean;

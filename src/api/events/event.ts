@@ -29,7 +29,7 @@ export type LiveEvent =
   | { readonly type: 'removed'; readonly kind: LiveKind; readonly id: string; readonly asOf: string }
   /** The run log has more lines. */
   | { readonly type: 'log'; readonly kind: 'run-log'; readonly id: string; readonly asOf: string }
-  /** Something was missed: read everything again. */
+  /** Something was missed: read everything again, and forget all sequences. */
   | { readonly type: 'reset'; readonly asOf: string };
 
 /** Kind → the topic that carries all of its kind. */

@@ -1,6 +1,5 @@
 /** Projects, jobs, and what is known before a start. */
 import { z } from 'zod';
-import type { Concession } from '../../engine/definition.ts';
 import type { FilterPolicy, RestorePolicy } from '../../model/policy.ts';
 import type {
   Job,
@@ -18,6 +17,8 @@ import type { JobInput, Jobs, Projects } from '../../control/services.ts';
 import type { ItemCounts, RunState } from '../../model/outcome.ts';
 import { checkLine, id, kept, name, timeOrNull } from './common.ts';
 import { named } from './wire.ts';
+
+type Concession = Preflight['concessions'][number];
 
 const description = z.string().max(4_096);
 

@@ -1,9 +1,8 @@
 /** Runs: their state, their numbers, their parts. */
 import { z } from 'zod';
-import type { BandwidthTimetable } from '../../engine/definition.ts';
 import type { Counters } from '../../model/outcome.ts';
 import type { Policy } from '../../model/policy.ts';
-import type { MapCell, Run, RunLive, RunSegment, RunSnapshot, WaitReason } from '../../control/entities.ts';
+import type { MapCell, Run, RunLive, RunSegment, RunSnapshot, Timetable, WaitReason } from '../../control/entities.ts';
 import type { Overview, StartRun } from '../../control/services.ts';
 import { failure, id, place, time, timeOrNull } from './common.ts';
 import { concession, itemCounts, policyMembers, runKind, runState } from './jobs.ts';
@@ -43,6 +42,7 @@ const runLive = named<RunLive>()(
   'Only while workers are at it: the sum over all of them.',
   z.object({
     phase: z.enum(['starting', 'copying', 'names', 'deleting', 'settling', 'ended']),
+    counters: counters.describe('As they are at this moment, ahead of what is committed.'),
     pendingItems: z.number(),
     pendingBytes: z.number(),
     listingComplete: z.boolean(),
@@ -108,7 +108,7 @@ const policy = named<Policy>()(
   }),
 );
 
-export const bandwidthTimetable = named<BandwidthTimetable>()(
+export const bandwidthTimetable = named<Timetable['timetable']>()(
   'BandwidthTimetable',
   'Weekly; the last rule that began holds.',
   z.strictObject({
