@@ -7,7 +7,8 @@ import type { Source } from '../contract/provider.ts';
 import type { Random } from '../lib/world.ts';
 import type { Entry } from '../model/entry.ts';
 import { toDroverError } from '../model/errors.ts';
-import type { SnapshotRow } from '../model/snapshot.ts';
+import type { ItemRecord } from '../model/outcome.ts';
+import type { SnapshotRow, StateMark } from '../model/snapshot.ts';
 import { readChunk } from './lines.ts';
 import type { ArtifactStore } from './ports.ts';
 import { nameAtTarget, type SnapshotIndex } from './snapshot.ts';
@@ -16,18 +17,25 @@ export interface SpotCheckRow {
   readonly key: string;
   readonly targetKey: string;
   readonly sizeBytes: number;
-  /** `changed`: one side is not in the state any more in which the run left it, so there is nothing to compare. */
+  /** `changed`: the source is not in the state any more in which the run saw it, so there is nothing to compare. */
   readonly result: 'equal' | 'different' | 'changed' | 'unreadable';
   readonly details: string | null;
 }
 
-export interface SpotCheckOptions {
+export interface SpotCheckCandidate {
+  readonly key: string;
+  readonly targetKey: string;
+  readonly sizeBytes: number;
+  /** The source as the run saw it; `null` when only the time is known, for runs that compare and keep no snapshot. */
+  readonly state: StateMark | null;
+}
+
+export interface ChoiceOptions {
   /** How many objects; all of them when there are fewer. */
   readonly objects: number;
   /** Larger ones are not chosen. */
   readonly sizeBytesMax: number;
   readonly random: Random;
-  readonly signal: AbortSignal;
 }
 
 /** The target is opened as a source of its place: that is how it is read back. */
@@ -36,21 +44,31 @@ export interface SpotCheckEnds {
   readonly target: Source;
 }
 
-/** Every object of the run is as likely to be chosen as any other. Never throws for a single object. */
+/** Each is opened and read twice at once, so that small objects are not all waiting for answers. */
+const AT_ONCE = 4;
+
+/**
+ * Compares each; never throws for a single object. `seenAtMs`: when the run looked at the source last; a source written
+ * to after that is `changed` where no state was kept.
+ */
 export async function* spotCheck(
-  index: SnapshotIndex,
-  artifacts: ArtifactStore,
+  candidates: readonly SpotCheckCandidate[],
   ends: SpotCheckEnds,
-  options: SpotCheckOptions,
+  { seenAtMs, signal }: { readonly seenAtMs: number; readonly signal: AbortSignal },
 ): AsyncGenerator<SpotCheckRow> {
-  for (const row of await chosenRows(index, artifacts, options)) yield await compare(row, ends, options.signal);
+  for (let at = 0; at < candidates.length; at += AT_ONCE) {
+    const batch = candidates.slice(at, at + AT_ONCE);
+    yield* await Promise.all(batch.map((candidate) => compare(candidate, ends, seenAtMs, signal)));
+  }
 }
 
-async function chosenRows(
+/** From the snapshot of a run: every object of it is as likely to be chosen as any other. */
+export async function chooseFromSnapshot(
   index: SnapshotIndex,
   artifacts: ArtifactStore,
-  { objects, sizeBytesMax, random }: SpotCheckOptions,
-): Promise<SnapshotRow[]> {
+  options: ChoiceOptions,
+): Promise<readonly SpotCheckCandidate[]> {
+  const { objects, random, sizeBytesMax } = options;
   const chunks = index.segments.flatMap((segment) => segment.chunks);
   const total = chunks.reduce((sum, { rowCount }) => sum + rowCount, 0);
   const positions = new Set<number>();
@@ -60,18 +78,55 @@ async function chosenRows(
   const sorted = [...positions].toSorted((a, b) => a - b);
   const rows: SnapshotRow[] = [];
   let chunkStart = 0;
+  let next = 0;
   for (const { name, rowCount } of chunks) {
-    const wanted = sorted.filter((position) => position >= chunkStart && position < chunkStart + rowCount);
-    if (wanted.length > 0) {
+    const end = chunkStart + rowCount;
+    if ((sorted[next] ?? Infinity) < end) {
       const lines = await readChunk(artifacts, name);
-      for (const position of wanted) rows.push(JSON.parse(lines[position - chunkStart] as string) as SnapshotRow);
+      for (; next < sorted.length && (sorted[next] as number) < end; next++) {
+        rows.push(JSON.parse(lines[(sorted[next] as number) - chunkStart] as string) as SnapshotRow);
+      }
     }
-    chunkStart += rowCount;
+    chunkStart = end;
   }
-  const usable = rows.filter(
-    ({ key, carried, source }) => carried !== true && !key.endsWith('/') && source.sizeBytes <= sizeBytesMax,
-  );
+  const usable = rows
+    // What a provider rewrote is not meant to be equal.
+    .filter(({ carried, verification }) => carried !== true && verification !== 'VM')
+    .map((row) => ({ key: row.key, targetKey: nameAtTarget(row), sizeBytes: row.source.sizeBytes, state: row.source }))
+    .filter((candidate) => isReadable(candidate, sizeBytesMax));
   return shuffled(usable, random).slice(0, objects);
+}
+
+/** From the item log of a run, one item after the other, in memory that does not grow with them. */
+export class Drawing {
+  readonly #options: ChoiceOptions;
+  readonly #chosen: SpotCheckCandidate[] = [];
+  #offered = 0;
+
+  constructor(options: ChoiceOptions) {
+    this.#options = options;
+  }
+
+  get chosen(): readonly SpotCheckCandidate[] {
+    return this.#chosen;
+  }
+
+  offer({ key, targetKey = key, sizeBytes, result, kind, verification }: ItemRecord): void {
+    const { objects, random, sizeBytesMax } = this.#options;
+    if ((result !== 'copied' && result !== 'same') || kind !== 'object' || verification === 'VM') return;
+    const candidate = { key, targetKey, sizeBytes, state: null };
+    if (!isReadable(candidate, sizeBytesMax)) return;
+    this.#offered += 1;
+    if (this.#chosen.length < objects) this.#chosen.push(candidate);
+    else {
+      const place = Math.floor(random.fraction() * this.#offered);
+      if (place < objects) this.#chosen[place] = candidate;
+    }
+  }
+}
+
+function isReadable({ key, sizeBytes }: SpotCheckCandidate, sizeBytesMax: number): boolean {
+  return !key.endsWith('/') && sizeBytes <= sizeBytesMax;
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {
@@ -82,20 +137,17 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
 }
 
 async function compare(
-  row: SnapshotRow,
+  { key, targetKey, sizeBytes, state }: SpotCheckCandidate,
   { source, target }: SpotCheckEnds,
+  seenAtMs: number,
   signal: AbortSignal,
 ): Promise<SpotCheckRow> {
-  const targetKey = nameAtTarget(row);
-  const base = { key: row.key, targetKey, sizeBytes: row.source.sizeBytes };
+  const base = { key, targetKey, sizeBytes };
   try {
-    const [sourceEntry, targetEntry] = await Promise.all([
-      source.stat(row.key, signal),
-      target.stat(targetKey, signal),
-    ]);
-    if (sourceEntry === null || !isIn(sourceEntry, row.source)) {
-      return { ...base, result: 'changed', details: 'The source was written to since the run.' };
-    }
+    const [sourceEntry, targetEntry] = await Promise.all([source.stat(key, signal), target.stat(targetKey, signal)]);
+    if (sourceEntry === null) return { ...base, result: 'changed', details: 'It is no longer at the source.' };
+    const isSame = state === null ? !isNewer(sourceEntry, seenAtMs) : isIn(sourceEntry, state);
+    if (!isSame) return { ...base, result: 'changed', details: 'The source was written to since the run.' };
     if (targetEntry === null) return { ...base, result: 'different', details: 'It is not at the target.' };
     if (targetEntry.sizeBytes !== sourceEntry.sizeBytes) {
       const details = `${sourceEntry.sizeBytes} bytes at the source, ${targetEntry.sizeBytes} at the target.`;
@@ -111,9 +163,14 @@ async function compare(
   }
 }
 
-function isIn(entry: Entry, state: SnapshotRow['source']): boolean {
-  if (entry.sizeBytes !== state.sizeBytes) return false;
-  return state.etag === null || entry.identity.etag === null || state.etag === entry.identity.etag;
+function isNewer({ modifiedAtMs }: Entry, seenAtMs: number): boolean {
+  return modifiedAtMs !== null && modifiedAtMs > seenAtMs;
+}
+
+function isIn({ sizeBytes, identity, modifiedAtMs }: Entry, state: StateMark): boolean {
+  if (sizeBytes !== state.sizeBytes) return false;
+  if (state.etag !== null && identity.etag !== null) return state.etag === identity.etag;
+  return state.modifiedAtMs === null || modifiedAtMs === null || state.modifiedAtMs === modifiedAtMs;
 }
 
 async function digestOf(reader: Source, entry: Entry, signal: AbortSignal): Promise<string> {

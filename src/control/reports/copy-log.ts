@@ -1,7 +1,8 @@
 /** The copy log of a run as files: every item that was scanned, with its result and why. Streamed, never held. */
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { stringify } from 'csv-stringify';
+import { stringify } from 'csv-stringify/sync';
 import type { ItemRecord } from '../../model/outcome.ts';
 
 /** The first six as the copy logs that people know have them; raw bytes, ISO times, no grouping. */
@@ -45,25 +46,48 @@ export async function* chosen(
 }
 
 /**
- * CSV after RFC 4180 in UTF-8 with a byte order mark, so that spreadsheets read it right; what they would take for a
- * formula is made harmless.
+ * CSV after RFC 4180 in UTF-8 with a byte order mark, so that spreadsheets read it right. What they would take for a
+ * formula gets an apostrophe in front; what no text file can hold is written as `\\u{…}`. The other form is exact.
  */
-export function toCsv(items: AsyncIterable<ItemRecord>): AsyncIterable<Uint8Array> {
-  const rows = Readable.from(items).map((item: ItemRecord) => rowOf(item));
-  return rows.pipe(
-    stringify({ header: true, columns: [...COLUMNS], bom: true, escape_formulas: true, record_delimiter: 'windows' }),
-  );
+export async function* toCsv(items: AsyncIterable<ItemRecord>): AsyncGenerator<Uint8Array> {
+  let isFirst = true;
+  for await (const batch of batches(items)) {
+    const options = { header: isFirst, columns: [...COLUMNS], bom: isFirst, escape_formulas: true } as const;
+    // A single line feed is no end of a row here, but many programs would take it for one.
+    const ends = { record_delimiter: 'windows', quoted_match: /[\r\n]/ } as const;
+    yield Buffer.from(stringify(batch.map(rowOf), { ...options, ...ends }));
+    isFirst = false;
+  }
+}
+
+/** At least one batch, which may be empty. */
+async function* batches(items: AsyncIterable<ItemRecord>): AsyncGenerator<readonly ItemRecord[]> {
+  let batch: ItemRecord[] = [];
+  let isFirst = true;
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < BATCH_ROWS) continue;
+    yield batch;
+    batch = [];
+    isFirst = false;
+  }
+  if (isFirst || batch.length > 0) yield batch;
+}
+
+/** Half characters stand for bytes that were no text, and would all become the same sign. */
+function writable(key: string): string {
+  return key.replaceAll(/\p{Cs}|\0/gu, (one) => `\\u{${(one.codePointAt(0) as number).toString(16)}}`);
 }
 
 function rowOf(item: ItemRecord): Record<(typeof COLUMNS)[number], string | number> {
   return {
-    ItemPath: item.key,
+    ItemPath: writable(item.key),
     ItemType: TYPE_LETTERS[item.kind],
     FileSize: item.sizeBytes,
     TransferResult: RESULT_WORDS[item.result] ?? item.result,
     StatusCode: item.code,
-    Details: item.details ?? '',
-    TargetPath: item.targetKey ?? item.key,
+    Details: writable(item.details ?? ''),
+    TargetPath: writable(item.targetKey ?? item.key),
     VersionId: item.versionId ?? '',
     VerificationClass: item.verification ?? '',
     VerificationLeg: item.leg ?? '',
@@ -73,10 +97,26 @@ function rowOf(item: ItemRecord): Record<(typeof COLUMNS)[number], string | numb
   };
 }
 
+const BATCH_ROWS = 500;
+
 /** One JSON object per line, each with the same members and types, so that columnar formats can be made of it. */
-export function toNdjsonGz(items: AsyncIterable<ItemRecord>): AsyncIterable<Uint8Array> {
-  const lines = Readable.from(items).map((item: ItemRecord) => `${JSON.stringify(typedRow(item))}\n`);
-  return lines.pipe(createGzip());
+export async function* toNdjsonGz(items: AsyncIterable<ItemRecord>): AsyncGenerator<Uint8Array> {
+  const gzip = createGzip();
+  const packing = pipeline(Readable.from(linesOf(items)), gzip);
+  // What goes wrong comes out of the loop below.
+  packing.catch(() => undefined);
+  try {
+    for await (const chunk of gzip) yield chunk as Uint8Array;
+    await packing;
+  } finally {
+    gzip.destroy();
+  }
+}
+
+async function* linesOf(items: AsyncIterable<ItemRecord>): AsyncGenerator<string> {
+  for await (const batch of batches(items)) {
+    yield batch.map((item) => `${JSON.stringify(typedRow(item))}\n`).join('');
+  }
 }
 
 function typedRow(item: ItemRecord): Record<string, string | number | null> {

@@ -64,12 +64,12 @@ ${listOf(
 `;
 }
 
-function resultOf({ isClean, counters, issues }: ValidationReport): string {
+function resultOf({ isClean, counters, findings }: ValidationReport): string {
   const { scanned } = counters.items;
   if (isClean) {
-    return `<div class="result clean"><strong>Clean.</strong> ${number(scanned)} objects were found at the source; every one of them is at the target.</div>`;
+    return `<div class="result clean"><strong>Clean.</strong> ${number(scanned)} objects were found at the source; every one of them that was to be copied is at the target.</div>`;
   }
-  return `<div class="result issues"><strong>Not clean.</strong> ${number(issues.total)} of ${number(scanned)} objects need a look; they follow below.</div>`;
+  return `<div class="result issues"><strong>Not clean.</strong> ${number(scanned)} objects were found at the source.${listOf(findings.map(escape), '')}</div>`;
 }
 
 function sumsOf(items: ItemCounts, bytes: { readonly scanned: number; readonly copied: number }): string {

@@ -3,12 +3,20 @@ import type { Concession } from '../../engine/definition.ts';
 import { readItems } from '../../engine/item-log.ts';
 import type { RunRecord, RunStore } from '../../engine/ports.ts';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
-import { spotCheck, type SpotCheckRow } from '../../engine/spot-check.ts';
+import {
+  chooseFromSnapshot,
+  Drawing,
+  spotCheck,
+  type ChoiceOptions,
+  type SpotCheckCandidate,
+  type SpotCheckRow,
+} from '../../engine/spot-check.ts';
 import { verifyRun, type VerifyDifference } from '../../engine/verify.ts';
 import type { RunWorld } from '../../engine/world.ts';
 import { DroverError, ERRORS, toDroverError, type ErrorCode } from '../../model/errors.ts';
 import type { Counters, ItemRecord, VerificationClass } from '../../model/outcome.ts';
 import type { Run, RunSnapshot } from '../entities.ts';
+import { findingsOf } from './findings.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 
 /** Listed in the report itself; the copy log has them all. */
@@ -43,9 +51,9 @@ export interface ValidationReport {
   readonly concessions: readonly Concession[];
   readonly counters: Counters;
   readonly manifestRoot: string | null;
-  /** The target as it is listed now, against what the run left there; `null` with the reason where it cannot be. */
-  readonly comparedNow: ComparedNow | { readonly notCompared: string };
-  readonly readBack: ReadBack | { readonly notReadBack: string };
+  /** The target as it is listed now, against what the run left there. */
+  readonly comparedNow: ComparedNow | NotCompared;
+  readonly readBack: ReadBack | NotReadBack;
   readonly issues: {
     readonly total: number;
     readonly byCode: readonly {
@@ -57,8 +65,20 @@ export interface ValidationReport {
     readonly rows: readonly Pick<ItemRecord, 'key' | 'result' | 'code' | 'details' | 'sizeBytes'>[];
     readonly isComplete: boolean;
   };
-  /** Every number that a clean validation needs is as it must be. */
+  /** One sentence for each thing that keeps it from being clean; none: everything was looked at and is as it must be. */
+  readonly findings: readonly string[];
   readonly isClean: boolean;
+}
+
+/** `isFault`: it should have been, and something stood in the way. */
+export interface NotCompared {
+  readonly notCompared: string;
+  readonly isFault: boolean;
+}
+
+export interface NotReadBack {
+  readonly notReadBack: string;
+  readonly isFault: boolean;
 }
 
 export interface ComparedNow {
@@ -94,9 +114,12 @@ export async function makeReport(
   const record = await parts.store.getRun(run.id);
   if (record === null) throw new DroverError('ENTITY_NOT_FOUND', `There is no run with the id "${run.id}".`);
   const { counters } = record;
-  const issues = await collectIssues(parts, record);
+  const choice = { objects, sizeBytesMax: SPOT_CHECK_BYTES_MAX, random: parts.world.random };
+  const drawing = new Drawing(choice);
+  const issues = await collectIssues(parts, record, drawing, signal);
   const comparedNow = await compareNow(parts, record, snapshot, signal);
-  const readBack = await readSome(parts, record, snapshot, objects, signal);
+  const readBack = await readSome(parts, { record, snapshot, choice, drawing }, signal);
+  const findings = findingsOf({ run, counters, comparedNow, readBack, acceptV0: snapshot.settings.acceptV0 });
   return {
     format: 'drover-validation-report',
     formatVersion: 1,
@@ -110,7 +133,8 @@ export async function makeReport(
     comparedNow,
     readBack,
     issues,
-    isClean: isClean(run.state, counters, comparedNow, readBack, snapshot.settings.acceptV0),
+    findings,
+    isClean: findings.length === 0,
   };
 }
 
@@ -121,29 +145,19 @@ function runPart(run: Run): ValidationReport['run'] {
   return { ...what, startedAt, endedAt, durationMs, createdBy, error, requests };
 }
 
-export function isClean(
-  state: Run['state'],
-  { items, verification, differences }: Counters,
-  comparedNow: ValidationReport['comparedNow'],
-  readBack: ValidationReport['readBack'],
-  acceptV0: boolean,
-): boolean {
-  const hasEnded = state === 'succeeded' || state === 'completed-with-issues';
-  const isComplete = items.failed === 0 && items.unsupported === 0 && items.skipped === 0;
-  const isSame = differences.missing === 0 && differences.different === 0;
-  const isThere = 'missing' in comparedNow ? comparedNow.missing === 0 && comparedNow.different === 0 : true;
-  const isEqual = 'equal' in readBack ? readBack.different === 0 && readBack.unreadable === 0 : true;
-  return hasEnded && isComplete && isSame && isThere && isEqual && (acceptV0 || verification.V0 === 0);
-}
-
-async function collectIssues({ world, store }: ReportSource, record: RunRecord): Promise<ValidationReport['issues']> {
+async function collectIssues(
+  { world, store }: ReportSource,
+  record: RunRecord,
+  drawing: Drawing,
+  signal: AbortSignal,
+): Promise<ValidationReport['issues']> {
   const byCode = new Map<string, { code: string; result: string; items: number; remedy: string }>();
   const rows: ValidationReport['issues']['rows'][number][] = [];
   let total = 0;
-  for await (const { key, result, code, details, sizeBytes } of readItems(record, {
-    store,
-    artifacts: world.artifacts,
-  })) {
+  for await (const item of readItems(record, { store, artifacts: world.artifacts })) {
+    signal.throwIfAborted();
+    drawing.offer(item);
+    const { key, result, code, details, sizeBytes } = item;
     if (result === 'copied' || result === 'same' || result === 'excluded' || result === 'deleted') continue;
     total += 1;
     const known = byCode.get(`${code}/${result}`) ?? { code, result, items: 0, remedy: remedyOf(code) };
@@ -167,8 +181,9 @@ async function compareNow(
   { target }: RunSnapshot,
   signal: AbortSignal,
 ): Promise<ValidationReport['comparedNow']> {
-  if (record.manifestRoot === null)
-    return { notCompared: 'The run has no manifest: it only compared, or did not end.' };
+  if (record.manifestRoot === null) {
+    return { notCompared: 'The run keeps no manifest: it compared, repeated some, or did not end.', isFault: false };
+  }
   try {
     const { account } = await openConnector(target.connectorId, world.openTransport);
     await using closing = new AsyncDisposableStack();
@@ -186,22 +201,26 @@ async function compareNow(
     return { checked, checkedBytes, missing, different, differences };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
-    return { notCompared: toDroverError(thrown).message };
+    return { notCompared: toDroverError(thrown).message, isFault: true };
   }
 }
 
 async function readSome(
   { world, openConnector }: ReportSource,
-  record: RunRecord,
-  { source, target, settings }: RunSnapshot,
-  objects: number,
+  {
+    record,
+    snapshot: { source, target, settings },
+    choice,
+    drawing,
+  }: { record: RunRecord; snapshot: RunSnapshot; choice: ChoiceOptions; drawing: Drawing },
   signal: AbortSignal,
 ): Promise<ValidationReport['readBack']> {
-  if (objects === 0) return { notReadBack: 'It was not asked for.' };
-  const index = await loadSnapshotIndex(world.artifacts, record);
-  if (index === null) return { notReadBack: 'The run has no manifest: it only compared, or did not end.' };
-  if (settings.versions === 'all') return { notReadBack: 'The target shows only the newest version of each object.' };
+  const expected = (notReadBack: string): NotReadBack => ({ notReadBack, isFault: false });
+  if (choice.objects === 0) return expected('It was not asked for.');
+  if (settings.versions === 'all') return expected('The target shows only the newest version of each object.');
+  if (settings.dryRun) return expected('A dry run moves nothing.');
   try {
+    const candidates = await candidatesOf(world, record, choice, drawing);
     await using closing = new AsyncDisposableStack();
     const open = async ({ connectorId, place }: RunSnapshot['target']) => {
       const { account } = await openConnector(connectorId, world.openTransport);
@@ -210,20 +229,31 @@ async function readSome(
     };
     const ends = { source: await open(source), target: await open(target) };
     const rows: SpotCheckRow[] = [];
-    const options = { objects, sizeBytesMax: SPOT_CHECK_BYTES_MAX, random: world.random, signal };
-    for await (const row of spotCheck(index, world.artifacts, ends, options)) rows.push(row);
+    for await (const row of spotCheck(candidates, ends, { seenAtMs: record.startedAtMs, signal })) rows.push(row);
     const count = (result: SpotCheckRow['result']): number => rows.filter((row) => row.result === result).length;
-    const [equal, different, changed, unreadable] = [
-      count('equal'),
-      count('different'),
-      count('changed'),
-      count('unreadable'),
-    ];
-    return { chosen: rows.length, equal, different, changed, unreadable, rows };
+    return {
+      chosen: rows.length,
+      equal: count('equal'),
+      different: count('different'),
+      changed: count('changed'),
+      unreadable: count('unreadable'),
+      rows,
+    };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
-    return { notReadBack: toDroverError(thrown).message };
+    return { notReadBack: toDroverError(thrown).message, isFault: true };
   }
+}
+
+/** The snapshot knows in which state each object was; runs that only compare have none, and their log must do. */
+async function candidatesOf(
+  { artifacts }: Pick<ControlWorld, 'artifacts'>,
+  record: RunRecord,
+  choice: ChoiceOptions,
+  drawing: Drawing,
+): Promise<readonly SpotCheckCandidate[]> {
+  const index = await loadSnapshotIndex(artifacts, record);
+  return index === null ? drawing.chosen : chooseFromSnapshot(index, artifacts, choice);
 }
 
 function engineWorld(world: ControlWorld, store: RunStore): RunWorld {

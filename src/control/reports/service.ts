@@ -18,6 +18,7 @@ import { found, isoOf, isoOrNull, isUuid } from '../rows.ts';
 import type { Reports } from '../services.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 import { chosen, toCsv, toNdjsonGz } from './copy-log.ts';
+import { findingsOf } from './findings.ts';
 import { toHtml } from './html.ts';
 import { makeReport } from './report.ts';
 import { signReport } from './signing.ts';
@@ -104,6 +105,7 @@ class ReportWork {
     const { db, bus, clock, settings } = this.#world;
     const run = await this.#parts.runOf(actor, runId);
     refuseEarly(run, kind);
+    await this.#refuseExpired(runId);
     const spotCheck = options.spotCheck ?? SPOT_CHECK_DEFAULT;
     if (!Number.isInteger(spotCheck) || spotCheck < 0 || spotCheck > SPOT_CHECK_MAX) {
       throw new DroverError('INVALID_INPUT', `Give a whole number from 0 to ${SPOT_CHECK_MAX}.`, {
@@ -148,7 +150,8 @@ class ReportWork {
         `"${artifact.fileName}" is ${artifact.state}, so there is nothing to download.`,
       );
     }
-    if (!STREAMED.includes(row.kind)) {
+    if (STREAMED.includes(row.kind)) await this.#refuseExpired(row.run_id);
+    else {
       const content = await artifacts.get(row.object_name);
       if (content === null)
         throw new DroverError('NOT_FOUND', `"${artifact.fileName}" is gone from the artifact store.`);
@@ -165,6 +168,17 @@ class ReportWork {
     const { results } = row.parameters as Parameters;
     const items = chosen(readItems(record, { store, artifacts }), results ?? null);
     return { artifact, content: row.kind === 'copy-log-csv' ? toCsv(items) : toNdjsonGz(items) };
+  }
+
+  /** An empty log would be taken for one in which nothing happened. */
+  async #refuseExpired(runId: string): Promise<void> {
+    const { db } = this.#world;
+    const run = await db.selectFrom('runs').select('logs_expired').where('id', '=', runId).executeTakeFirst();
+    if (run?.logs_expired !== true) return;
+    throw new DroverError('WRONG_STATE', 'The logs of this run have reached their age and are gone.', {
+      remedy:
+        'Files that were downloaded before stay as they are; DROVER_ARTIFACT_RETENTION_DAYS says how long logs are kept.',
+    });
   }
 
   async tick(signal: AbortSignal): Promise<number> {
@@ -198,7 +212,10 @@ class ReportWork {
         sha256: createHash('sha256').update(content).digest('hex'),
       });
     } catch (thrown) {
-      if (signal.aborted) return 0;
+      if (signal.aborted) {
+        await letGo(this.#world.db, taken.id).catch(() => undefined);
+        return 0;
+      }
       await this.#finish(taken.id, { state: 'failed', error: JSON.stringify(toFailure(thrown)) });
       this.#world.log('warn', 'A report could not be made.', { artifactId: taken.id, atMs: clock.now() });
     } finally {
@@ -237,6 +254,7 @@ class ReportWork {
       .updateTable('artifacts')
       .set({ ...change, taken_until: null })
       .where('id', '=', id)
+      .where('state', '=', 'pending')
       .execute();
     await bus.tell('artifact', id);
   }
@@ -253,7 +271,7 @@ class ReportWork {
       .orderBy('number', 'desc')
       .limit(1)
       .execute();
-    expectCleanValidation(runs[0], job.name);
+    const excluded = expectCleanValidation(runs[0], job.name);
     const connector = await db
       .selectFrom('connectors')
       .select(['config', 'name'])
@@ -262,7 +280,12 @@ class ReportWork {
     const others = await db
       .selectFrom('jobs')
       .innerJoin('endpoints', 'endpoints.id', 'jobs.source_endpoint_id')
-      .select(sql<string>`count(*)`.as('jobs'))
+      .select([
+        sql<string>`count(*)`.as('jobs'),
+        sql<string>`count(*) FILTER (WHERE endpoints.place::jsonb ->> 'container' = ${source.place.container})`.as(
+          'here',
+        ),
+      ])
       .where('endpoints.connector_id', '=', source.connectorId)
       .where('jobs.id', '<>', job.id)
       .executeTakeFirstOrThrow();
@@ -272,6 +295,8 @@ class ReportWork {
       config: connector.config as Record<string, string>,
       connectorName: connector.name,
       otherJobs: Number(others.jobs),
+      otherJobsHere: Number(others.here),
+      excluded,
     });
   }
 }
@@ -283,23 +308,30 @@ function refuseEarly(run: Run, kind: Artifact['kind']): void {
   });
 }
 
-/** The newest run that touches or looks at the target must be a validation that found nothing. */
+/**
+ * The newest run that touches or looks at the target must be a validation that found nothing. Returns how many objects
+ * it did not look at because the job's filter excludes them.
+ */
 function expectCleanValidation(
   last: { readonly kind: string; readonly state: string; readonly counters: unknown } | undefined,
   jobName: string,
-): void {
+): number {
   const refuse = (message: string): DroverError =>
     new DroverError('WRONG_STATE', message, { remedy: 'Start a run of the kind "validate" and ask again after it.' });
   if (last === undefined || last.kind !== 'validate') {
     throw refuse(`The job "${jobName}" was not validated since its last run.`);
   }
-  const { items, differences } = last.counters as Counters;
-  if (last.state !== 'succeeded') throw refuse('The last validation did not succeed.');
-  if (differences.missing > 0 || differences.different > 0 || items.failed > 0) {
-    throw refuse(
-      `The last validation found ${differences.missing} missing and ${differences.different} different objects.`,
-    );
-  }
+  const counters = last.counters as Counters;
+  const run = { kind: 'validate', state: last.state as Run['state'] } as const;
+  const findings = findingsOf({
+    run,
+    counters,
+    comparedNow: { notCompared: '', isFault: false },
+    readBack: { notReadBack: '', isFault: false },
+    acceptV0: false,
+  });
+  if (findings.length > 0) throw refuse(`The last validation was not clean. ${findings.join(' ')}`);
+  return counters.items.excluded;
 }
 
 async function hold(db: Pick<ControlWorld['db'], 'updateTable'>, id: string): Promise<void> {
@@ -309,6 +341,11 @@ async function hold(db: Pick<ControlWorld['db'], 'updateTable'>, id: string): Pr
     .where('id', '=', id)
     .where('state', '=', 'pending')
     .execute();
+}
+
+/** Another server takes it at once. */
+async function letGo(db: ControlWorld['db'], id: string): Promise<void> {
+  await db.updateTable('artifacts').set({ taken_until: null }).where('id', '=', id).execute();
 }
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -16,10 +16,14 @@ export interface SourceToLeave {
   readonly connectorName: string;
   /** Other jobs that read from the same connector. */
   readonly otherJobs: number;
+  /** Those of them that read from the same bucket, container or folder. */
+  readonly otherJobsHere: number;
+  /** Objects that the job's filter leaves out: they are not at the target, and the commands would delete them. */
+  readonly excluded: number;
 }
 
 export function whatCanGo(source: SourceToLeave): readonly CanGo[] {
-  const content = contentOf(source);
+  const content = [...cautionOf(source), ...contentOf(source)];
   if (source.otherJobs > 0) {
     const detail = `${source.otherJobs} other jobs still read with the connector "${source.connectorName}": its key or role stays until they are done.`;
     return [...content, { title: 'Access', detail, command: null }];
@@ -27,22 +31,35 @@ export function whatCanGo(source: SourceToLeave): readonly CanGo[] {
   return [...content, ...accessOf(source)];
 }
 
-function contentOf({ provider, place }: SourceToLeave): CanGo[] {
+function cautionOf({ excluded, otherJobsHere }: SourceToLeave): CanGo[] {
+  const cautions = [
+    ...(excluded === 0
+      ? []
+      : [`${excluded} objects that the job's filter excludes are not at the target; the commands delete them too.`]),
+    ...(otherJobsHere === 0
+      ? []
+      : [`${otherJobsHere} other jobs read from here as well; wait until they are validated too.`]),
+  ];
+  return cautions.map((detail) => ({ title: 'First', detail, command: null }));
+}
+
+function contentOf({ provider, place, config }: SourceToLeave): CanGo[] {
   const { container, prefix } = place;
+  const at = whereOf(provider, config);
   switch (provider) {
     case 's3':
       return [
         {
           title: prefix === '' ? `The objects of the bucket "${container}"` : `The objects below "${prefix}"`,
           detail: 'Old versions and delete markers stay until they are removed too.',
-          command: `aws s3 rm ${quoted(`s3://${container}/${prefix}`)} --recursive`,
+          command: `aws s3 rm ${quoted(`s3://${container}/${prefix}`)} --recursive${at}`,
         },
         ...(prefix === ''
           ? [
               {
                 title: `The bucket "${container}"`,
                 detail: 'Only once it is empty.',
-                command: `aws s3api delete-bucket --bucket ${quoted(container)}`,
+                command: `aws s3api delete-bucket --bucket ${quoted(container)}${at}`,
               },
             ]
           : []),
@@ -53,22 +70,20 @@ function contentOf({ provider, place }: SourceToLeave): CanGo[] {
           ? {
               title: `The container "${container}"`,
               detail: 'With everything in it.',
-              command: `az storage container delete --name ${quoted(container)}`,
+              command: `az storage container delete --name ${quoted(container)}${at}`,
             }
           : {
               title: `The blobs below "${prefix}"`,
               detail: 'With everything below it.',
-              command: `az storage blob delete-batch --source ${quoted(container)} --pattern ${quoted(`${prefix}*`)}`,
+              command: `az storage blob delete-batch --source ${quoted(container)} --pattern ${quoted(`${prefix}*`)}${at}`,
             },
       ];
-    case 'local':
+    case 'local': {
+      const folder = folderOf(String(config['root'] ?? '/'), place);
       return [
-        {
-          title: `The folder "${container}"`,
-          detail: 'With everything in it.',
-          command: `rm -r -- ${quoted(container)}`,
-        },
+        { title: `The folder "${folder}"`, detail: 'With everything in it.', command: `rm -r -- ${quoted(folder)}` },
       ];
+    }
     default:
       return [];
   }
@@ -107,6 +122,20 @@ function accessOf({ provider, config, connectorName }: SourceToLeave): CanGo[] {
     });
   }
   return [...access, connector];
+}
+
+function folderOf(root: string, { container, prefix }: Place): string {
+  const top = container.startsWith('/') ? container : `${root.replace(/\/$/, '')}/${container}`;
+  return `${top}/${prefix}`.replace(/\/+$/, '');
+}
+
+/** Options that name the same store as the connector does. */
+function whereOf(provider: string, config: Config): string {
+  const option = (flag: string, value: unknown): string =>
+    typeof value === 'string' && value !== '' ? ` ${flag} ${quoted(value)}` : '';
+  if (provider === 's3') return option('--region', config['region']) + option('--endpoint-url', config['endpoint']);
+  if (provider !== 'azure-blob') return '';
+  return option('--account-name', config['accountName']) || ' --account-name ACCOUNT';
 }
 
 /** For a POSIX shell. */
