@@ -22,6 +22,17 @@ import { verify } from './commands/verify.ts';
 import { fieldOption } from './connector-form.ts';
 import { EXIT } from './exit.ts';
 import type { CommandEnd, Session } from './session.ts';
+import {
+  addConnectorAt,
+  listConnectorsAt,
+  printPolicyAt,
+  removeConnectorAt,
+  showConnectorAt,
+  testConnectorAt,
+} from './remote/connectors.ts';
+import { listAt, measureAt } from './remote/places.ts';
+import { addRemoteCommands } from './remote/register.ts';
+import { localOnly } from './remote/remote.ts';
 import { EMPTY_SUMMARY } from './summary.ts';
 import { addTransferOptions, readTransferOptions, type TransferCommand } from './transfer-options.ts';
 import { parseChoice, parseCount } from './units.ts';
@@ -42,18 +53,21 @@ export function buildProgram(world: CliWorld, start: Start, writeOut: (text: str
     .configureOutput({ writeOut, writeErr: () => undefined })
     .configureHelp({ showGlobalOptions: true })
     .option('--state <folder>', "where Drover keeps its own state instead of the platform's usual folder")
+    .option('--server <url>', 'work through this server instead of on this machine; or DROVER_SERVER')
+    .option('--token-file <file>', 'holds the token for the server; or DROVER_TOKEN')
     .option('--json', 'only JSON lines on standard output, the last of them a summary')
     .option('-q, --quiet', 'no talk on standard error but errors')
     .option('-v, --verbose', 'more talk, and details of faults')
     .version(world.version, '-V, --version', 'print the version')
     .helpCommand('help [command]', 'say how a command is used')
     .addHelpText('after', PLACES);
-  addTransfers(program, world, start);
+  addTransfers(program, world, localOnly(start, 'There, a job does it: drover job create, drover job start.'));
   addLooking(program, start);
-  addChanging(program, start);
-  addRuns(program, start);
+  addChanging(program, localOnly(start, 'Through a server, only jobs change what is stored: drover job create.'));
+  addRuns(program, localOnly(start, 'The runs of a server: drover run list.'));
   addConnectors(program, world, start);
   addServerCommands(program, world, start);
+  addRemoteCommands(program, start);
   program
     .command('completion')
     .argument('<shell>', SHELLS.join(', '))
@@ -115,7 +129,7 @@ function addLooking(program: Command, start: Start): void {
     .action((place: string, given: { long?: boolean; oneLevel?: boolean; versions?: string | boolean }) =>
       start(async (session) => {
         const versions = given.versions === undefined ? 'current' : given.versions === true ? 'all' : given.versions;
-        return list(session, place, {
+        return (session.server === null ? list : listAt)(session, place, {
           long: given.long === true,
           oneLevel: given.oneLevel === true,
           versions: parseChoice(versions === false ? 'current' : versions, '--versions', ['all', 'current']),
@@ -126,12 +140,16 @@ function addLooking(program: Command, start: Start): void {
     .command('du')
     .argument('<place>', 'NAME: measures every bucket')
     .description('count objects and bytes below a place')
-    .action((place: string) => start(async (session) => measure(session, place)));
+    .action((place: string) =>
+      start(async (session) => (session.server === null ? measure : measureAt)(session, place)),
+    );
   program
     .command('cat')
     .argument('<object>', 'place of one object')
     .description('write the content of one object to standard output')
-    .action((place: string) => start(async (session) => printContent(session, place)));
+    .action((place: string) =>
+      localOnly(start, 'Through a server no content is read.')(async (session) => printContent(session, place)),
+    );
 }
 
 function addChanging(program: Command, start: Start): void {
@@ -204,19 +222,23 @@ function addConnectors(program: Command, world: CliWorld, start: Start): void {
   connector
     .command('list')
     .description('all connectors')
-    .action(() => start(async (session) => showConnectors(session)));
+    .action(() => start(async (session) => (session.server === null ? showConnectors : listConnectorsAt)(session)));
   connector
     .command('show')
     .argument('<name>', 'of the connector')
     .description('its settings, without secrets')
-    .action((name: string) => start(async (session) => showConnector(session, name)));
+    .action((name: string) =>
+      start(async (session) => (session.server === null ? showConnector : showConnectorAt)(session, name)),
+    );
   connector
     .command('test')
     .argument('<name>', 'of the connector, or NAME:bucket/path')
     .description('sign in, and say permission by permission what it may do')
     .option('--use <use>', 'read, write or both', 'both')
     .action((name: string, given: { use: string }) =>
-      start(async (session) => testConnector(session, name, readUse(given.use))),
+      start(async (session) =>
+        (session.server === null ? testConnector : testConnectorAt)(session, name, readUse(given.use)),
+      ),
     );
   connector
     .command('remove')
@@ -224,7 +246,9 @@ function addConnectors(program: Command, world: CliWorld, start: Start): void {
     .description('forget a connector and its secrets')
     .option('-y, --yes', 'do not ask')
     .action((name: string, given: { yes?: boolean }) =>
-      start(async (session) => removeConnector(session, name, given.yes === true)),
+      start(async (session) =>
+        (session.server === null ? removeConnector : removeConnectorAt)(session, name, given.yes === true),
+      ),
     );
   addPolicy(connector, start);
   connector
@@ -236,7 +260,10 @@ function addConnectors(program: Command, world: CliWorld, start: Start): void {
     .option('--replace', 'replace connectors of the same name')
     .option('--dry-run', 'say what would be imported, and save nothing')
     .action((from: string, given: { file?: string; only?: string[]; replace?: boolean; dryRun?: boolean }) =>
-      start(async (session) =>
+      localOnly(
+        start,
+        'There, add each one: drover connector add.',
+      )(async (session) =>
         importConnectors(session, from, {
           file: given.file,
           only: given.only ?? [],
@@ -276,7 +303,7 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
               return isUntouched ? [] : [[field, value]];
             }),
           );
-          return addConnector(session, manifest.id, name, {
+          return (session.server === null ? addConnector : addConnectorAt)(session, manifest.id, name, {
             given: fields,
             check: check !== false,
             replace: replace === true,
@@ -334,7 +361,7 @@ function addPolicy(connector: Command, start: Start): void {
             }),
           ),
         };
-        return printPolicy(session, name, request);
+        return (session.server === null ? printPolicy : printPolicyAt)(session, name, request);
       }),
     );
 }

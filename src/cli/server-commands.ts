@@ -28,9 +28,11 @@ export interface ServerCommands {
     path: string,
   ): Promise<{ readonly tables: number; readonly rows: number; readonly sizeBytes: number }>;
   restore(call: ServerCall, path: string): Promise<{ readonly tables: number; readonly rows: number }>;
+  /** `handOver`: processes that run with the old key learn the new one by themselves. */
   rotateVault(
     call: ServerCall,
     newKeyFile: string,
+    handOver: boolean,
   ): Promise<{ readonly secrets: number; readonly masterKeyId: string }>;
   /** Makes the first admin, or sets a new password for an existing one after `confirmed`; returns a token. */
   setUp(

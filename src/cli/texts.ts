@@ -1,7 +1,8 @@
 /** Sentences of the command line that carry numbers or names. Everything is rendered from values, nothing is stored. */
 import type { Concession, EndDefinition, Progress } from '../engine/definition.ts';
 import type { RunRecord } from '../engine/ports.ts';
-import type { ItemCounts, VerificationClass } from '../model/outcome.ts';
+import type { Counters, ItemCounts, VerificationClass } from '../model/outcome.ts';
+import type { Policy } from '../model/policy.ts';
 import { formatDuration, formatPercent, formatRange, type Format, type PluralForms } from './format.ts';
 import type { ShownState } from './run-state.ts';
 import { visible } from './terminal.ts';
@@ -172,10 +173,29 @@ export function settledItems(items: ItemCounts): number {
   return items.copied + items.same + items.excluded + items.skipped + items.unsupported + items.failed;
 }
 
+/** What the report of a run is made of; a run of the command line's own is one. */
+export interface ReportedRun {
+  readonly runId: string;
+  readonly counters: Counters;
+  readonly durationMs: number;
+  readonly definition: { readonly policy: Pick<Policy, 'mode' | 'dryRun' | 'oneWay' | 'acceptV0'> };
+}
+
+/** What can be typed next. */
+export interface NextSteps {
+  log(runId: string, results: string): string;
+  readonly again: string;
+}
+
+const HERE: NextSteps = {
+  log: (runId, results) => `drover runs log ${runId} --result ${results}`,
+  again: 'the same command; what is there is not copied twice',
+};
+
 /** What a run came to: what did not make it first, then what did, then what can be done. */
-export function runReport(run: RunRecord, format: Format): string {
+export function runReport(run: ReportedRun, format: Format, steps: NextSteps = HERE): string {
   const { policy } = run.definition;
-  if (policy.mode === 'check') return checkReport(run, format);
+  if (policy.mode === 'check') return checkReport(run, format, steps);
   const { items, bytes, deletesFailed, verification } = run.counters;
   const lines: string[] = [];
   const lost = items.failed + items.unsupported;
@@ -203,7 +223,7 @@ export function runReport(run: RunRecord, format: Format): string {
       `${format.count(items.copied)} transferred${proved}, ${format.bytes(bytes.copied)} in ${took}. Run ${run.runId}.`,
     );
   }
-  lines.push(...otherOutcomes(run, format), ...nextSteps(run));
+  lines.push(...otherOutcomes(run, format), ...nextSteps(run, steps));
   return lines.join('\n');
 }
 
@@ -222,7 +242,7 @@ const IDLE_WORDS = {
 } as const;
 
 /** A dry run counts what it would copy as differences, because nothing was copied. */
-function dryRunSentence(run: RunRecord, format: Format): string {
+function dryRunSentence(run: ReportedRun, format: Format): string {
   const { items } = run.counters;
   const planned = plannedCopies(run);
   const deletions = plannedDeletions(run);
@@ -236,11 +256,11 @@ function dryRunSentence(run: RunRecord, format: Format): string {
   return `Would transfer ${format.plural(planned, OBJECTS)}${and}. ${end}`;
 }
 
-function plannedCopies({ definition, counters }: RunRecord): number {
+function plannedCopies({ definition, counters }: ReportedRun): number {
   return definition.policy.dryRun ? counters.differences.missing + counters.differences.different : 0;
 }
 
-function plannedDeletions({ definition, counters }: RunRecord): number {
+function plannedDeletions({ definition, counters }: ReportedRun): number {
   const { dryRun, mode } = definition.policy;
   return dryRun && mode === 'mirror' ? counters.differences.extra : 0;
 }
@@ -259,7 +279,7 @@ export function amountWords(run: RunRecord, format: Format): string {
 }
 
 /** The sum, in one line: it must add up. */
-export function outcomeSum(run: RunRecord, format: Format): string {
+export function outcomeSum(run: ReportedRun, format: Format): string {
   const { items } = run.counters;
   const n = format.count;
   const planned = plannedCopies(run);
@@ -278,7 +298,7 @@ export function proofLine(verification: Readonly<Record<VerificationClass, numbe
     .join(' · ');
 }
 
-function otherOutcomes(run: RunRecord, format: Format): string[] {
+function otherOutcomes(run: ReportedRun, format: Format): string[] {
   const { items, verification, mapped, deletesFailed, sameWeak } = run.counters;
   const lines: string[] = [`  ${outcomeSum(run, format)}`];
   const proof = proofLine(verification, format);
@@ -308,13 +328,13 @@ function otherOutcomes(run: RunRecord, format: Format): string[] {
 }
 
 /** What a mirror did not delete, because something had failed before. */
-function keptExtras({ definition, counters }: RunRecord): number {
+function keptExtras({ definition, counters }: ReportedRun): number {
   const { mode, dryRun } = definition.policy;
   const { items, differences } = counters;
   return mode === 'mirror' && !dryRun && items.failed > 0 && items.deleted === 0 ? differences.extra : 0;
 }
 
-function nextSteps(run: RunRecord): string[] {
+function nextSteps(run: ReportedRun, steps: NextSteps): string[] {
   const { items, deletesFailed, verification } = run.counters;
   const results = [
     ...(items.failed > 0 || deletesFailed > 0 ? ['failed'] : []),
@@ -324,15 +344,15 @@ function nextSteps(run: RunRecord): string[] {
     results.push('missing', 'different', ...(plannedDeletions(run) > 0 ? ['extra'] : []));
   }
   const lines: string[] = [];
-  if (results.length > 0) lines.push(`  See them      drover runs log ${run.runId} --result ${results.join(',')}`);
-  if (items.failed > 0) lines.push('  Try again     the same command; what is there is not copied twice');
+  if (results.length > 0) lines.push(`  See them      ${steps.log(run.runId, results.join(','))}`);
+  if (items.failed > 0) lines.push(`  Try again     ${steps.again}`);
   if (verification.V0 > 0 && !run.definition.policy.acceptV0) {
     lines.push('  Size only     neither side gave a checksum for some; --accept-size-only takes that as enough');
   }
   return lines;
 }
 
-function checkReport(run: RunRecord, format: Format): string {
+function checkReport(run: ReportedRun, format: Format, steps: NextSteps): string {
   const { items, differences, sameWeak } = run.counters;
   const total = differences.missing + differences.extra + differences.different;
   const weak =
@@ -358,6 +378,6 @@ function checkReport(run: RunRecord, format: Format): string {
   const sentence = format.plural(total, { one: '# difference', other: '# differences' });
   return (
     `${sentence}: ${parts.join(', ')}. ${format.plural(items.same, OBJECTS)} equal. Run ${run.runId}.${weak}${unsupported}\n` +
-    `  See them      drover runs log ${run.runId} --result missing,different,extra`
+    `  See them      ${steps.log(run.runId, 'missing,different,extra')}`
   );
 }

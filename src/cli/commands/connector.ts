@@ -254,7 +254,7 @@ function refusesSignIn({ what, result, field }: CheckLine): boolean {
   );
 }
 
-function judge(lines: readonly CheckLine[], use: Use): Omit<CheckOutcome, 'requests'> {
+export function judge(lines: readonly CheckLine[], use: Use): Omit<CheckOutcome, 'requests'> {
   const has = (result: CheckLine['result'], ...whats: CheckLine['what'][]): boolean =>
     lines.some((line) => line.result === result && whats.includes(line.what));
   const signInRefused = lines.find(refusesSignIn) ?? null;
@@ -281,7 +281,7 @@ const RESULT_WORDS: Readonly<Record<CheckLine['result'], string>> = {
   warning: '!',
 };
 
-function checkText(line: CheckLine): string {
+export function checkText(line: CheckLine): string {
   const remedy = line.remedy === null || line.result === 'ok' ? '' : `\n    ${visible(line.remedy)}`;
   return `${RESULT_WORDS[line.result].padEnd(3)} ${visible(line.message)}${remedy}`;
 }

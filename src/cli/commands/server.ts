@@ -89,10 +89,15 @@ function addVault(program: Command, world: CliWorld, run: Run): void {
   const vault = program.command('vault').description('the secrets of connectors');
   withSettings(world, vault.command('rotate'))
     .requiredOption('--new-key-file <file>', 'holds the new master key: 32 bytes in base64')
+    .option('--no-hand-over', 'for an old key that others know: what runs with it must be started again')
     .description('wrap all secrets with another master key, while servers and workers run')
     .action((given: Given) =>
       run(given, async (server, call, session) => {
-        const { secrets, masterKeyId } = await server.rotateVault(call, String(given['newKeyFile']));
+        const { secrets, masterKeyId } = await server.rotateVault(
+          call,
+          String(given['newKeyFile']),
+          given['handOver'] !== false,
+        );
         await session.terminal.say(
           `${secrets} secrets are wrapped with the key ${masterKeyId}. Give every server and worker that key before its next start.`,
         );

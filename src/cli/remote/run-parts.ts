@@ -1,0 +1,105 @@
+/** What a run is made of: its log, what did not make it, its segments, its map. */
+import { showList, type ListGiven } from './lists.ts';
+import { answer, record, type Remote, type Wire } from './remote.ts';
+import { timeOf } from './words.ts';
+
+type Run = Wire['Run'];
+
+export async function listRunLog(remote: Remote, { id }: Run, given: ListGiven): Promise<void> {
+  const { format } = remote.session;
+  await showList<Wire['RunLogLine']>(
+    remote,
+    given,
+    {},
+    {
+      kind: 'run-log',
+      none: 'Nothing was logged yet.',
+      columns: [
+        { title: 'Time', text: ({ at }) => timeOf(at, format) },
+        { title: 'Level', text: ({ level }) => level },
+        { title: 'Code', text: ({ code }) => code ?? '' },
+        { title: 'Message', text: ({ message }) => message },
+      ],
+      page: (query) => remote.http.GET('/api/v1/runs/{id}/log', { params: { path: { id }, query } }),
+    },
+  );
+}
+
+export async function listItems(
+  remote: Remote,
+  { id }: Run,
+  { result, code, ...given }: ListGiven & { readonly result?: string; readonly code?: string },
+): Promise<void> {
+  const { session, http } = remote;
+  const { format } = session;
+  const fixed = { result: result?.split(',') ?? [], code: code?.split(',') ?? [] };
+  let isComplete = true;
+  await showList<Wire['RunItem']>(remote, given, fixed, {
+    kind: 'item',
+    none: 'None: everything else made it, or was left out by a filter.',
+    columns: [
+      { title: 'Result', text: (item) => item.result },
+      { title: 'Code', text: (item) => item.code },
+      { title: 'Size', text: ({ sizeBytes }) => format.bytes(sizeBytes), isNumber: true },
+      {
+        title: 'Tries',
+        text: ({ attempts }) => (attempts === undefined ? '' : format.count(attempts)),
+        isNumber: true,
+      },
+      { title: 'Key', text: ({ key }) => key },
+      { title: 'Details', text: ({ details }) => details ?? '' },
+    ],
+    page: async (query) => {
+      const { data } = await http.GET('/api/v1/runs/{id}/items', { params: { path: { id }, query } });
+      isComplete &&= data?.complete ?? true;
+      return data === undefined ? {} : { data };
+    },
+  });
+  if (isComplete) return;
+  await session.terminal.say(
+    `Only the first ${format.count(100_000)} can be searched. All of them: drover run report ${id} --kind copy-log-csv --out copy-log.csv`,
+  );
+}
+
+export async function listSegments(remote: Remote, { id }: Run, given: ListGiven): Promise<void> {
+  const { format } = remote.session;
+  await showList<Wire['RunSegment']>(
+    remote,
+    given,
+    {},
+    {
+      kind: 'segment',
+      none: 'It has no segments yet.',
+      columns: [
+        { title: 'Segment', text: ({ segmentId }) => segmentId },
+        { title: 'Kind', text: ({ kind }) => kind },
+        { title: 'State', text: ({ state }) => state },
+        { title: 'Worker', text: ({ worker }) => worker ?? '–' },
+        { title: 'Scanned', text: ({ counters }) => format.count(counters.items.scanned), isNumber: true },
+        { title: 'From', text: ({ from }) => from ?? 'the first key' },
+        { title: 'To', text: ({ to }) => to ?? 'the last key' },
+      ],
+      page: (query) => remote.http.GET('/api/v1/runs/{id}/segments', { params: { path: { id }, query } }),
+    },
+  );
+}
+
+const SIGNS: Readonly<Record<Wire['RunMap'][number]['state'], string>> = {
+  waiting: '·',
+  listing: '▒',
+  done: '█',
+  issues: '!',
+  failed: '✗',
+};
+
+export async function showMap({ session, http }: Remote, { id }: Run, cells: number): Promise<void> {
+  const params = { path: { id }, query: { cells } };
+  const map = await answer(http.GET('/api/v1/runs/{id}/map', { params }));
+  for (const cell of map) await record(session, 'cell', cell);
+  const width = Math.max(20, Math.min(120, session.terminal.stderr.columns()));
+  const signs = map.map(({ state }) => SIGNS[state]);
+  const lines = Array.from({ length: Math.ceil(signs.length / width) }, (_, at) =>
+    signs.slice(at * width, (at + 1) * width).join(''),
+  );
+  await session.terminal.print([...lines, '█ done  ▒ at work  · waiting  ! issues  ✗ failed'].join('\n'));
+}
