@@ -30,7 +30,7 @@ export function serverCommands(environment: Environment): ServerCommands {
         const { tables, rows } = await restore(database, createReadStream(path));
         return { tables: tables.length, rows };
       }),
-    rotateVault: (call, newKeyFile) => rotate(call, environment, newKeyFile),
+    rotateVault: (call, newKeyFile, handOver) => rotate(call, environment, newKeyFile, handOver),
     setUp: (call, person) => withServices(call, environment, (services) => setUp(services, person)),
     setupLink: (call) =>
       withServices(call, environment, async ({ signIn }, url) => `${url}/setup#t=${await signIn.makeSetupToken()}`),
@@ -95,6 +95,7 @@ async function rotate(
   call: ServerCall,
   environment: Environment,
   newKeyFile: string,
+  handOver: boolean,
 ): ReturnType<ServerCommands['rotateVault']> {
   const { settings } = settingsOf(call, environment.variables);
   const text = (await readFile(newKeyFile, 'utf8').catch(() => '')).trim();
@@ -109,7 +110,11 @@ async function rotate(
   const newKey = Buffer.from(text, 'base64');
   return withDatabase(call, environment, async ({ database }) => {
     const world = { db: database.kysely, clock: systemClock, random: systemRandom };
-    const { rotated, masterKeyId } = await rotateVault(world, { oldKey, newKey, handOverMs: HAND_OVER_MS });
+    const { rotated, masterKeyId } = await rotateVault(world, {
+      oldKey,
+      newKey,
+      handOverMs: handOver ? HAND_OVER_MS : 0,
+    });
     return { secrets: rotated, masterKeyId };
   });
 }

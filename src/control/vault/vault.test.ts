@@ -123,6 +123,14 @@ describe('another master key', () => {
     expect(value).toMatchObject({ handOver: null, before: null });
   });
 
+  test('a repeat takes back a key that was handed over', async () => {
+    const running = await open(OLD);
+    const id = await seal(running, { key: SECRET });
+    await rotate(OLD, NEW);
+    await rotate(OLD, NEW, 0);
+    await expect(running.open(world.db, id)).rejects.toMatchObject({ code: 'MASTER_KEY_WRONG' });
+  });
+
   test('cut short in the middle: both kinds open with the new key, and a repeat ends it', async () => {
     const running = await open(OLD);
     const one = await seal(running, { key: 'one' });

@@ -166,9 +166,11 @@ export async function rotateVault(
   if ((await readFact(db)) === null) await makeFact(db, from, random);
   await db.transaction().execute(async (tx) => {
     const fact = await readFact(tx, 'update');
-    if (fact === null || fact.installation.masterKeyId === to.id) return;
+    if (fact === null) return;
     const untilMs = handOverMs > 0 ? clock.now() + handOverMs : null;
-    await writeFact(tx, changedFact(fact, from, to, untilMs, random));
+    const isRepeated = fact.installation.masterKeyId === to.id;
+    if (!isRepeated) await writeFact(tx, changedFact(fact, from, to, untilMs, random));
+    else if (untilMs === null) await writeFact(tx, { ...fact, handOver: null });
   });
   let rotated = 0;
   for (;;) {
