@@ -4,8 +4,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DroverError } from '../../src/model/errors.ts';
 import { systemClock } from '../../src/lib/system.ts';
 import type { ArtifactStore } from '../../src/engine/ports.ts';
+import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
 import { expectComplete, openFleetTest, setHealth, type FleetTest, type MemoryJob } from './fleet-world.ts';
 import { PERSON } from './made.ts';
+
+const MIB = 1024 * 1024;
+const IN_PARTS = { writeBytesMax: 2 * MIB, partLimits: { ...DEFAULT_BEHAVIOUR.partLimits, partBytesMax: MIB } };
 
 let fleet: FleetTest;
 beforeEach(async () => {
@@ -93,6 +97,21 @@ describe('a store', () => {
     expect(run).toMatchObject({ state: 'failed', error: { code: 'PLACE_NOT_FOUND' } });
     expect((await fleet.runs.active()).length).toBe(0);
   });
+});
+
+test('a run that fails leaves no upload open', async () => {
+  await Promise.all([fleet.worker('one'), fleet.worker('two')]);
+  const job = await fleet.job({ objects: 0, targetBehaviour: IN_PARTS });
+  job.from.put('box', 'large', new Uint8Array(8 * MIB));
+  job.from.hooks.before = async (operation) => {
+    if (operation === 'CHUNK') await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const { id } = await fleet.start(job);
+  await fleet.untilTrue('an upload is open', async () => job.to.uploads.size > 0);
+  breakStore(job.from, 'PLACE_NOT_FOUND');
+  await fleet.until(id, 'failed');
+  await fleet.untilTrue('nothing is open', async () => job.to.uploads.size === 0);
+  await fleet.untilTrue('nothing is journaled', async () => (await fleet.store.intents(id)).length === 0);
 });
 
 describe('a worker', () => {

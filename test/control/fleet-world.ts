@@ -110,6 +110,7 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
     lines.push({ runId, number: lines.length, at: new Date().toISOString(), ...line });
   };
   const store = new PostgresRunStore(world.db);
+  let isClosed = false;
   const test: FleetTest = {
     world,
     store,
@@ -199,6 +200,8 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
       return all;
     },
     async [Symbol.asyncDispose]() {
+      if (isClosed) return;
+      isClosed = true;
       await Promise.all(workers.map((worker) => worker.drain().catch(() => undefined)));
       await world.close();
     },

@@ -4,6 +4,7 @@
  * first, and nobody waits for anybody.
  */
 import { sql } from 'kysely';
+import { addCounters, ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { RunLive, WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
@@ -26,8 +27,11 @@ interface WorkerRow {
   readonly segments: number;
 }
 
+/** As it is kept: the sums beside it are the run's own. */
+export type KeptLive = Omit<RunLive, 'counters'> & { readonly uncommitted: Counters };
+
 interface RunRowNow {
-  readonly live: RunLive | null;
+  readonly live: KeptLive | null;
   readonly waits: WaitReason | null;
   readonly source: string;
   readonly target: string;
@@ -41,6 +45,8 @@ export async function refreshRun(world: DispatchWorld, runId: string, olderThanM
   const run = await readRunNow(world, runId, olderThanMs);
   if (run === undefined) return false;
   const workers = await readWorkers(world, runId);
+  // Nobody is at it, and that shows already.
+  if (workers.length === 0 && run.live === null) return false;
   const live = liveOf(workers, run);
   const waits = waitsOf(workers, run);
   const { rows } = await inDatabase(() =>
@@ -85,7 +91,7 @@ async function readWorkers(world: DispatchWorld, runId: string): Promise<readonl
 }
 
 /** The sum over all workers; `null` while none has said anything. */
-export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): RunLive | null {
+export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive | null {
   const told = workers.flatMap(({ progress }) => (progress === null ? [] : [progress]));
   if (told.length === 0) return null;
   const sum = (member: (one: WorkerProgress) => number): number => told.reduce((all, one) => all + member(one), 0);
@@ -102,6 +108,7 @@ export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): RunLive |
   const ranks = told.map((one) => PHASES.indexOf(one.phase)).filter((rank) => rank < PHASES.length - 1);
   return {
     phase: PHASES[ranks.length === 0 ? PHASES.length - 1 : Math.max(...ranks)] as RunLive['phase'],
+    uncommitted: told.reduce((all, one) => addCounters(all, one.uncommitted), ZERO_COUNTERS),
     ...known,
     listingComplete,
     bytesPerSecondMean: sum((one) => one.bytesPerSecondMean),

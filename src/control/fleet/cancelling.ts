@@ -1,13 +1,13 @@
 /**
- * The end of a cancelled run: one worker takes away what it has left half-made at its target. The right to do so is a
- * lease like any other, so that another worker goes on where one dies.
+ * After a run was cancelled or has failed, one worker takes away what it has left half-made at its target. The right to
+ * do so is a lease like any other, so that another worker goes on where one dies.
  */
 import { sql } from 'kysely';
 import { clearLeftovers } from '../../engine/abandon.ts';
 import { toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import { inDatabase } from '../runs/database-errors.ts';
-import type { PostgresRunStore } from '../runs/store.ts';
+import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
 import { KIND_RANK } from '../runs/store-rows.ts';
 import { changeState } from '../runs/transitions.ts';
 import { openTarget, readRunToOpen, Side } from './ends.ts';
@@ -17,8 +17,11 @@ import type { Shares } from './shares.ts';
 const SWEEP_ID = 'sweep';
 const NAMED_MAX = 5;
 
-/** Does nothing while somebody is still at work on the run, or another worker sweeps it. True when it was ended here. */
-export async function finishCancel(
+/**
+ * Of a run that is being cancelled, or has failed and left uploads open. Does nothing while somebody is still at work on
+ * it, or another worker sweeps it. True when it was done here.
+ */
+export async function clearAfter(
   world: FleetWorld,
   store: PostgresRunStore,
   shares: Shares,
@@ -28,15 +31,30 @@ export async function finishCancel(
 ): Promise<boolean> {
   const epoch = await claimSweep(world, workerId, runId);
   if (epoch === null) return false;
-  const left = await sweep(world, store, shares, runId, signal);
-  if (signal.aborted) return false;
+  const lease = { runId, segmentId: SWEEP_ID, epoch };
+  store.hold(lease);
+  try {
+    const left = await sweep(world, store, shares, runId, signal);
+    return signal.aborted ? false : await endCancelled(world, lease, workerId, left);
+  } finally {
+    store.drop(lease);
+  }
+}
+
+async function endCancelled(
+  world: FleetWorld,
+  { runId, epoch }: HeldLease,
+  workerId: string,
+  left: string | null,
+): Promise<boolean> {
   const { db, bus } = world;
   const has = await inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const { rows } = await sql`DELETE FROM segments WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}
         AND worker_id = ${workerId}::uuid AND epoch = ${epoch} RETURNING segment_id`.execute(tx);
       if (rows.length === 0) return false;
-      return changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' });
+      await changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' });
+      return true;
     }),
   );
   if (has && left !== null) await noteInLog(world, runId, 'warn', left);
@@ -48,7 +66,7 @@ async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: s
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const { rows: run } = await sql`
-        SELECT FROM runs WHERE id = ${runId} AND state = 'cancelling' FOR UPDATE SKIP LOCKED`.execute(tx);
+        SELECT FROM runs WHERE id = ${runId} AND state IN ('cancelling', 'failed') FOR UPDATE SKIP LOCKED`.execute(tx);
       if (run.length === 0) return null;
       const { rows: held } = await sql`
         SELECT FROM segments WHERE run_id = ${runId} AND state = 'open' AND worker_id IS NOT NULL

@@ -17,7 +17,6 @@ interface ActiveRow {
   /** Segments in the hands of workers that live. */
   readonly leases: number;
   readonly workers: number;
-  readonly age_ms: number;
   readonly waited_ms: number;
   readonly health: string | null;
 }
@@ -31,8 +30,6 @@ const NO_WORKER: WaitReason = {
 
 /** A run that is at work and says nothing for so long is looked at from here. */
 const STALE_MS = 5_000;
-/** A run nobody has come to for so long, although there should be workers. */
-const LONELY_MS = 10_000;
 
 export class Dispatcher {
   readonly #world: DispatchWorld;
@@ -112,7 +109,6 @@ async function readActive({ db, timing }: DispatchWorld): Promise<readonly Activ
           AND segments.worker_id IS NOT NULL AND segments.lease_until > clock_timestamp()) AS leases,
         (SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
           AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
-        (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS age_ms,
         (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS waited_ms
       FROM runs LEFT JOIN connectors ON connectors.id = (runs.waits ->> 'connectorId')::uuid
       WHERE runs.state IN ('queued', 'running', 'pausing', 'cancelling')
@@ -155,9 +151,8 @@ async function moveOn(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean)
       await goOnWhenMended(world, run);
       return;
     case 'running':
-      if (!hasWorkers || (run.workers === 0 && run.waits === null && run.age_ms > LONELY_MS)) {
-        if (run.waits === null) await changeWaits(world.db, world.bus, run.id, ['running'], NO_WORKER);
-      } else if (run.waits?.kind === 'no-worker' && run.workers > 0) {
+      if (!hasWorkers && run.waits === null) await changeWaits(world.db, world.bus, run.id, ['running'], NO_WORKER);
+      if (run.workers > 0 && run.waits?.kind === 'no-worker') {
         await changeWaits(world.db, world.bus, run.id, ['running'], null);
       }
       await refreshRun(world, run.id, STALE_MS);

@@ -5,9 +5,12 @@
  */
 import { sql } from 'kysely';
 import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
+import type { HeldLease } from '../runs/store.ts';
 import type { FleetWorld } from './parts.ts';
 
 export interface HeartbeatEvents {
+  /** What is to be renewed: never more than what is really in hand. */
+  readonly held: () => readonly HeldLease[];
   /** Leases may have run out: stop everything at once. */
   readonly onLost: () => void;
   /** Somebody asked this worker to drain. */
@@ -51,11 +54,18 @@ export class Heartbeat {
   async beat(): Promise<void> {
     const { clock, db, timing } = this.#world;
     const sentAtMs = clock.monotonic();
+    const held = this.#events.held();
+    const runIds = held.map(({ runId }) => runId);
+    const segmentIds = held.map(({ segmentId }) => segmentId);
+    const epochs = held.map(({ epoch }) => epoch);
     const { rows } = await inDatabase(() =>
       sql<{ state: string | null }>`
         WITH renewed AS (
           UPDATE segments SET lease_until = clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond'
-          WHERE worker_id = ${this.#workerId}::uuid AND state = 'open' RETURNING run_id
+          FROM unnest(${runIds}::text[], ${segmentIds}::text[], ${epochs}::integer[]) AS held (run_id, segment_id, epoch)
+          WHERE segments.run_id = held.run_id AND segments.segment_id = held.segment_id
+            AND segments.epoch = held.epoch AND segments.worker_id = ${this.#workerId}::uuid AND segments.state = 'open'
+          RETURNING segments.run_id
         ), seen AS (
           UPDATE workers SET seen_at = clock_timestamp(), state = CASE state WHEN 'gone' THEN 'active' ELSE state END
           WHERE id = ${this.#workerId}::uuid RETURNING state

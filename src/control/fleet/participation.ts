@@ -4,9 +4,11 @@ import type { Progress, Tuning } from '../../engine/definition.ts';
 import { MIB } from '../../engine/limits.ts';
 import { runTransfer } from '../../engine/run.ts';
 import { rateAt } from '../../engine/timetable.ts';
+import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { searchable } from '../runs/store-rows.ts';
+import { FINAL_SUMS } from '../runs/store-runs.ts';
 import type { PostgresRunStore } from '../runs/store.ts';
 import { openEnds, readRunToOpen, requestsOf, Side, type RunToOpen, type Sides } from './ends.ts';
 import type { FleetWorld } from './parts.ts';
@@ -25,7 +27,7 @@ export type WorkerProgress = Pick<
   | 'bytesPerSecondMean'
   | 'limitedBy'
   | 'current'
-> & { readonly isPausedByTimetable: boolean };
+> & { readonly isPausedByTimetable: boolean; readonly uncommitted: Counters };
 
 export interface Ending {
   /** `null`: the run has ended, or this part was told to stop. */
@@ -105,11 +107,11 @@ export class Participation {
     if (sides.source.isThrottled(nowMs)) limitedBy = 'source';
     else if (sides.target.isThrottled(nowMs)) limitedBy = 'target';
     else if (limitedBy === 'none' && load() >= BUSY_LOAD) limitedBy = 'cpu';
-    const { phase, pendingItems, pendingBytes, listingComplete, elapsedMs } = progress;
+    const { phase, uncommitted = ZERO_COUNTERS, pendingItems, pendingBytes, listingComplete, elapsedMs } = progress;
     const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean } = progress;
     const current = progress.current.map((item) => ({ ...item, key: searchable(item.key) }));
     const speeds = { bytesPerSecond, itemsPerSecond, bytesPerSecondMean };
-    const known = { phase, pendingItems, pendingBytes, listingComplete, elapsedMs, limitedBy, current };
+    const known = { phase, uncommitted, pendingItems, pendingBytes, listingComplete, elapsedMs, limitedBy, current };
     return { ...known, ...speeds, isPausedByTimetable: rate === 0 };
   }
 
@@ -141,6 +143,8 @@ export class Participation {
     this.#sides = sides;
     for (const id of this.connectorIds) this.#revisions.set(id, shares.revisionOf(id));
     await this.#join();
+    // Of an earlier part whose giving back was lost with the database.
+    await store.releaseAll(runId, workerId);
     await using cleanup = new AsyncDisposableStack();
     const ends = await openEnds(world, run, sides, shares, cleanup, signal);
     const { clock, random, log, artifacts } = world;
@@ -220,6 +224,10 @@ export class Participation {
       await inDatabase(() =>
         sql`UPDATE run_workers SET left_at = clock_timestamp(), waiting = false, progress = NULL
           WHERE run_id = ${runId} AND worker_id = ${workerId}::uuid`.execute(world.db),
+      );
+      // Whoever ended the run could not know yet what this part has cost.
+      await inDatabase(() =>
+        sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND ended_at IS NOT NULL`.execute(world.db),
       );
     } catch (error) {
       world.log('debug', 'A worker could not say that it left a run.', { run: runId, error: String(error) });

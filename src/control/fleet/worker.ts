@@ -9,7 +9,7 @@ import { inDatabase, fromDatabase } from '../runs/database-errors.ts';
 import { PostgresRunStore } from '../runs/store.ts';
 import type { ControlWorld } from '../world.ts';
 import { refreshRun } from './aggregate.ts';
-import { finishCancel } from './cancelling.ts';
+import { clearAfter } from './cancelling.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { carryOut, onEnded } from './endings.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -74,6 +74,8 @@ class FleetWorker implements Worker {
   readonly #parts = new Map<string, Participation>();
   readonly #ending = new Set<Promise<void>>();
   readonly #sweeping = new Set<string>();
+  /** Failed runs after which this worker has cleared up, as far as that was possible. */
+  readonly #cleared = new Set<string>();
   readonly #troubles = new Map<string, Trouble>();
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
@@ -92,6 +94,7 @@ class FleetWorker implements Worker {
     this.#store = new PostgresRunStore(world.db, { leaseValidMs, onEnded: (runId) => this.#onEnded(runId) });
     this.#shares = new Shares(world);
     this.#heartbeat = new Heartbeat(world, id, {
+      held: () => this.#store.held,
       onLost: () => this.#letGo(),
       onDrain: () => void this.drain(),
     });
@@ -165,7 +168,7 @@ class FleetWorker implements Worker {
       if (state !== 'running') part.stop(stopped(`The run is ${state ?? 'gone'}.`));
       else if (part.isOutdated) part.stop(stopped('A connector of the run was authorized anew.'));
     }
-    for (const { id, state } of seen) if (state === 'cancelling') this.#finishCancel(id);
+    for (const { id, state } of seen) if (state === 'cancelling' || state === 'failed') this.#clearAfter(id, state);
     const nowMs = this.#world.clock.monotonic();
     const free = (this.#options.runsMax ?? RUNS_PER_WORKER) - this.#parts.size;
     const joined = seen
@@ -178,7 +181,7 @@ class FleetWorker implements Worker {
     return seen.length > 0;
   }
 
-  /** Those that go on, and those in hand whatever has become of them. Fewest workers first. */
+  /** Those that go on, those that left something open, and those in hand whatever has become of them. */
   async #readRuns(): Promise<readonly RunNow[]> {
     const { db, timing } = this.#world;
     const { rows } = await inDatabase(() =>
@@ -187,6 +190,8 @@ class FleetWorker implements Worker {
           SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
             AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers
         FROM runs WHERE runs.state IN ('running', 'cancelling') OR runs.id = ANY(${this.runs as string[]}::text[])
+          OR (runs.state = 'failed' AND runs.id IN (SELECT intents.run_id FROM intents)
+            AND runs.id <> ALL(${[...this.#cleared]}::text[]))
         ORDER BY runs.started_at, runs.id`.execute(db),
     );
     return rows;
@@ -245,12 +250,17 @@ class FleetWorker implements Worker {
   }
 
   /** In the background: a target that does not answer must not hold up anything else. */
-  #finishCancel(runId: string): void {
+  #clearAfter(runId: string, state: string): void {
     if (this.#sweeping.has(runId)) return;
     this.#sweeping.add(runId);
-    const sweeping = finishCancel(this.#world, this.#store, this.#shares, this.id, runId, this.#stop.signal)
-      .then(() => undefined)
-      .catch((thrown: unknown) => this.#complain('A cancelled run could not be ended just now.', thrown))
+    const sweeping = clearAfter(this.#world, this.#store, this.#shares, this.id, runId, this.#stop.signal)
+      .then((isDone) => {
+        // Once: what could not be taken away then is in the run's log.
+        if (isDone && state === 'failed') this.#cleared.add(runId);
+      })
+      .catch((thrown: unknown) =>
+        this.#complain('What a run has left at its target could not be taken away just now.', thrown),
+      )
       .finally(() => {
         this.#sweeping.delete(runId);
         this.#ending.delete(sweeping);

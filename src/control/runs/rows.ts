@@ -2,7 +2,8 @@
 import { sql } from 'kysely';
 import type { RequestCounts } from '../../engine/ports.ts';
 import { DroverError, type Failure } from '../../model/errors.ts';
-import type { Counters, RunState } from '../../model/outcome.ts';
+import { addCounters, type Counters, type RunState } from '../../model/outcome.ts';
+import type { KeptLive } from '../fleet/aggregate.ts';
 import type { Run, RunKind, RunLive, RunTrigger, WaitReason } from '../entities.ts';
 import type { Listing } from '../paging.ts';
 import { isoOf, isoOrNull } from '../rows.ts';
@@ -82,7 +83,7 @@ export function runOf(row: RunListRow): Run {
     requests: row.requests as RequestCounts,
     durationMs: Math.round(Number(row.active_ms)),
     manifestRoot: row.manifest_root,
-    live: row.live as RunLive | null,
+    live: liveOf(row.live as KeptLive | null, row.counters as Counters),
     sequence: Number(row.sequence),
     asOf: isoOf(row.updated_at),
   };
@@ -130,3 +131,9 @@ export const RUN_LISTING: Omit<Listing<RunListRow>, 'query'> = {
   searched: 'jobs.name',
   idOf: ({ id }) => id,
 };
+
+function liveOf(kept: KeptLive | null, committed: Counters): RunLive | null {
+  if (kept === null) return null;
+  const { uncommitted, ...live } = kept;
+  return { ...live, counters: addCounters(committed, uncommitted) };
+}

@@ -47,8 +47,20 @@ export interface RunStoreOptions {
   readonly onEnded?: (runId: string) => Promise<void>;
 }
 
+/** What names one lease. */
+export interface HeldLease {
+  readonly runId: string;
+  readonly segmentId: string;
+  readonly epoch: number;
+}
+
 export class PostgresRunStore implements RunStore {
   readonly #db: Db;
+  /**
+   * What is in the hands of this process. Only this is renewed: a lease that the database knows and nobody here does
+   * (its giving back was lost) must run out.
+   */
+  readonly #held = new Map<string, HeldLease>();
   readonly #leaseValidMs: number;
   readonly #onEnded: (runId: string) => Promise<void>;
 
@@ -127,7 +139,9 @@ export class PostgresRunStore implements RunStore {
           ORDER BY chunks.number) AS chunks
         FROM taken`.execute(this.#db);
       const row = rows[0];
-      return row === undefined ? null : { segment: segmentFromRow(row), worker, epoch: row.epoch };
+      if (row === undefined) return null;
+      this.hold({ runId, segmentId: row.segment_id, epoch: row.epoch });
+      return { segment: segmentFromRow(row), worker, epoch: row.epoch };
     });
   }
 
@@ -151,7 +165,7 @@ export class PostgresRunStore implements RunStore {
         SELECT (SELECT count(*)::integer FROM held) AS held, (SELECT count(*)::integer FROM shrunk) AS cut`.execute(
         this.#db,
       );
-      if (rows[0]?.held !== 1) throw lost(lease);
+      if (rows[0]?.held !== 1) throw this.#lost(lease);
       if (rows[0].cut !== 1) {
         const words = `Segment ${segment.segmentId} cannot be split at a key it does not have left.`;
         throw new DroverError('INTERNAL', words);
@@ -176,13 +190,14 @@ export class PostgresRunStore implements RunStore {
           FROM held, unnest(${addChunks as string[]}::text[]) WITH ORDINALITY AS added (name, place) ORDER BY added.place
         )${addIssues.length === 0 ? sql`` : keepIssues(runId, issues)}
         SELECT (SELECT count(*)::integer FROM held) AS held`.execute(this.#db);
-      if (rows[0]?.held !== 1) throw lost({ segment: { runId, segmentId }, epoch: lease.epoch });
+      if (rows[0]?.held !== 1) throw this.#lost(lease);
+      if (done) this.drop({ runId, segmentId, epoch: lease.epoch });
     });
   }
 
   reset(lease: Lease): Promise<Lease> {
     const { segment } = lease;
-    const { runId, segmentId } = segment;
+    const { runId } = segment;
     return inDatabase(async () => {
       const { rows } = await sql<{ held: number }>`
         WITH held AS (
@@ -195,19 +210,34 @@ export class PostgresRunStore implements RunStore {
           DELETE FROM run_items USING held WHERE run_items.run_id = ${runId} AND run_items.segment_id = held.segment_id
         )
         SELECT count(*)::integer AS held FROM held`.execute(this.#db);
-      if (rows[0]?.held !== 1) throw lost({ segment: { runId, segmentId }, epoch: lease.epoch });
+      if (rows[0]?.held !== 1) throw this.#lost(lease);
       return { ...lease, segment: { ...segment, checkpoint: null, chunks: [], counters: ZERO_COUNTERS } };
     });
   }
 
   async release(lease: Lease): Promise<void> {
+    this.drop({ ...lease.segment, epoch: lease.epoch });
     await inDatabase(() =>
       sql`UPDATE segments SET worker_id = NULL, lease_until = NULL WHERE ${heldRow(lease)}`.execute(this.#db),
     );
   }
 
-  /** Everything that worker still holds of the run. */
+  get held(): readonly HeldLease[] {
+    return [...this.#held.values()];
+  }
+
+  hold(lease: HeldLease): void {
+    this.#held.set(`${lease.runId}/${lease.segmentId}`, lease);
+  }
+
+  drop({ runId, segmentId, epoch }: HeldLease): void {
+    const name = `${runId}/${segmentId}`;
+    if (this.#held.get(name)?.epoch === epoch) this.#held.delete(name);
+  }
+
+  /** Everything that worker still holds of the run, also what nobody here knows of any more. */
   async releaseAll(runId: string, worker: string): Promise<void> {
+    for (const lease of this.held) if (lease.runId === runId) this.drop(lease);
     await inDatabase(() =>
       sql`UPDATE segments SET worker_id = NULL, lease_until = NULL
         WHERE run_id = ${runId} AND worker_id = ${worker}::uuid AND state = 'open'`.execute(this.#db),
@@ -216,7 +246,8 @@ export class PostgresRunStore implements RunStore {
 
   async endRun(lease: Lease, end: RunEnd): Promise<void> {
     const hasEnded = await inDatabase(() => endRun(this.#db, lease, end));
-    if (!hasEnded) throw lost(lease);
+    if (!hasEnded) throw this.#lost(lease);
+    this.drop({ ...lease.segment, epoch: lease.epoch });
     await this.#onEnded(lease.segment.runId);
   }
 
@@ -265,6 +296,14 @@ export class PostgresRunStore implements RunStore {
         SELECT intent FROM intents WHERE run_id = ${runId} ORDER BY intent_id`.execute(this.#db);
       return rows.map(({ intent }) => JSON.parse(intent) as Intent).toSorted((a, b) => a.startedAtMs - b.startedAtMs);
     });
+  }
+
+  #lost({ segment: { runId, segmentId }, epoch }: Lease): DroverError {
+    this.drop({ runId, segmentId, epoch });
+    return new DroverError(
+      'LEASE_LOST',
+      `Segment ${segmentId} of run ${runId} is not held under epoch ${epoch} any more.`,
+    );
   }
 
   async #insertSegments(runId: string, segments: readonly NewSegment[], onlyFirst: boolean): Promise<void> {
@@ -327,12 +366,4 @@ function keepIssues(runId: string, { results, codes, sizes, keys, records }: Iss
       FROM segments WHERE run_id = ${runId})
     ORDER BY one.place
   )`;
-}
-
-function lost(lease: { readonly segment: { runId: string; segmentId: string }; readonly epoch: number }): DroverError {
-  const { runId, segmentId } = lease.segment;
-  return new DroverError(
-    'LEASE_LOST',
-    `Segment ${segmentId} of run ${runId} is not held under epoch ${lease.epoch} any more.`,
-  );
 }
