@@ -240,6 +240,8 @@ export interface Run {
 /** Only while workers are at it: the sum over all of them. */
 export interface RunLive {
   readonly phase: RunPhase;
+  /** As they are at this moment, ahead of what is committed; a worker that dies takes its share of the difference along. */
+  readonly counters: Counters;
   readonly pendingItems: number;
   readonly pendingBytes: number;
   readonly listingComplete: boolean;

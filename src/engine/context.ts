@@ -39,7 +39,7 @@ export class LiveState {
   /** Key segments of which the listing has not come to its end. */
   unlistedSegments = 1;
   /** Segments at work: they commit what has settled also while nothing new settles. */
-  readonly segments = new Set<{ commitWhenDue(): void }>();
+  readonly segments = new Set<{ readonly uncommitted: Counters; commitWhenDue(): void }>();
 
   get counters(): Counters {
     return this.tally.now;

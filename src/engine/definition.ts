@@ -81,6 +81,8 @@ export interface Progress {
   readonly runId: string;
   readonly phase: RunPhase;
   readonly counters: Counters;
+  /** What of them this process has settled and not committed yet: other processes do not know of it. */
+  readonly uncommitted?: Counters;
   /** Items found and planned but not settled. */
   readonly pendingItems: number;
   readonly pendingBytes: number;

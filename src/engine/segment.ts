@@ -6,7 +6,7 @@ import type { Lister } from '../contract/provider.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { asciiHead, compareKeys, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
-import { Tally } from '../model/outcome.ts';
+import type { Counters } from '../model/outcome.ts';
 import { chunkPrefix, ChunkWriter, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { HoldBack } from './hold-back.ts';
@@ -22,6 +22,7 @@ import { Merge, type Meeting } from './merge.ts';
 import { LargeAhead } from './large-ahead.ts';
 import type { Lease } from './ports.ts';
 import { putOffAll, putOffMapped } from './put-off.ts';
+import { SegmentSums } from './segment-sums.ts';
 import { ArrayStream, listFrom, ListingStream, type EntryStream } from './scan.ts';
 import { SnapshotReader } from './snapshot.ts';
 import { isSortedMark, SORTED_MARK, sortedScan } from './sorted-scan.ts';
@@ -33,8 +34,7 @@ export class SegmentWork {
   #lease: Lease;
   readonly #window: Window;
   readonly #writer: ChunkWriter;
-  /** What this segment added to the live sums, to be taken back should it start over. */
-  readonly #added: Tally;
+  readonly #sums: SegmentSums;
   #source: EntryStream | null = null;
   #sourceListing: ListingStream | null = null;
   #target: EntryStream | null = null;
@@ -59,7 +59,7 @@ export class SegmentWork {
   constructor(context: RunContext, lease: Lease) {
     this.#context = context;
     this.#lease = lease;
-    this.#added = new Tally(lease.segment.counters);
+    this.#sums = new SegmentSums(lease.segment.counters, context.live.tally);
     this.#window = new Window(lease.segment.checkpoint?.settledKey ?? null);
     this.#writer = new ChunkWriter(context.world.artifacts, lease.segment.checkpoint?.nextChunk ?? 0);
     this.#ahead = new LargeAhead(context.largeAheadBytesMax);
@@ -68,7 +68,7 @@ export class SegmentWork {
 
   /** `disordered`: nothing of it counts; the segment was reset and must be claimed again, with sorting. */
   async run(): Promise<'done' | 'disordered'> {
-    const { live } = this.#context;
+    const { live, world } = this.#context;
     live.segments.add(this);
     try {
       await this.#openStreams();
@@ -87,8 +87,8 @@ export class SegmentWork {
       this.#isBroken = true;
       await this.#committing;
       if (this.#isListed) live.unlistedSegments += 1;
-      this.#context.live.tally.subtract(this.#added.now);
-      await this.#context.world.store.release(await this.#context.world.store.reset(this.#lease));
+      this.#sums.takeBack();
+      await world.store.release(await world.store.reset(this.#lease));
       return 'disordered';
     } finally {
       live.segments.delete(this);
@@ -164,15 +164,14 @@ export class SegmentWork {
     // What an earlier process found out about a listing's order holds for this one: it settled by the sorted order.
     if (isSortedMark(checkpoint?.sourceCursor)) sorting.source = true;
     if (isSortedMark(checkpoint?.targetCursor)) sorting.target = true;
-    const sourceStream = this.#streamOf(
+    const sourceStream = (this.#source = this.#streamOf(
       source,
       sorting.source,
       keepVersions,
       checkpoint?.sourceCursor ?? null,
       'source',
-    );
+    ));
     this.#sourceListing = sourceStream instanceof ListingStream ? sourceStream : null;
-    this.#source = sourceStream;
     const { objectAndPrefix, caseSensitive } = this.#context.rules;
     if (!objectAndPrefix && caseSensitive && !keepVersions) {
       this.#heldBack = new HoldBack(sourceStream, (prefix) => this.#sourceHas(prefix));
@@ -304,10 +303,7 @@ export class SegmentWork {
 
   #settle(slot: Slot, settled: Settled): void {
     slot.settled = settled;
-    for (const tally of [this.#added, this.#context.live.tally]) {
-      tally.add(settled.counters);
-      if (slot.seesTarget) tally.sawTarget();
-    }
+    this.#sums.settle(settled.counters, slot.seesTarget);
     this.#advance();
     this.#wake?.();
   }
@@ -324,6 +320,10 @@ export class SegmentWork {
     for (let next = this.#window.shift(); next !== null; next = this.#window.shift())
       this.#writer.add(next.settled, next.seesTarget);
     this.commitWhenDue();
+  }
+
+  get uncommitted(): Counters {
+    return this.#sums.uncommitted;
   }
 
   commitWhenDue(): void {
@@ -354,6 +354,7 @@ export class SegmentWork {
         addIssues: issues,
         done,
       });
+      this.#sums.commit(counters);
     } catch (error) {
       this.#isBroken = true;
       throw error;
