@@ -22,6 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   missing.push(...missingAbilities());
   const postgres = findPostgres(process.env);
   if (postgres === null) missing.push('PostgreSQL (npm ci installs it on Linux; or set DROVER_TEST_DATABASE_URL)');
+  else if (!postgres.hasEmbedded) missing.push('the embedded PostgreSQL (npm ci installs it on Linux)');
   const servers: Servers = { azurite: azurite.server, rgw, postgres, missing };
   project.provide('servers', servers);
   return async () => {

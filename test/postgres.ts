@@ -62,14 +62,21 @@ const FOLDER_NAME = /^drover-test-postgres-(\d+)$/;
 /** For the setup of the run. `null` when there is no server to be had. */
 export function findPostgres(environment: Readonly<Record<string, string | undefined>>): PostgresServer | null {
   const folder = join(tmpdir(), `drover-test-postgres-${process.pid}`);
-  const url = environment['DROVER_TEST_DATABASE_URL'];
-  if (url !== undefined) return { url, folder };
+  const url = environment['DROVER_TEST_DATABASE_URL'] ?? null;
+  const hasEmbedded = isInstalled();
+  if (url === null && !hasEmbedded) return null;
+  // Open to other accounts, which tests play; what is secret in it is closed by itself.
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  return { url, hasEmbedded, folder };
+}
+
+function isInstalled(): boolean {
   try {
     findNativeFolder();
+    return true;
   } catch {
-    return null;
+    return false;
   }
-  return { url: null, folder };
 }
 
 /** Ends the server of this run if one was started, and those of runs that were killed. */

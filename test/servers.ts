@@ -21,6 +21,8 @@ export interface AzuriteServer {
 export interface PostgresServer {
   /** Of a server that runs already; `null` when the first test starts an embedded one in `folder`. */
   readonly url: string | null;
+  /** Whether the programs of an embedded one are installed. */
+  readonly hasEmbedded: boolean;
   readonly folder: string;
 }
 

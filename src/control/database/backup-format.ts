@@ -99,7 +99,11 @@ export class BackupWriter {
 }
 
 async function pump(gzip: AsyncIterable<Uint8Array>, write: Write): Promise<void> {
-  for await (const chunk of gzip) await write(chunk);
+  try {
+    for await (const chunk of gzip) await write(chunk);
+  } catch (error) {
+    throw fileError(error, 'written');
+  }
 }
 
 /**
@@ -191,8 +195,8 @@ async function* linesOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<stri
   } catch (error) {
     // What cannot be read is the reader's trouble; what can be read and makes no sense is the file's.
     const { code } = error as { code?: unknown };
-    const isOfFile = typeof code === 'string' && /^(Z_|ERR_ENCODING)/.test(code);
-    throw isOfFile ? damaged((error as Error).message, error) : error;
+    const isOfContent = typeof code === 'string' && /^(Z_|ERR_ENCODING)/.test(code);
+    throw isOfContent ? damaged((error as Error).message, error) : fileError(error, 'read');
   } finally {
     gunzip.destroy();
   }
@@ -227,6 +231,18 @@ function parse(text: string): unknown {
   } catch (error) {
     throw damaged('it holds a line that is no JSON', error);
   }
+}
+
+/** What the operating system says about the file; anything else as it is. */
+function fileError(error: unknown, verb: 'read' | 'written'): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof DroverError || !/^E(?!RR_)[A-Z0-9]+$/.test(code ?? '')) return error;
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+  return new DroverError(isFull ? 'DISK_FULL' : 'INVALID_INPUT', `The backup cannot be ${verb}: ${message}.`, {
+    cause: error,
+    field: 'file',
+    remedy: isFull ? 'Free some disk space, or write to another disk.' : 'Check the path and who may use it.',
+  });
 }
 
 export function damaged(words: string, cause: unknown = null): DroverError {

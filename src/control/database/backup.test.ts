@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -206,7 +207,7 @@ describe.skipIf(inject('servers').postgres === null)('a backup', () => {
 
   test('that cannot be written fails with the reason, and leaves the database free', async () => {
     const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
-    await expect(backup(original, () => Promise.reject(full), options)).rejects.toBe(full);
+    await expect(backup(original, () => Promise.reject(full), options)).rejects.toMatchObject({ code: 'DISK_FULL' });
     await expect(backup(original, async () => undefined, options)).resolves.toMatchObject({ masterKeyIds: ['key-1'] });
   });
 
@@ -216,6 +217,11 @@ describe.skipIf(inject('servers').postgres === null)('a backup', () => {
       throw new Error('the disk went away');
     };
     await expect(restore(empty, broken())).rejects.toThrow('the disk went away');
+    await expect(restore(empty, createReadStream('/nowhere/at-all'))).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'file',
+      message: expect.stringContaining('/nowhere/at-all'),
+    });
   });
 
   test('needs tables of Drover', async () => {

@@ -21,7 +21,7 @@ async function shared(): Promise<string> {
   return sharedFolder;
 }
 
-describe.skipIf(inject('servers').postgres === null)('an embedded PostgreSQL in trouble', () => {
+describe.skipIf(inject('servers').postgres?.hasEmbedded !== true)('an embedded PostgreSQL in trouble', () => {
   test.each([
     ['as soon as it began', (folder: string) => existsSync(folder)],
     ['while it made its tables', (folder: string) => existsSync(join(folder, 'global', 'pg_control'))],
