@@ -1,5 +1,10 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type NetConnectOpts } from 'node:net';
 import { sql } from 'kysely';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '../lib/system.ts';
+import { openBus } from './bus.ts';
 import { newId } from './ids.ts';
 import { openTestWorld, type TestWorld } from './testing.ts';
 import type { Topic } from './world.ts';
@@ -82,6 +87,34 @@ test('a lost connection comes back by itself, and listeners learn that they may 
   expect(deaf.messages).toEqual([]);
   ear.stop();
   own.stop();
+});
+
+test('a network that swallows everything is left behind, and nothing waits for it at the end', async () => {
+  const { user, database, password, host, port } = new pg.Client({ connectionString: one.databaseUrl });
+  const where = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
+  let isDeaf = false;
+  const through = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect(where as NetConnectOpts);
+    near.on('data', (bytes) => !isDeaf && far.write(bytes)).on('error', () => far.destroy());
+    far.on('data', (bytes) => !isDeaf && near.write(bytes)).on('error', () => near.destroy());
+    near.on('close', () => far.destroy());
+  });
+  through.listen(0, '127.0.0.1');
+  await once(through, 'listening');
+  const connection = { user: user ?? '', database: database ?? '', password: password ?? '' };
+  const address = { host: '127.0.0.1', port: (through.address() as AddressInfo).port };
+  const bus = openBus({
+    db: one.db,
+    connection: { ...connection, ...address },
+    clock: systemClock,
+    log: () => undefined,
+  });
+  await bus.ready();
+  isDeaf = true;
+  const startMs = performance.now();
+  await bus[Symbol.asyncDispose]();
+  expect(performance.now() - startMs).toBeLessThan(10_000);
+  through.close();
 });
 
 test('one listener that fails does not keep the message from the others', async () => {

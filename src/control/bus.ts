@@ -3,6 +3,7 @@
  * when it commits, and never when it does not. One connection listens; while it is lost messages are lost, so that
  * everybody who listens is told when it is back (`onGap`) and looks by itself.
  */
+import type { Duplex } from 'node:stream';
 import { sql } from 'kysely';
 import pg from 'pg';
 import type { Clock, Log } from '../lib/world.ts';
@@ -14,6 +15,7 @@ const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 5_000;
 const SILENCE_MS_MAX = 30_000;
 const QUERY_MS_MAX = 10_000;
+const PARTING_MS_MAX = 2_000;
 
 export interface BusWorld {
   readonly db: Db;
@@ -125,8 +127,20 @@ class DatabaseBus implements OpenBus {
     } finally {
       signal.removeEventListener('abort', stop);
       if (!signal.aborted) this.#standing = Promise.withResolvers();
-      await client.end().catch(() => undefined);
+      await this.#part(client);
     }
+  }
+
+  /** Says good-bye, and does not wait long for an answer: the other side may be gone. */
+  async #part(client: pg.Client): Promise<void> {
+    const parted = new AbortController();
+    const end = client
+      .end()
+      .catch(() => undefined)
+      .finally(() => parted.abort());
+    await Promise.race([end, this.#world.clock.sleep(PARTING_MS_MAX, parted.signal).catch(() => undefined)]);
+    const { connection } = client as unknown as { readonly connection: { readonly stream: Duplex } };
+    connection.stream.destroy();
   }
 
   /** A connection that died without a word looks like silence, so that a silent one is asked now and then. */
