@@ -75,6 +75,8 @@ export interface DeliveryRow extends LastDelivery {
   readonly subscription_id: string;
   readonly at: Date;
   readonly payload: unknown;
+  /** `null`: of a digest. */
+  readonly next_attempt_at: Date | null;
 }
 
 export type SubscriptionRow = Awaited<ReturnType<ReturnType<typeof rowsOf>['execute']>>[number];

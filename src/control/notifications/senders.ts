@@ -16,22 +16,28 @@ export interface Message {
 
 const WEBHOOK_MS_MAX = 15_000;
 const ANSWER_BYTES_MAX = 64 * 1024;
-const MAIL_MS_MAX = 20_000;
+const MAIL_MS_MAX = 15_000;
+
+export interface WebhookReceiver {
+  readonly destination: string;
+  readonly signingSecret: string;
+}
 
 /**
  * POSTs the message as JSON. `x-drover-signature` is `sha256=` + HMAC-SHA-256 of timestamp, a dot and the body, with the
- * subscription's secret; `x-drover-timestamp` lets a receiver refuse old copies. Anything but 2xx is a failure.
+ * subscription's secret; `x-drover-timestamp` is when it is sent, so that a receiver can refuse old copies, and
+ * `x-drover-delivery` stays the same when it is sent again. Anything but 2xx is a failure.
  */
 export async function sendWebhook(
   transport: Transport,
-  destination: string,
-  signingSecret: string,
+  { destination, signingSecret }: WebhookReceiver,
   message: Message,
+  nowMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const url = new URL(destination);
   const body = Buffer.from(JSON.stringify(message));
-  const timestamp = String(Math.floor(Date.parse(message.at) / 1_000));
+  const timestamp = String(Math.floor(nowMs / 1_000));
   const signature = createHmac('sha256', signingSecret).update(`${timestamp}.`).update(body).digest('hex');
   const response = await transport.send({
     method: 'POST',
@@ -60,6 +66,7 @@ export async function sendMail(
   settings: Pick<Settings, 'smtpUrl' | 'mailFrom' | 'publicUrl'>,
   destination: string,
   messages: readonly Message[],
+  signal: AbortSignal,
 ): Promise<void> {
   if (settings.smtpUrl === null || settings.mailFrom === null) {
     throw new DroverError('INVALID_INPUT', 'No mail server is set, so mails cannot be sent.', {
@@ -75,8 +82,12 @@ export async function sendMail(
     disableUrlAccess: true,
   } as object);
   const { subject, text } = wordsOf(messages, settings.publicUrl);
+  const stopped = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new DroverError('TIMED_OUT', 'no end of it')), { once: true });
+  });
   try {
-    await mailer.sendMail({ from: settings.mailFrom, to: destination, subject, text });
+    signal.throwIfAborted();
+    await Promise.race([stopped, mailer.sendMail({ from: settings.mailFrom, to: destination, subject, text })]);
   } catch (cause) {
     // A mail server may repeat what it was given; only its code and our own words are kept.
     const { responseCode, code } = cause as { responseCode?: number; code?: string };

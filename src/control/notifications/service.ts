@@ -6,7 +6,6 @@ import { sql } from 'kysely';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { changesOf, makeAudit } from '../audit.ts';
-import { guardAddresses } from '../connectors/addresses.ts';
 import type { Actor, Delivery, NotificationEvent, Subscription } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { listPage } from '../paging.ts';
@@ -14,30 +13,11 @@ import { demand } from '../people/roles.ts';
 import { isoOf, lockVersion, stampOf, uniquely } from '../rows.ts';
 import type { Notifications, SubscriptionInput } from '../services.ts';
 import type { Audit, ControlWorld, Db } from '../world.ts';
-import {
-  checkedColumns,
-  DELIVERIES,
-  deliveryOf,
-  LISTING,
-  messageOf,
-  rowOf,
-  rowsOf,
-  subscriptionOf,
-  withRun,
-  type DeliveryRow,
-  type SubscriptionRow,
-} from './rows.ts';
-import { sendMail, sendWebhook, type Message } from './senders.ts';
+import { checkedColumns, DELIVERIES, deliveryOf, LISTING, rowOf, rowsOf, subscriptionOf, withRun } from './rows.ts';
+import { Courier } from './courier.ts';
+import type { Message } from './senders.ts';
 
 const NAME_TAKEN = { subscriptions_name: ['name', 'Another subscription has this name.'] } as const;
-const ATTEMPTS_MAX = 12;
-const AGAIN_FIRST_MS = 10_000;
-const AGAIN_MS_MAX = 4 * 3_600_000;
-/** A server that sends says so; one that died meanwhile leaves the message to another after this. */
-const HOLD_MS = 60_000;
-const SENT_AT_ONCE = 20;
-const DIGEST_MS = 24 * 3_600_000;
-const DIGEST_MESSAGES_MAX = 1_000;
 
 export interface NotificationsWithWork extends Notifications {
   /** Sends what is due; returns how many messages went out or were given up. */
@@ -46,7 +26,8 @@ export interface NotificationsWithWork extends Notifications {
 
 export function openNotifications(world: ControlWorld): NotificationsWithWork {
   const { db } = world;
-  const work = new NotificationWork(world);
+  const courier = new Courier(world);
+  const work = new NotificationWork(world, courier);
   return {
     async list(actor, query) {
       demand(actor, 'read');
@@ -69,7 +50,7 @@ export function openNotifications(world: ControlWorld): NotificationsWithWork {
       return { ...page, items: page.items.map((row) => ({ number: Number(row.number), ...deliveryOf(row) })) };
     },
     tell: (event, about) => work.tell(event, about),
-    tick: (signal) => work.tick(signal),
+    tick: (signal) => courier.tick(signal),
   };
 }
 
@@ -89,9 +70,11 @@ async function runWords(db: Db, runId: string | null): Promise<Record<string, Js
 class NotificationWork {
   readonly #world: ControlWorld;
   readonly #audit: Audit;
+  readonly #courier: Courier;
 
-  constructor(world: ControlWorld) {
+  constructor(world: ControlWorld, courier: Courier) {
     this.#world = world;
+    this.#courier = courier;
     this.#audit = makeAudit(world.clock);
   }
 
@@ -146,6 +129,16 @@ class NotificationWork {
           .set({ ...columns, version: now + 1, updated_at: new Date(clock.now()) })
           .where('id', '=', id)
           .execute();
+        // What waited for the end of the day waits for nothing any more.
+        if (before.digest !== 'none' && columns.digest === 'none') {
+          await tx
+            .updateTable('deliveries')
+            .set({ next_attempt_at: new Date(clock.now()) })
+            .where('subscription_id', '=', id)
+            .where('state', '=', 'pending')
+            .where('next_attempt_at', 'is', null)
+            .execute();
+        }
         const changes = changesOf({ ...before }, given);
         const line = {
           action: 'subscription.update',
@@ -181,7 +174,7 @@ class NotificationWork {
     const at = isoOf(new Date(clock.now()));
     const message: Message = { id: newId(this.#world), event: 'test', at, payload: { reason: 'Sent to try it out.' } };
     try {
-      await this.#send(row, [message], signal);
+      await this.#courier.send(row, [message], signal);
       return { at, event: 'test', state: 'delivered', attempts: 1, error: null };
     } catch (thrown) {
       if (signal.aborted) throw thrown;
@@ -216,133 +209,5 @@ class NotificationWork {
       )
       .execute();
     await bus.tell('subscription', wanted[0]?.id ?? '');
-  }
-
-  async tick(signal: AbortSignal): Promise<number> {
-    let handled = await this.#tickDigests(signal);
-    while (handled < SENT_AT_ONCE && !signal.aborted) {
-      const due = await this.#takeDue();
-      if (due === null) break;
-      handled += 1;
-      const subscription = await rowOf(this.#world.db, due.subscription_id);
-      await this.#deliver(subscription, [due], signal);
-    }
-    return handled;
-  }
-
-  async #takeDue(): Promise<DeliveryRow | null> {
-    const { db, clock } = this.#world;
-    const nowMs = clock.now();
-    return db.transaction().execute(async (tx) => {
-      const row = await tx
-        .selectFrom('deliveries')
-        .selectAll()
-        .where('state', '=', 'pending')
-        .where('next_attempt_at', '<=', new Date(nowMs))
-        .orderBy('next_attempt_at')
-        .limit(1)
-        .forUpdate()
-        .skipLocked()
-        .executeTakeFirst();
-      if (row === undefined) return null;
-      const hold = new Date(nowMs + HOLD_MS);
-      await tx.updateTable('deliveries').set({ next_attempt_at: hold }).where('number', '=', row.number).execute();
-      return row;
-    });
-  }
-
-  async #tickDigests(signal: AbortSignal): Promise<number> {
-    const { db, clock } = this.#world;
-    const now = new Date(clock.now());
-    const due = await db
-      .updateTable('subscriptions')
-      .set({ digested_at: now })
-      .where('digest', '=', 'daily')
-      .where('enabled', '=', true)
-      .where('digested_at', '<=', new Date(clock.now() - DIGEST_MS))
-      .where(
-        sql<boolean>`EXISTS (SELECT 1 FROM deliveries WHERE subscription_id = subscriptions.id AND state = 'pending' AND next_attempt_at IS NULL)`,
-      )
-      .returning('id')
-      .execute();
-    for (const { id } of due) {
-      if (signal.aborted) break;
-      const rows = await db
-        .selectFrom('deliveries')
-        .selectAll()
-        .where('subscription_id', '=', id)
-        .where('state', '=', 'pending')
-        .orderBy('number')
-        .limit(DIGEST_MESSAGES_MAX)
-        .execute();
-      await this.#deliver(await rowOf(db, id), rows, signal);
-    }
-    return due.length;
-  }
-
-  async #deliver(subscription: SubscriptionRow, rows: readonly DeliveryRow[], signal: AbortSignal): Promise<void> {
-    const { db, clock, log } = this.#world;
-    const numbers = rows.map((row) => row.number);
-    const attempts = 1 + Math.max(0, ...rows.map((row) => row.attempts));
-    try {
-      await this.#send(subscription, rows.map(messageOf), signal);
-      await db
-        .updateTable('deliveries')
-        .set({ state: 'delivered', attempts, error: null })
-        .where('number', 'in', numbers)
-        .execute();
-    } catch (thrown) {
-      if (signal.aborted) return;
-      const error = toDroverError(thrown).message;
-      const isOver = attempts >= ATTEMPTS_MAX;
-      const delayMs = Math.min(AGAIN_MS_MAX, AGAIN_FIRST_MS * 2 ** (attempts - 1));
-      const again = new Date(clock.now() + delayMs);
-      // A digest that failed is tried again as one message, not as many.
-      const isDigest = subscription.digest !== 'none';
-      if (isDigest) {
-        const digested = new Date(again.getTime() - DIGEST_MS);
-        await db
-          .updateTable('subscriptions')
-          .set({ digested_at: digested })
-          .where('id', '=', subscription.id)
-          .execute();
-      }
-      await db
-        .updateTable('deliveries')
-        .set({
-          state: isOver ? 'failed' : 'pending',
-          attempts,
-          error,
-          next_attempt_at: isDigest ? null : again,
-        })
-        .where('number', 'in', numbers)
-        .execute();
-      log('warn', 'A message could not be delivered.', { subscription: subscription.id, attempts, error });
-    }
-  }
-
-  async #send(row: SubscriptionRow, messages: readonly Message[], signal: AbortSignal): Promise<void> {
-    const { settings, vault, db, openTransport } = this.#world;
-    if (row.kind === 'email') return sendMail(settings, row.destination, messages);
-    const secret = row.secret_id === null ? {} : await vault.open(db, row.secret_id);
-    const guard = guardAddresses(openTransport, settings, {}, {});
-    const transport = guard.openTransport({ caCertificate: null, connectionsMax: 1 });
-    try {
-      const [only] = messages;
-      const whole: Message | undefined =
-        messages.length === 1
-          ? only
-          : {
-              id: newId(this.#world),
-              event: 'digest',
-              at: isoOf(new Date(this.#world.clock.now())),
-              payload: { messages: messages as unknown as Json },
-            };
-      if (whole !== undefined) {
-        await sendWebhook(transport, row.destination, secret['signingSecret'] ?? '', whole, signal);
-      }
-    } finally {
-      await transport.close();
-    }
   }
 }

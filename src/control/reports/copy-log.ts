@@ -76,7 +76,8 @@ async function* batches(items: AsyncIterable<ItemRecord>): AsyncGenerator<readon
 
 /** Half characters stand for bytes that were no text, and would all become the same sign. */
 function writable(key: string): string {
-  return key.replaceAll(/\p{Cs}|\0/gu, (one) => `\\u{${(one.codePointAt(0) as number).toString(16)}}`);
+  const marked = key.replaceAll(/\p{Cs}/gu, (one) => `\\u{${(one.codePointAt(0) as number).toString(16)}}`);
+  return marked.replaceAll('\0', '\\u{0}');
 }
 
 function rowOf(item: ItemRecord): Record<(typeof COLUMNS)[number], string | number> {
