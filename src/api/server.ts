@@ -137,7 +137,12 @@ async function prepare(app: FastifyInstance, { world }: Desk): Promise<void> {
   );
 }
 
-/** What Fastify refuses by itself, in our words. */
+/** SQLSTATE class 22: text with a NUL, a moment out of range, a cursor made up by hand. */
+function isDataException(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && /^22\w{3}$/.test(String((thrown as { code?: unknown }).code));
+}
+
+/** What Fastify and the database refuse by themselves, in our words. */
 function asOurs(thrown: FastifyError): DroverError {
   switch (thrown.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
@@ -150,6 +155,11 @@ function asOurs(thrown: FastifyError): DroverError {
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new DroverError('INVALID_INPUT', 'The body is not valid JSON.');
     default: {
+      const unstorable = [thrown, thrown.cause].find(isDataException);
+      if (unstorable !== undefined) {
+        const words = `The request holds a value that the database cannot hold: ${unstorable.message}.`;
+        return new DroverError('INVALID_INPUT', words, { cause: thrown });
+      }
       const isTheirs = (thrown.statusCode ?? 500) < 500 && !(thrown instanceof DroverError);
       return isTheirs ? new DroverError('INVALID_INPUT', thrown.message) : toDroverError(thrown);
     }

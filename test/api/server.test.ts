@@ -282,6 +282,43 @@ describe('the services agree with the routes', () => {
   );
 });
 
+describe('what no database can hold is refused, never a fault', () => {
+  const NUL = '\u0000';
+  const HALF = '\ud800';
+
+  test.each([
+    ['GET', `/runs?search=%00`, undefined],
+    ['GET', `/jobs?filter.state=%00`, undefined],
+    ['GET', `/audit?filter.entityId=%00`, undefined],
+    [
+      'GET',
+      `/runs?cursor=${Buffer.from(JSON.stringify(['-queuedAt', 'never', 'x'])).toString('base64url')}`,
+      undefined,
+    ],
+    ['POST', '/projects', { name: `a${NUL}b` }],
+    ['POST', '/projects', { name: 'ok', description: `a${NUL}b` }],
+    ['POST', '/projects', { name: `half a letter ${HALF}` }],
+    ['POST', '/tokens', { name: `a${NUL}b`, role: 'viewer', expiresAt: null }],
+    ['POST', '/people', { email: `a${NUL}@b.example`, name: '', role: 'viewer', password: null }],
+    ['POST', '/connectors', { provider: 'memory', name: 'x', config: {}, tags: { [`a${NUL}`]: `b${HALF}` } }],
+    ['POST', '/timetables', { name: 'x', timetable: { timeZone: `a${NUL}`, rules: [] } }],
+    ['POST', '/endpoints', { kind: 'source', connectorId: NUL, place: { container: 'b', prefix: '' } }],
+    ['POST', '/jobs/outcomes', { sourceEndpointId: 'x', targetEndpointId: 'y' }],
+    ['POST', '/definitions/plan', { document: { projects: [{ name: NUL }] } }],
+    ['POST', '/tokens', { name: 'late', role: 'viewer', expiresAt: '9999-12-31T23:59:59Z' }],
+  ])('%s %s %j', async (method, path, body) => {
+    const response = await fetch(url + API_BASE + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${await adminToken()}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    expect(response.status, await response.text()).toBeLessThan(500);
+  });
+});
+
 describe('what is not there', () => {
   const ofOne = ROUTES.filter((route) => route.path.includes('{id}') && route.method === 'GET');
 
