@@ -38,7 +38,7 @@ async function exportAll(remote: Remote, words: readonly string[] | null): Promi
   await session.terminal.record({ type: 'definitions', document });
   if (session.terminal.options.json) return;
   const { stringify } = await import('yaml');
-  await session.terminal.print(stringify(document, { lineWidth: 0 }).trimEnd());
+  await session.terminal.print(stringify(document, { lineWidth: 0, compat: 'yaml-1.1' }).trimEnd());
 }
 
 async function apply(remote: Remote, given: ApplyGiven): Promise<void> {

@@ -218,7 +218,7 @@ async function listAudit(remote: Remote, { action, entity, ...given }: AuditGive
         { title: 'Time', text: ({ at }) => timeOf(at, format) },
         {
           title: 'Who',
-          text: ({ actorName, actorKind }) => (actorKind === 'token' ? `${actorName} (token)` : actorName),
+          text: ({ actorName }) => actorName,
         },
         { title: 'Did', text: (line) => line.action },
         { title: 'To', text: ({ entityName, entityId }) => entityName ?? entityId ?? '' },
