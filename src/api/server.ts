@@ -8,6 +8,7 @@ import { SYSTEM } from '../control/entities.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { jsonAnswer, sendFile, sendJson, sendLines, sendProblem } from './answers.ts';
 import { openHub, type Hub } from './events/hub.ts';
+import { openSeats, type Seats } from './events/seats.ts';
 import { streamEvents } from './events/stream.ts';
 import { findCaller, refuseForeignHost, refuseOtherSites, refuseWithoutCsrfToken, type Caller } from './guards.ts';
 import { checkInputs, type RawInputs } from './inputs.ts';
@@ -29,6 +30,7 @@ const REQUEST_MS_MAX = 60_000;
 interface Desk {
   readonly world: ApiWorld;
   readonly hub: Hub;
+  readonly seats: Seats;
   /** Fires when the server closes. */
   readonly closing: AbortSignal;
 }
@@ -36,7 +38,7 @@ interface Desk {
 export async function openApi(world: ApiWorld): Promise<Api> {
   const closer = new AbortController();
   const hub = openHub(world);
-  const desk: Desk = { world, hub, closing: closer.signal };
+  const desk: Desk = { world, hub, seats: openSeats(), closing: closer.signal };
   const app = Fastify({
     bodyLimit: world.settings.bodyBytesMax,
     trustProxy: world.settings.trustedProxies.length === 0 ? false : [...world.settings.trustedProxies],
@@ -252,13 +254,15 @@ async function answer(
       return;
     case 'events': {
       const { topics } = (await route.handle(call)) as EventsAnswer;
+      const leave = desk.seats.take(actor.personId ?? actor.name);
       const { stillThere, visit } = caller;
       for (const [name, value] of Object.entries(reply.getHeaders())) {
         if (value !== undefined) reply.raw.setHeader(name, value);
       }
       reply.hijack();
       const { clock } = world;
-      await streamEvents(reply.raw, { hub, clock, topics, lastEventId: visit.lastEventId, signal, stillThere });
+      const stream = { hub, clock, topics, lastEventId: visit.lastEventId, signal, stillThere };
+      await streamEvents(reply.raw, stream).finally(leave);
     }
   }
 }

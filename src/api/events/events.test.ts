@@ -6,6 +6,7 @@ import { DroverError } from '../../model/errors.ts';
 import { serverEvents, type ReceivedEvent } from '../client/streams.ts';
 import { openFakeServer, type FakeCall, type FakeServer } from '../testing/fakes.ts';
 import { SAMPLE_RUN_ID as RUN, SAMPLE_UUID } from '../testing/sample.ts';
+import { STREAMS_PER_CALLER_MAX } from './seats.ts';
 import { isTopic, topicsOf } from './topics.ts';
 
 const OTHER_RUN = '01hzotherrun00';
@@ -215,6 +216,21 @@ test('a reader that reads nothing keeps nobody else up', async () => {
     await clock.advance(250);
   }
   stuck.destroy();
+});
+
+test('one caller may hold so many streams and no more; an end makes room', async () => {
+  const streams: Stream[] = [];
+  for (let i = 0; i < STREAMS_PER_CALLER_MAX; i++) streams.push(await follow('runs'));
+  const refused = await server.fetch('/api/v1/events?topics=runs', { as: 'admin' });
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30']);
+  streams[0]?.stop();
+  await expect.poll(async () => (await tryFollow()).status).toBe(200);
+
+  async function tryFollow(): Promise<Response> {
+    const stopper = new AbortController();
+    open.push(stopper);
+    return server.fetch('/api/v1/events?topics=runs', { as: 'admin', signal: stopper.signal });
+  }
 });
 
 test.each([
