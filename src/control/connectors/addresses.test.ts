@@ -1,8 +1,11 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { NetworkSettings, OpenTransport } from '../../lib/transport.ts';
 import { azureBlob } from '../../providers/azure-blob/provider.ts';
 import { s3 } from '../../providers/s3/provider.ts';
-import { guardAddresses, refuseUnsafeFields } from './addresses.ts';
+import { guardAddresses, refuseOwnFiles, refuseUnsafeFields } from './addresses.ts';
 
 const STRICT = { allowLinkLocalEndpoints: false };
 const NETWORK: NetworkSettings = { caCertificate: null, connectionsMax: 1 };
@@ -61,4 +64,19 @@ describe('the address of a connector', () => {
       );
     }
   });
+});
+
+test('files of Drover itself are not read as tokens, whatever links lead there', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'drover-own-'));
+  await mkdir(join(folder, 'own'));
+  for (const file of ['own/master.key', 'other.key', 'token']) await writeFile(join(folder, file), 'x');
+  await symlink(join(folder, 'own', 'master.key'), join(folder, 'link'));
+  const settings = { dataDir: join(folder, 'own'), masterKeyFile: join(folder, 'other.key') };
+  const refuse = (file: string): Promise<void> =>
+    refuseOwnFiles(settings, s3.account, { webIdentityTokenFile: join(folder, file) });
+  for (const file of ['own/master.key', 'link', 'other.key']) {
+    await expect(refuse(file)).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'webIdentityTokenFile' });
+  }
+  await refuse('token');
+  await rm(folder, { recursive: true });
 });

@@ -102,6 +102,28 @@ export async function refuseFolder(settings: Pick<Settings, 'localFolders' | 'da
   throw refusedFolder(`${root} lies in none of the folders that connectors may use.`, settings);
 }
 
+/**
+ * INVALID_INPUT at a field that names a file of Drover itself: what is in such a file is sent to whoever is signed in at,
+ * and the address of that can be chosen.
+ */
+export async function refuseOwnFiles(
+  settings: Pick<Settings, 'dataDir' | 'masterKeyFile'>,
+  fields: Fields,
+  config: Config,
+): Promise<void> {
+  for (const name of Object.keys(fields).filter((each) => each.endsWith('File'))) {
+    const path = config[name];
+    if (typeof path !== 'string' || path === '') continue;
+    const real = await realPath(path);
+    const own = await Promise.all([settings.dataDir, settings.masterKeyFile ?? settings.dataDir].map(realPath));
+    if (!own.some((each) => isWithin(real, each))) continue;
+    throw new DroverError('INVALID_INPUT', 'This file belongs to Drover itself and is not given away.', {
+      field: name,
+      remedy: 'Name the file that holds the token.',
+    });
+  }
+}
+
 function refusedFolder(message: string, { localFolders }: Pick<Settings, 'localFolders'>): DroverError {
   const words = localFolders.length === 0 ? 'a folder such as /srv/files' : `a folder in ${localFolders.join(' or ')}`;
   return new DroverError('INVALID_INPUT', message, {

@@ -6,7 +6,7 @@ import type { OpenTransport } from '../../lib/transport.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { found, isUuid } from '../rows.ts';
 import type { ControlWorld, Db, OpenConnector, Tx } from '../world.ts';
-import { guardAddresses, refuseFolder, refuseUnsafeFields, type AddressGuard } from './addresses.ts';
+import { guardAddresses, refuseFolder, refuseOwnFiles, refuseUnsafeFields, type AddressGuard } from './addresses.ts';
 
 /** Only so often is it written down that a connector is used. */
 const USED_EVERY_MS = 60_000;
@@ -67,6 +67,7 @@ export async function openAccount(
   options: Sending,
 ): Promise<OpenedAccount> {
   if (provider.manifest.id === 'local') await refuseFolder(world.settings, config['root']);
+  await refuseOwnFiles(world.settings, provider.account, config);
   const { context, guard } = contextFor(world, provider, config, options);
   return { account: await provider.open(config, context), guard };
 }
