@@ -326,7 +326,8 @@ export function diskFull(folder: string, words: string): DroverError {
   });
 }
 
-function folderError(error: unknown, folder: string): DroverError {
+/** What the operating system says about the folder, in our words. */
+export function folderError(error: unknown, folder: string): DroverError {
   if (error instanceof DroverError) return error;
   const words = error instanceof Error ? error.message : String(error);
   if (saysDiskFull(words)) return diskFull(folder, words);

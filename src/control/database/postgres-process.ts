@@ -7,7 +7,7 @@ import type { Clock } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
 import { POSTGRES_ENVIRONMENT } from './postgres-binaries.ts';
 import type { Binaries } from './postgres-binaries.ts';
-import { diskFull, PORT, saysDiskFull, SOCKET_NAME } from './postgres-folder.ts';
+import { diskFull, folderError, PORT, saysDiskFull, SOCKET_NAME } from './postgres-folder.ts';
 import type { Layout } from './postgres-folder.ts';
 import { listProcesses, parentOf, readProcess, workingFolder } from './processes.ts';
 
@@ -86,7 +86,7 @@ const LOG_BYTES_MAX = 4 * 1024 * 1024;
 /** Starts the server; whether it will take connections is another question. */
 export function spawnPostgres(layout: Layout, binaries: Binaries): Postmaster {
   const options = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const log = openSync(layout.logFile, 'a', 0o600);
+  const log = openLog(layout);
   const logStart = fstatSync(log).size;
   try {
     const child = spawn(
@@ -114,6 +114,14 @@ export function spawnPostgres(layout: Layout, binaries: Binaries): Postmaster {
     return { id: child.pid ?? 0, exit: () => exit };
   } finally {
     closeSync(log);
+  }
+}
+
+function openLog(layout: Layout): number {
+  try {
+    return openSync(layout.logFile, 'a', 0o600);
+  } catch (error) {
+    throw folderError(error, layout.folder);
   }
 }
 

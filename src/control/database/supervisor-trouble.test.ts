@@ -1,7 +1,7 @@
 /** The embedded PostgreSQL where the machine, the folder or the package are not as they should be. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { canMount, isRoot } from '../../../test/abilities.ts';
@@ -94,6 +94,24 @@ describe.skipIf(inject('servers').postgres?.hasEmbedded !== true)('an embedded P
     execFileSync('chown', [`${uid}:${gid}`, control]);
     const postgres = await start(folder);
     expect(await query(postgres.url, 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
+  });
+
+  test('a folder that vanishes is told as that, and no empty database takes its place', async () => {
+    const folder = makeTestFolder('vanished');
+    const postgres = await start(folder);
+    const codes = new Set<string>();
+    postgres.onExit(({ error }) => codes.add(error.code));
+    renameSync(join(folder, 'postgres'), join(folder, 'elsewhere'));
+    process.kill(postgres.pid, 'SIGKILL');
+    await until(() => codes.has('DATABASE_UNUSABLE'));
+    expect(existsSync(join(folder, 'postgres'))).toBe(false);
+    renameSync(join(folder, 'elsewhere'), join(folder, 'postgres'));
+    await until(() =>
+      query(postgres.url, 'SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+    );
   });
 
   test("somebody else's folder for the socket is not used", async () => {
