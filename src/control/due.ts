@@ -12,9 +12,11 @@ export interface DueWork {
   readonly everyMs: number;
   /** Changes that may have made something due: then the next look comes at once. */
   readonly wakeOn: readonly Topic[];
-  /** Does what is due and says how much that was. A fault is logged, and the next look comes as usual. */
+  /** Does what is due and says how much that was. A fault is logged, and the next look comes a little later. */
   tick(signal: AbortSignal): Promise<number>;
 }
+
+const AFTER_FAULT_MS = 5_000;
 
 export interface DueWorld {
   readonly clock: Clock;
@@ -37,15 +39,20 @@ export function startDueWork(world: DueWorld, kinds: readonly DueWork[]): AsyncD
 async function loop({ clock, log, bus }: DueWorld, kind: DueWork, signal: AbortSignal): Promise<void> {
   let waker = new AbortController();
   let isWanted = false;
-  const ignore = bus.listen((topic) => {
-    if (!kind.wakeOn.includes(topic)) return;
+  const want = (): void => {
     isWanted = true;
     waker.abort();
-  });
+  };
+  const ignore = bus.listen((topic) => kind.wakeOn.includes(topic) && want(), want);
   try {
     while (!signal.aborted) {
       isWanted = false;
       const handled = await look(kind, log, signal);
+      if (handled === null) {
+        // Not woken early: what fails may itself tell the change that it waits for.
+        await clock.sleep(Math.min(kind.everyMs, AFTER_FAULT_MS), signal).catch(awake);
+        continue;
+      }
       if (handled > 0 || isWanted) continue;
       waker = new AbortController();
       await clock.sleep(kind.everyMs, AbortSignal.any([signal, waker.signal])).catch(awake);
@@ -55,14 +62,15 @@ async function loop({ clock, log, bus }: DueWorld, kind: DueWork, signal: AbortS
   }
 }
 
-async function look(kind: DueWork, log: Log, signal: AbortSignal): Promise<number> {
+/** `null`: it failed. */
+async function look(kind: DueWork, log: Log, signal: AbortSignal): Promise<number | null> {
   try {
     return await kind.tick(signal);
   } catch (thrown) {
     const error = toDroverError(thrown);
     if (!signal.aborted)
       log('warn', `Work on ${kind.name} failed and is tried again.`, { code: error.code, error: error.message });
-    return 0;
+    return null;
   }
 }
 

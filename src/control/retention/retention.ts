@@ -30,7 +30,7 @@ async function expireArtifacts({ db, clock, artifacts, bus }: ControlWorld, sign
   const rows = await db
     .selectFrom('artifacts')
     .select(['id', 'object_name'])
-    .where('state', '=', 'ready')
+    .where('state', 'in', ['ready', 'failed'])
     .where('expires_at', '<', new Date(clock.now()))
     .limit(RUNS_AT_ONCE)
     .execute();
@@ -44,7 +44,7 @@ async function expireArtifacts({ db, clock, artifacts, bus }: ControlWorld, sign
 }
 
 async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<number> {
-  const { db, clock, settings, artifacts, log } = world;
+  const { db, clock, settings, artifacts, bus, log } = world;
   const before = new Date(clock.now() - settings.artifactRetentionDays * DAY_MS);
   // The newest run with a snapshot is looked up for each pair; all older ones may go.
   const rows = await db
@@ -56,6 +56,12 @@ async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<num
       sql<boolean>`NOT (has_snapshot AND queued_at = (
         SELECT max(newer.queued_at) FROM runs newer WHERE newer.pair_id = runs.pair_id AND newer.has_snapshot))`,
     )
+    // A retry that goes on reads from the log of the run that it repeats.
+    .where(
+      sql<boolean>`NOT EXISTS (SELECT 1 FROM runs retry WHERE retry.retry_of = runs.id
+        AND retry.state IN ('queued', 'running', 'pausing', 'paused', 'cancelling'))`,
+    )
+    .orderBy('ended_at')
     .limit(RUNS_AT_ONCE)
     .execute();
   for (const { id } of rows) {
@@ -67,6 +73,7 @@ async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<num
       await tx.deleteFrom('run_log').where('run_id', '=', id).execute();
       await tx.updateTable('runs').set({ logs_expired: true, has_snapshot: false }).where('id', '=', id).execute();
     });
+    await bus.tell('run', id);
     log('info', 'The logs of a run have reached their age and are gone.', { run: id });
   }
   return rows.length;
@@ -76,10 +83,7 @@ async function removeOldRows({ db, clock }: ControlWorld): Promise<void> {
   const daysAgo = (days: number): Date => new Date(clock.now() - days * DAY_MS);
   await db.deleteFrom('sessions').where('expires_at', '<', daysAgo(SESSIONS_KEPT_DAYS)).execute();
   await db.deleteFrom('idempotency').where('created_at', '<', daysAgo(IDEMPOTENCY_KEPT_DAYS)).execute();
-  await db
-    .deleteFrom('deliveries')
-    .where('at', '<', daysAgo(DELIVERIES_KEPT_DAYS))
-    .where('state', '<>', 'pending')
-    .execute();
+  // Also what waits for a subscriber that was disabled long ago.
+  await db.deleteFrom('deliveries').where('at', '<', daysAgo(DELIVERIES_KEPT_DAYS)).execute();
   await db.deleteFrom('schedule_events').where('at', '<', daysAgo(SCHEDULE_EVENTS_KEPT_DAYS)).execute();
 }

@@ -1,0 +1,155 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeConnector, makeJob, makeRunRow, type MadeJob } from '../../../test/control/made.ts';
+import { FakeClock } from '../../lib/fake-world.ts';
+import { newId } from '../ids.ts';
+import { openTestWorld, type TestWorld } from '../testing.ts';
+import { openRetention } from './retention.ts';
+
+const DAY_MS = 86_400_000;
+const NEVER = new AbortController().signal;
+let world: TestWorld;
+let clock: FakeClock;
+let job: MadeJob;
+
+beforeAll(async () => {
+  clock = new FakeClock(Date.UTC(2026, 5, 1));
+  world = await openTestWorld({ clock, settings: { artifactRetentionDays: 30 } });
+  const connectorId = await makeConnector(world, { provider: 'memory', config: {}, fingerprint: 'f' });
+  job = await makeJob(world, { connectorId, container: 's' }, { connectorId, container: 't' });
+});
+afterAll(async () => world.close());
+
+let made = 0;
+/** With its files, its chunks, an issue and a log line. */
+async function makeRun(daysAgo: number, pairId: string, change: { snapshot?: boolean; state?: string } = {}) {
+  const { snapshot = true, state = 'succeeded' } = change;
+  const id = `retention${(made += 1)}`;
+  const atMs = clock.now() - daysAgo * DAY_MS;
+  await makeRunRow(world, job, id, { state, pairId, queuedAtMs: atMs, ...(snapshot ? { manifestRoot: 'r' } : {}) });
+  await sql`UPDATE runs SET ended_at = ${state === 'running' ? null : new Date(atMs)} WHERE id = ${id}`.execute(
+    world.db,
+  );
+  await sql`INSERT INTO segments (run_id, segment_id, kind, state, counters) VALUES (${id}, 's', 'keys', 'done', '{}')`.execute(
+    world.db,
+  );
+  const name = `runs/${id}/s/1/00000000.log.ndjson.gz`;
+  await sql`INSERT INTO chunks (run_id, segment_id, name) VALUES (${id}, 's', ${name})`.execute(world.db);
+  await sql`INSERT INTO run_items (run_id, segment_id, result, code, size_bytes, key_text, record)
+    VALUES (${id}, 's', 'failed', 'CHANGED', 1, 'k', '{}')`.execute(world.db);
+  await sql`INSERT INTO run_log (run_id, at, level, message) VALUES (${id}, now(), 'info', 'x')`.execute(world.db);
+  await world.artifacts.put(name, Buffer.from('x'));
+  await world.artifacts.put(`runs/${id}/snapshot.json`, Buffer.from('x'));
+  return id;
+}
+
+async function leftOf(id: string) {
+  const { rows } = await sql<{ chunks: number; items: number; lines: number; expired: boolean; snapshot: boolean }>`
+    SELECT (SELECT count(*)::int FROM chunks WHERE run_id = runs.id) AS chunks,
+      (SELECT count(*)::int FROM run_items WHERE run_id = runs.id) AS items,
+      (SELECT count(*)::int FROM run_log WHERE run_id = runs.id) AS lines,
+      logs_expired AS expired, has_snapshot AS snapshot FROM runs WHERE id = ${id}`.execute(world.db);
+  return { ...rows[0], files: (await world.artifacts.list(`runs/${id}/`)).length };
+}
+
+const WHOLE = { chunks: 1, items: 1, lines: 1, files: 2, expired: false };
+const GONE = { chunks: 0, items: 0, lines: 0, files: 0, expired: true, snapshot: false };
+
+async function all(signal = NEVER): Promise<void> {
+  const retention = openRetention(world);
+  for (let looks = 0; (await retention.tick(signal)) > 0; looks++) expect(looks).toBeLessThan(20);
+}
+
+test('old logs go; the newest snapshot of each pair, young runs and running ones stay', async () => {
+  const [oldest, newestOfPair] = [await makeRun(90, 'a'), await makeRun(60, 'a')];
+  const failedAfter = await makeRun(50, 'a', { snapshot: false, state: 'failed' });
+  const otherPair = await makeRun(80, 'b');
+  const [young, running] = [await makeRun(10, 'c'), await makeRun(70, 'c', { state: 'running' })];
+  await all();
+  expect(await leftOf(oldest)).toEqual(GONE);
+  expect(await leftOf(failedAfter)).toEqual(GONE);
+  for (const id of [newestOfPair, otherPair, young, running]) expect(await leftOf(id)).toMatchObject(WHOLE);
+  const { rows } = await sql`SELECT counters FROM runs WHERE id = ${oldest}`.execute(world.db);
+  expect(rows).toHaveLength(1);
+});
+
+test('the log that a retry reads from stays until the retry has ended', async () => {
+  const [failed, _newer] = [await makeRun(90, 'd', { snapshot: false }), await makeRun(1, 'd')];
+  const retry = await makeRun(1, 'e', { state: 'running', snapshot: false });
+  await sql`UPDATE runs SET retry_of = ${failed} WHERE id = ${retry}`.execute(world.db);
+  await all();
+  expect(await leftOf(failed)).toMatchObject(WHOLE);
+  await sql`UPDATE runs SET state = 'succeeded' WHERE id = ${retry}`.execute(world.db);
+  await all();
+  expect(await leftOf(failed)).toEqual(GONE);
+});
+
+test('files go before rows: whoever dies in between leaves what the next look finds', async () => {
+  const [old, _newer] = [await makeRun(90, 'f'), await makeRun(1, 'f')];
+  const removing = { ...world.artifacts, removeAll: async () => Promise.reject(new Error('the disk is away')) };
+  const broken = openRetention({ ...world, artifacts: Object.assign(Object.create(world.artifacts), removing) });
+  await expect(broken.tick(NEVER)).rejects.toThrow('the disk is away');
+  expect(await leftOf(old)).toMatchObject(WHOLE);
+  await world.artifacts.removeAll(`runs/${old}/`);
+  expect(await leftOf(old)).toMatchObject({ chunks: 1, files: 0, expired: false });
+  await all();
+  expect(await leftOf(old)).toEqual(GONE);
+});
+
+test('files of reports expire, and say so', async () => {
+  const run = await makeRun(1, 'g');
+  const insert = async (state: string, daysLeft: number) => {
+    const id = newId(world);
+    await sql`INSERT INTO artifacts (id, run_id, kind, file_name, object_name, state, created_at, created_by, expires_at)
+      VALUES (${id}, ${run}, 'report-json', 'r.json', ${`reports/${run}/${id}`}, ${state}, now(), 'x',
+        ${new Date(clock.now() + daysLeft * DAY_MS)})`.execute(world.db);
+    await world.artifacts.put(`reports/${run}/${id}`, Buffer.from('x'));
+    return id;
+  };
+  const [old, failed, young] = [await insert('ready', -1), await insert('failed', -1), await insert('ready', 1)];
+  await all();
+  const { rows } = await sql<{ id: string; state: string }>`SELECT id, state FROM artifacts`.execute(world.db);
+  expect(Object.fromEntries(rows.map(({ id, state }) => [id, state]))).toEqual({
+    [old]: 'expired',
+    [failed]: 'expired',
+    [young]: 'ready',
+  });
+  expect(await world.artifacts.list(`reports/${run}/`)).toEqual([`reports/${run}/${young}`]);
+});
+
+test('a stop ends it between two runs', async () => {
+  const ids = [await makeRun(90, 'h'), await makeRun(89, 'h'), await makeRun(1, 'h')];
+  const stopper = new AbortController();
+  const removing = {
+    removeAll: async (prefix: string) => {
+      stopper.abort();
+      await world.artifacts.removeAll(prefix);
+    },
+  };
+  const artifacts = Object.assign(Object.create(world.artifacts), removing);
+  await openRetention({ ...world, artifacts }).tick(stopper.signal);
+  expect(await leftOf(ids[0] ?? '')).toEqual(GONE);
+  expect(await leftOf(ids[1] ?? '')).toMatchObject(WHOLE);
+});
+
+test('rows that nobody asks for any more go: deliveries, sessions, idempotency keys', async () => {
+  const days = (count: number) => new Date(clock.now() - count * DAY_MS);
+  const id = newId(world);
+  await sql`INSERT INTO subscriptions (id, created_at, created_by, updated_at, name, kind, destination, events, digest, enabled)
+    VALUES (${id}, now(), 'x', now(), 'S', 'email', 'a@b.c', '[]', 'none', false)`.execute(world.db);
+  for (const [at, state] of [
+    [31, 'delivered'],
+    [31, 'pending'],
+    [29, 'delivered'],
+  ] as const) {
+    await sql`INSERT INTO deliveries (subscription_id, at, event, payload, state)
+      VALUES (${id}, ${days(at)}, 'run.failed', '{}', ${state})`.execute(world.db);
+  }
+  for (const age of [0.5, 2]) {
+    await sql`INSERT INTO idempotency (scope, key, request_hash, created_at)
+      VALUES ('s', ${String(age)}, 'h', ${days(age)})`.execute(world.db);
+  }
+  await all();
+  expect((await sql`SELECT FROM deliveries`.execute(world.db)).rows).toHaveLength(1);
+  expect((await sql`SELECT key FROM idempotency`.execute(world.db)).rows).toEqual([{ key: '0.5' }]);
+});
