@@ -40,6 +40,8 @@ const METHODS = {
     makeContainer: 'route',
     policies: 'route',
     draftPolicies: 'route',
+    suggest: 'route',
+    discover: 'route',
     inventory: 'route',
     refreshInventory: 'route',
     reportHealth: 'inside',

@@ -309,6 +309,15 @@ describe('without signing in', () => {
     expect(JSON.parse(ready)).toEqual({ ready: true, parts: [{ name: 'database', ok: true }] });
   });
 
+  test.each([
+    ['not ready', async () => ({ ready: false, parts: [] })],
+    ['failing to look', () => Promise.reject(new Error('no database'))],
+  ])('%s is a 503', async (_name, ready) => {
+    await using other = await openFakeServer({ ready });
+    expect((await other.fetch('/readyz')).status).toBe(503);
+    expect((await other.fetch('/healthz', { method: 'HEAD' })).status).toBe(200);
+  });
+
   test.each(['/metrics', '/api/v1/openapi.json', '/api/v1/me', '/api/v1/events?topics=runs'])(
     '%s does not',
     async (path) => {

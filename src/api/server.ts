@@ -293,7 +293,8 @@ function registerOthers(app: FastifyInstance, { world }: Desk): void {
   };
   app.get('/healthz', { exposeHeadRoute: true }, async (_request, reply) => reply.type('text/plain').send('ok\n'));
   app.get('/readyz', { exposeHeadRoute: true }, async (_request, reply) => {
-    const report = await world.ready();
+    // Whatever fails while it looks is a reason not to be ready.
+    const report = await world.ready().catch(() => ({ ready: false, parts: [] }));
     // Names and states only: details may tell of the inside, and nobody is signed in here.
     const parts = report.parts.map(({ name, ok }) => ({ name, ok }));
     return reply.code(report.ready ? 200 : 503).send({ ready: report.ready, parts });

@@ -10,6 +10,8 @@ import {
   connector,
   connectorInput,
   createEndpoint,
+  discoverDraft,
+  discoveredPage,
   draftPolicies,
   endpoint,
   inventoryItem,
@@ -18,6 +20,7 @@ import {
   policyRequest,
   policyTexts,
   reauthorizeInput,
+  suggestion,
   usedBy,
 } from '../wire/connectors.ts';
 import { providers } from '../wire/providers.ts';
@@ -166,6 +169,29 @@ const used: readonly Route[] = [
         body.use ?? 'both',
         signal,
       ),
+  }),
+  route({
+    name: 'suggestConnector',
+    method: 'GET',
+    path: '/connectors/suggestion',
+    subject: 'Connectors',
+    summary: 'What the form of a new connector begins with',
+    right: 'connector-change',
+    query: z.object({ provider: z.string().max(64) }),
+    answer: json(suggestion, 'A name that is free, and values that Drover makes.'),
+    handle: ({ actor, services, query }) => services.connectors.suggest(actor, query.provider),
+  }),
+  route({
+    name: 'discoverAccounts',
+    method: 'POST',
+    path: '/connectors/discover',
+    subject: 'Connectors',
+    summary: 'Subscriptions, and storage accounts within, that a sign-in sees',
+    right: 'connector-change',
+    body: discoverDraft,
+    answer: lines(discoveredPage, 'Pages, as they come.'),
+    handle: async ({ actor, services, body, signal }) =>
+      services.connectors.discover(actor, body.connectorId ?? null, body.connector, body.parent ?? null, signal),
   }),
   route({
     name: 'browseConnector',

@@ -68,6 +68,14 @@ export const checkLine = named<CheckLine>()(
     message: z.string().describe('One sentence.'),
     field: z.string().nullable().describe('The field to correct, where one is at fault.'),
     remedy: z.string().nullable(),
+    identity: z
+      .object({
+        role: z.enum(['signs', 'acts']),
+        name: z.string().describe('An ARN, a user, an application.'),
+        accountId: z.string().nullable(),
+      })
+      .optional()
+      .describe('Who was seen, where the line tells it.'),
   }),
 );
 

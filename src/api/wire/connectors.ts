@@ -11,7 +11,13 @@ import type {
   Health,
   InventoryItem,
 } from '../../control/entities.ts';
-import type { ConnectorInput, Connectors, Endpoints } from '../../control/services.ts';
+import type {
+  ConnectorInput,
+  Connectors,
+  ConnectorSuggestion,
+  DiscoveredPage,
+  Endpoints,
+} from '../../control/services.ts';
 import { checkLine, failure, id, kept, name, place, tags, time, timeOrNull, use } from './common.ts';
 import { named } from './wire.ts';
 
@@ -217,6 +223,46 @@ export const browsePage = named<BrowsePage>()(
         kind: z.enum(['container', 'folder', 'object']),
         entry: entry.nullable(),
         region: z.string().optional(),
+      }),
+    ),
+  }),
+);
+
+export const suggestion = named<ConnectorSuggestion>()(
+  'ConnectorSuggestion',
+  'What the form of a new connector begins with.',
+  z.object({
+    name: z.string().describe('The name it gets when none is given.'),
+    config: z.record(z.string(), configValue).describe('Values that Drover makes, such as an external ID.'),
+  }),
+);
+
+export interface DiscoverDraft {
+  readonly connectorId?: string | null | undefined;
+  readonly connector: ConnectorInput;
+  readonly parent?: string | null | undefined;
+}
+export const discoverDraft = named<DiscoverDraft>()(
+  'DiscoverDraft',
+  'A sign-in that was not saved yet, and where to look.',
+  z.strictObject({
+    connectorId: id.nullable().optional().describe('Whose secrets to use where none is given.'),
+    connector: connectorInput,
+    parent: z.string().max(1_024).nullable().optional().describe('A subscription; left out: all subscriptions.'),
+  }),
+);
+
+export const discoveredPage = named<DiscoveredPage>()(
+  'DiscoveredPage',
+  'Some of what the sign-in sees; more lines follow.',
+  z.object({
+    items: z.array(
+      z.object({
+        kind: z.enum(['subscription', 'account']),
+        id: z.string().describe('The parent of what is in it.'),
+        name: z.string(),
+        region: z.string().nullable(),
+        fills: z.record(z.string(), configValue).describe('Fields of the connector that choosing it fills in.'),
       }),
     ),
   }),
