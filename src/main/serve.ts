@@ -36,6 +36,7 @@ export async function serve(call: ServerCall, environment: Environment): Promise
   const { world } = await step(call, 'Tables', async () =>
     closing.use(await openWorld(settings, opened, log, environment, true)),
   );
+  const lost = lostDatabase(opened);
   const services = openServices(world, call.signal);
   const workers = startLocalWorkers({ settings, databaseUrl: opened.url, log, environment });
   closing.use(workers);
@@ -59,7 +60,7 @@ export async function serve(call: ServerCall, environment: Environment): Promise
   closing.use(openDispatching(world));
   await workers.ready;
   await announce(call, settings, services, settings.publicUrl ?? url);
-  await untilStopped(call.signal, workers);
+  await untilStopped(call.signal, [workers.failed, lost]);
   await call.say('Stopping. Runs that are going on continue at the next start.');
 }
 
@@ -173,8 +174,18 @@ function masterKeyWords(settings: Settings): string {
   return `${path}: keep a copy elsewhere, without it saved secrets cannot be read`;
 }
 
-async function untilStopped(signal: AbortSignal, workers: LocalWorkers): Promise<void> {
+/** Rejects when the embedded database is another server's by now: two must never write to one folder. */
+function lostDatabase({ embedded }: OpenedDatabase): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  embedded?.onExit(({ error, isFinal }) => {
+    if (isFinal) reject(error);
+  });
+  return promise;
+}
+
+async function untilStopped(signal: AbortSignal, failures: readonly Promise<never>[]): Promise<void> {
   if (signal.aborted) return;
   const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  await Promise.race([stopped, workers.failed]);
+  await Promise.race([stopped, ...failures]);
 }
