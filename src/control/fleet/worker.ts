@@ -186,13 +186,16 @@ class FleetWorker implements Worker {
     const { db, timing } = this.#world;
     const { rows } = await inDatabase(() =>
       sql<RunNow>`
+        WITH seen AS (
+          SELECT id FROM runs WHERE state IN ('running', 'cancelling')
+          UNION SELECT unnest(${this.runs as string[]}::text[])
+          UNION SELECT runs.id FROM (SELECT DISTINCT run_id FROM intents) AS open JOIN runs ON runs.id = open.run_id
+            WHERE runs.state = 'failed' AND runs.id <> ALL(${[...this.#cleared]}::text[])
+        )
         SELECT runs.id, runs.state, (
           SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
             AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers
-        FROM runs WHERE runs.state IN ('running', 'cancelling') OR runs.id = ANY(${this.runs as string[]}::text[])
-          OR (runs.state = 'failed' AND runs.id IN (SELECT intents.run_id FROM intents)
-            AND runs.id <> ALL(${[...this.#cleared]}::text[]))
-        ORDER BY runs.started_at, runs.id`.execute(db),
+        FROM seen JOIN runs ON runs.id = seen.id ORDER BY runs.started_at, runs.id`.execute(db),
     );
     return rows;
   }

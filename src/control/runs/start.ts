@@ -83,11 +83,6 @@ export async function insertRun(
       manifest_root: null,
     })
     .execute();
-  await tx
-    .updateTable('jobs')
-    .set({ last_run_id: id, last_state: 'queued', last_run_at: new Date(nowMs) })
-    .where('id', '=', jobId)
-    .execute();
   await audit(tx, actor, {
     action: 'run.start',
     entityKind: 'run',

@@ -87,7 +87,6 @@ export async function endRun(db: Db, lease: Lease, end: RunEnd): Promise<boolean
         manifest_root = ${end.manifestRoot}, has_snapshot = ${hasSnapshot(end.manifestRoot)}, waits = NULL, live = NULL,
         updated_at = clock_timestamp(), version = version + 1, ${FINAL_SUMS}
       WHERE id = ${runId}`.execute(tx);
-    await noteOnJob(tx, runId);
     return true;
   });
 }
@@ -100,13 +99,6 @@ export const FINAL_SUMS = sql`
     SELECT coalesce(sum((segments.counters #>> '{items,failed}')::bigint
       + (segments.counters #>> '{items,unsupported}')::bigint), 0) FROM segments WHERE segments.run_id = runs.id)),
   sequence = sequence + 1`;
-
-/** The job's list shows how its last run stands. */
-export async function noteOnJob(tx: Db | Tx, runId: string): Promise<void> {
-  await sql`UPDATE jobs SET last_state = runs.state FROM runs
-    WHERE runs.id = ${runId} AND jobs.id = runs.job_id AND jobs.last_run_id = runs.id
-      AND jobs.last_state IS DISTINCT FROM runs.state`.execute(tx);
-}
 
 async function select(db: Db | Tx, rest: RawBuilder<unknown>): Promise<RunRecord[]> {
   const { rows } = await sql<RunRow>`SELECT ${RUN_COLUMNS} FROM runs ${rest}`.execute(db);

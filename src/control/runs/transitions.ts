@@ -8,7 +8,7 @@ import type { RunState } from '../../model/outcome.ts';
 import type { WaitReason } from '../entities.ts';
 import type { Bus, Db, Tx } from '../world.ts';
 import { hasEnded } from './states.ts';
-import { FINAL_SUMS, noteOnJob } from './store-runs.ts';
+import { FINAL_SUMS } from './store-runs.ts';
 
 export interface StateChange {
   readonly from: readonly RunState[];
@@ -39,7 +39,6 @@ export async function changeState(
     RETURNING job_id`.execute(tx);
   const changed = rows[0];
   if (changed === undefined) return false;
-  await noteOnJob(tx, runId);
   await tellOfRun(bus, runId, changed.job_id, tx);
   return true;
 }

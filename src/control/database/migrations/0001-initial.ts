@@ -121,6 +121,9 @@ CREATE INDEX runs_project ON runs (project_id, queued_at);
 CREATE INDEX runs_ended ON runs (ended_at NULLS FIRST, id);
 CREATE INDEX runs_pair ON runs (pair_id, queued_at) WHERE has_snapshot;
 CREATE INDEX runs_transfer ON runs (transfer_id, queued_at);
+CREATE INDEX runs_kind ON runs (kind, queued_at);
+CREATE INDEX runs_source_connector ON runs (source_connector_id, queued_at);
+CREATE INDEX runs_target_connector ON runs (target_connector_id, queued_at);
 
 -- The job's list shows and filters by its last run: kept in step here, so that no code path can forget it.
 CREATE FUNCTION job_follows_run() RETURNS trigger LANGUAGE plpgsql AS $$
