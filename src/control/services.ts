@@ -5,7 +5,16 @@
  * All fail with DroverError: ENTITY_NOT_FOUND, INVALID_INPUT or ALREADY_EXISTS with `field`, FORBIDDEN,
  * DATABASE_UNAVAILABLE, and what is named at the method.
  */
-import type { BrowsePage, CheckLine, Place, PolicyRequest, PolicyText, Use } from '../contract/provider.ts';
+import type { Config } from '../contract/fields.ts';
+import type {
+  BrowsePage,
+  CheckLine,
+  DiscoveredItem,
+  Place,
+  PolicyRequest,
+  PolicyText,
+  Use,
+} from '../contract/provider.ts';
 import type { BandwidthTimetable, Concession } from '../engine/definition.ts';
 import type { Json } from '../model/json.ts';
 import type { RunState } from '../model/outcome.ts';
@@ -127,6 +136,15 @@ export interface ConnectorInput {
   readonly cloud?: Omit<CloudAccount, 'lastSyncAt' | 'nextSyncAt' | 'lastSyncError'> | null | undefined;
 }
 
+export interface ConnectorSuggestion {
+  readonly name: string;
+  readonly config: Config;
+}
+
+export interface DiscoveredPage {
+  readonly items: readonly DiscoveredItem[];
+}
+
 export interface Connectors {
   list(actor: Actor, query: ListQuery): Promise<Page<Connector>>;
   get(actor: Actor, id: string): Promise<Connector>;
@@ -162,6 +180,19 @@ export interface Connectors {
   /** Policies, trust policy, templates for exactly this connector (or these values not saved yet). */
   policies(actor: Actor, id: string, request: Partial<PolicyRequest>): Promise<readonly PolicyText[]>;
   draftPolicies(actor: Actor, input: ConnectorInput, request: Partial<PolicyRequest>): Promise<readonly PolicyText[]>;
+  /** What a new connector's form begins with: the name it would get, and values that Drover makes (an external ID). */
+  suggest(actor: Actor, provider: string): Promise<ConnectorSuggestion>;
+  /**
+   * What the sign-in of a form sees before an account is chosen: subscriptions (`parent` null), then the storage accounts
+   * of one. `id`: whose unchanged secrets to use. UNSUPPORTED where a sign-in is one account.
+   */
+  discover(
+    actor: Actor,
+    id: string | null,
+    input: ConnectorInput,
+    parent: string | null,
+    signal: AbortSignal,
+  ): AsyncIterable<DiscoveredPage>;
   inventory(actor: Actor, id: string, query: ListQuery): Promise<Page<InventoryItem>>;
   /** Looks now. */
   refreshInventory(actor: Actor, id: string, signal: AbortSignal): Promise<Connector>;

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 adcb03b359c19a2306343b80ed2d52ecd62d453548e2db42155398eee589ae03) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 43837f5350f8fa3073003daccc42d722cf1ba72eab3cbb82dd4f2cda217f9129) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -300,6 +300,46 @@ export interface paths {
      * @description Needs the role admin.
      */
     post: operations['checkDraft'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/connectors/suggestion': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What the form of a new connector begins with
+     * @description Needs the role admin.
+     */
+    get: operations['suggestConnector'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/connectors/discover': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Subscriptions, and storage accounts within, that a sign-in sees
+     * @description Needs the role admin.
+     */
+    post: operations['discoverAccounts'];
     delete?: never;
     options?: never;
     head?: never;
@@ -1823,6 +1863,14 @@ export interface components {
       /** @description The field to correct, where one is at fault. */
       field: string | null;
       remedy: string | null;
+      /** @description Who was seen, where the line tells it. */
+      identity?: {
+        /** @enum {string} */
+        role: 'signs' | 'acts';
+        /** @description An ARN, a user, an application. */
+        name: string;
+        accountId: string | null;
+      };
     };
     /** @description A cloud account (or organization) with an inventory. */
     CloudAccount: {
@@ -1947,6 +1995,15 @@ export interface components {
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
     };
+    /** @description What the form of a new connector begins with. */
+    ConnectorSuggestion: {
+      /** @description The name it gets when none is given. */
+      name: string;
+      /** @description Values that Drover makes, such as an external ID. */
+      config: {
+        [key: string]: string | boolean | number;
+      };
+    };
     /** @description What uses a connector. */
     ConnectorUse: {
       endpoints: components['schemas']['Endpoint'][];
@@ -2069,6 +2126,29 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+    };
+    /** @description A sign-in that was not saved yet, and where to look. */
+    DiscoverDraft: {
+      /** @description Whose secrets to use where none is given. */
+      connectorId?: string | null;
+      connector: components['schemas']['ConnectorInput'];
+      /** @description A subscription; left out: all subscriptions. */
+      parent?: string | null;
+    };
+    /** @description Some of what the sign-in sees; more lines follow. */
+    DiscoveredPage: {
+      items: {
+        /** @enum {string} */
+        kind: 'subscription' | 'account';
+        /** @description The parent of what is in it. */
+        id: string;
+        name: string;
+        region: string | null;
+        /** @description Fields of the connector that choosing it fills in. */
+        fills: {
+          [key: string]: string | boolean | number;
+        };
+      }[];
     };
     /** @description The same for values that were not saved yet. */
     DraftPolicies: {
@@ -4028,6 +4108,70 @@ export interface operations {
         };
         content: {
           'application/x-ndjson': components['schemas']['CheckLine'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  suggestConnector: {
+    parameters: {
+      query: {
+        provider: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A name that is free, and values that Drover makes. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ConnectorSuggestion'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  discoverAccounts: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DiscoverDraft'];
+      };
+    };
+    responses: {
+      /** @description Pages, as they come. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/x-ndjson': components['schemas']['DiscoveredPage'];
         };
       };
       /** @description What went wrong. */

@@ -1,14 +1,14 @@
 /** Connectors: accounts that Drover may use. Everything about one, from its form to its end. */
 import { parseConfig } from '../../contract/config.ts';
 import type { Config } from '../../contract/fields.ts';
-import type { BrowsePage, CheckLine, DiscoveredItem, Place, Provider } from '../../contract/provider.ts';
+import type { BrowsePage, CheckLine, Place, Provider } from '../../contract/provider.ts';
 import { ERRORS, toDroverError, type ErrorCode, type Failure } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
-import type { Actor, Tags } from '../entities.ts';
+import type { Tags } from '../entities.ts';
 import { listPage } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { isUuid } from '../rows.ts';
-import type { ConnectorInput, Connectors } from '../services.ts';
+import type { Connectors } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { authorize, reauthorize } from './authorize.ts';
 import { streamCheck, testSaved } from './checking.ts';
@@ -33,19 +33,6 @@ import { updateConnector } from './update.ts';
 export interface ConnectorService extends Connectors {
   /** Takes the inventories whose time has come; called every minute by every server, safe to call by several at once. */
   syncDue(signal: AbortSignal): Promise<number>;
-  /** What a new connector's form begins with: the name it would get, and values that Drover makes (an external ID). */
-  suggest(actor: Actor, provider: string): Promise<{ readonly name: string; readonly config: Config }>;
-  /**
-   * What the sign-in of a form sees before an account is chosen: subscriptions (`parent` null), then the storage accounts
-   * of one. `id`: whose unchanged secrets to use. UNSUPPORTED where a sign-in is one account.
-   */
-  discover(
-    actor: Actor,
-    id: string | null,
-    input: ConnectorInput,
-    parent: string | null,
-    signal: AbortSignal,
-  ): AsyncIterable<readonly DiscoveredItem[]>;
 }
 
 export function openConnectors(world: ControlWorld): ConnectorService {
@@ -224,7 +211,8 @@ function using(world: ControlWorld): Pick<ConnectorService, Using> {
       demand(actor, 'connector-change');
       const provider = providerOf(world, input.provider);
       const saved = id === null ? null : await savedOf(world, id, input.provider);
-      yield* discoverAccounts(world, provider, parseForm(provider, input.config, saved).config, parent, signal);
+      const { config } = parseForm(provider, input.config, saved);
+      for await (const items of discoverAccounts(world, provider, config, parent, signal)) yield { items };
     },
     async makeContainer(actor, id, name, signal) {
       demand(actor, 'connector-use');

@@ -355,7 +355,7 @@ describe('Azure Blob Storage', () => {
     const list = async (parent: string | null, by = admin): Promise<DiscoveredItem[]> => {
       const items: DiscoveredItem[] = [];
       const input = { provider: 'azure-blob', config: signIn };
-      for await (const page of connectors.discover(by, null, input, parent, signal)) items.push(...page);
+      for await (const page of connectors.discover(by, null, input, parent, signal)) items.push(...page.items);
       return items;
     };
     const [subscription] = await list(null);
