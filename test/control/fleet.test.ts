@@ -40,7 +40,7 @@ describe('a run', () => {
 
   test('is shared evenly by three workers, none of which waits for a lock of another', async () => {
     await Promise.all(['a', 'b', 'c'].map((name) => fleet.worker(name, { segmentsMax: 2 })));
-    const job = await fleet.job({ objects: 1_200, slowMs: 25 });
+    const job = await fleet.job({ objects: 2_400, slowMs: 60 });
     const lockWaits: unknown[] = [];
     const watching = new AbortController();
     const watch = (async () => {
@@ -61,7 +61,7 @@ describe('a run', () => {
       SELECT worker_id::text, sum((counters #>> '{items,scanned}')::integer)::integer AS items FROM segments
       WHERE run_id = ${run.id} AND kind = 'keys' GROUP BY worker_id`.execute(fleet.world.db);
     expect(rows).toHaveLength(3);
-    for (const { items } of rows) expect(items).toBeGreaterThan(1_200 / 3 / 3);
+    for (const { items } of rows) expect(items).toBeGreaterThan(2_400 / 3 / 3);
     expect(lockWaits).toEqual([]);
     const segments = await segmentRows(run.id);
     expect(segments.every(({ takeovers }) => takeovers === 0)).toBe(true);
