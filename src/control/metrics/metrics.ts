@@ -21,12 +21,12 @@ const DEFINITIONS = {
   segments: { name: 'drover_segments', help: 'Segments of runs that go on: held, open or done.', labels: ['state'] },
   takeovers: {
     name: 'drover_lease_takeovers',
-    help: 'Leases taken over from workers that fell silent, of runs on record.',
+    help: 'Leases taken over from workers that fell silent, of runs that go on or ended within a day.',
     labels: [],
   },
   lockWaits: {
     name: 'drover_lease_lock_wait_seconds',
-    help: 'Time workers waited for rows of leases, of runs on record.',
+    help: 'Time workers waited for rows of leases, of runs that go on or ended within a day.',
     labels: [],
   },
   items: {
@@ -48,6 +48,11 @@ const DEFINITIONS = {
     name: 'drover_bytes_per_second',
     help: 'Speed of runs that go on, by source connector.',
     labels: ['connector'],
+  },
+  heldBack: {
+    name: 'drover_runs_held_back',
+    help: 'Runs that go on and are slower than they could be: asked to by source or target, or by bandwidth, cpu, listing.',
+    labels: ['by', 'connector'],
   },
   lanes: { name: 'drover_items_in_flight', help: 'Items being moved now, by source connector.', labels: ['connector'] },
   deliveries: { name: 'drover_messages_pending', help: 'Messages to subscribers that were not taken yet.', labels: [] },
@@ -71,12 +76,20 @@ export function openMetrics({ db }: Pick<ControlWorld, 'db'>): Metrics {
     const { name: metric, help, labels } = definition as Definition;
     gauges.set(name as Name, new Gauge({ name: metric, help, labelNames: [...labels], registers: [registry] }));
   }
-  const set = (name: Name, labels: Record<string, string>, value: number): void => gauges.get(name)?.set(labels, value);
+  const read = async (): Promise<string> => {
+    const values: (readonly [Name, Record<string, string>, number])[] = [];
+    const set: SetGauge = (name, labels, value) => void values.push([name, labels, value]);
+    await Promise.all([counts(db, set), perConnector(db, set), requests(db, set), heldBack(db, set)]);
+    for (const gauge of gauges.values()) gauge.reset();
+    for (const [name, labels, value] of values) gauges.get(name)?.set(labels, value);
+    return registry.metrics();
+  };
+  // Whoever asks meanwhile gets the same: the gauges are one set.
+  let reading: Promise<string> | null = null;
   return {
-    async text() {
-      for (const gauge of gauges.values()) gauge.reset();
-      await Promise.all([counts(db, set), perConnector(db, set), requests(db, set)]);
-      return registry.metrics();
+    text() {
+      reading ??= read().finally(() => (reading = null));
+      return reading;
     },
   };
 }
@@ -91,8 +104,10 @@ async function counts(db: Db, set: SetGauge): Promise<void> {
     UNION ALL SELECT 'segments', CASE WHEN segments.state = 'open' AND worker_id IS NOT NULL THEN 'held' ELSE segments.state END,
       count(*)::float8 FROM segments JOIN runs ON runs.id = segments.run_id
       WHERE runs.state IN ('running', 'pausing', 'cancelling') GROUP BY 2
-    UNION ALL SELECT 'takeovers', NULL, coalesce(sum(takeovers), 0)::float8 FROM segments
-    UNION ALL SELECT 'lockWaits', NULL, coalesce(sum(lock_wait_ms), 0)::float8 / 1000 FROM segments
+    UNION ALL SELECT 'takeovers', NULL, coalesce(sum(takeovers), 0)::float8
+      FROM segments JOIN runs ON runs.id = segments.run_id WHERE ${RECENT}
+    UNION ALL SELECT 'lockWaits', NULL, coalesce(sum(lock_wait_ms), 0)::float8 / 1000
+      FROM segments JOIN runs ON runs.id = segments.run_id WHERE ${RECENT}
     UNION ALL SELECT 'deliveries', NULL, count(*)::float8 FROM deliveries WHERE state = 'pending'
     UNION ALL SELECT 'attention', NULL, count(*)::float8 FROM connectors WHERE health = 'needs-attention'
   `.execute(db);
@@ -138,4 +153,15 @@ async function requests(db: Db, set: SetGauge): Promise<void> {
     GROUP BY 1, 2, 3
   `.execute(db);
   for (const { side, class: name, connector, count } of rows) set('requests', { side, class: name, connector }, count);
+}
+
+/** The connector is the one that asks for less, else the source's. */
+async function heldBack(db: Db, set: SetGauge): Promise<void> {
+  const { rows } = await sql<{ by: string; connector: string; count: number }>`
+    SELECT live->'limitedBy'->>'kind' AS by, connectors.name AS connector, count(*)::float8 AS count
+    FROM runs JOIN connectors ON connectors.id =
+      CASE WHEN live->'limitedBy'->>'kind' = 'target' THEN runs.target_connector_id ELSE runs.source_connector_id END
+    WHERE runs.state = 'running' AND live->'limitedBy'->>'kind' <> 'none' GROUP BY 1, 2
+  `.execute(db);
+  for (const { by, connector, count } of rows) set('heldBack', { by, connector }, count);
 }
