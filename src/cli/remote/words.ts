@@ -30,9 +30,24 @@ export function timeOf(iso: string | null, format: Format): string {
   return iso === null ? '–' : format.time(Date.parse(iso));
 }
 
+const WAIT_WORDS: Readonly<Record<NonNullable<Wire['Run']['waits']>['kind'], string | null>> = {
+  limit: 'too many runs at once',
+  'target-busy': 'another run writes there',
+  attention: 'a connector needs attention',
+  bandwidth: 'bandwidth timetable',
+  // A person who paused it knows.
+  person: null,
+  disk: 'disk full',
+  'no-worker': 'no worker',
+};
+
 export function stateOf({ state, waits, queuePlace }: Wire['Run']): string {
-  if (state === 'queued' && queuePlace !== null) return `Queued, number ${queuePlace}`;
-  return waits === null || state === 'queued' ? STATE_WORDS[state] : `${STATE_WORDS[state]} (${waits.kind})`;
+  const word = STATE_WORDS[state];
+  const why = waits === null ? null : WAIT_WORDS[waits.kind];
+  if (state === 'queued' && queuePlace !== null && (why === null || waits?.kind === 'limit')) {
+    return `${word}, number ${queuePlace}`;
+  }
+  return why === null ? word : `${word}: ${why}`;
 }
 
 /** What a run did, in one cell. */

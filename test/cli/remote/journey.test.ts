@@ -1,0 +1,172 @@
+/** From an empty server to a proved copy, by commands alone. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Called } from '../world.ts';
+import { startServer, type TestServer } from './server.ts';
+
+let server: TestServer;
+let source: string;
+let target: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  source = join(server.folder, 'photos');
+  target = join(server.folder, 'copy');
+  mkdirSync(join(source, '2024'), { recursive: true });
+  mkdirSync(target);
+  for (let i = 0; i < 20; i++) writeFileSync(join(source, '2024', `photo ${i}.jpg`), `content ${i}`);
+  writeFileSync(join(source, 'notes.tmp'), 'left out');
+}, 120_000);
+afterAll(async () => server?.stop(), 60_000);
+
+async function fine(...words: string[]): Promise<Called> {
+  const called = await server.cli.call(...words);
+  expect(called.exit, `${words.join(' ')}\n${called.stderr}`).toBe(0);
+  return called;
+}
+
+/** The entity of the first JSON line of this kind. */
+async function entity(kind: string, ...words: string[]): Promise<Record<string, unknown>> {
+  const called = await server.cli.json(...words);
+  expect(called.exit, `${words.join(' ')}\n${called.stderr}`).toBe(0);
+  expect(called.summary).toMatchObject({ type: 'summary', error: null });
+  return called.lines.find(({ type }) => type === kind)?.['entity'] as Record<string, unknown>;
+}
+
+test('connectors are kept by the server, with the words that keep them here', async () => {
+  await fine('connector', 'add', 'local', 'Files', '--root', server.folder);
+  expect((await fine('connector', 'list')).stdout).toMatch(/Files +Local folder +Healthy/);
+  expect((await fine('connector', 'show', 'files')).stdout).toContain(server.folder);
+  expect((await fine('connector', 'test', `Files:${source}`, '--use', 'read')).stdout).toContain('can be listed');
+  // Nothing of it is here.
+  server.cli.environment['DROVER_SERVER'] = '';
+  expect((await fine('connector', 'list')).stdout).toContain('No connectors yet');
+  server.cli.environment['DROVER_SERVER'] = server.url;
+});
+
+test('places are looked at through the server', async () => {
+  const { stdout } = await fine('ls', `Files:${source}`);
+  expect(stdout.trim().split('\n').toSorted()).toHaveLength(21);
+  expect(stdout).toContain('2024/photo 7.jpg\n');
+  expect((await fine('ls', '--one-level', `Files:${source}`)).stdout.trim().split('\n').toSorted()).toEqual([
+    '2024/',
+    'notes.tmp',
+  ]);
+  const measured = await server.cli.json('du', `Files:${source}`);
+  expect(measured.summary).toMatchObject({ items: { scanned: 21 }, bytes: { scanned: 10 * 9 + 10 * 10 + 8 } });
+});
+
+test('endpoints, a project and a job are made and found by their names', async () => {
+  await fine('endpoint', 'create', `Files:${source}`, '--kind', 'source', '--name', 'Old');
+  await fine('endpoint', 'create', `files:${target}`, '--kind', 'target', '--name', 'New', '--description', 'safe');
+  await fine('project', 'create', 'Acme');
+  const words = ['--project', 'acme', '--source', 'old', '--target', 'new', '--exclude', '*.tmp', '--transfers', '4'];
+  const job = await entity('job', 'job', 'create', 'Photos', ...words);
+  expect(job).toMatchObject({
+    settings: { mode: 'merge', filter: { exclude: ['*.tmp'] } },
+    tuning: { transfersMax: 4 },
+    source: { fullPath: `${source}/` },
+  });
+  expect(await entity('job', 'job', 'show', 'ACME/photos')).toEqual(job);
+  const changed = await entity('job', 'job', 'update', 'Photos', '--min-size', '1', '--mode', 'mirror');
+  expect(changed['settings']).toMatchObject({ mode: 'mirror', filter: { exclude: ['*.tmp'], sizeBytesMin: 1 } });
+  await fine('job', 'update', 'Photos', '--mode', 'merge');
+  expect((await fine('job', 'outcomes', 'Photos')).stdout).toContain('names: ');
+  expect((await fine('job', 'preflight', 'Photos', '--count')).stdout).toContain('It could start now.');
+});
+
+test('a dry run, the run itself and a validation are watched to their ends', async () => {
+  await server.startWorker();
+  const planned = await fine('job', 'start', 'Photos', '--kind', 'dry-run', '--watch');
+  expect(planned.stdout).toContain('Would transfer 20 objects.');
+  const run = await server.cli.json('job', 'start', 'Acme/Photos', '--watch');
+  expect(run.exit, run.stderr).toBe(0);
+  expect(run.summary).toMatchObject({ state: 'succeeded', items: { scanned: 21, copied: 20, excluded: 1 } });
+  expect(readFileSync(join(target, '2024', 'photo 3.jpg'), 'utf8')).toBe('content 3');
+  expect((await fine('job', 'watch', 'Photos')).stdout).toContain('20 transferred and verified');
+  const compared = await fine('job', 'start', 'Photos', '--kind', 'validate', '--watch');
+  expect(compared.stdout).toContain('Identical: 20 objects on both sides.');
+}, 60_000);
+
+test('differences and failures end with the exit codes of the table', async () => {
+  rmSync(join(target, '2024', 'photo 3.jpg'));
+  const called = await server.cli.json('job', 'start', 'Photos', '--kind', 'validate', '--watch');
+  expect(called.exit).toBe(4);
+  expect(called.summary).toMatchObject({ differences: { missing: 1 } });
+  await fine('job', 'start', 'Photos', '--watch');
+}, 60_000);
+
+test('runs are listed, shown and drawn', async () => {
+  const listed = await server.cli.json('run', 'list', '--job', 'Photos', '--state', 'succeeded,completed-with-issues');
+  const runs = listed.lines.filter(({ type }) => type === 'run').map((line) => line['entity'] as { number: number });
+  expect(runs.map(({ number }) => number)).toEqual([5, 4, 3, 2, 1]);
+  expect((await fine('job', 'runs', 'photos', '--limit', '1')).stderr).toContain('--limit shows them');
+  expect((await fine('run', 'show', 'photos')).stdout).toMatch(/Run +\w+, number 5 of "Acme\/Photos"/);
+  expect((await fine('job', 'logs', 'Photos')).stdout).toContain('Started by Ana');
+  expect((await fine('run', 'items', 'Photos')).stdout).toContain('None');
+  expect((await fine('run', 'segments', 'Photos')).stdout).toContain('done');
+  expect((await fine('run', 'map', 'Photos')).stdout).toContain('█ done');
+});
+
+test('copy log and report are made, waited for, saved and compared with their checksum', async () => {
+  const log = join(server.cli.folder, 'log.csv');
+  const list = await server.cli.json('run', 'list', '--limit', '4');
+  const first = (list.lines[3]?.['entity'] as { id: string }).id;
+  await fine('run', 'report', first, '--kind', 'copy-log-csv', '--out', log);
+  expect(readFileSync(log, 'utf8')).toContain('2024/photo 3.jpg,F,9,Transferred');
+  await fine('run', 'report', 'Photos', '--out', join(server.cli.folder, 'report.html'), '--spot-check', '3');
+  expect(readFileSync(join(server.cli.folder, 'report.html'), 'utf8')).toContain('<html');
+  const { stdout } = await fine('artifact', 'list', first);
+  expect(stdout).toContain('ready');
+  const printed = await fine('artifact', 'download', stdout.split(' ')[0] as string, '--out', '-');
+  expect(printed.stdout).toBe(readFileSync(log, 'utf8'));
+}, 60_000);
+
+test('what was exported is what the server has, and can be changed and applied', async () => {
+  await fine('schedule', 'create', 'Photos', '--weekly', 'mon,thu', '--at', '2:00', '--time-zone', 'Europe/Berlin');
+  const file = join(server.cli.folder, 'all.yaml');
+  const { stdout } = await fine('export');
+  expect(stdout).toContain('name: Photos');
+  writeFileSync(file, stdout);
+  expect((await fine('apply', '-f', file)).stdout).toContain('Nothing to do');
+  writeFileSync(file, stdout.replace('description: safe', 'description: safer').replace('name: Photos', 'name: Films'));
+  const refused = await server.cli.call('apply', '-f', file);
+  expect(refused.exit).toBe(6);
+  expect(refused.stdout).toContain('~ endpoint "New"\n    description: "safe" → "safer"\n');
+  expect(refused.stdout).toContain('+ job "Acme / Films"');
+  expect(refused.stderr).toContain('--yes');
+  server.cli.answers = ['yes'];
+  expect((await fine('apply', '-f', file)).stdout).toMatch(/Done: 3 changes\.$/m);
+  server.cli.answers = null;
+  server.cli.input = readFileSync(file, 'utf8');
+  expect((await fine('apply', '-f', '-')).stdout).toContain('Nothing to do');
+  expect(await entity('job', 'job', 'show', 'Films')).toMatchObject({ tuning: { transfersMax: 4 } });
+});
+
+test('problems of a document are named with their lines', async () => {
+  const file = join(server.cli.folder, 'wrong.yaml');
+  const text = ['drover: 1', 'projects:', '  - name: Acme', '    jobs:', '      - name: Wrong'];
+  writeFileSync(
+    file,
+    [...text, '        source: { endpoint: Nowhere }', '        target: { endpoint: New }'].join('\n'),
+  );
+  const called = await server.cli.call('apply', '-f', file, '--yes');
+  expect(called.exit).toBe(2);
+  expect(called.stderr).toContain(`${file}:6  projects[0].jobs[0].source.endpoint\n  There is no endpoint "Nowhere"`);
+  expect(called.stderr).toContain('Nothing was changed: the document has 1 problem.');
+  writeFileSync(file, 'drover: 1\nprojects: [\n');
+  expect((await server.cli.call('apply', '-f', file)).stderr).toContain(`${file}, line 3`);
+});
+
+test('a project is deleted only with a yes that has seen what goes along', async () => {
+  const refused = await server.cli.call('project', 'remove', 'Acme');
+  expect(refused.exit).toBe(6);
+  expect(refused.stderr).toContain('2 jobs and 5 runs');
+  const used = await server.cli.call('endpoint', 'remove', 'Old', '--yes');
+  expect(used.exit).toBe(6);
+  expect(used.stderr).toContain('Photos');
+  await fine('project', 'remove', 'Acme', '--yes');
+  await fine('endpoint', 'remove', 'Old', '--yes');
+  expect(readFileSync(join(source, 'notes.tmp'), 'utf8')).toBe('left out');
+});
