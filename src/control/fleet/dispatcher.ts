@@ -175,10 +175,13 @@ async function goOnWhenMended(world: DispatchWorld, run: ActiveRow): Promise<voi
   const isMended = run.health !== null && run.health !== 'needs-attention';
   if (!isMended && run.waited_ms < timing.reachAgainMs) return;
   if (!isMended && !run.waits.text.includes(TRIED_AGAIN)) return;
+  // Only tried again, it keeps its error: should it be the same one, nobody is told a second time.
+  const change = isMended ? { error: null } : {};
   const has = await inDatabase(() =>
-    db.transaction().execute((tx) => changeState(tx, bus, run.id, { from: ['paused'], to: 'queued', error: null })),
+    db.transaction().execute((tx) => changeState(tx, bus, run.id, { from: ['paused'], to: 'queued', ...change })),
   );
-  if (has) await noteInLog(world, run.id, 'info', 'The run goes on: its connector was mended, or is tried again.');
+  const words = isMended ? 'The run goes on: its connector is well again.' : 'The run tries its connector again.';
+  if (has) await noteInLog(world, run.id, 'info', words);
 }
 
 /** Stands in the reason of runs that go on by themselves. */

@@ -44,6 +44,7 @@ async function pauseForAttention(
 ): Promise<void> {
   const { db, bus } = world;
   if (connectorId !== null) await world.parts.reportHealth(connectorId, failure);
+  const before = await inDatabase(() => readRun(db, runId));
   const comesBack = failure.code === 'UNREACHABLE' || failure.code === 'CLOCK_SKEW';
   const text = `${failure.message} ${comesBack ? TRIED_AGAIN : failure.remedy}`;
   const waits: WaitReason = { kind: 'attention', text, runId: null, connectorId };
@@ -54,7 +55,7 @@ async function pauseForAttention(
   );
   if (!has) return;
   await noteInLog(world, runId, 'error', `The run pauses: ${failure.message}`, failure.code);
-  await tell(world, 'run.attention', runId);
+  if (before?.error?.code !== failure.code) await tell(world, 'run.attention', runId);
 }
 
 async function failRun(
@@ -106,7 +107,7 @@ export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
   const { bus, db } = world;
   const row = await db
     .selectFrom('runs')
-    .select(['job_id', 'state', 'error'])
+    .select(['job_id', 'state', 'error', 'source_connector_id', 'target_connector_id'])
     .where('id', '=', runId)
     .executeTakeFirst();
   if (row === undefined) return;
@@ -117,6 +118,20 @@ export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
   if (row.state === 'failed') {
     const failure = row.error as Failure | null;
     await noteInLog(world, runId, 'error', `The run failed: ${failure?.message ?? ''}`, failure?.code ?? null);
-  } else await noteInLog(world, runId, 'info', 'The run is complete.');
+  } else {
+    await noteInLog(world, runId, 'info', 'The run is complete.');
+    await noteHealthy(world, [row.source_connector_id, row.target_connector_id]);
+  }
   await tell(world, row.state === 'failed' ? 'run.failed' : 'run.completed', runId);
+}
+
+/** A whole run has just used them. */
+async function noteHealthy(world: FleetWorld, connectorIds: readonly string[]): Promise<void> {
+  const marked = await world.db
+    .selectFrom('connectors')
+    .select('id')
+    .where('id', 'in', connectorIds)
+    .where('health', '=', 'needs-attention')
+    .execute();
+  for (const { id } of marked) await world.parts.reportHealth(id, null);
 }

@@ -64,7 +64,7 @@ export async function giveOutPlaces(world: DispatchWorld): Promise<readonly stri
       const { start, waits } = placeRuns(busy, queued, runsAtOnceMax);
       const started: string[] = [];
       for (const id of start) {
-        if (await changeState(tx, bus, id, { from: ['queued'], to: 'running', error: null })) started.push(id);
+        if (await changeState(tx, bus, id, { from: ['queued'], to: 'running' })) started.push(id);
       }
       for (const [id, reason] of waits) await changeWaits(tx, bus, id, ['queued'], reason);
       return started;

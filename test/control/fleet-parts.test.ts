@@ -1,0 +1,188 @@
+/** The parts of workers that decide without a database, and shares of limits. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { sql } from 'kysely';
+import { liveOf } from '../../src/control/fleet/aggregate.ts';
+import { fleetWorld } from '../../src/control/fleet/parts.ts';
+import { Shares } from '../../src/control/fleet/shares.ts';
+import { FAULTS_MAX, judge } from '../../src/control/fleet/verdict.ts';
+import { watched } from '../../src/control/fleet/watched.ts';
+import { cellsOf, type Stretch } from '../../src/control/runs/map.ts';
+import { openTestWorld } from '../../src/control/testing.ts';
+import { DroverError, type ErrorCode } from '../../src/model/errors.ts';
+import { ZERO_COUNTERS } from '../../src/model/outcome.ts';
+import { systemClock } from '../../src/lib/system.ts';
+import { makeConnector, makeJob, makeRunRow, rowOpener } from './made.ts';
+
+describe('what a broken part means', () => {
+  test.each([
+    ['LEASE_LOST', 0, 'again'],
+    ['DATABASE_UNAVAILABLE', 99, 'again'],
+    ['CANCELLED', 0, 'again'],
+    ['DISK_FULL', 0, 'disk'],
+    ['UNAUTHENTICATED', 0, 'attention'],
+    ['CREDENTIALS_EXPIRED', 0, 'attention'],
+    ['QUOTA_EXCEEDED', 0, 'attention'],
+    ['WRONG_REGION', 0, 'attention'],
+    ['UNREACHABLE', 0, 'again'],
+    ['UNREACHABLE', FAULTS_MAX, 'attention'],
+    ['LISTING_INCOMPLETE', 0, 'again'],
+    ['LISTING_INCOMPLETE', FAULTS_MAX, 'attention'],
+    ['PLACE_NOT_FOUND', 0, 'fail'],
+    ['GUARD_EMPTY_SOURCE', 0, 'fail'],
+    ['GUARD_DELETE_CAP', 0, 'fail'],
+    ['INTERNAL', 0, 'fail'],
+  ] as const satisfies readonly (readonly [ErrorCode, number, string])[])(
+    '%s after %i faults: %s',
+    (code, faults, kind) => {
+      const verdict = judge({ error: new DroverError(code, 'Words.'), side: 'target', faults });
+      expect(verdict.kind).toBe(kind);
+      if (verdict.kind === 'attention') expect(verdict.side).toBe('target');
+    },
+  );
+});
+
+describe('a watched end', () => {
+  class Inner {
+    readonly traits = { order: 'bytes' };
+    readonly facets = { removal: { remove: async (key: string) => this.#fail(key) } };
+    #fail(key: string): never {
+      throw new DroverError('UNAUTHENTICATED', `No ${key}.`);
+    }
+    async stat(key: string): Promise<string> {
+      return key === 'bad' ? this.#fail(key) : key;
+    }
+    async *scan(): AsyncGenerator<number> {
+      yield 1;
+      this.#fail('listing');
+    }
+  }
+
+  test('shows every failure of its methods, facets and listings, and changes nothing else', async () => {
+    const seen: string[] = [];
+    const inner = new Inner();
+    const end = watched(inner, ({ message }) => void seen.push(message));
+    expect(await end.stat('good')).toBe('good');
+    expect(end.traits).toBe(inner.traits);
+    expect(seen).toEqual([]);
+    await expect(end.stat('bad')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await expect({ ...end.facets }.removal.remove('x')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    const pages: number[] = [];
+    const listing = async () => {
+      for await (const page of end.scan()) pages.push(page);
+    };
+    await expect(listing()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(pages).toEqual([1]);
+    expect(seen).toEqual(['No bad.', 'No x.', 'No listing.']);
+  });
+});
+
+describe('the map', () => {
+  const state = fc.constantFrom('waiting', 'listing', 'done', 'issues', 'failed') as fc.Arbitrary<Stretch['state']>;
+  const stretch: fc.Arbitrary<Stretch> = fc
+    .record({
+      state,
+      items: fc.nat(5_000),
+      failed: fc.nat(3),
+      unsupported: fc.nat(3),
+      weight: fc.integer({ min: 1, max: 5_000 }),
+    })
+    .map((one) => ({ ...one, from: null, to: null }));
+
+  test('has about as many cells as asked for, and loses no item', () => {
+    fc.assert(
+      fc.property(fc.array(stretch, { maxLength: 40 }), fc.integer({ min: 1, max: 240 }), (stretches, cells) => {
+        const made = cellsOf(stretches, cells);
+        for (const member of ['items', 'failed', 'unsupported'] as const) {
+          const sum = (all: readonly { readonly [K in typeof member]: number }[]): number =>
+            all.reduce((total, one) => total + one[member], 0);
+          expect(sum(made)).toBe(sum(stretches));
+        }
+        expect(made.length).toBeLessThanOrEqual(cells * 2 + 1);
+        expect(made.length === 0).toBe(stretches.length === 0);
+      }),
+    );
+  });
+});
+
+describe('the picture of a run', () => {
+  const told = {
+    phase: 'copying',
+    pendingItems: 10,
+    pendingBytes: 1_000,
+    listingComplete: true,
+    elapsedMs: 120_000,
+    bytesPerSecond: 100,
+    itemsPerSecond: 5,
+    bytesPerSecondMean: 90,
+    limitedBy: 'none',
+    current: [{ key: 'a', sizeBytes: 5, doneBytes: 1 }],
+    isPausedByTimetable: false,
+    uncommitted: { ...ZERO_COUNTERS, mapped: 2 },
+  } as const;
+  const run = { live: null, waits: null, source: 'S', target: 'T', now: new Date(0), unclaimed: 0 };
+  const row = (progress: object | null) => ({ worker_id: 'w', name: 'n', progress: progress as never, segments: 1 });
+
+  test('adds up what workers say, and forecasts only once everything is listed', () => {
+    const live = liveOf([row(told), row({ ...told, limitedBy: 'target' }), row(null)], run);
+    expect(live).toMatchObject({
+      pendingItems: 20,
+      bytesPerSecond: 200,
+      uncommitted: { mapped: 4 },
+      remaining: { lowMs: 7_000, highMs: 15_000, confidence: 'high' },
+      limitedBy: { kind: 'target', text: expect.stringContaining('"T"'), since: '1970-01-01T00:00:00.000Z' },
+    });
+    expect(live?.workers).toHaveLength(3);
+    expect(liveOf([row(told)], { ...run, unclaimed: 1 })?.remaining).toBeNull();
+    expect(liveOf([row(null)], run)).toBeNull();
+    const later = liveOf([row({ ...told, limitedBy: 'target' })], { ...run, live, now: new Date(9_000) });
+    expect(later?.limitedBy.since).toBe('1970-01-01T00:00:00.000Z');
+  });
+});
+
+test('limits are cut into equal shares of the workers at work, and hold requests back', async () => {
+  await using world = await openTestWorld();
+  const limits = { requestsPerSecond: 20, transfersMax: 12 };
+  const connectorId = await makeConnector(world, { provider: 'memory', config: {}, fingerprint: 'f', limits });
+  const job = await makeJob(world, { connectorId, container: 's' }, { connectorId, container: 't' });
+  await makeRunRow(world, job, 'run-1');
+  await sql`UPDATE jobs SET transfers_max = 30`.execute(world.db);
+  for (const name of ['a', 'b']) {
+    await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at)
+      VALUES ('run-1', md5(${name})::uuid, now(), clock_timestamp())`.execute(world.db);
+  }
+  const parts = { openConnector: rowOpener(world), reportHealth: async () => undefined, append: async () => undefined };
+  const shares = new Shares(fleetWorld(world, parts));
+  const run = { runId: 'run-1', connectorIds: [connectorId] };
+  await shares.refresh([run]);
+  expect(shares.transfersMax('run-1', [connectorId])).toBe(6);
+  await sql`UPDATE connectors SET limits = ${JSON.stringify({ ...limits, transfersMax: null })}::jsonb`.execute(
+    world.db,
+  );
+  await shares.refresh([run]);
+  expect(shares.transfersMax('run-1', [connectorId])).toBe(15);
+  let sent = 0;
+  const open = shares.limited(connectorId, () => ({
+    send: async () => {
+      sent += 1;
+      return {} as never;
+    },
+    close: async () => undefined,
+  }));
+  const transport = open({ caCertificate: null, connectionsMax: 1 });
+  const stop = new AbortController();
+  const request = {
+    method: 'GET',
+    origin: 'x',
+    path: '/',
+    headers: {},
+    body: null,
+    operation: 'GET',
+    signal: stop.signal,
+  };
+  const startedAtMs = systemClock.monotonic();
+  await Promise.all(Array.from({ length: 8 }, () => transport.send(request)));
+  // Ten a second for this one of two workers: eight of them take most of a second.
+  expect(systemClock.monotonic() - startedAtMs).toBeGreaterThan(500);
+  expect(sent).toBe(8);
+});
