@@ -445,6 +445,20 @@ describe('lines', () => {
   });
 });
 
+test('whoever leaves in the middle of many lines lets go of the service', async () => {
+  const released = Promise.withResolvers<void>();
+  server.answer = async function* () {
+    try {
+      for (;;) yield { what: 'list', result: 'ok', message: 'x'.repeat(10_000), field: null, remedy: null };
+    } finally {
+      released.resolve();
+    }
+  };
+  const response = await post(`/api/v1/connectors/${SAMPLE_UUID}/check`, {});
+  await response.body?.cancel();
+  await released.promise;
+});
+
 describe('files', () => {
   const download = (range?: string): Promise<Response> =>
     server.fetch(`/api/v1/artifacts/${SAMPLE_UUID}/content`, {
