@@ -3,7 +3,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openApi } from '../api/server.ts';
-import type { ReadyReport } from '../api/world.ts';
+import type { Api, ReadyReport } from '../api/world.ts';
 import type { ServerCall } from '../cli/server-commands.ts';
 import { startDueWork } from '../control/due.ts';
 import { openDispatching } from '../control/fleet/dispatching.ts';
@@ -55,7 +55,7 @@ export async function serve(call: ServerCall, environment: Environment): Promise
     staticFolder: webFolder(),
   });
   closing.defer(async () => api.close());
-  const { url } = await api.listen(settings.listen.host, settings.listen.port);
+  const { url } = await listen(api, settings);
   closing.use(startDueWork(world, dueWork(world, services)));
   closing.use(openDispatching(world));
   await workers.ready;
@@ -69,6 +69,30 @@ async function step<T>(call: ServerCall, name: string, work: () => Promise<T>): 
   const result = await work();
   await call.say(`  ${name.padEnd(12)}done  ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   return result;
+}
+
+/** SERVER_BUSY or INVALID_INPUT where the address cannot be listened on. */
+async function listen(api: Api, { listen: { host, port } }: Settings): Promise<{ url: string }> {
+  try {
+    return await api.listen(host, port);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      throw new DroverError('SERVER_BUSY', `Port ${port} of ${host} is in use by another program.`, {
+        cause,
+        field: 'listen',
+        remedy: `Stop it, or start Drover elsewhere: DROVER_LISTEN=${host}:${port + 1}`,
+      });
+    }
+    if (code === 'EADDRNOTAVAIL' || code === 'EACCES') {
+      throw new DroverError('INVALID_INPUT', `Drover cannot listen on ${host}:${port} (${code}).`, {
+        cause,
+        field: 'listen',
+        remedy: 'Choose an address of this machine, and a port from 1024 on, with DROVER_LISTEN.',
+      });
+    }
+    throw cause;
+  }
 }
 
 /** An own database may come up later than we do; the embedded one is ours to start. */
@@ -105,7 +129,13 @@ function dueWork(world: ControlWorld, services: AllServices): Parameters<typeof 
   const retention = openRetention(world);
   return [
     { name: 'schedules', everyMs: 5_000, wakeOn: ['schedule'], tick: (signal) => services.schedules.tick(signal) },
-    { name: 'reports', everyMs: 30_000, wakeOn: ['artifact'], tick: (signal) => services.reports.tick(signal) },
+    // Several, so that a report that reads a lot back does not hold up all others.
+    ...['reports', 'more reports', 'other reports'].map((name) => ({
+      name,
+      everyMs: 30_000,
+      wakeOn: ['artifact' as const],
+      tick: (signal: AbortSignal) => services.reports.tick(signal),
+    })),
     {
       name: 'messages',
       everyMs: 15_000,

@@ -63,7 +63,11 @@ export function openServices(world: ControlWorld, signal: AbortSignal): AllServi
     runOf: runs.get,
     snapshotOf: runs.snapshot,
   });
-  const definitions = openDefinitions({ connectors, endpoints, projects, jobs, schedules, timetables }, signal);
+  const definitions = openDefinitions(
+    { connectors, endpoints, projects, jobs, schedules, timetables },
+    world.providers,
+    signal,
+  );
   const overview = openOverview(world, { runs, schedules, logs });
   return {
     signIn: openSignIn(world),
