@@ -1,14 +1,18 @@
 /** What a document changes in what is saved: pure. Nothing is ever deleted; what the document does not name stays. */
 import { createHash } from 'node:crypto';
+import { defaultOf } from '../../contract/config-conditions.ts';
+import { parseConfig } from '../../contract/config.ts';
+import type { Fields } from '../../contract/fields.ts';
+import type { Provider } from '../../contract/provider.ts';
 import { canonicalJson } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
-import type { Endpoint, Job, Schedule } from '../entities.ts';
+import type { Connector, Endpoint, Job, Schedule } from '../entities.ts';
 import { DEFAULT_SETTINGS, settingsOf } from '../jobs/settings.ts';
 import { checkTiming } from '../schedules/rule.ts';
 import type { DefinitionPlan } from '../services.ts';
 import { checkTimetable } from '../timetables/service.ts';
-import type { Document, DocumentJob, DocumentProblem, DocumentSchedule } from './document.ts';
+import type { Document, DocumentConnector, DocumentJob, DocumentProblem, DocumentSchedule } from './document.ts';
 import { documentSchedule, jobKey, type SavedState } from './state.ts';
 
 export type Step = DefinitionPlan['steps'][number];
@@ -37,8 +41,10 @@ export interface Plan {
   readonly hash: string;
 }
 
-export function planDocument(document: Document, state: SavedState): Plan {
-  const planner = new Planner(document, state);
+export type Providers = ReadonlyMap<string, Pick<Provider, 'account' | 'manifest'>>;
+
+export function planDocument(document: Document, state: SavedState, providers: Providers): Plan {
+  const planner = new Planner(document, state, providers);
   planner.connectors();
   planner.timetables();
   planner.endpoints();
@@ -56,10 +62,12 @@ class Planner {
   readonly problems: DocumentProblem[] = [];
   readonly #document: Document;
   readonly #state: SavedState;
+  readonly #providers: Providers;
 
-  constructor(document: Document, state: SavedState) {
+  constructor(document: Document, state: SavedState, providers: Providers) {
     this.#document = document;
     this.#state = state;
+    this.#providers = providers;
   }
 
   connectors(): void {
@@ -69,15 +77,27 @@ class Planner {
       if (saved !== undefined && saved.provider !== given.provider) {
         this.#problem(`${path}.provider`, `The connector "${given.name}" is one of ${saved.providerTitle} here.`);
       }
-      if (saved !== undefined && differs(saved.config, given.config)) {
-        this.#problem(
-          `${path}.config`,
-          `The connector "${given.name}" signs in in another way here; reauthorize it, or take its fields from an export.`,
-        );
-      }
+      this.#config(path, given, saved);
       const before = saved === undefined ? null : { tags: saved.tags, limits: saved.limits };
       const after = { tags: given.tags, limits: given.limits };
       this.#step(given.name, before, after, { kind: 'connector', at, id: saved?.id ?? null });
+    }
+  }
+
+  #config(path: string, given: DocumentConnector, saved: Connector | undefined): void {
+    const fields = this.#providers.get(given.provider)?.account;
+    if (fields === undefined) {
+      const known = [...this.#providers.keys()].join(', ');
+      this.#problem(`${path}.provider`, `There is no provider "${given.provider}"; there are: ${known}.`);
+    } else if (saved === undefined) {
+      for (const { field, message } of parseConfig(fields, given.config).problems ?? []) {
+        const isSecret = fields[field]?.type === 'secret';
+        const hint = isSecret ? ` Exports hold no secrets: authorize "${given.name}" first, then apply again.` : '';
+        this.#problem(`${path}.config.${field}`, message + hint);
+      }
+    } else if (signsInOtherwise(fields, saved, given)) {
+      const message = `The connector "${given.name}" signs in in another way here; reauthorize it, or take its fields from an export.`;
+      this.#problem(`${path}.config`, message);
     }
   }
 
@@ -207,6 +227,16 @@ class Planner {
       return null;
     }
   }
+}
+
+/** Secrets are not compared: nobody can read them. What is left out is what the field says it is then. */
+function signsInOtherwise(fields: Fields, saved: Connector, given: DocumentConnector): boolean {
+  return Object.entries(fields).some(([name, field]) => {
+    if (field.type === 'secret') return false;
+    const wanted = given.config[name] ?? defaultOf(field);
+    const before = saved.config[name] ?? defaultOf(field);
+    return wanted !== before;
+  });
 }
 
 function changesBetween(before: object, after: object): Change[] {

@@ -4,18 +4,22 @@
  */
 import { DroverError } from '../../model/errors.ts';
 import type { Actor, JobSettings } from '../entities.ts';
+import { DEFAULT_SETTINGS, settingsOf } from '../jobs/settings.ts';
 import { demand } from '../people/roles.ts';
 import type { DefinitionDocument, DefinitionPlan, Definitions } from '../services.ts';
 import { parseDocument, type Document, type DocumentJob, type DocumentSchedule } from './document.ts';
-import { planDocument, type Plan, type PlannedStep } from './plan.ts';
+import { planDocument, type Plan, type PlannedStep, type Providers } from './plan.ts';
 import { documentOf, jobKey, loadState, type DefinitionServices, type SavedState } from './state.ts';
 
-export function openDefinitions(services: DefinitionServices, signal: AbortSignal): Definitions {
+export function openDefinitions(services: DefinitionServices, providers: Providers, signal: AbortSignal): Definitions {
   const plan = async (actor: Actor, input: unknown): Promise<{ plan: Plan; document: Document | null }> => {
     const parsed = parseDocument(input);
     if (parsed.problems !== undefined)
       return { plan: { steps: [], problems: parsed.problems, hash: '' }, document: null };
-    return { plan: planDocument(parsed.document, await loadState(services, actor)), document: parsed.document };
+    return {
+      plan: planDocument(parsed.document, await loadState(services, actor), providers),
+      document: parsed.document,
+    };
   };
   return {
     async export(actor, projectNames) {
@@ -137,7 +141,8 @@ class Applying {
     const timetableId = job.timetable === null ? null : this.#id('timetables', job.timetable);
     const common = {
       description: job.description,
-      settings: job.settings as Partial<JobSettings>,
+      // Whole: what the document leaves out is as usual, whatever stands there now.
+      settings: settingsOf(DEFAULT_SETTINGS, job.settings as Partial<JobSettings>),
       tuning: { transfersMax: job.transfersMax, timetableId },
     };
     if (id !== null) {
