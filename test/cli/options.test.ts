@@ -122,8 +122,8 @@ describe('completion', () => {
       const output = execFileSync('bash', ['-c', program, 'bash', script, ...words], { encoding: 'utf8' });
       return output.split('\n').filter((line) => line !== '');
     };
-    expect(offer('drover', 'co')).toEqual(['copy', 'connector', 'completion']);
-    expect(offer('drover', 'copy', '--serv')).toEqual(['--server-side']);
+    expect(offer('drover', 'co')).toEqual(['copy', 'connector', 'config', 'completion']);
+    expect(offer('drover', 'copy', '--server-')).toEqual(['--server-side']);
     expect(offer('drover', '--json', 'runs', 'lo')).toEqual(['log']);
     expect(offer('drover', 'runs', 'log', '--res')).toEqual(['--result']);
     expect(offer('drover', 'check', '--max-d')).toEqual([]);

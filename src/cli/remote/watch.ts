@@ -30,9 +30,6 @@ export async function watch(remote: Remote, first: Run): Promise<CommandEnd> {
   const { terminal } = session;
   let run = first;
   const stopped = session.signal;
-  session.onStopped(
-    () => void terminal.say(`Not watching any more; the run goes on. Look again: drover run watch ${run.id}`),
-  );
   const view = openProgressView(session);
   let waitsFor = '';
   try {
@@ -50,7 +47,10 @@ export async function watch(remote: Remote, first: Run): Promise<CommandEnd> {
   } finally {
     await view.end();
   }
-  if (stopped.aborted) return { exit: EXIT.INTERRUPTED, summary: summaryOf(run) };
+  if (stopped.aborted && !hasEnded(run)) {
+    await terminal.say(`Not watching any more; the run goes on. Look again: drover run watch ${run.id}`);
+    return { exit: EXIT.INTERRUPTED, summary: summaryOf(run) };
+  }
   return endOfRun(remote, run);
 }
 

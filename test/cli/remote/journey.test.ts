@@ -112,7 +112,7 @@ test('runs are listed, shown and drawn', async () => {
 test('copy log and report are made, waited for, saved and compared with their checksum', async () => {
   const log = join(server.cli.folder, 'log.csv');
   const list = await server.cli.json('run', 'list', '--limit', '4');
-  const first = (list.lines[3]?.['entity'] as { id: string }).id;
+  const first = (list.lines[3] as { entity: { id: string } }).entity.id;
   await fine('run', 'report', first, '--kind', 'copy-log-csv', '--out', log);
   expect(readFileSync(log, 'utf8')).toContain('2024/photo 3.jpg,F,9,Transferred');
   await fine('run', 'report', 'Photos', '--out', join(server.cli.folder, 'report.html'), '--spot-check', '3');

@@ -1,0 +1,224 @@
+/** Every other command against a real server, and what is said when there is none. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Called } from '../world.ts';
+import { startServer, type TestServer } from './server.ts';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer();
+}, 120_000);
+afterAll(async () => server?.stop(), 60_000);
+beforeEach(() => {
+  server.cli.environment = { DROVER_SERVER: server.url, DROVER_TOKEN: server.token };
+});
+
+const call = (...words: string[]): Promise<Called> => server.cli.call(...words);
+
+async function fine(...words: string[]): Promise<Called> {
+  const called = await call(...words);
+  expect(called.exit, `${words.join(' ')}\n${called.stderr}`).toBe(0);
+  return called;
+}
+
+describe('without a server that answers', () => {
+  test.each([
+    ['job', 'list'],
+    ['project', 'create', 'x'],
+    ['endpoint', 'list'],
+    ['run', 'show', 'x'],
+    ['schedule', 'list'],
+    ['timetable', 'list'],
+    ['person', 'list'],
+    ['token', 'list'],
+    ['subscription', 'list'],
+    ['audit'],
+    ['worker', 'list'],
+    ['overview'],
+    ['export'],
+    ['apply', '-f', 'x'],
+    ['artifact', 'download', 'x'],
+    ['connector', 'users', 'x'],
+  ])('%s %s says that it needs one', async (...words) => {
+    server.cli.environment = {};
+    const called = await call(...words);
+    expect(called.exit).toBe(2);
+    expect(called.stderr).toContain('This command works with a server, and none was named.\nName it with --server');
+  });
+
+  test.each([
+    ['copy', 'a', 'b'],
+    ['sync', 'a', 'b'],
+    ['check', 'a', 'b'],
+    ['verify', '1m807d1pq3pfw7'],
+    ['cat', 'a:b/c'],
+    ['rm', 'a:b/c'],
+    ['mkbucket', 'a:b'],
+    ['runs'],
+    ['connector', 'import', 'aws'],
+  ])('%s works here only, and says so', async (...words) => {
+    const called = await call(...words);
+    expect(called.exit).toBe(2);
+    expect(called.stderr).toContain('works on this machine and not through a server');
+  });
+
+  test('a token is needed, from the environment or a file', async () => {
+    server.cli.environment = { DROVER_SERVER: server.url };
+    expect((await call('job', 'list')).stderr).toContain('The server asks for a token, and none was given.');
+    const file = join(server.cli.folder, 'token');
+    writeFileSync(file, `${server.token}\n`);
+    await fine('job', 'list', '--token-file', file);
+    server.cli.environment = { DROVER_SERVER: server.url, DROVER_TOKEN_FILE: file };
+    await fine('job', 'list');
+    const missing = await call('job', 'list', '--token-file', '/nowhere');
+    expect(missing).toMatchObject({ exit: 2 });
+    expect(missing.stderr).toContain('There is no file "/nowhere".');
+  });
+
+  test('an address is one, and a wrong token is refused', async () => {
+    expect((await call('job', 'list', '--server', '127.0.0.1:7070')).stderr).toContain('no address of a server');
+    server.cli.environment['DROVER_TOKEN'] = 'drv_wrong';
+    const refused = await server.cli.json('job', 'list');
+    expect(refused).toMatchObject({ exit: 2, summary: { state: 'failed', error: { code: 'NOT_SIGNED_IN' } } });
+  });
+
+  test('a server that cannot be reached is said in one sentence', async () => {
+    const listener = createServer();
+    const port = await new Promise<number>((resolve) => {
+      listener.listen(0, '127.0.0.1', () => resolve((listener.address() as { port: number }).port));
+    });
+    await new Promise((resolve) => listener.close(resolve));
+    const called = await call('job', 'list', '--server', `http://127.0.0.1:${port}`);
+    expect(called.exit).toBe(5);
+    expect(called.stderr).toMatch(/^Drover does not answer at http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)\.\n/);
+  });
+});
+
+describe('names', () => {
+  test('that several have are listed, and one with its project is enough', async () => {
+    for (const kind of ['source', 'target']) mkdirSync(join(server.folder, kind));
+    await fine('connector', 'add', 'local', 'Disk', '--root', server.folder);
+    await fine('endpoint', 'create', `Disk:${server.folder}/source`, '--kind', 'source', '--name', 'From');
+    await fine('endpoint', 'create', `Disk:${server.folder}/target`, '--kind', 'target', '--name', 'To');
+    for (const project of ['One', 'Two/Three']) {
+      await fine('project', 'create', project);
+      await fine('job', 'create', 'Same', '--project', project, '--source', 'From', '--target', 'To');
+    }
+    const called = await call('job', 'show', 'same');
+    expect(called.exit).toBe(2);
+    expect(called.stderr).toMatch(
+      /"same" is the name of 2 jobs\.\nSay which one: .*Two\/Three\/Same \([0-9a-f-]{36}\)/,
+    );
+    const { stdout } = await fine('job', 'show', 'two/three/same');
+    const id = /Id +(\S+)/.exec(stdout)?.[1] as string;
+    expect((await fine('job', 'show', id)).stdout).toBe(stdout);
+  });
+
+  test('that nobody has lead to the nearest one', async () => {
+    const called = await call('project', 'show', 'Ome');
+    expect(called.exit).toBe(2);
+    expect(called.stderr).toBe('There is no project "Ome".\nDid you mean "One"?\n');
+    expect((await call('run', 'show', 'nothing')).stderr).toContain('no run "nothing", and no job of that name');
+    expect((await call('run', 'show', 'One/Same')).stderr).toContain('has not run yet');
+  });
+
+  test('that are taken are refused at their field', async () => {
+    const called = await server.cli.json('project', 'create', 'one');
+    expect(called).toMatchObject({ exit: 2, summary: { error: { code: 'ALREADY_EXISTS', field: 'name' } } });
+  });
+});
+
+test('timetables are saved, changed, used and removed', async () => {
+  const made = await fine(
+    'timetable',
+    'create',
+    'Office',
+    '--rules',
+    '08:00,5MB 18:00,off',
+    '--time-zone',
+    'Asia/Tokyo',
+  );
+  expect(made.stdout).toContain('08:00 5 MB/s, 18:00 off (Asia/Tokyo)');
+  expect((await fine('timetable', 'update', 'office', '--rules', '1MB')).stdout).toContain('1 MB/s (Asia/Tokyo)');
+  await fine('job', 'update', 'One/Same', '--timetable', 'Office');
+  expect((await fine('job', 'show', 'One/Same')).stdout).toMatch(/Timetable +Office/);
+  expect(await call('timetable', 'remove', 'Office', '--yes')).toMatchObject({ exit: 6 });
+  await fine('job', 'update', 'One/Same', '--timetable', 'none');
+  await fine('timetable', 'remove', 'Office', '--yes');
+  expect((await fine('timetable', 'list')).stdout).toBe('No timetables.\n');
+});
+
+test('schedules are made disabled, previewed, enabled and removed', async () => {
+  const preview = await fine('schedule', 'preview', '--monthly', '31', '--at', '02:00', '--count', '3');
+  expect(preview.stdout.trim().split('\n')).toHaveLength(3);
+  await fine('schedule', 'create', 'One/Same', '--daily', '3:30');
+  expect((await fine('schedule', 'show', 'One/Same')).stdout).toMatch(/When +daily at 03:30 \(UTC\)[\s\S]*Enabled +no/);
+  expect((await fine('schedule', 'enable', 'One/Same')).stdout).toMatch(/Enabled +yes\nNext /);
+  expect((await fine('schedule', 'list', '--job', 'One/Same')).stdout).toContain('daily at 03:30');
+  await fine('schedule', 'events', 'One/Same');
+  await fine('schedule', 'disable', 'One/Same');
+  await fine('schedule', 'remove', 'One/Same', '--yes');
+  expect((await call('schedule', 'show', 'One/Same')).stderr).toContain('has no schedule');
+  const two = await call('schedule', 'create', 'One/Same', '--daily', '3:30', '--cron', '* * * * *');
+  expect(two).toMatchObject({ exit: 2 });
+  expect(two.stderr).toContain('one rule');
+});
+
+test('people and tokens: a viewer may look and no more', async () => {
+  server.cli.input = 'another long password\n';
+  await fine('person', 'create', 'bob@acme.example', '--role', 'viewer', '--password-stdin');
+  expect((await fine('person', 'list')).stdout).toMatch(/bob@acme\.example +bob +viewer +active +password/);
+  expect((await fine('person', 'update', 'bob', '--role', 'operator')).stdout).toMatch(/Role +operator/);
+  await fine('person', 'remove', 'bob@acme.example', '--yes');
+  const { stdout } = await fine('token', 'create', 'reader', '--role', 'viewer', '--expires', '2099-01-01T00:00:00Z');
+  expect(stdout).toMatch(/^drv_\S+\n$/);
+  server.cli.environment['DROVER_TOKEN'] = stdout.trim();
+  await fine('project', 'list');
+  const refused = await server.cli.json('project', 'create', 'Mine');
+  expect(refused).toMatchObject({ exit: 2, summary: { error: { code: 'FORBIDDEN' } } });
+  server.cli.environment['DROVER_TOKEN'] = server.token;
+  expect((await fine('token', 'list')).stdout).toMatch(/reader +Ana +viewer/);
+  await fine('token', 'remove', 'reader', '--yes');
+});
+
+test('subscriptions are made, paused and removed', async () => {
+  const words = ['--email', 'ops@acme.example', '--event', 'run.failed', '--project', 'One'];
+  await fine('subscription', 'create', 'Ops', ...words);
+  expect((await fine('subscription', 'show', 'ops')).stdout).toMatch(/Events +run\.failed/);
+  expect((await fine('subscription', 'disable', 'Ops')).stdout).toMatch(/Enabled +no/);
+  await fine('subscription', 'deliveries', 'Ops');
+  await fine('subscription', 'remove', 'Ops', '--yes');
+  expect((await call('subscription', 'create', 'Nowhere')).stderr).toContain('Say where messages go.');
+});
+
+test('audit, workers, overview and the use of a connector', async () => {
+  const audit = await server.cli.json('audit', '--action', 'project.create');
+  const actions = audit.lines.filter(({ type }) => type === 'audit').map((line) => line['entity']);
+  expect(actions).toMatchObject([{ entityName: 'Two/Three' }, { entityName: 'One' }]);
+  expect((await fine('worker', 'list')).stdout).toContain('drover worker');
+  expect((await fine('overview')).stdout).toContain('0 running, 0 queued.');
+  expect((await fine('connector', 'users', 'Disk')).stdout).toContain('endpoint  From');
+  expect(await call('connector', 'remove', 'Disk', '--yes')).toMatchObject({ exit: 6 });
+  await fine('connector', 'inventory', 'Disk');
+});
+
+test('a run that waits is watched until the person stops watching, and goes on', async () => {
+  writeFileSync(join(server.folder, 'source', 'a'), 'a');
+  const started = await server.cli.json('job', 'start', 'One/Same');
+  expect(started).toMatchObject({ exit: 0, summary: { state: 'queued' } });
+  const runId = started.summary.runId as string;
+  const watching = server.cli.json('run', 'watch', runId);
+  server.cli.stop();
+  const watched = await watching;
+  expect(watched).toMatchObject({ exit: 130, summary: { runId, state: 'queued' } });
+  expect(watched.stderr).toContain(`the run goes on. Look again: drover run watch ${runId}`);
+  const again = await server.cli.json('job', 'start', 'One/Same');
+  expect(again).toMatchObject({ exit: 6, summary: { error: { code: 'GUARD_BUSY' } } });
+  await fine('run', 'cancel', runId);
+  // Only a worker knows what a run left at its target.
+  await server.startWorker();
+  expect(await server.cli.json('run', 'watch', runId)).toMatchObject({ exit: 130, summary: { state: 'cancelled' } });
+});

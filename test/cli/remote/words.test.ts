@@ -1,0 +1,173 @@
+/** What is computed without a server. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Wire } from '../../../src/api/client/client.ts';
+import { settingsOf, subPathOf } from '../../../src/cli/remote/job-options.ts';
+import { queryOf } from '../../../src/cli/remote/lists.ts';
+import { momentOf, ruleFrom } from '../../../src/cli/remote/schedules.ts';
+import { facts, table } from '../../../src/cli/remote/table.ts';
+import { exitOf } from '../../../src/cli/remote/watch.ts';
+import { daysOf, stateOf } from '../../../src/cli/remote/words.ts';
+import { ZERO_COUNTERS } from '../../../src/model/outcome.ts';
+
+type Run = Wire['Run'];
+
+const run = (changes: Partial<Run>): Run =>
+  ({
+    kind: 'transfer',
+    state: 'succeeded',
+    error: null,
+    counters: ZERO_COUNTERS,
+    waits: null,
+    queuePlace: null,
+    ...changes,
+  }) as Run;
+const failure = (code: string): Run['error'] => ({ code, message: '', field: null, remedy: '' }) as Run['error'];
+const counted = (changes: object): Run['counters'] => ({ ...ZERO_COUNTERS, ...changes }) as Run['counters'];
+const failed = counted({ items: { ...ZERO_COUNTERS.items, failed: 1 } });
+const different = counted({ differences: { missing: 0, extra: 1, different: 0 } });
+const weak = counted({ verification: { ...ZERO_COUNTERS.verification, V0: 1 } });
+
+describe('exit codes of runs', () => {
+  test.each([
+    [run({}), 0],
+    [run({ state: 'completed-with-issues', counters: failed }), 3],
+    [run({ state: 'completed-with-issues', counters: counted({ deletesFailed: 1 }) }), 3],
+    [run({ state: 'completed-with-issues', counters: weak }), 3],
+    [run({ kind: 'validate', counters: different }), 4],
+    [run({ kind: 'dry-run', counters: different }), 0],
+    [run({ state: 'failed' }), 5],
+    [run({ state: 'failed', error: failure('UNREACHABLE') }), 5],
+    [run({ state: 'failed', error: failure('GUARD_EMPTY_SOURCE') }), 6],
+    [run({ state: 'cancelled', error: failure('CANCELLED') }), 130],
+    [run({ state: 'paused' }), 130],
+    [run({ state: 'running' }), 130],
+  ])('%#', (given, code) => {
+    expect(exitOf(given, false)).toBe(code);
+  });
+
+  test('size alone is enough for who said so', () => {
+    expect(exitOf(run({ counters: weak }), true)).toBe(0);
+  });
+});
+
+test.each([
+  [run({ state: 'queued', queuePlace: 3 }), 'Queued, number 3'],
+  [
+    run({ state: 'paused', waits: { kind: 'attention', text: '', runId: null, connectorId: null } }),
+    'Paused: a connector needs attention',
+  ],
+  [run({ state: 'paused', waits: { kind: 'person', text: '', runId: null, connectorId: null } }), 'Paused'],
+  [run({ state: 'completed-with-issues' }), 'Completed with issues'],
+])('states in words: %#', (given, words) => {
+  expect(stateOf(given)).toBe(words);
+});
+
+describe('options of jobs', () => {
+  test('only what was given is sent', () => {
+    expect(settingsOf({}, null)).toEqual({});
+    expect(settingsOf({ metadata: 'ignore', maxDelete: '10%' }, null)).toEqual({
+      metadata: 'ignore',
+      deleteMax: null,
+      deleteShareMax: 0.1,
+    });
+    expect(settingsOf({ restore: 'Bulk:7', versions: 'all' }, null)).toEqual({
+      archived: { tier: 'Bulk', days: 7 },
+      versions: 'all',
+    });
+  });
+
+  test('a filter changes where it was given', () => {
+    const before = settingsOf({ exclude: ['*.tmp'], maxAge: '7d' }, null) as Wire['JobSettings'];
+    const after = settingsOf({ maxAge: '2026-01-31', minSize: '1k' }, before);
+    expect(after.filter).toMatchObject({
+      exclude: ['*.tmp'],
+      ageMsMax: null,
+      modifiedAfterMs: Date.UTC(2026, 0, 31),
+      sizeBytesMin: 1_000,
+    });
+  });
+
+  test('paths below an endpoint end with a slash and begin with none', () => {
+    expect([subPathOf('', '-'), subPathOf('a', '-'), subPathOf('a/b/', '-')]).toEqual(['', 'a/', 'a/b/']);
+    expect(() => subPathOf('/a', '--source-path')).toThrow(expect.objectContaining({ field: '--source-path' }));
+  });
+});
+
+describe('schedules', () => {
+  test.each([
+    [{ daily: '2:05' }, { kind: 'daily', time: '02:05' }],
+    [
+      { hourly: '6', minute: '30' },
+      { kind: 'hourly', everyHours: 6, minute: 30 },
+    ],
+    [
+      { weekly: 'sun,Monday,mon', at: '23:59' },
+      { kind: 'weekly', days: [0, 1], time: '23:59' },
+    ],
+    [
+      { monthly: '31', at: '00:00' },
+      { kind: 'monthly', day: 31, time: '00:00' },
+    ],
+    [{ cron: '0 2 * * 1-5' }, { kind: 'cron', text: '0 2 * * 1-5' }],
+    [{ once: '2026-11-28T02:00:00+01:00' }, { kind: 'once', at: '2026-11-28T01:00:00.000Z' }],
+  ])('%o', (given, rule) => {
+    expect(ruleFrom(given)).toEqual(rule);
+  });
+
+  test.each([[{}], [{ daily: '24:00' }], [{ weekly: 'mon' }], [{ weekly: 'x', at: '2:00' }], [{ once: '2026-11-28' }]])(
+    'refuses %o',
+    (given) => {
+      expect(() => ruleFrom(given)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+    },
+  );
+
+  test('days and moments', () => {
+    expect(daysOf('tue, thu')).toEqual([2, 4]);
+    expect(daysOf('noday')).toBeNull();
+    expect(() => momentOf('2026-13-01T00:00:00Z', '--ends')).toThrow(expect.objectContaining({ field: '--ends' }));
+  });
+});
+
+test('filters are sent by name', () => {
+  const query = queryOf(
+    { filter: ['state=failed', 'state=paused', 'tag=a=b'], search: 'x' },
+    { jobId: ['1'], kind: [] },
+  );
+  expect(query).toEqual({
+    search: 'x',
+    'filter.state': ['failed', 'paused'],
+    'filter.tag': ['a=b'],
+    'filter.jobId': ['1'],
+  });
+  expect(() => queryOf({ filter: ['nothing'] }, {})).toThrow(expect.objectContaining({ field: '--filter' }));
+});
+
+describe('tables', () => {
+  test('stand in columns, numbers to the right', () => {
+    const columns = [
+      { title: 'Name', text: ({ name }: { name: string }) => name },
+      { title: 'Jobs', text: ({ name }: { name: string }) => String(name.length), isNumber: true },
+    ];
+    expect(table(columns, [{ name: 'a' }, { name: 'a long name' }])).toBe(
+      'Name         Jobs\na               1\na long name    11',
+    );
+    expect(
+      facts([
+        ['A', '1'],
+        ['Long', 'x'],
+        ['None', null],
+        ['Empty', ''],
+      ]),
+    ).toBe('A     1\nLong  x');
+  });
+
+  test('no name can break a line', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary' })), (names) => {
+        const text = table([{ title: 'N', text: (name: string) => name }], names);
+        expect(text.split('\n')).toHaveLength(names.length + 1);
+      }),
+    );
+  });
+});
