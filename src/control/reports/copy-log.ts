@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { stringify } from 'csv-stringify/sync';
 import type { ItemRecord } from '../../model/outcome.ts';
+import { storageMoverCodeOf } from '../../model/storage-mover-codes.ts';
 
 /** The first six as the copy logs that people know have them; raw bytes, ISO times, no grouping. */
 const COLUMNS = [
@@ -20,6 +21,7 @@ const COLUMNS = [
   'Attempts',
   'StartedAt',
   'DurationMs',
+  'StorageMoverCode',
 ] as const;
 
 const RESULT_WORDS: Readonly<Record<string, string>> = {
@@ -95,6 +97,7 @@ function rowOf(item: ItemRecord): Record<(typeof COLUMNS)[number], string | numb
     Attempts: item.attempts ?? '',
     StartedAt: item.startedAtMs === undefined ? '' : new Date(item.startedAtMs).toISOString(),
     DurationMs: item.durationMs ?? '',
+    StorageMoverCode: storageMoverCodeOf(item) ?? '',
   };
 }
 

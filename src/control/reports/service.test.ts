@@ -83,7 +83,12 @@ describe('a copy log', () => {
     const back = rows.map(({ ItemPath: path = '' }) => path.replace(/^'(?=[=@])/, '').replace('\\u{d800}', '\ud800'));
     expect(back.toSorted()).toEqual(job.from.keys('box').toSorted());
     expect(rows.map(({ ItemPath }) => ItemPath)).toContain("'=1+1");
-    expect(rows[0]).toMatchObject({ ItemType: 'F', TransferResult: 'Transferred', Attempts: '1' });
+    expect(rows[0]).toMatchObject({
+      ItemType: 'F',
+      TransferResult: 'Transferred',
+      Attempts: '1',
+      StorageMoverCode: 'AZSM0000',
+    });
     expect(new Date(rows[0]?.['StartedAt'] ?? '').toISOString()).toBe(rows[0]?.['StartedAt']);
   });
 

@@ -179,14 +179,6 @@ export const SETTINGS = {
     ['text', 'json'],
     'text',
   ),
-  otlpEndpoint: url(
-    {
-      section: 'Observability',
-      help: 'Where traces are sent by OpenTelemetry (OTLP over HTTP). Left out, none are made.',
-      example: 'http://127.0.0.1:4318',
-    },
-    ['https', 'http'],
-  ),
 } as const satisfies Readonly<Record<string, Setting<never> | Setting<unknown>>>;
 
 export type SettingName = keyof typeof SETTINGS;
