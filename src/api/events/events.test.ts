@@ -163,6 +163,35 @@ describe('whoever comes back', () => {
   });
 });
 
+describe('when messages of the bus were lost', () => {
+  test('whoever follows reads everything again', async () => {
+    const stream = await follow('runs');
+    server.bus.lose();
+    expect(await stream.next()).toMatchObject({ type: 'reset' });
+    server.bus.say('run', RUN);
+    expect(await stream.next()).toMatchObject({ type: 'changed', id: RUN });
+  });
+
+  test('so does whoever comes back from before', async () => {
+    const first = await follow('runs');
+    server.bus.say('run', RUN);
+    await first.next();
+    const lastEventId = first.lastId() as string;
+    first.stop();
+    server.bus.lose();
+    const again = await follow('runs', { lastEventId });
+    expect(await again.next()).toMatchObject({ type: 'reset' });
+  });
+
+  test('a session that ended meanwhile is noticed', async () => {
+    const stream = await follow('runs', { cookie: 'drover_session=session-viewer' });
+    server.sessions.ended = true;
+    server.bus.lose();
+    let event = await stream.next();
+    while (event !== 'end') event = await stream.next();
+  });
+});
+
 describe('a stream ends', () => {
   const cookie = 'drover_session=session-viewer';
 

@@ -73,7 +73,10 @@ class ChangeHub implements Hub {
   constructor(world: HubWorld) {
     this.#world = world;
     this.#epoch = Buffer.from(world.random.bytes(6)).toString('base64url');
-    this.#deafen = world.bus.listen((topic, id) => this.#hear(topic, id));
+    this.#deafen = world.bus.listen(
+      (topic, id) => this.#hear(topic, id),
+      () => this.#missed(),
+    );
   }
 
   get newest(): string {
@@ -119,6 +122,14 @@ class ChangeHub implements Hub {
 
   #now(): string {
     return new Date(this.#world.clock.now()).toISOString();
+  }
+
+  /** The bus was away: nobody knows what changed, also of who is signed in. */
+  #missed(): void {
+    this.#number += 1;
+    this.#remembered.length = 0;
+    for (const handler of this.#personHandlers) handler();
+    for (const follower of this.#followers) follower.receive(this.#reset());
   }
 
   #hear(topic: Topic, id: string): void {

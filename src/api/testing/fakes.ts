@@ -100,18 +100,23 @@ function signIn(answer: (call: FakeCall) => unknown, calls: FakeCall[], sessions
 
 export interface FakeBus extends Bus {
   say(topic: Topic, id: string): void;
+  /** Messages may have been lost. */
+  lose(): void;
 }
 
 export function fakeBus(): FakeBus {
-  const handlers = new Set<(topic: Topic, id: string) => void>();
+  const handlers = new Map<(topic: Topic, id: string) => void, (() => void) | undefined>();
   const say = (topic: Topic, id: string): void => {
-    for (const handler of handlers) handler(topic, id);
+    for (const handler of handlers.keys()) handler(topic, id);
   };
   return {
     say,
     tell: async (topic, id) => say(topic, id),
-    listen(handler) {
-      handlers.add(handler);
+    lose() {
+      for (const onGap of handlers.values()) onGap?.();
+    },
+    listen(handler, onGap) {
+      handlers.set(handler, onGap);
       return () => void handlers.delete(handler);
     },
   };
