@@ -7,11 +7,13 @@ import type { Api, ReadyReport } from '../api/world.ts';
 import type { ServerCall } from '../cli/server-commands.ts';
 import { startDueWork } from '../control/due.ts';
 import { openDispatching } from '../control/fleet/dispatching.ts';
+import { foreignWorkers, proveServerArtifacts, versionMismatch } from '../control/fleet/server-checks.ts';
 import { openMetrics } from '../control/metrics/metrics.ts';
 import { openReplays } from '../control/replays.ts';
 import { openRetention } from '../control/retention/retention.ts';
 import type { Settings } from '../control/settings/settings.ts';
 import type { ControlWorld } from '../control/world.ts';
+import { systemClock } from '../lib/system.ts';
 import type { Log } from '../lib/world.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { startLocalWorkers, type LocalWorkers } from './local-workers.ts';
@@ -22,6 +24,9 @@ import { openServices, type AllServices } from './services.ts';
 
 /** Below this a start is refused: the database could not even write what it must to stop. */
 const FREE_BYTES_MIN = 200e6;
+/** A worker that fell silent counts as gone after 30 s. */
+const FOREIGN_MS_MAX = 35_000;
+const FOREIGN_LOOK_MS = 1_000;
 
 export async function serve(call: ServerCall, environment: Environment): Promise<void> {
   const { settings } = settingsOf(call, environment.variables);
@@ -33,9 +38,11 @@ export async function serve(call: ServerCall, environment: Environment): Promise
     refuseFullDisk(settings);
     return closing.use(await connectPatiently(settings, log, call));
   });
-  const { world } = await step(call, 'Tables', async () =>
-    closing.use(await openWorld(settings, opened, log, environment, true)),
-  );
+  const { world } = await step(call, 'Tables', async () => {
+    await waitForForeignWorkers(opened, environment.programVersion, call);
+    return closing.use(await openWorld(settings, opened, log, environment, true));
+  });
+  await proveServerArtifacts(world);
   const lost = lostDatabase(opened);
   const services = openServices(world, call.signal);
   const workers = startLocalWorkers({ settings, databaseUrl: opened.url, log, environment });
@@ -69,6 +76,18 @@ async function step<T>(call: ServerCall, name: string, work: () => Promise<T>): 
   const result = await work();
   await call.say(`  ${name.padEnd(12)}done  ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   return result;
+}
+
+/** Those of a server that was just killed end by themselves within seconds; others have to be stopped. */
+async function waitForForeignWorkers({ database }: OpenedDatabase, version: string, call: ServerCall): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += FOREIGN_LOOK_MS) {
+    const foreign = await foreignWorkers(database.kysely, version);
+    if (foreign.length === 0) return;
+    const error = versionMismatch(foreign, version);
+    if (waitedMs >= FOREIGN_MS_MAX || call.signal.aborted) throw error;
+    if (waitedMs === 0) await call.say(`  ${error.message} Waiting for them to end.`);
+    await systemClock.sleep(FOREIGN_LOOK_MS, call.signal);
+  }
 }
 
 /** SERVER_BUSY or INVALID_INPUT where the address cannot be listened on. */

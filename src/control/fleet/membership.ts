@@ -64,7 +64,11 @@ async function refuseOtherVersions(world: FleetWorld, tx: Tx): Promise<void> {
  * The first worker ever leaves a marker in its artifact store and its value in the database; every later one must find
  * it there. Writing one's own and reading it back shows that the store takes something, too.
  */
-async function proveArtifacts(world: FleetWorld, tx: Tx, workerId: string): Promise<void> {
+export async function proveArtifacts(
+  world: Pick<FleetWorld, 'artifacts' | 'timing'>,
+  tx: Tx,
+  workerId: string,
+): Promise<void> {
   const { artifacts } = world;
   const own = `fleet/workers/${workerId}`;
   await artifacts.put(own, Buffer.from(workerId));
@@ -91,7 +95,7 @@ async function proveArtifacts(world: FleetWorld, tx: Tx, workerId: string): Prom
   );
 }
 
-async function leaveMarker(world: FleetWorld, tx: Tx, marker: string): Promise<void> {
+async function leaveMarker(world: Pick<FleetWorld, 'artifacts'>, tx: Tx, marker: string): Promise<void> {
   await world.artifacts.put(MARKER_NAME, Buffer.from(marker));
   await sql`INSERT INTO facts_of_installation (name, value) VALUES (${MARKER_FACT}, ${JSON.stringify({ marker })}::jsonb)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value`.execute(tx);
