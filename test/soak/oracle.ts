@@ -12,7 +12,7 @@ export interface Ended {
   readonly last: Attempt;
 }
 
-interface Summary {
+export interface Summary {
   readonly type: string;
   readonly runId: string;
   readonly state: string;
@@ -24,7 +24,7 @@ interface Summary {
 }
 
 /** What a run that has nothing to do may ask its target for. */
-const READING = /^(LIST|HEAD|GET|LISTINGS?|STAT|READDIR)/i;
+export const READING = /^(LIST|HEAD|GET|LISTINGS?|STAT|READDIR)/i;
 
 /** Sentences about everything that is wrong; none if nothing is. */
 export async function findViolations(ended: Ended): Promise<readonly string[]> {
@@ -51,7 +51,7 @@ async function logOf(ended: Ended, runId: string): Promise<readonly ItemRecord[]
   return log.lines.filter(({ type }) => type === 'item') as unknown as ItemRecord[];
 }
 
-function sumProblems({ items, state, verification }: Summary, tree: Tree): string[] {
+export function sumProblems({ items, state, verification }: Summary, tree: Tree): string[] {
   const { scanned = 0, copied = 0, same = 0, excluded = 0, skipped = 0, unsupported = 0, failed = 0 } = items;
   const sum = copied + same + excluded + skipped + unsupported + failed;
   const problems: string[] = [];
@@ -64,7 +64,7 @@ function sumProblems({ items, state, verification }: Summary, tree: Tree): strin
   return problems;
 }
 
-function rowProblems({ items, bytes }: Summary, rows: readonly ItemRecord[], tree: Tree): string[] {
+export function rowProblems({ items, bytes }: Summary, rows: readonly ItemRecord[], tree: Tree): string[] {
   const problems: string[] = [];
   const counts = new Map<string, number>();
   for (const { result } of rows) counts.set(result, (counts.get(result) ?? 0) + 1);
@@ -82,7 +82,7 @@ function rowProblems({ items, bytes }: Summary, rows: readonly ItemRecord[], tre
 }
 
 /** Every object is at the target byte by byte, under its own name or the one that the log says, or has a reason. */
-async function contentProblems(rows: readonly ItemRecord[], tree: Tree, target: SoakTarget): Promise<string[]> {
+export async function contentProblems(rows: readonly ItemRecord[], tree: Tree, target: SoakTarget): Promise<string[]> {
   const problems: string[] = [];
   const expected = new Map<string, string>();
   for (const row of rows) {

@@ -19,14 +19,17 @@ interface Planted {
 
 const MIB = 1024 * 1024;
 
+/** Where a tree is planted: a bucket, or something that takes objects like one. */
+export type TreeStore = Pick<S3Store, 'put' | 'putInParts' | 'remove'>;
+
 export class Tree {
-  readonly #store: S3Store;
+  readonly #store: TreeStore;
   readonly #bucket: string;
   readonly #objects = new Map<string, Planted>();
   readonly #sums = new Map<string, string>();
   #nextSeed = 1;
 
-  constructor(store: S3Store, bucket: string) {
+  constructor(store: TreeStore, bucket: string) {
     this.#store = store;
     this.#bucket = bucket;
   }

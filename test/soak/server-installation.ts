@@ -1,0 +1,234 @@
+/** A server as people run it: embedded database, local worker, further workers, and somebody who starts them again. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Random } from '../../src/lib/world.ts';
+import { Api } from './server-api.ts';
+import { Service, type Ending } from './server-service.ts';
+
+export type Victim = 'worker' | 'server' | 'database' | 'all';
+
+export interface InstallationOptions {
+  /** `bin/drover`. */
+  readonly program: string;
+  readonly folder: string;
+  /** Beside the one that the server starts by itself. */
+  readonly workers: number;
+  readonly random: Random;
+  /** Of another installation, whose backup this one is made from. */
+  readonly from?: { readonly backup: string; readonly other: Installation };
+}
+
+const EMAIL = 'soak@drover.example';
+const PASSWORD = 'a password of no value';
+const RESTART_MS_MAX = 1_500;
+
+export class Installation {
+  readonly data: string;
+  readonly #options: InstallationOptions;
+  readonly #port: number;
+  readonly #server: Service;
+  readonly #workers: Service[] = [];
+  #token = '';
+
+  private constructor(options: InstallationOptions, port: number) {
+    this.#options = options;
+    this.#port = port;
+    this.data = join(options.folder, 'data');
+    this.#server = this.#service('server', ['serve', '--listen', `127.0.0.1:${port}`], {});
+  }
+
+  static async start(options: InstallationOptions): Promise<Installation> {
+    mkdirSync(options.folder, { recursive: true });
+    const made = new Installation(options, await freePort());
+    const { from } = options;
+    if (from !== undefined) {
+      await made.command(['db', 'restore', from.backup]);
+      made.#token = from.other.#token;
+    }
+    made.#server.start();
+    await made.#server.ready();
+    if (from === undefined) {
+      made.#token = await made.command(['setup', '--email', EMAIL, '--password-stdin'], PASSWORD);
+    }
+    for (let i = 0; i < options.workers; i++) {
+      const worker = made.#service(`worker-${i}`, ['worker', '--worker-name', `extra-${i}`], {
+        DATABASE_URL: made.databaseUrl,
+      });
+      made.#workers.push(worker);
+      worker.start();
+    }
+    await Promise.all(made.#workers.map((worker) => worker.ready()));
+    return made;
+  }
+
+  get api(): Api {
+    return new Api(`http://127.0.0.1:${this.#port}`, this.#token);
+  }
+
+  get databaseUrl(): string {
+    const postgres = realpathSync(join(this.data, 'postgres'));
+    const password = readFileSync(join(postgres, 'password'), 'utf8').trim();
+    return `postgres://drover:${password}@/drover?host=${encodeURIComponent(join(postgres, 'socket'))}`;
+  }
+
+  /** Everybody's ends that nobody asked for. */
+  get endings(): readonly Ending[] {
+    return [this.#server, ...this.#workers].flatMap(({ endings }) => endings);
+  }
+
+  get faults(): ReadonlyMap<string, number> {
+    const all = new Map<string, number>();
+    for (const { faults } of [this.#server, ...this.#workers]) {
+      for (const [words, count] of faults) all.set(words, (all.get(words) ?? 0) + count);
+    }
+    return all;
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all([this.#server, ...this.#workers].map((service) => service.ready()));
+  }
+
+  /** SIGKILL, and nobody says goodbye. False where there was nothing to kill at that moment. */
+  kill(victim: Victim): boolean {
+    switch (victim) {
+      case 'server':
+        return this.#server.kill();
+      case 'database':
+        return killAll([this.#postmaster()]);
+      case 'worker': {
+        const kills = [...this.#workers.map((worker) => () => worker.kill()), () => killAll(this.#localWorkers())];
+        const at = Math.floor(this.#options.random.fraction() * kills.length);
+        return (kills[at] as () => boolean)();
+      }
+      case 'all': {
+        const postmaster = this.#postmaster();
+        // Read before anybody dies: afterwards they are nobody's children.
+        const others = [...this.#localWorkers(), postmaster, ...childrenOf(postmaster)];
+        const killed = [this.#server, ...this.#workers].map((service) => service.kill());
+        return killAll(others) || killed.includes(true);
+      }
+      default:
+        return victim satisfies never;
+    }
+  }
+
+  /** Questions to the tables themselves, once the database answers. */
+  async query<T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<readonly T[]> {
+    const client = new pg.Client({ connectionString: this.databaseUrl });
+    await client.connect();
+    try {
+      return (await client.query<T>(text, values)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** `drover …` on this data folder; what it printed. */
+  command(words: readonly string[], input = ''): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const child = execFile(this.#options.program, [...words], { env: this.#environment() }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout.trim());
+      else reject(new Error(`drover ${words.join(' ')} ended with ${String(error.code)}: ${stderr.slice(-600)}`));
+    });
+    child.stdin?.end(input);
+    return promise;
+  }
+
+  /** As an administrator does it; sentences about what did not end well. */
+  async stop(): Promise<readonly string[]> {
+    const codes = [...(await Promise.all(this.#workers.map((worker) => worker.stop()))), await this.#server.stop()];
+    return codes.filter((code) => code !== 0).map((code) => `stopped in peace, a process ended with ${String(code)}`);
+  }
+
+  /** Whatever is left is taken away, for the end of a soak that went wrong. */
+  async remove(): Promise<void> {
+    const postmaster = this.#postmaster();
+    await this.stop();
+    killAll([postmaster, ...childrenOf(postmaster)]);
+  }
+
+  #service(name: string, words: readonly string[], more: Readonly<Record<string, string>>): Service {
+    return new Service({
+      name,
+      program: this.#options.program,
+      words,
+      environment: { ...this.#environment(), ...more },
+      logFile: join(this.#options.folder, `${name}.log`),
+      delayMs: () => this.#options.random.fraction() * RESTART_MS_MAX,
+    });
+  }
+
+  #environment(): Record<string, string> {
+    const other = this.#options.from?.other.data;
+    const shared: Record<string, string> =
+      other === undefined
+        ? {}
+        : {
+            DROVER_ARTIFACTS: join(other, 'artifacts'),
+            DROVER_MASTER_KEY_FILE: join(other, 'master.key'),
+            DROVER_LOCAL_WORKERS: '0',
+          };
+    return {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '',
+      DROVER_DATA_DIR: this.data,
+      ...shared,
+    };
+  }
+
+  #localWorkers(): readonly number[] {
+    const isWorker = (id: number): boolean => read(id, 'cmdline').includes('--with-parent');
+    return childrenOf(this.#server.pid).filter(isWorker);
+  }
+
+  /** Only one that really works in this folder. */
+  #postmaster(): number | null {
+    try {
+      const cluster = realpathSync(join(this.data, 'postgres', 'cluster'));
+      const id = Number.parseInt(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'), 10);
+      return readlinkSync(`/proc/${id}/cwd`) === cluster ? id : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+function killAll(ids: readonly (number | null)[]): boolean {
+  let hasKilled = false;
+  for (const id of ids) {
+    if (id === null) continue;
+    try {
+      process.kill(id, 'SIGKILL');
+      hasKilled = true;
+    } catch {
+      // It went by itself.
+    }
+  }
+  return hasKilled;
+}
+
+function childrenOf(parent: number | null): readonly number[] {
+  if (parent === null) return [];
+  const ids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return ids.filter((id) => Number(/\) \S (\d+) /.exec(read(id, 'stat'))?.[1]) === parent);
+}
+
+function read(id: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${id}/${name}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('There is no free port.');
+  return address.port;
+}

@@ -1,0 +1,117 @@
+/** What must hold after the runs of a server that was killed again and again have come to their ends. */
+import type { Installation } from './server-installation.ts';
+import type { RunView } from './server-api.ts';
+import { contentProblems, READING, rowProblems, sumProblems, type Summary } from './oracle.ts';
+import type { Route } from './server-routes.ts';
+
+/** Sentences about everything that is wrong with this run and its target; none if nothing is. */
+export async function runProblems(server: Installation, route: Route, run: RunView): Promise<readonly string[]> {
+  const { tree } = route.source;
+  const { api } = server;
+  if (run.error !== null) return [`the run is ${run.state} with ${run.error.code}: ${run.error.message}`];
+  const rows = await api.copyLog(run.id);
+  const { items, bytes, verification } = run.counters;
+  const summary = { state: run.state, items, bytes, verification } as unknown as Summary;
+  return [
+    ...sumProblems(summary, tree),
+    ...rowProblems(summary, rows, tree),
+    ...(await contentProblems(rows, tree, route.target)),
+    ...(await route.target.leftovers()),
+    ...(await route.source.problems()),
+    ...(run.waits === null && run.live === null ? [] : ['the run has ended and still waits or works']),
+    ...(run.manifestRoot === null ? ['the run has no manifest'] : []),
+    ...(await tableProblems(server, run.id)),
+  ];
+}
+
+/** The same once more has nothing to do, and asks the target for nothing but what is there. */
+export function idleProblems(run: RunView): readonly string[] {
+  if (run.error !== null) return [`once more, the run is ${run.state} with ${run.error.code}: ${run.error.message}`];
+  const { copied = 0, deleted = 0, failed = 0 } = run.counters.items;
+  const writes = Object.keys(run.requests.target).filter((kind) => !READING.test(kind));
+  return [
+    ...(copied + deleted + failed === 0
+      ? []
+      : [`once more, ${copied} were copied, ${deleted} deleted and ${failed} failed`]),
+    ...(writes.length === 0 ? [] : [`once more, the target was asked for ${writes.join(', ')}`]),
+  ];
+}
+
+interface Left {
+  readonly [what: string]: number | boolean;
+}
+
+/** Nothing in anybody's hands, and nothing told twice. */
+async function tableProblems(server: Installation, runId: string): Promise<string[]> {
+  const [row] = await server.query<Left>(
+    `SELECT has_snapshot,
+       (SELECT count(*)::integer FROM segments WHERE run_id = $1 AND state <> 'done') AS open,
+       (SELECT count(*)::integer FROM segments WHERE run_id = $1 AND lease_until IS NOT NULL) AS leases,
+       (SELECT count(*)::integer FROM intents WHERE run_id = $1) AS intents,
+       (SELECT count(*)::integer FROM audit WHERE entity_id = $1 AND action = 'run.start') AS started,
+       (SELECT count(*)::integer FROM audit WHERE entity_id = $1 AND action <> 'run.start') AS changed,
+       (SELECT count(*)::integer FROM run_log WHERE run_id = $1 AND message = 'The run is complete.') AS ended,
+       (SELECT count(*)::integer FROM deliveries WHERE payload->>'runId' = $1) AS told
+     FROM runs WHERE id = $1`,
+    [runId],
+  );
+  if (row === undefined) return ['the run is not in the database'];
+  const problems: string[] = [];
+  const { has_snapshot: hasSnapshot, open, leases, intents, started, changed, ended, told } = row;
+  if (hasSnapshot !== true) problems.push('the run left no snapshot');
+  if (open !== 0) problems.push(`${open} segments are not done`);
+  if (leases !== 0) problems.push(`${leases} segments are still leased`);
+  if (intents !== 0) problems.push(`${intents} intents are still journaled`);
+  if (started !== 1) problems.push(`the audit log has ${started} starts of the run`);
+  if (changed !== 0) problems.push(`the audit log has ${changed} changes of the run by nobody`);
+  // What is told after the end may be lost with whoever was about to; it is never told twice.
+  if (Number(ended) > 1) problems.push(`the run log says ${ended} times that the run is complete`);
+  if (Number(told) > 1) problems.push(`${told} messages tell of the end of the run`);
+  return problems;
+}
+
+/** What may be in no table when all runs have ended. */
+export async function quietProblems(server: Installation): Promise<readonly string[]> {
+  const runs = await server.query<{ id: string; state: string }>(
+    `SELECT id, state FROM runs WHERE ended_at IS NULL
+       OR state NOT IN ('succeeded', 'completed-with-issues', 'failed', 'cancelled')`,
+  );
+  const jobs = await server.query<{ name: string }>(
+    `SELECT jobs.name FROM jobs JOIN runs ON runs.id = jobs.last_run_id WHERE jobs.last_state <> runs.state
+       OR runs.number <> jobs.runs_made`,
+  );
+  const connectors = await server.query<{ name: string; health_reason: unknown }>(
+    `SELECT name, health_reason FROM connectors WHERE health <> 'healthy'`,
+  );
+  return [
+    ...runs.map(({ id, state }) => `run ${id} is ${state}`),
+    ...jobs.map(({ name }) => `the job "${name}" does not know its last run`),
+    ...connectors.map(({ name, health_reason: reason }) => `"${name}" needs attention: ${JSON.stringify(reason)}`),
+  ];
+}
+
+/** Runs of a backup, against those of the server that it was made of. */
+export function restoredProblems(now: readonly RunView[], then: readonly RunView[], madeAtMs: number): string[] {
+  const problems: string[] = [];
+  const restored = new Map(then.map((run) => [run.id, run]));
+  for (const run of now) {
+    const old = restored.get(run.id);
+    restored.delete(run.id);
+    const endedBefore = run.endedAt !== null && Date.parse(run.endedAt) < madeAtMs;
+    const queuedBefore = Date.parse(run.queuedAt) < madeAtMs;
+    if (old === undefined) {
+      if (queuedBefore) problems.push(`run ${run.id} is not in the backup`);
+    } else if (endedBefore && textOf(old) !== textOf(run)) {
+      problems.push(`run ${run.id} came back changed:\n      ${textOf(old)}\n      ${textOf(run)}`);
+    } else if (old.jobName !== run.jobName || old.number !== run.number) {
+      problems.push(`run ${run.id} came back as ${old.number} of "${old.jobName}"`);
+    }
+  }
+  for (const id of restored.keys()) problems.push(`run ${id} is in the backup and nowhere else`);
+  return problems;
+}
+
+/** `asOf` is the moment of the answer. */
+function textOf(run: RunView): string {
+  return JSON.stringify({ ...run, asOf: null });
+}
