@@ -1,6 +1,7 @@
 import { EMPTY_SUMMARY, summaryLine } from '../../src/cli/summary.ts';
 import { code, page, table } from './markdown.ts';
 import { JSON_LINES } from './json-lines.ts';
+import { ENTITY_LINES, OTHER_LINES } from './server-lines.ts';
 
 export function jsonOutputPage(): string {
   return page(
@@ -18,7 +19,23 @@ export function jsonOutputPage(): string {
       ),
       ...(type === 'summary' ? ['A command that did nothing:', summaryExample()] : []),
     ]),
+    ...serverSection(),
   );
+}
+
+function serverSection(): string[] {
+  return [
+    '## Lines of commands that go to a server',
+    `Most of them carry one ${code('entity')}, as the [API](openapi.json) gives it under the name of its schema.`,
+    table(
+      ['Type', 'Schema of the entity', 'Written by'],
+      Object.entries(ENTITY_LINES).map(([type, { schema, commands }]) => [code(type), schema, commands]),
+    ),
+    table(
+      ['Type', 'Else'],
+      Object.entries(OTHER_LINES).map(([type, meaning]) => [code(type), meaning]),
+    ),
+  ];
 }
 
 /** Made by the function that makes every summary. */

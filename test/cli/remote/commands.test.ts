@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Called } from '../world.ts';
-import { startServer, type TestServer } from './server.ts';
+import { startServer, undescribed, type TestServer } from './server.ts';
 
 let server: TestServer;
 
@@ -192,6 +192,38 @@ test('subscriptions are made, paused and removed', async () => {
   await fine('subscription', 'deliveries', 'Ops');
   await fine('subscription', 'remove', 'Ops', '--yes');
   expect((await call('subscription', 'create', 'Nowhere')).stderr).toContain('Say where messages go.');
+});
+
+test('every line with --json is one that the reference describes', async () => {
+  const commands = [
+    'project list',
+    'endpoint list',
+    'job list',
+    'job outcomes One/Same',
+    'job preflight One/Same',
+    'run list',
+    'schedule preview --daily 2:00',
+    'schedule list',
+    'timetable list',
+    'person list',
+    'token list',
+    'subscription list',
+    'audit',
+    'worker list',
+    'overview',
+    'export',
+    'connector list',
+    'connector test Disk',
+    'connector users Disk',
+    'ls Disk:',
+  ];
+  for (const command of commands) {
+    const { lines, exit, stderr } = await server.cli.json(...command.split(' '));
+    expect(exit, `${command}: ${stderr}`).toBe(0);
+    expect(lines.at(-1)).toMatchObject({ type: 'summary' });
+    expect(undescribed(lines), command).toEqual([]);
+  }
+  expect(undescribed([{ type: 'made up' }])).toEqual(['made up']);
 });
 
 test('audit, workers, overview and the use of a connector', async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Called } from '../world.ts';
-import { startServer, type TestServer } from './server.ts';
+import { startServer, undescribed, type TestServer } from './server.ts';
 
 let server: TestServer;
 let source: string;
@@ -31,6 +31,7 @@ async function entity(kind: string, ...words: string[]): Promise<Record<string, 
   const called = await server.cli.json(...words);
   expect(called.exit, `${words.join(' ')}\n${called.stderr}`).toBe(0);
   expect(called.summary).toMatchObject({ type: 'summary', error: null });
+  expect(undescribed(called.lines)).toEqual([]);
   return called.lines.find(({ type }) => type === kind)?.['entity'] as Record<string, unknown>;
 }
 
@@ -82,6 +83,7 @@ test('a dry run, the run itself and a validation are watched to their ends', asy
   expect(planned.stdout).toContain('Would transfer 20 objects.');
   const run = await server.cli.json('job', 'start', 'Acme/Photos', '--watch');
   expect(run.exit, run.stderr).toBe(0);
+  expect(undescribed(run.lines)).toEqual([]);
   expect(run.summary).toMatchObject({ state: 'succeeded', items: { scanned: 21, copied: 20, excluded: 1 } });
   expect(readFileSync(join(target, '2024', 'photo 3.jpg'), 'utf8')).toBe('content 3');
   expect((await fine('job', 'watch', 'Photos')).stdout).toContain('20 transferred and verified');

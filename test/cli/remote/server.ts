@@ -7,7 +7,14 @@ import { serverCommands } from '../../../src/main/server-commands.ts';
 import type { Environment } from '../../../src/main/server-world.ts';
 import { work } from '../../../src/main/worker.ts';
 import { makeTestFolder, openTestDatabase } from '../../postgres.ts';
-import { openTestWorld, type TestWorld } from '../world.ts';
+import { ENTITY_LINES, OTHER_LINES } from '../../../scripts/docs/server-lines.ts';
+import { openTestWorld, type Called, type TestWorld } from '../world.ts';
+
+/** Types of lines that no page describes. */
+export function undescribed(lines: Called['lines']): string[] {
+  const types = lines.map(({ type }) => String(type));
+  return types.filter((type) => ENTITY_LINES[type] === undefined && OTHER_LINES[type] === undefined);
+}
 
 export interface TestServer {
   readonly url: string;
