@@ -100,7 +100,10 @@ export const SETTINGS = {
   ),
 
   sessionLifetimeHours: whole(
-    { section: 'Sign-in', help: 'After so many hours a person has to sign in again.' },
+    {
+      section: 'Sign-in',
+      help: 'After so many hours without use a person has to sign in again; after 30 days in any case.',
+    },
     { min: 1, max: 8760, fallback: 24 },
   ),
   signInAttemptsMax: whole(
