@@ -114,7 +114,34 @@ test('a run that fails leaves no upload open', async () => {
   await fleet.untilTrue('nothing is journaled', async () => (await fleet.store.intents(id)).length === 0);
 });
 
+test('a run fails also for a reason that no database takes as it is', async () => {
+  await fleet.worker('one');
+  const job = await fleet.job({ objects: 100, slowMs: 60 });
+  const id = await underWay(job);
+  job.to.hooks.before = () => {
+    throw new DroverError('PLACE_NOT_FOUND', 'There is no "a\u0000\udc80b".');
+  };
+  const run = await fleet.until(id, 'failed');
+  expect(run.error).toMatchObject({ code: 'PLACE_NOT_FOUND', message: 'There is no "a\ufffd\ufffdb".' });
+});
+
 describe('a worker', () => {
+  test('in which something ignores the order to stop does not keep the run from being paused', async () => {
+    await fleet.worker('one');
+    const job = await fleet.job({ objects: 100, slowMs: 60 });
+    const stuck = Promise.withResolvers<void>();
+    job.from.hooks.before = async (operation, key) => {
+      if (operation === 'GET' && key === 'k/000050') await stuck.promise;
+    };
+    const { id } = await fleet.start(job);
+    await fleet.untilTrue('it is under way', async () => job.to.keys('box').length > 10);
+    await fleet.runs.pause(PERSON, id);
+    await fleet.until(id, 'paused');
+    stuck.resolve();
+    await fleet.runs.resume(PERSON, id);
+    await expectComplete(fleet, job, await fleet.until(id, 'succeeded'));
+  });
+
   test('whose disk is full says so and goes on when there is room', async () => {
     let isFull = false;
     const { artifacts } = fleet.world;

@@ -7,7 +7,6 @@ import { rateAt } from '../../engine/timetable.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
-import { searchable } from '../runs/store-rows.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
 import type { PostgresRunStore } from '../runs/store.ts';
 import { openEnds, readRunToOpen, requestsOf, Side, type RunToOpen, type Sides } from './ends.ts';
@@ -61,6 +60,7 @@ export class Participation {
   #run: RunToOpen | null = null;
   #sides: Sides | null = null;
   #progress: Progress | null = null;
+  #stoppedAtMs: number | null = null;
   #revisions = new Map<string, string | null>();
   readonly done: Promise<Ending>;
 
@@ -80,7 +80,15 @@ export class Participation {
 
   /** Destroys what is under way through the signal; what was settled is committed as far as that is still possible. */
   stop(reason: DroverError): void {
+    if (this.#stopper.signal.aborted) return;
+    this.#stoppedAtMs = this.#options.world.clock.monotonic();
     this.#stopper.abort(reason);
+  }
+
+  /** Told to stop so long ago that it should have. */
+  get isOverdue(): boolean {
+    const { clock, timing } = this.#options.world;
+    return this.#stoppedAtMs !== null && clock.monotonic() - this.#stoppedAtMs > timing.giveUpMs;
   }
 
   /** True when a connector was authorized anew since both ends were opened. */
@@ -108,8 +116,7 @@ export class Participation {
     else if (sides.target.isThrottled(nowMs)) limitedBy = 'target';
     else if (limitedBy === 'none' && load() >= BUSY_LOAD) limitedBy = 'cpu';
     const { phase, uncommitted = ZERO_COUNTERS, pendingItems, pendingBytes, listingComplete, elapsedMs } = progress;
-    const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean } = progress;
-    const current = progress.current.map((item) => ({ ...item, key: searchable(item.key) }));
+    const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, current } = progress;
     const speeds = { bytesPerSecond, itemsPerSecond, bytesPerSecondMean };
     const known = { phase, uncommitted, pendingItems, pendingBytes, listingComplete, elapsedMs, limitedBy, current };
     return { ...known, ...speeds, isPausedByTimetable: rate === 0 };

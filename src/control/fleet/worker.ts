@@ -6,7 +6,8 @@ import { sql } from 'kysely';
 import { BYTES_IN_FLIGHT_MAX, SEGMENTS_AT_ONCE } from '../../engine/limits.ts';
 import { DroverError } from '../../model/errors.ts';
 import { inDatabase, fromDatabase } from '../runs/database-errors.ts';
-import { PostgresRunStore } from '../runs/store.ts';
+import { jsonbText } from '../runs/store-rows.ts';
+import { PostgresRunStore, type HeldLease } from '../runs/store.ts';
 import type { ControlWorld } from '../world.ts';
 import { refreshRun } from './aggregate.ts';
 import { clearAfter } from './cancelling.ts';
@@ -94,7 +95,7 @@ class FleetWorker implements Worker {
     this.#store = new PostgresRunStore(world.db, { leaseValidMs, onEnded: (runId) => this.#onEnded(runId) });
     this.#shares = new Shares(world);
     this.#heartbeat = new Heartbeat(world, id, {
-      held: () => this.#store.held,
+      held: () => this.#inHand(),
       onLost: () => this.#letGo(),
       onDrain: () => void this.drain(),
     });
@@ -134,6 +135,11 @@ class FleetWorker implements Worker {
     });
     await bus.tell('work', this.id);
     this.#hasLeft.resolve();
+  }
+
+  /** Without those of a run that was told to stop and does not: they run out, so that nobody waits for it for ever. */
+  #inHand(): readonly HeldLease[] {
+    return this.#store.held.filter(({ runId }) => this.#parts.get(runId)?.isOverdue !== true);
   }
 
   /** Leases may be somebody else's in a moment: sockets are destroyed, nothing more is written. */
@@ -295,7 +301,7 @@ class FleetWorker implements Worker {
     const { db, timing } = this.#world;
     const told = [...this.#parts.values()].map((part) => ({ runId: part.runId, progress: part.progress() }));
     const ids = told.map(({ runId }) => runId);
-    const texts = told.map(({ progress }) => (progress === null ? null : JSON.stringify(progress)));
+    const texts = told.map(({ progress }) => jsonbText(progress));
     await inDatabase(() =>
       sql`UPDATE run_workers SET seen_at = clock_timestamp(), progress = coalesce(one.progress::jsonb, run_workers.progress)
         FROM unnest(${ids}::text[], ${texts}::text[]) AS one (run_id, progress)

@@ -12,6 +12,7 @@ import type { StartRun } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import { newRunId } from './id.ts';
 import { ACTIVE_STATES, hasEnded } from './states.ts';
+import { storable } from './store-rows.ts';
 import { tellOfRun } from './transitions.ts';
 
 const COMMANDS: Readonly<Record<RunKind, string>> = {
@@ -71,8 +72,8 @@ export async function insertRun(
       source_path: facts.source.fullPath,
       target_path: facts.target.fullPath,
       target_fingerprint: facts.target.fingerprint,
-      target_container: facts.target.place.container,
-      target_prefix: facts.target.place.prefix,
+      target_container: storable(facts.target.place.container),
+      target_prefix: storable(facts.target.place.prefix),
       state: 'queued',
       retry_of: retryOf,
       scheduled_at: input.scheduledAt === undefined ? null : new Date(input.scheduledAt),

@@ -138,6 +138,17 @@ export function summedActiveMs(runId: RawBuilder<string>): RawBuilder<number> {
 }
 
 /** PostgreSQL's text holds neither NUL nor half a character. */
+export function storable(text: string): string {
+  return text.replaceAll('\u0000', '\ufffd').toWellFormed();
+}
+
+/** As keys are searched: without case. */
 export function searchable(key: string): string {
-  return key.replaceAll('\u0000', '\ufffd').toWellFormed().toLowerCase();
+  return storable(key).toLowerCase();
+}
+
+/** For a `jsonb` column, whatever names stand in its texts. */
+export function jsonbText(value: unknown): string | null {
+  if (value === null) return null;
+  return JSON.stringify(value, (_name, member: unknown) => (typeof member === 'string' ? storable(member) : member));
 }

@@ -5,7 +5,15 @@ import { DroverError } from '../../model/errors.ts';
 import type { Db, Tx } from '../world.ts';
 import { fromDatabase } from './database-errors.ts';
 import { ACTIVE_STATES } from './states.ts';
-import { heldRow, runFromRow, SUMMED_COUNTERS, summedActiveMs, summedRequests, type RunRow } from './store-rows.ts';
+import {
+  heldRow,
+  jsonbText,
+  runFromRow,
+  SUMMED_COUNTERS,
+  summedActiveMs,
+  summedRequests,
+  type RunRow,
+} from './store-rows.ts';
 
 /** Sums as of now: the columns of the row are refreshed about once a second. */
 const RUN_COLUMNS = sql`id, transfer_id, pair_id, definition, state, queued_at, started_at, updated_at, ended_at, error,
@@ -42,7 +50,7 @@ export async function findLatestSnapshot(db: Db, pairId: string): Promise<RunRec
 export async function updateRun(db: Db | Tx, runId: string, change: RunChange): Promise<void> {
   const sets: RawBuilder<unknown>[] = [];
   if (change.state !== undefined) sets.push(sql`state = ${change.state}`);
-  if (change.error !== undefined) sets.push(sql`error = ${jsonOrNull(change.error)}::jsonb`);
+  if (change.error !== undefined) sets.push(sql`error = ${jsonbText(change.error)}::jsonb`);
   if (change.startedAtMs !== undefined) sets.push(sql`started_at = ${new Date(change.startedAtMs)}`);
   if (change.endedAtMs !== undefined) sets.push(sql`ended_at = ${dateOrNull(change.endedAtMs)}`);
   if (change.manifestRoot !== undefined) {
@@ -83,7 +91,7 @@ export async function endRun(db: Db, lease: Lease, end: RunEnd): Promise<boolean
       UPDATE segments SET state = 'done', lease_until = NULL WHERE ${heldRow(lease)} RETURNING segment_id`.execute(tx);
     if (closed.rows.length === 0) return false;
     await sql`
-      UPDATE runs SET state = ${end.state}, ended_at = ${new Date(end.endedAtMs)}, error = ${jsonOrNull(end.error)}::jsonb,
+      UPDATE runs SET state = ${end.state}, ended_at = ${new Date(end.endedAtMs)}, error = ${jsonbText(end.error)}::jsonb,
         manifest_root = ${end.manifestRoot}, has_snapshot = ${hasSnapshot(end.manifestRoot)}, waits = NULL, live = NULL,
         updated_at = clock_timestamp(), version = version + 1, ${FINAL_SUMS}
       WHERE id = ${runId}`.execute(tx);
@@ -108,10 +116,6 @@ async function select(db: Db | Tx, rest: RawBuilder<unknown>): Promise<RunRecord
 /** Dry runs, comparisons and runs over a part of the keys prove nothing about the whole. */
 function hasSnapshot(manifestRoot: string | null): RawBuilder<boolean> {
   return sql<boolean>`${manifestRoot}::text IS NOT NULL AND kind = 'transfer'`;
-}
-
-function jsonOrNull(value: unknown): string | null {
-  return value === null ? null : JSON.stringify(value);
 }
 
 function dateOrNull(atMs: number | null): Date | null {

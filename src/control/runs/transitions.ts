@@ -8,6 +8,7 @@ import type { RunState } from '../../model/outcome.ts';
 import type { WaitReason } from '../entities.ts';
 import type { Bus, Db, Tx } from '../world.ts';
 import { hasEnded } from './states.ts';
+import { jsonbText } from './store-rows.ts';
 import { FINAL_SUMS } from './store-runs.ts';
 
 export interface StateChange {
@@ -27,9 +28,9 @@ export async function changeState(
   { from, to, waits = null, error }: StateChange,
 ): Promise<boolean> {
   const sets: RawBuilder<unknown>[] = [
-    sql`state = ${to}, waits = ${jsonOrNull(waits)}::jsonb, version = version + 1, updated_at = clock_timestamp()`,
+    sql`state = ${to}, waits = ${jsonbText(waits)}::jsonb, version = version + 1, updated_at = clock_timestamp()`,
   ];
-  if (error !== undefined) sets.push(sql`error = ${jsonOrNull(error)}::jsonb`);
+  if (error !== undefined) sets.push(sql`error = ${jsonbText(error)}::jsonb`);
   if (to === 'running') sets.push(sql`started_at = coalesce(started_at, clock_timestamp())`);
   if (hasEnded(to)) sets.push(sql`ended_at = clock_timestamp()`);
   if (to !== 'running') sets.push(sql`live = NULL`);
@@ -58,15 +59,11 @@ export async function changeWaits(
   states: readonly RunState[],
   waits: WaitReason | null,
 ): Promise<boolean> {
-  const text = jsonOrNull(waits);
+  const text = jsonbText(waits);
   const { rows } = await sql`
     UPDATE runs SET waits = ${text}::jsonb, version = version + 1, sequence = sequence + 1, updated_at = clock_timestamp()
     WHERE id = ${runId} AND state = ANY(${states as string[]}::text[]) AND waits IS DISTINCT FROM ${text}::jsonb
     RETURNING id`.execute(db);
   if (rows.length > 0) await bus.tell('run', runId);
   return rows.length > 0;
-}
-
-function jsonOrNull(value: unknown): string | null {
-  return value === null ? null : JSON.stringify(value);
 }
