@@ -120,7 +120,7 @@ export class Service {
 
   #noteFaults(text: string): void {
     for (const line of text.split('\n')) {
-      const fault = /^\S+Z error (.*)$/.exec(line)?.[1];
+      const fault = /^\S+Z (?:error|(?:warn|info) +(?=.*"INTERNAL")) *(.*)$/.exec(line)?.[1];
       if (fault === undefined) continue;
       const words = fault.replaceAll(/\d+/g, '#').slice(0, 300);
       this.faults.set(words, (this.faults.get(words) ?? 0) + 1);
