@@ -1,0 +1,202 @@
+/**
+ * The server as a team runs it: one PostgreSQL of its own, a server that only directs, three `drover worker` processes.
+ * Through the API alone a bucket, reached by a role with an external ID, goes to a container; one worker is lost.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { openTestDatabase, type TestDatabase } from '../postgres.ts';
+import { RawStore } from '../raw-s3.ts';
+import { Api, type Made, type RunView } from '../soak/server-api.ts';
+import { Service } from '../soak/server-service.ts';
+
+const { azurite, rgw } = inject('servers');
+const PROGRAM = fileURLToPath(new URL('../../bin/drover', import.meta.url));
+const OBJECTS = 1_500;
+const bucket = `journey-${process.pid}-${Math.trunc(performance.timeOrigin).toString(36)}`;
+const folder = mkdtempSync(join(tmpdir(), 'drover-journey-'));
+
+let database: TestDatabase;
+let api: Api;
+let url = '';
+let token = '';
+const services: Service[] = [];
+
+beforeAll(async () => {
+  if (rgw === null) return;
+  database = await openTestDatabase();
+  await fillBucket(new RawStore(rgw));
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  const environment = {
+    DATABASE_URL: database.url,
+    DROVER_DATA_DIR: join(folder, 'data'),
+    DROVER_MASTER_KEY: randomBytes(32).toString('base64'),
+    DROVER_LISTEN: `127.0.0.1:${port}`,
+    DROVER_LOCAL_WORKERS: '0',
+    DROVER_ARTIFACTS: join(folder, 'artifacts'),
+    // What the role trusts: the identity that Drover itself signs with.
+    AWS_ACCESS_KEY_ID: rgw.otherAccessKeyId,
+    AWS_SECRET_ACCESS_KEY: rgw.otherSecretAccessKey,
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+  mkdirSync(join(folder, 'data'), { recursive: true });
+  const start = async (name: string, words: readonly string[]): Promise<Service> => {
+    const logFile = join(folder, `${name}.log`);
+    const service = new Service({ name, program: PROGRAM, words, environment, logFile, delayMs: () => 600_000 });
+    services.push(service);
+    service.start();
+    await service.ready();
+    return service;
+  };
+  await start('server', ['serve']);
+  token = execFileSync(PROGRAM, ['setup', '--email', 'ana@example.com', '--password-stdin'], {
+    input: 'a password of no value',
+    env: { PATH: process.env['PATH'], ...environment },
+  })
+    .toString()
+    .trim();
+  api = new Api(url, token);
+  await Promise.all(['one', 'two', 'three'].map((name) => start(name, ['worker', '--worker-name', name])));
+}, 120_000);
+
+afterAll(async () => {
+  await Promise.all(services.map((service) => service.stop()));
+  if (rgw !== null) await emptyBucket(new RawStore(rgw));
+  await database?.drop();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+test.runIf(rgw !== null)(
+  'three workers share a run and survive the loss of one; its log and report can be downloaded',
+  async () => {
+    if (rgw === null) return;
+    const source = await made('/connectors', {
+      provider: 's3',
+      name: 'Ceph by role',
+      config: {
+        authorization: 'iam-role',
+        roleArn: rgw.openRoleArn,
+        externalId: 'journey-external-id',
+        endpoint: rgw.endpoint,
+        stsEndpoint: rgw.endpoint,
+        region: 'us-east-1',
+        pathStyle: true,
+      },
+    });
+    const target = await made('/connectors', {
+      provider: 'azure-blob',
+      name: 'Azurite',
+      config: { authorization: 'account-key', ...azurite },
+    });
+    await api.once('POST', `/connectors/${target}/containers`, { name: bucket });
+    const from = await made('/endpoints', place('source', source));
+    const to = await made('/endpoints', place('target', target));
+    const project = await made('/projects', { name: 'Journey' });
+    const job = await made(`/projects/${project}/jobs`, { name: 'All', sourceEndpointId: from, targetEndpointId: to });
+    const preflight = await api.once<{ ok: boolean; estimate: { items: number } }>('POST', `/jobs/${job}/preflight`, {
+      count: true,
+    });
+    expect(preflight).toMatchObject({ ok: true, estimate: { items: OBJECTS } });
+
+    const run = await made(`/jobs/${job}/runs`, { kind: 'transfer' });
+    await until(run, ({ live }) => workersOf(live).length >= 2);
+    const lost = services.find((service) => service.pid !== null && service !== services[0]);
+    process.kill(lost?.pid as number, 'SIGKILL');
+    const ended = await until(run, ({ endedAt }) => endedAt !== null);
+    expect(ended).toMatchObject({ state: 'succeeded', error: null });
+    const { scanned = 0, copied = 0, same = 0 } = ended.counters.items;
+    expect([scanned, copied + same]).toEqual([OBJECTS, OBJECTS]);
+
+    const log = (await download(run, 'copy-log-csv')).toString('utf8').trimEnd().split('\r\n');
+    expect(log).toHaveLength(OBJECTS + 1);
+    expect(new Set(log).size).toBe(OBJECTS + 1);
+    const report = JSON.parse((await download(run, 'report-json')).toString('utf8')) as { report: string };
+    expect(JSON.parse(report.report)).toMatchObject({
+      isClean: true,
+      comparedNow: { checked: OBJECTS, missing: 0, different: 0 },
+      readBack: { equal: 20, different: 0, unreadable: 0 },
+    });
+    const segments = await api.get<{ items: { worker: string | null }[] }>(`/runs/${run}/segments`);
+    expect(new Set(segments.items.map(({ worker }) => worker)).size).toBeGreaterThan(1);
+  },
+  180_000,
+);
+
+async function made(path: string, body: object): Promise<string> {
+  return (await api.once<Made>('POST', path, body)).id;
+}
+
+function place(kind: 'source' | 'target', connectorId: string): object {
+  return { kind, connectorId, place: { container: bucket, prefix: '' } };
+}
+
+function workersOf(live: unknown): readonly unknown[] {
+  return (live as { workers?: readonly unknown[] } | null)?.workers ?? [];
+}
+
+async function until(runId: string, holds: (run: RunView) => boolean): Promise<RunView> {
+  for (;;) {
+    const run = await api.get<RunView>(`/runs/${runId}`);
+    if (holds(run) || run.endedAt !== null) return run;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function download(runId: string, kind: string): Promise<Buffer> {
+  const options = kind.startsWith('report') ? { kind, spotCheck: 20 } : { kind };
+  const { id } = await api.once<Made>('POST', `/runs/${runId}/artifacts`, options);
+  for (;;) {
+    const { state, error } = await api.get<{ state: string; error: unknown }>(`/artifacts/${id}`);
+    if (state === 'failed') throw new Error(JSON.stringify(error));
+    if (state === 'ready') break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const answer = await fetch(`${url}/api/v1/artifacts/${id}/content`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(answer.status).toBe(200);
+  return Buffer.from(await answer.arrayBuffer());
+}
+
+const keys = Array.from({ length: OBJECTS }, (_, at) => `folder ${at % 7}/object ${String(at).padStart(5, '0')}`);
+
+async function fillBucket(store: RawStore): Promise<void> {
+  await store.must('PUT', bucket, null);
+  await inTurns((key) => store.must('PUT', bucket, key, [], {}, `content of ${key}`.repeat(50)));
+  // The role's user is somebody else than the owner of the bucket.
+  const Statement = ['s3:*'].map((Action) => ({
+    Effect: 'Allow',
+    Principal: '*',
+    Action,
+    Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+  }));
+  await store.must('PUT', bucket, null, [['policy', '']], {}, JSON.stringify({ Version: '2012-10-17', Statement }));
+}
+
+async function emptyBucket(store: RawStore): Promise<void> {
+  await inTurns((key) => store.send('DELETE', bucket, key));
+  await store.send('DELETE', bucket, null);
+}
+
+async function inTurns(work: (key: string) => Promise<unknown>): Promise<void> {
+  const rest = [...keys];
+  const lane = async (): Promise<void> => {
+    for (let key = rest.pop(); key !== undefined; key = rest.pop()) await work(key);
+  };
+  await Promise.all(Array.from({ length: 16 }, lane));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('There is no free port.');
+  return address.port;
+}
