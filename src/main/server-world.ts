@@ -1,6 +1,8 @@
 /** Constructs what server, worker and the commands beside them share: database, vault, bus, artifacts, providers. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Context } from '../contract/provider.ts';
+import { openArtifactPlace, parseArtifactAddress } from '../control/artifacts/provider-store.ts';
 import { openBus, type OpenBus } from '../control/bus.ts';
 import { openDatabase, type Database } from '../control/database/connect.ts';
 import { migrate, requireSchema } from '../control/database/migrate.ts';
@@ -92,6 +94,9 @@ export async function openWorld(
   const masterKey = loadMasterKey({ settings, random: systemRandom, log, mayMake });
   const vault = await openVault({ db, masterKey, clock: systemClock, random: systemRandom });
   const bus = openBus({ db, connection: database.connection, clock: systemClock, log });
+  const openTransport = openUndiciTransport(variables);
+  const context = { openTransport, clock: systemClock, random: systemRandom, log, environment: variables };
+  const artifacts = openArtifacts(settings, context);
   const world: ControlWorld = {
     db,
     clock: systemClock,
@@ -100,23 +105,44 @@ export async function openWorld(
     settings,
     providers: PROVIDERS,
     vault,
-    artifacts: openArtifacts(settings),
+    artifacts: artifacts.store,
     bus,
-    openTransport: openUndiciTransport(variables),
+    openTransport,
     environment: variables,
     programVersion,
   };
-  return { world, bus, [Symbol.asyncDispose]: async () => bus[Symbol.asyncDispose]() };
+  return {
+    world,
+    bus,
+    async [Symbol.asyncDispose]() {
+      await bus[Symbol.asyncDispose]();
+      await artifacts[Symbol.asyncDispose]();
+    },
+  };
 }
 
-export function openArtifacts(settings: Pick<Settings, 'artifacts' | 'dataDir'>): ArtifactStore {
+export interface ArtifactHome extends AsyncDisposable {
+  readonly store: ArtifactStore;
+}
+
+/** A folder, or a place that a provider reaches. INVALID_INPUT at `artifacts`. */
+export function openArtifacts(
+  settings: Pick<Settings, 'artifacts' | 'dataDir'>,
+  context: Omit<Context, 'saveAccount'>,
+): ArtifactHome {
   const named = settings.artifacts ?? join(settings.dataDir, 'artifacts');
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
+    mkdirSync(named, { recursive: true, mode: 0o700 });
+    return { store: new FolderArtifactStore(named, systemRandom), [Symbol.asyncDispose]: async () => undefined };
+  }
+  const address = parseArtifactAddress(named);
+  const provider = address === null ? undefined : PROVIDERS.get(address.provider);
+  if (address === null || provider === undefined) {
     throw new DroverError('INVALID_INPUT', `"${named}" cannot hold artifacts.`, {
       field: 'artifacts',
-      remedy: 'Name a folder that the server and all workers see.',
+      remedy: 'Name a folder, s3://BUCKET/PREFIX or azure-blob://ACCOUNT/CONTAINER/PREFIX.',
     });
   }
-  mkdirSync(named, { recursive: true, mode: 0o700 });
-  return new FolderArtifactStore(named, systemRandom);
+  const store = openArtifactPlace(address, provider, { ...context, saveAccount: async () => undefined });
+  return { store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }

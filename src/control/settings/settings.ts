@@ -59,7 +59,7 @@ export const SETTINGS = {
   ),
   artifacts: text({
     section: 'Storage of its own',
-    help: 'Where item logs, snapshots and reports are kept: a folder, or a bucket or container that all workers see. By default `artifacts` in the data folder.',
+    help: 'Where item logs, snapshots and reports are kept: a folder, `s3://BUCKET/PREFIX` or `azure-blob://ACCOUNT/CONTAINER/PREFIX` that all servers and workers see. The sign-in comes from the environment, as the tools of the provider take it, or from `DROVER_ARTIFACTS_` with the name of a field of the connector, such as `DROVER_ARTIFACTS_ENDPOINT`. By default `artifacts` in the data folder.',
     example: 's3://drover-artifacts/production',
   }),
   artifactRetentionDays: whole(
@@ -166,7 +166,7 @@ export const SETTINGS = {
   localFolders: list(
     {
       section: 'Server',
-      help: 'Connectors to folders of this machine must lie in one of these. Left out, an admin may name any folder but the whole machine and those of Drover itself.',
+      help: 'Connectors to folders of this machine must lie in one of these. Left out, an admin may name any folder but the whole machine, those of the system (such as `/etc`), and those of Drover itself.',
       example: '/srv/files, /mnt/archive',
     },
     (each) => (each.startsWith('/') ? null : 'Give absolute paths, such as /srv/files.'),
