@@ -154,6 +154,7 @@ async function* statesOf(remote: Remote, first: Run): AsyncGenerator<Run> {
       } else silentMs = Math.min(SILENT_MS_MAX, silentMs * 2);
       const event = received?.value ?? null;
       if (event?.type === 'changed') {
+        await looks.found();
         yield event.entity as Run;
         continue;
       }
@@ -182,8 +183,7 @@ class Looks {
     try {
       const { signal } = session;
       const run = await answer(http.GET('/api/v1/runs/{id}', { params: { path: { id: this.#id } }, signal }));
-      if (this.#isLost) await session.terminal.say('The server answers again.');
-      this.#isLost = false;
+      await this.found();
       return run;
     } catch (thrown) {
       const error: DroverError = toDroverError(thrown);
@@ -193,5 +193,10 @@ class Looks {
       this.#isLost = true;
       return null;
     }
+  }
+  /** The server was heard of. */
+  async found(): Promise<void> {
+    if (this.#isLost) await this.#remote.session.terminal.say('The server answers again.');
+    this.#isLost = false;
   }
 }
