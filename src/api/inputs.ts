@@ -37,10 +37,10 @@ function checkParams({ params, path }: Route, raw: unknown): unknown {
 function checkQuery({ query, filters }: Route, raw: RawInputs['query']): unknown {
   if (query === null) return refuseUnknown(raw, []);
   const plain: Record<string, unknown> = {};
-  const filter: Record<string, string[]> = {};
+  const filter: [name: string, values: string[]][] = [];
   for (const [name, value] of Object.entries(raw)) {
     const values = (Array.isArray(value) ? value : [value]).map(String);
-    if (filters !== null && name.startsWith('filter.')) filter[name.slice('filter.'.length)] = values;
+    if (filters !== null && name.startsWith('filter.')) filter.push([name.slice('filter.'.length), values]);
     else if (values.length === 1) plain[name] = values[0];
     else throw new InvalidRequest([{ path: name, message: 'Give it once.' }]);
   }
@@ -48,7 +48,8 @@ function checkQuery({ query, filters }: Route, raw: RawInputs['query']): unknown
   if (shape !== undefined) refuseUnknown(plain, Object.keys(shape));
   const parsed = query.safeParse(plain);
   if (!parsed.success) throw new InvalidRequest(errorsOf(parsed.error));
-  return Object.keys(filter).length === 0 ? parsed.data : { ...(parsed.data as object), filter };
+  // From entries, so that a name such as `__proto__` is a member like any other, and refused like any other.
+  return filter.length === 0 ? parsed.data : { ...(parsed.data as object), filter: Object.fromEntries(filter) };
 }
 
 function refuseUnknown(given: object, known: readonly string[]): undefined {

@@ -137,6 +137,12 @@ describe('lists', () => {
     });
   });
 
+  test.each(['__proto__', 'constructor'])('a filter named %s is given on like any other', async (name) => {
+    await server.fetch(`/api/v1/runs?filter.${name}=x`, { as: 'viewer' });
+    const { filter } = server.calls[0]?.args[1] as { filter: object };
+    expect(Object.entries(filter)).toEqual([[name, ['x']]]);
+  });
+
   test.each([
     ['limit=0', 'limit'],
     ['limit=5&limit=6', 'limit'],

@@ -56,7 +56,7 @@ export async function listPage<Row extends object>(
   const limit = limitOf(query);
   const sort = query.sort ?? listing.defaultSort;
   const descending = sort.startsWith('-');
-  const column = listing.sorts[descending ? sort.slice(1) : sort];
+  const column = own(listing.sorts, descending ? sort.slice(1) : sort);
   if (column === undefined) {
     throw invalid('sort', `There is no order "${sort}"; there are: ${Object.keys(listing.sorts).join(', ')}.`);
   }
@@ -93,7 +93,7 @@ export function narrow<Row>(
 ): SelectQueryBuilder<any, any, Row> {
   let narrowed = base;
   for (const [name, values] of Object.entries(listing.query.filter ?? {})) {
-    const condition = listing.filters[name];
+    const condition = own(listing.filters, name);
     if (condition === undefined) {
       throw invalid(
         `filter.${name}`,
@@ -151,6 +151,11 @@ async function count<Row>(db: Kysely<Schema>, narrowed: SelectQueryBuilder<any, 
     .select(sql<string>`count(*)`.as('rows'))
     .executeTakeFirstOrThrow();
   return Number(row.rows);
+}
+
+/** What was listed under that name, and nothing that every object has. */
+function own<T>(named: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(named, name) ? named[name] : undefined;
 }
 
 function limitOf({ limit }: ListQuery): number {
