@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { NetworkSettings, OpenTransport } from '../../lib/transport.ts';
 import { azureBlob } from '../../providers/azure-blob/provider.ts';
 import { s3 } from '../../providers/s3/provider.ts';
-import { guardAddresses, refuseOwnFiles, refuseUnsafeFields } from './addresses.ts';
+import { guardAddresses, refuseFolder, refuseOwnFiles, refuseUnsafeFields } from './addresses.ts';
 
 const STRICT = { allowLinkLocalEndpoints: false };
 const NETWORK: NetworkSettings = { caCertificate: null, connectionsMax: 1 };
@@ -71,12 +71,43 @@ test('files of Drover itself are not read as tokens, whatever links lead there',
   await mkdir(join(folder, 'own'));
   for (const file of ['own/master.key', 'other.key', 'token']) await writeFile(join(folder, file), 'x');
   await symlink(join(folder, 'own', 'master.key'), join(folder, 'link'));
-  const settings = { dataDir: join(folder, 'own'), masterKeyFile: join(folder, 'other.key') };
+  const settings = { dataDir: join(folder, 'own'), masterKeyFile: join(folder, 'other.key'), artifacts: null };
   const refuse = (file: string): Promise<void> =>
     refuseOwnFiles(settings, s3.account, { webIdentityTokenFile: join(folder, file) });
   for (const file of ['own/master.key', 'link', 'other.key']) {
     await expect(refuse(file)).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'webIdentityTokenFile' });
   }
   await refuse('token');
+  // The environment of a process of Drover holds the master key.
+  await expect(refuseOwnFiles(settings, s3.account, { webIdentityTokenFile: '/proc/self/environ' })).rejects.toThrow();
   await rm(folder, { recursive: true });
+});
+
+describe('the folder of a connector', () => {
+  const settings = { dataDir: '/nowhere/data', masterKeyFile: null, artifacts: null, localFolders: [] };
+  const refusal = { code: 'INVALID_INPUT', field: 'root' };
+
+  test.each(['/', '/proc', '/proc/self', '/proc/self/root', '/sys/kernel', '/dev', '/etc', '/etc/../etc/ssl', '/usr'])(
+    '%s belongs to the system',
+    async (root) => {
+      await expect(refuseFolder(settings, root)).rejects.toMatchObject(refusal);
+    },
+  );
+
+  test('those of the system can be named in the settings', async () => {
+    await refuseFolder({ ...settings, localFolders: ['/etc/ssl'] }, '/etc/ssl');
+    await expect(refuseFolder({ ...settings, localFolders: ['/etc/ssl'] }, '/etc')).rejects.toMatchObject(refusal);
+    await refuseFolder(settings, '/etcetera');
+  });
+
+  test('holds neither the key file of Drover nor its artifacts, wherever they are', async () => {
+    const apart = { ...settings, masterKeyFile: '/keys/drover/master.key', artifacts: '/mnt/logs/drover' };
+    for (const root of ['/keys/drover', '/keys', '/mnt/logs/drover/runs', '/mnt/logs']) {
+      await expect(refuseFolder(apart, root)).rejects.toMatchObject(refusal);
+      // Allowing a folder does not give away what Drover keeps in it.
+      await expect(refuseFolder({ ...apart, localFolders: [root] }, root)).rejects.toMatchObject(refusal);
+    }
+    await refuseFolder(apart, '/keys/others');
+    await refuseFolder({ ...apart, artifacts: 's3://keys/others' }, '/keys/others');
+  });
 });

@@ -80,22 +80,52 @@ function unsafe(host: string, address: string, field: string | null): DroverErro
   );
 }
 
+type OwnSettings = Pick<Settings, 'dataDir' | 'masterKeyFile' | 'artifacts'>;
+type FolderSettings = OwnSettings & Pick<Settings, 'localFolders'>;
+
+/**
+ * Who may write here becomes the machine's administrator, and who may read here learns its secrets: `/proc` alone tells
+ * the environment of every process of Drover, master key and all.
+ */
+const SYSTEM_FOLDERS = [
+  '/bin',
+  '/boot',
+  '/dev',
+  '/etc',
+  '/lib',
+  '/lib64',
+  '/proc',
+  '/sbin',
+  '/sys',
+  '/usr',
+  '/var/spool/cron',
+];
+/** Files in which the system shows processes, Drover among them. */
+const PROCESS_FOLDERS = ['/proc', '/sys', '/dev'];
+
+/** Where Drover's own secrets, database and logs are. */
+async function ownPlaces({ dataDir, masterKeyFile, artifacts }: OwnSettings): Promise<readonly string[]> {
+  const isFolder = artifacts !== null && !/^[a-z][a-z0-9+.-]*:\/\//i.test(artifacts);
+  const places = [dataDir, masterKeyFile, isFolder ? artifacts : null].filter((place) => place !== null);
+  return Promise.all(places.map(realPath));
+}
+
 /**
  * INVALID_INPUT at `root` unless the folder may be used. Names are followed to what they lead to, so that a link inside
  * an allowed folder does not lead out of it.
  */
-export async function refuseFolder(settings: Pick<Settings, 'localFolders' | 'dataDir'>, root: unknown): Promise<void> {
+export async function refuseFolder(settings: FolderSettings, root: unknown): Promise<void> {
   if (typeof root !== 'string' || root === '') {
     throw refusedFolder('Name the folder that this connector may use.', settings);
   }
   const real = await realPath(root);
-  const own = await realPath(settings.dataDir);
-  if (isWithin(real, own) || isWithin(own, real)) {
-    throw refusedFolder(`${root} reaches into the folder where Drover keeps its own secrets and database.`, settings);
+  if ((await ownPlaces(settings)).some((own) => isWithin(real, own) || isWithin(own, real))) {
+    throw refusedFolder(`${root} reaches into the places where Drover keeps its own secrets and database.`, settings);
   }
   if (settings.localFolders.length === 0) {
-    if (real !== '/') return;
-    throw refusedFolder('The whole machine cannot be one connector.', settings);
+    if (real === '/') throw refusedFolder('The whole machine cannot be one connector.', settings);
+    if (!SYSTEM_FOLDERS.some((folder) => isWithin(real, folder))) return;
+    throw refusedFolder(`${root} is a folder of the system itself, which nobody's content lies in.`, settings);
   }
   const allowed = await Promise.all(settings.localFolders.map(realPath));
   if (allowed.some((folder) => isWithin(real, folder))) return;
@@ -106,16 +136,12 @@ export async function refuseFolder(settings: Pick<Settings, 'localFolders' | 'da
  * INVALID_INPUT at a field that names a file of Drover itself: what is in such a file is sent to whoever is signed in at,
  * and the address of that can be chosen.
  */
-export async function refuseOwnFiles(
-  settings: Pick<Settings, 'dataDir' | 'masterKeyFile'>,
-  fields: Fields,
-  config: Config,
-): Promise<void> {
+export async function refuseOwnFiles(settings: OwnSettings, fields: Fields, config: Config): Promise<void> {
   for (const name of Object.keys(fields).filter((each) => each.endsWith('File'))) {
     const path = config[name];
     if (typeof path !== 'string' || path === '') continue;
     const real = await realPath(path);
-    const own = await Promise.all([settings.dataDir, settings.masterKeyFile ?? settings.dataDir].map(realPath));
+    const own = [...(await ownPlaces(settings)), ...PROCESS_FOLDERS];
     if (!own.some((each) => isWithin(real, each))) continue;
     throw new DroverError('INVALID_INPUT', 'This file belongs to Drover itself and is not given away.', {
       field: name,
