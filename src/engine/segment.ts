@@ -150,6 +150,10 @@ export class SegmentWork {
       this.#target?.limit(cut);
       this.#context.live.unlistedSegments += 1;
       return true;
+    } catch (error) {
+      // A cut whose answer did not come may have been made: nothing is planned any more that may lie beyond it.
+      this.#fail(error);
+      throw error;
     } finally {
       this.#barrier = null;
       this.#isSplitting = false;
@@ -247,7 +251,7 @@ export class SegmentWork {
       const planned = this.#planMeeting(meeting);
       if ('settled' in planned) this.#settle(slot, planned.settled);
       else await this.#send(slot, planned);
-      if (this.#window.size >= WINDOW_ITEMS_MAX) await this.#room();
+      while (this.#window.size >= WINDOW_ITEMS_MAX && this.#failure === null) await this.#settled();
     }
   }
 
@@ -366,10 +370,6 @@ export class SegmentWork {
     if (listing === null) return SORTED_MARK;
     const isSafe = this.#window.size === 0 && this.#heldBack === null && this.#merge?.isBetweenKeys === true;
     return isSafe ? listing.takenCursor : null;
-  }
-
-  async #room(): Promise<void> {
-    while (this.#window.size >= WINDOW_ITEMS_MAX && this.#failure === null) await this.#settled();
   }
 
   async #drain(): Promise<void> {

@@ -34,6 +34,8 @@ export class Tether {
   diesAt: number | null = null;
   /** Told before each call. */
   onCall: ((name: string) => void) | null = null;
+  /** Told after each call that has happened; what it throws is heard instead of the answer. */
+  onAnswer: ((name: string) => Promise<void>) | null = null;
   isDead = false;
   #thawed: Promise<void> | null = null;
   #thaw: (() => void) | null = null;
@@ -99,6 +101,7 @@ export class Tether {
         return async (...given: unknown[]) => {
           await this.enter(String(name));
           const result: unknown = await this.leave(Promise.resolve(value.apply(inner, given)));
+          await this.onAnswer?.(String(name));
           if (name !== 'read' || !isReading(result)) return result;
           return { ...result, body: this.#pages('chunk', () => result.body) };
         };
