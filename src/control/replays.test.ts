@@ -32,6 +32,17 @@ test('a key belongs to its scope and its request', async () => {
   expect(await replays.begin('ben', 'k2', 'another')).toEqual({ kind: 'new' });
 });
 
+test('what a request was is not told to whoever reads the database', async () => {
+  await replays.begin('ana', 'k-secret', 'hash of a request with a password');
+  const row = await world.db
+    .selectFrom('idempotency')
+    .selectAll()
+    .where('key', '=', 'k-secret')
+    .executeTakeFirstOrThrow();
+  expect(row.request_hash).toMatch(/^[0-9a-f]{64}$/);
+  expect(JSON.stringify(row)).not.toContain('hash of a request');
+});
+
 test('what failed may be tried again; what is done stays done', async () => {
   await replays.begin('ana', 'k3', 'h');
   await replays.abandon('ana', 'k3');

@@ -32,11 +32,16 @@ const KEPT_MS = 24 * 3_600_000;
 const BUSY_MS_MAX = 120_000;
 const FORGOTTEN_AT_ONCE = 20;
 
-export function openReplays({ db, clock }: Pick<ControlWorld, 'db' | 'clock'>): Replays {
+/**
+ * Of a request only a keyed hash is kept: it may hold a password, which nobody who reads the database must be able to
+ * find by trying.
+ */
+export function openReplays({ db, clock, vault }: Pick<ControlWorld, 'db' | 'clock' | 'vault'>): Replays {
   const at = (agoMs: number): Date => new Date(clock.now() - agoMs);
 
   return {
-    async begin(scope, key, requestHash) {
+    async begin(scope, key, hash) {
+      const requestHash = vault.sign('idempotency', Buffer.from(hash));
       const taken = await db
         .insertInto('idempotency')
         .values({ scope, key, request_hash: requestHash, created_at: at(0) })
