@@ -1,19 +1,11 @@
 /** The commands, their arguments and their options; what a command does is in `commands/`. */
 import { Command, Option } from 'commander';
-import type { PolicyRequest, Use } from '../contract/provider.ts';
 import { makeBucket, remove } from './commands/changing.ts';
 import { completionScript, SHELLS } from './commands/completion.ts';
 import { importConnectors } from './commands/connector-import.ts';
-import {
-  addConnector,
-  POLICY_KINDS,
-  printPolicy,
-  removeConnector,
-  showConnector,
-  showConnectors,
-  testConnector,
-} from './commands/connector.ts';
+import { addConnector, removeConnector, showConnector, showConnectors, testConnector } from './commands/connector.ts';
 import { list, measure, printContent } from './commands/listing.ts';
+import { addPolicy, readUse } from './commands/connector-policy.ts';
 import { addServerCommands } from './commands/server.ts';
 import { pruneRuns, removeRun } from './commands/runs-removal.ts';
 import { listRuns, showLog, showRun } from './commands/runs.ts';
@@ -25,7 +17,6 @@ import type { CommandEnd, Session } from './session.ts';
 import {
   addConnectorAt,
   listConnectorsAt,
-  printPolicyAt,
   removeConnectorAt,
   showConnectorAt,
   testConnectorAt,
@@ -311,63 +302,6 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
         }),
       );
   }
-}
-
-interface PolicyOptions {
-  readonly kind: string;
-  readonly use: string;
-  readonly bucket?: readonly string[];
-  readonly withTags?: boolean;
-  readonly withRestore?: boolean;
-  readonly withVersions?: boolean;
-  readonly sourceAddress?: readonly string[];
-  readonly vpcEndpoint?: readonly string[];
-  readonly principal?: string;
-  readonly tag?: readonly string[];
-}
-
-function addPolicy(connector: Command, start: Start): void {
-  connector
-    .command('policy')
-    .argument('<name>', 'of the connector')
-    .description('print the policy it needs, ready to paste')
-    .option('--kind <kind>', 'iam, iam-full, trust, cloudformation, stackset or names', 'iam')
-    .option('--use <use>', 'read, write or both', 'both')
-    .option('--bucket <bucket>', 'only for this bucket; can be repeated', collect)
-    .option('--with-tags', 'with the rights for tags')
-    .option('--with-restore', 'with the right to bring archived objects back')
-    .option('--with-versions', 'with the rights for old versions')
-    .option('--source-address <cidr>', 'only from this range of addresses; can be repeated', collect)
-    .option('--vpc-endpoint <id>', 'only through this VPC endpoint; can be repeated', collect)
-    .option('--principal <arn>', 'who may assume the role; left out, the identity this connector signs with')
-    .option('--tag <name=value>', 'a tag for what is made; can be repeated', collect)
-    .action((name: string, given: PolicyOptions) =>
-      start(async (session) => {
-        const request: PolicyRequest = {
-          kind: parseChoice(given.kind, '--kind', POLICY_KINDS),
-          use: readUse(given.use),
-          containers: given.bucket ?? [],
-          withTags: given.withTags === true,
-          withRestore: given.withRestore === true,
-          withVersions: given.withVersions === true,
-          sourceAddresses: given.sourceAddress ?? [],
-          vpcEndpoints: given.vpcEndpoint ?? [],
-          trustedPrincipal: given.principal ?? null,
-          externalId: null,
-          tags: Object.fromEntries(
-            (given.tag ?? []).map((tag) => {
-              const at = tag.indexOf('=');
-              return at === -1 ? [tag, ''] : [tag.slice(0, at), tag.slice(at + 1)];
-            }),
-          ),
-        };
-        return (session.server === null ? printPolicy : printPolicyAt)(session, name, request);
-      }),
-    );
-}
-
-function readUse(text: string): Use {
-  return parseChoice(text, '--use', ['read', 'write', 'both']);
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {

@@ -152,9 +152,14 @@ export async function removeConnectorAt(session: Session, word: string, isSaid: 
   return fine(session);
 }
 
-export async function printPolicyAt(session: Session, word: string, request: PolicyRequest): Promise<CommandEnd> {
-  const remote = await openRemote(session);
-  const { id } = await findConnectorAt(remote, word);
+/** `draft`: values that are not saved, of the connector that is made once its role is there. */
+export async function printPolicyAt(
+  session: Session,
+  word: string,
+  request: PolicyRequest,
+  draft: { readonly provider: string; readonly values: Readonly<Record<string, string>> } | null,
+): Promise<CommandEnd> {
+  const { http, ...remote } = await openRemote(session);
   // What the server knows better is left to it.
   const { trustedPrincipal, externalId, containers, sourceAddresses, vpcEndpoints, ...rest } = request;
   const body = {
@@ -165,7 +170,16 @@ export async function printPolicyAt(session: Session, word: string, request: Pol
     ...(trustedPrincipal === null ? {} : { trustedPrincipal }),
     ...(externalId === null ? {} : { externalId }),
   };
-  const texts = await answer(remote.http.POST('/api/v1/connectors/{id}/policies', { params: { path: { id } }, body }));
+  const connector = draft === null ? null : { provider: draft.provider, name: word, config: draft.values };
+  const texts =
+    connector === null
+      ? await answer(
+          http.POST('/api/v1/connectors/{id}/policies', {
+            params: { path: { id: (await findConnectorAt({ http, ...remote }, word)).id } },
+            body,
+          }),
+        )
+      : await answer(http.POST('/api/v1/connectors/policies', { body: { connector, request: body } }));
   for (const text of texts) {
     await session.terminal.record({ type: 'policy', ...text });
     await session.terminal.say(`# ${text.title}`);

@@ -194,6 +194,15 @@ test('subscriptions are made, paused and removed', async () => {
   expect((await call('subscription', 'create', 'Nowhere')).stderr).toContain('Say where messages go.');
 });
 
+test('a policy is printed before its connector is saved', async () => {
+  const fields = ['--field', 'roleArn=arn:aws:iam::123456789012:role/drover', '--field', 'externalId=abc-123'];
+  const words = ['--draft', 's3', ...fields, '--kind', 'cloudformation', '--use', 'read', '--bucket', 'docs'];
+  const { stdout } = await fine('connector', 'policy', 'Acme', ...words);
+  expect(stdout).toContain("Default: 'abc-123'");
+  expect(stdout).toContain('arn:aws:s3:::docs');
+  expect(await call('connector', 'policy', 'Acme')).toMatchObject({ exit: 2 });
+});
+
 test('every line with --json is one that the reference describes', async () => {
   const commands = [
     'project list',
