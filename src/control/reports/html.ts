@@ -21,7 +21,7 @@ h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 
 .clean { border-color: #107c10; } .issues { border-color: #b86e00; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top; }
 tr + tr td { border-top: 1px solid #8884; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-code, .key { font-family: ui-monospace, monospace; overflow-wrap: anywhere; } .wide { overflow-x: auto; }
+code, .key { font-family: ui-monospace, monospace; overflow-wrap: anywhere; } .wide { overflow-x: auto; margin-bottom: 1.5rem; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
 `;
 
@@ -139,8 +139,10 @@ function issuesOf({ issues }: ValidationReport): string {
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return '';
+  // A key may be broken anywhere; a code is a word.
+  const isKey = head[0]?.startsWith('Key') === true;
   const cells = (row: readonly string[]): string =>
-    row.map((cell, at) => `<td${at === 0 ? ' class="key"' : ''}><bdi>${escape(cell)}</bdi></td>`).join('');
+    row.map((cell, at) => `<td${at === 0 && isKey ? ' class="key"' : ''}><bdi>${escape(cell)}</bdi></td>`).join('');
   return `<div class="wide"><table><tr>${head.map((cell) => `<th>${cell}</th>`).join('')}</tr>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</table></div>`;
 }
 

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
 import { PERSON, rowOpener } from '../../../test/control/made.ts';
+import { packLines } from '../../engine/lines.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Artifact, Run } from '../entities.ts';
 import type { StartRun } from '../services.ts';
@@ -263,6 +264,46 @@ describe('a validation report', () => {
     expect(await reports.get(PERSON, id)).toMatchObject({ state: 'failed', error: { code: 'INTERNAL' } });
     await expect(reports.download(PERSON, id)).rejects.toMatchObject({ code: 'WRONG_STATE' });
   });
+
+  test('of 100,000 failures lists some, counts all, and stays small', async () => {
+    const { run } = await ran({ objects: 1 });
+    const { db, artifacts } = fleet.world;
+    const why = 'The source refused to give it: AccessDenied. '.repeat(4);
+    for (let chunk = 0; chunk < 20; chunk++) {
+      const lines = Array.from({ length: 5_000 }, (_, at) =>
+        JSON.stringify({
+          key: `f/${chunk}/${at}`,
+          result: 'failed',
+          kind: 'object',
+          sizeBytes: 1,
+          code: 'PERMISSION_DENIED',
+          details: why,
+        }),
+      );
+      const name = `runs/${run.id}/s/9/${chunk}.log.ndjson.gz`;
+      await artifacts.put(name, packLines(lines));
+      await sql`INSERT INTO chunks (run_id, segment_id, name)
+        SELECT run_id, segment_id, ${name} FROM segments WHERE run_id = ${run.id} AND kind = 'keys' LIMIT 1`.execute(
+        db,
+      );
+    }
+    const report = await reportOf(run.id);
+    expect(report.issues).toMatchObject({ total: 100_000, isComplete: false, rows: { length: 10_000 } });
+    expect(report.issues.byCode).toMatchObject([{ code: 'PERMISSION_DENIED', items: 100_000 }]);
+    const page = await bytesOf(await make(run.id, 'report-html'));
+    expect(page.length).toBeLessThan(1_000_000);
+    expect(page.toString()).toContain('The first 1,000 of 100,000; all of them are in the copy log.');
+    let heapBytesMax = 0;
+    const { content } = await reports.download(PERSON, (await make(run.id, 'copy-log-csv')).id);
+    const heapBytesBefore = process.memoryUsage().heapUsed;
+    let sizeBytes = 0;
+    for await (const chunk of content) {
+      sizeBytes += chunk.length;
+      heapBytesMax = Math.max(heapBytesMax, process.memoryUsage().heapUsed);
+    }
+    expect(sizeBytes).toBeGreaterThan(20_000_000);
+    expect(heapBytesMax - heapBytesBefore).toBeLessThan(150_000_000);
+  }, 60_000);
 
   test('is asked for by people who may', async () => {
     const { run } = await ran({ objects: 1 });
