@@ -141,6 +141,10 @@ describe('granting', () => {
     expect(account.roles?.command('archive', 'both')).toBe(
       'az role assignment create --role "Storage Blob Data Contributor" --assignee "app-1" --scope "$(az storage account show --name contosodata --query id --output tsv)/blobServices/default/containers/archive"',
     );
+    // A name that somebody made up to be run by whoever pastes the command stays a name.
+    expect(account.roles?.command('a"; $(reboot) `id` \\', 'both')).toContain(
+      '/containers/a\\"; \\$(reboot) \\`id\\` \\\\"',
+    );
     expect(cloud.assignments[0]?.roleId).toBe('2a2b9908-6ea1-4ae2-8e65-a410df84e7d1');
   });
 

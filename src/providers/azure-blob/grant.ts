@@ -4,6 +4,7 @@ import type { AccountRoles, CheckLine, Place, Use } from '../../contract/provide
 import type { Clock } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Arm } from './arm.ts';
+import { inQuotes } from './policies.ts';
 
 const ROLES = {
   reader: { name: 'Storage Blob Data Reader', id: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1' },
@@ -28,7 +29,7 @@ export function accountRoles(granting: Granting): AccountRoles {
   return {
     nameFor: (use) => roleFor(use).name,
     command: (container, use) =>
-      commandFor(roleFor(use).name, `--assignee ${clientId === null ? 'CLIENT_ID' : `"${clientId}"`}`, {
+      commandFor(roleFor(use).name, `--assignee ${clientId === null ? 'CLIENT_ID' : `"${inQuotes(clientId)}"`}`, {
         account: shownAccount(null, accountName),
         container,
       }),
@@ -49,7 +50,7 @@ async function assign(granting: Granting, place: Place, use: Use, signal: AbortS
   const accountId = await findAccount(arm, accountName, signal);
   const assignee =
     principal === null
-      ? `--assignee ${clientId === null ? 'CLIENT_ID' : `"${clientId}"`}`
+      ? `--assignee ${clientId === null ? 'CLIENT_ID' : `"${inQuotes(clientId)}"`}`
       : `--assignee-object-id "${principal.id}" --assignee-principal-type ${principal.type}`;
   const account = shownAccount(accountId, accountName);
   const command = commandFor(role.name, assignee, { account, container: place.container });
@@ -120,7 +121,7 @@ async function findAccount(arm: Arm, accountName: string, signal: AbortSignal): 
 }
 
 function commandFor(role: string, assignee: string, on: { account: string; container: string }): string {
-  return `az role assignment create --role "${role}" ${assignee} --scope "${on.account}/${pathOf(on.container)}"`;
+  return `az role assignment create --role "${role}" ${assignee} --scope "${on.account}/${pathOf(inQuotes(on.container))}"`;
 }
 
 function shownAccount(accountId: string | null, accountName: string): string {

@@ -10,14 +10,19 @@ export function azurePolicies(signIn: SignIn, request: PolicyRequest): readonly 
   return texts;
 }
 
+/** Between double quotes of a shell: what somebody named is text there, and no command (also `$web` and `$logs`). */
+export function inQuotes(text: string): string {
+  return text.replaceAll(/["\\$`]/g, '\\$&');
+}
+
 function roleText(signIn: SignIn, request: PolicyRequest): PolicyText {
   const role = request.kind === 'iam-full' ? 'Storage Blob Data Owner' : roleFor(request);
   const account = `ACCOUNT_ID=$(az storage account show --name ${signIn.accountName} --query id --output tsv)`;
   const scopes =
     request.containers.length === 0 || request.kind === 'iam-full'
       ? ['$ACCOUNT_ID']
-      : request.containers.map((container) => `$ACCOUNT_ID/blobServices/default/containers/${container}`);
-  const principal = request.trustedPrincipal ?? 'CLIENT_ID';
+      : request.containers.map((container) => `$ACCOUNT_ID/blobServices/default/containers/${inQuotes(container)}`);
+  const principal = inQuotes(request.trustedPrincipal ?? 'CLIENT_ID');
   const grants = scopes.map(
     (scope) => `az role assignment create --role "${role}" \\\n  --assignee "${principal}" \\\n  --scope "${scope}"`,
   );
@@ -37,7 +42,8 @@ function roleFor(request: PolicyRequest): string {
 
 function networkRules(signIn: SignIn, request: PolicyRequest): string[] {
   return request.sourceAddresses.map(
-    (address) => `az storage account network-rule add --account-name ${signIn.accountName} --ip-address "${address}"`,
+    (address) =>
+      `az storage account network-rule add --account-name ${signIn.accountName} --ip-address "${inQuotes(address)}"`,
   );
 }
 
@@ -49,13 +55,17 @@ function signatureText(signIn: SignIn, request: PolicyRequest): PolicyText {
     `--permissions ${permissions}`,
     '--https-only',
     '--expiry "$(date -u -d \'+7 days\' +%Y-%m-%dT%H:%MZ)"',
-    ...(address === undefined ? [] : [`--ip "${address}"`]),
+    ...(address === undefined ? [] : [`--ip "${inQuotes(address)}"`]),
     '--output tsv',
   ];
   const commands =
     request.containers.length === 0
       ? [['az storage account generate-sas', '--services b', '--resource-types sco', ...common]]
-      : request.containers.map((container) => ['az storage container generate-sas', `--name ${container}`, ...common]);
+      : request.containers.map((container) => [
+          'az storage container generate-sas',
+          `--name "${inQuotes(container)}"`,
+          ...common,
+        ]);
   return {
     title: `Shared access signature with the permissions ${permissions}`,
     language: 'text',
