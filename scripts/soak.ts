@@ -1,8 +1,8 @@
 /**
- * `npm run soak`: kills `bin/drover copy` and `sync` with SIGKILL at random instants, hundreds of times if asked to, and
+ * `npm run soak:copy`: kills `bin/drover copy` and `sync` with SIGKILL at random instants, hundreds of times if asked to, and
  * looks by other means at what is left. The source is Ceph's S3 gateway where one runs, else the simulated S3.
  *
- *   npm run soak -- [--kills 100] [--seed N] [--only bucket,server-side,container,folder] [--small 300] [--large 5]
+ *   npm run soak:copy -- [--kills 100] [--seed N] [--only bucket,server-side,container,folder] [--small 300] [--large 5]
  *                   [--large-mib 40] [--simulated]
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -17,6 +17,8 @@ export interface InstallationOptions {
   /** Beside the one that the server starts by itself. */
   readonly workers: number;
   readonly random: Random;
+  /** Settings of everybody. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Of another installation, whose backup this one is made from. */
   readonly from?: { readonly backup: string; readonly other: Installation };
 }
@@ -68,6 +70,10 @@ export class Installation {
     return new Api(`http://127.0.0.1:${this.#port}`, this.#token);
   }
 
+  get artifacts(): string {
+    return this.#options.settings?.['DROVER_ARTIFACTS'] ?? join(this.data, 'artifacts');
+  }
+
   get databaseUrl(): string {
     const postgres = realpathSync(join(this.data, 'postgres'));
     const password = readFileSync(join(postgres, 'password'), 'utf8').trim();
@@ -115,6 +121,13 @@ export class Installation {
     }
   }
 
+  /** Stops PostgreSQL in the middle of everything it does, or lets it go on as if nothing had been. */
+  signalDatabase(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    const postmaster = this.#postmaster();
+    if (postmaster === null) throw new Error('There is no PostgreSQL in this folder.');
+    for (const id of [postmaster, ...childrenOf(postmaster)]) process.kill(id, signal);
+  }
+
   /** Questions to the tables themselves, once the database answers. */
   async query<T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<readonly T[]> {
     const client = new pg.Client({ connectionString: this.databaseUrl });
@@ -127,9 +140,10 @@ export class Installation {
   }
 
   /** `drover …` on this data folder; what it printed. */
-  command(words: readonly string[], input = ''): Promise<string> {
+  command(words: readonly string[], input = '', settings: Readonly<Record<string, string>> = {}): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const child = execFile(this.#options.program, [...words], { env: this.#environment() }, (error, stdout, stderr) => {
+    const env = { ...this.#environment(), ...settings };
+    const child = execFile(this.#options.program, [...words], { env }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout.trim());
       else reject(new Error(`drover ${words.join(' ')} ended with ${String(error.code)}: ${stderr.slice(-600)}`));
     });
@@ -162,19 +176,20 @@ export class Installation {
   }
 
   #environment(): Record<string, string> {
-    const other = this.#options.from?.other.data;
+    const other = this.#options.from?.other;
     const shared: Record<string, string> =
       other === undefined
         ? {}
         : {
-            DROVER_ARTIFACTS: join(other, 'artifacts'),
-            DROVER_MASTER_KEY_FILE: join(other, 'master.key'),
+            DROVER_ARTIFACTS: other.artifacts,
+            DROVER_MASTER_KEY_FILE: join(other.data, 'master.key'),
             DROVER_LOCAL_WORKERS: '0',
           };
     return {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
       DROVER_DATA_DIR: this.data,
+      ...this.#options.settings,
       ...shared,
     };
   }

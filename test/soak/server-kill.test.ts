@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { startS3, stopServers, type S3Server } from '../../demo/servers.ts';
 import { S3Store } from '../../demo/stores.ts';
 import { seededRandom } from '../../src/sim/world.ts';
+import { isLinux } from '../abilities.ts';
 import { copyProgram } from './server-program.ts';
 import { soakServer } from './server-series.ts';
 
@@ -13,7 +14,7 @@ const MIB = 1024 * 1024;
 const KILLS = 10;
 const SEED = 3;
 
-const hasEmbedded = inject('servers').postgres?.hasEmbedded ?? false;
+const canRun = isLinux && (inject('servers').postgres?.hasEmbedded ?? false);
 const folder = mkdtempSync(join(tmpdir(), 'drover-kills-'));
 let s3: S3Server;
 
@@ -26,7 +27,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.runIf(hasEmbedded)('a server, its workers and its database, killed again and again,', () => {
+describe.runIf(canRun)('a server, its workers and its database, killed again and again,', () => {
   test('lose nothing, do nothing twice, and leave nothing in between', async () => {
     const said: string[] = [];
     const result = await soakServer({

@@ -1,4 +1,10 @@
 /** What must hold after the runs of a server that was killed again and again have come to their ends. */
+import type { RunRecord } from '../../src/engine/ports.ts';
+import { loadSnapshotIndex, snapshotRows } from '../../src/engine/snapshot.ts';
+import { systemRandom } from '../../src/lib/system.ts';
+import type { ItemRecord } from '../../src/model/outcome.ts';
+import { FolderArtifactStore } from '../../src/standalone/artifacts.ts';
+import { show } from './targets.ts';
 import type { Installation } from './server-installation.ts';
 import type { RunView } from './server-api.ts';
 import { contentProblems, READING, rowProblems, sumProblems, type Summary } from './oracle.ts';
@@ -20,8 +26,36 @@ export async function runProblems(server: Installation, route: Route, run: RunVi
     ...(await route.source.problems()),
     ...(run.waits === null && run.live === null ? [] : ['the run has ended and still waits or works']),
     ...(run.manifestRoot === null ? ['the run has no manifest'] : []),
+    ...(await snapshotProblems(server, run, rows)),
     ...(await tableProblems(server, run.id)),
   ];
+}
+
+/** What the next run will compare with: every item that is at the target, once, with what it was at the source. */
+async function snapshotProblems(
+  server: Installation,
+  run: RunView,
+  rows: readonly ItemRecord[],
+): Promise<readonly string[]> {
+  const artifacts = new FolderArtifactStore(server.artifacts, systemRandom);
+  const record = { runId: run.id, manifestRoot: run.manifestRoot } as RunRecord;
+  const index = await loadSnapshotIndex(artifacts, record);
+  if (index === null) return ['the run left no snapshot'];
+  const problems = index.root === run.manifestRoot ? [] : ['its snapshot is not the one of its manifest'];
+  const expected = new Map(
+    rows.filter(({ result }) => result === 'copied' || result === 'same').map((row) => [row.key, row.sizeBytes]),
+  );
+  for (const kind of ['keys', 'mapped'] as const) {
+    for await (const row of snapshotRows(artifacts, index, kind, { from: null, to: null })) {
+      if (row.carried === true) continue;
+      const sizeBytes = expected.get(row.key);
+      if (sizeBytes === undefined) problems.push(`${show(row.key)} is in the snapshot twice, or is not at the target`);
+      else if (row.source.sizeBytes !== sizeBytes) problems.push(`${show(row.key)} has another size in the snapshot`);
+      expected.delete(row.key);
+    }
+  }
+  for (const key of expected.keys()) problems.push(`${show(key)} is not in the snapshot`);
+  return problems;
 }
 
 /** The same once more has nothing to do, and asks the target for nothing but what is there. */
@@ -90,6 +124,8 @@ export async function quietProblems(server: Installation): Promise<readonly stri
   ];
 }
 
+const LAST_WORDS_MS = 15_000;
+
 /** Runs of a backup, against those of the server that it was made of. */
 export function restoredProblems(now: readonly RunView[], then: readonly RunView[], madeAtMs: number): string[] {
   const problems: string[] = [];
@@ -97,7 +133,8 @@ export function restoredProblems(now: readonly RunView[], then: readonly RunView
   for (const run of now) {
     const old = restored.get(run.id);
     restored.delete(run.id);
-    const endedBefore = run.endedAt !== null && Date.parse(run.endedAt) < madeAtMs;
+    // Whoever was at it says a little later what it cost.
+    const endedBefore = run.endedAt !== null && Date.parse(run.endedAt) < madeAtMs - LAST_WORDS_MS;
     const queuedBefore = Date.parse(run.queuedAt) < madeAtMs;
     if (old === undefined) {
       if (queuedBefore) problems.push(`run ${run.id} is not in the backup`);
