@@ -41,11 +41,7 @@ export function addJobs(job: Command, start: RemoteStart): void {
     job
       .command('list')
       .option('--project <project>', 'only those of this project')
-      .option(
-        '--state <state>',
-        'only those whose last run ended so, or stands so; can be repeated',
-        (value, before: string[] = []) => [...before, value],
-      )
+      .option('--in <states>', 'only those whose last run is in these states, with commas between: failed,paused')
       .description('all jobs'),
   ).action((given: JobFilters) => start((remote) => listJobs(remote, given)));
   one(job, 'show', 'one job').action((word: string) =>
@@ -178,14 +174,14 @@ async function createJob(remote: Remote, name: string, given: NewJob): Promise<v
 
 interface JobFilters extends ListGiven {
   readonly project?: string;
-  readonly state?: readonly string[];
+  readonly in?: string;
 }
 
-async function listJobs(remote: Remote, { project, state, ...given }: JobFilters): Promise<void> {
+async function listJobs(remote: Remote, { project, in: states, ...given }: JobFilters): Promise<void> {
   const { format } = remote.session;
   const fixed = {
     projectId: project === undefined ? [] : [(await findProject(remote, project)).id],
-    state: state ?? [],
+    state: states?.split(',') ?? [],
   };
   await showList<Wire['Job']>(remote, given, fixed, {
     kind: 'job',

@@ -14,7 +14,8 @@ const ROLES = ['admin', 'operator', 'viewer'] as const;
 interface PersonGiven {
   readonly name?: string;
   readonly role?: string;
-  readonly state?: string;
+  readonly enable?: boolean;
+  readonly disable?: boolean;
   readonly passwordStdin?: boolean;
   readonly oidc?: boolean;
 }
@@ -41,7 +42,8 @@ export function addPeople(program: Command, start: RemoteStart): void {
   about('update', 'change name, role, state or password')
     .option('--name <name>', 'a new one')
     .option('--role <role>', ROLES.join(', '))
-    .option('--state <state>', 'active, or disabled: cannot sign in, and tokens do not work')
+    .option('--disable', 'can sign in no more, and tokens work no more')
+    .option('--enable', 'can again')
     .option('--password-stdin', 'read a new password from standard input')
     .action((word: string, given: PersonGiven) => start((remote) => updatePerson(remote, word, given)));
   about('remove', 'let somebody out for good; what they did stays in the audit log')
@@ -77,11 +79,12 @@ async function passwordFrom({ session }: Remote, { passwordStdin }: PersonGiven)
 }
 
 async function updatePerson(remote: Remote, word: string, given: PersonGiven): Promise<void> {
-  const { name, role, state } = given;
+  const { name, role } = given;
+  const state = given.disable === true ? ('disabled' as const) : given.enable === true ? ('active' as const) : null;
   const body = {
     ...(name === undefined ? {} : { name }),
     ...(role === undefined ? {} : { role: parseChoice(role, '--role', ROLES) }),
-    ...(state === undefined ? {} : { state: parseChoice(state, '--state', ['active', 'disabled']) }),
+    ...(state === null ? {} : { state }),
     ...(given.passwordStdin === true ? { password: await passwordFrom(remote, given) } : {}),
   };
   const { id } = await findPerson(remote, word);

@@ -91,7 +91,7 @@ export function addRunCommands(program: Command, start: RemoteStart): void {
       .command('list')
       .option('--project <project>', 'only those of this project')
       .option('--job <job>', 'only those of this job')
-      .option('--state <states>', 'only those, with commas between: running,queued')
+      .option('--in <states>', 'only those in these states, with commas between: running,queued')
       .description('all runs, the newest first'),
   ).action((given: RunFilters) => start((remote) => listFiltered(remote, given)));
   about('show', 'one run in full').action((word: string) =>
@@ -179,14 +179,14 @@ function addFiles(about: (name: string, description: string) => Command, program
 interface RunFilters extends ListGiven {
   readonly project?: string;
   readonly job?: string;
-  readonly state?: string;
+  readonly in?: string;
 }
 
-async function listFiltered(remote: Remote, { project, job, state, ...given }: RunFilters): Promise<void> {
+async function listFiltered(remote: Remote, { project, job, in: states, ...given }: RunFilters): Promise<void> {
   await listRuns(remote, given, {
     projectId: project === undefined ? [] : [(await findProject(remote, project)).id],
     jobId: job === undefined ? [] : [(await findJob(remote, job)).id],
-    state: state === undefined ? [] : state.split(','),
+    state: states?.split(',') ?? [],
   });
 }
 

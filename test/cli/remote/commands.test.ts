@@ -172,6 +172,8 @@ test('people and tokens: a viewer may look and no more', async () => {
   await fine('person', 'create', 'bob@acme.example', '--role', 'viewer', '--password-stdin');
   expect((await fine('person', 'list')).stdout).toMatch(/bob@acme\.example +bob +viewer +active +password/);
   expect((await fine('person', 'update', 'bob', '--role', 'operator')).stdout).toMatch(/Role +operator/);
+  expect((await fine('person', 'update', 'bob', '--disable')).stdout).toMatch(/State +disabled/);
+  expect((await fine('person', 'update', 'bob', '--enable')).stdout).toMatch(/State +active/);
   await fine('person', 'remove', 'bob@acme.example', '--yes');
   const { stdout } = await fine('token', 'create', 'reader', '--role', 'viewer', '--expires', '2099-01-01T00:00:00Z');
   expect(stdout).toMatch(/^drv_\S+\n$/);

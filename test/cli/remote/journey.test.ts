@@ -100,9 +100,12 @@ test('differences and failures end with the exit codes of the table', async () =
 }, 60_000);
 
 test('runs are listed, shown and drawn', async () => {
-  const listed = await server.cli.json('run', 'list', '--job', 'Photos', '--state', 'succeeded,completed-with-issues');
+  const listed = await server.cli.json('run', 'list', '--job', 'Photos', '--in', 'succeeded,completed-with-issues');
   const runs = listed.lines.filter(({ type }) => type === 'run').map((line) => line['entity'] as { number: number });
   expect(runs.map(({ number }) => number)).toEqual([5, 4, 3, 2, 1]);
+  expect((await fine('run', 'list', '--in', 'failed,paused')).stdout).toContain('No runs.');
+  expect((await fine('job', 'list', '--in', 'succeeded')).stdout).toContain('Acme/Photos');
+  expect((await fine('job', 'list', '--in', 'failed')).stdout).toContain('No jobs.');
   expect((await fine('job', 'runs', 'photos', '--limit', '1')).stderr).toContain('--limit shows them');
   expect((await fine('run', 'show', 'photos')).stdout).toMatch(/Run +\w+, number 5 of "Acme\/Photos"/);
   expect((await fine('job', 'logs', 'Photos')).stdout).toContain('Started by Ana');

@@ -1,7 +1,10 @@
 /** What is computed without a server. */
+import type { Command } from 'commander';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Wire } from '../../../src/api/client/client.ts';
+import { silentWorld } from '../../../scripts/docs/world.ts';
+import { buildProgram } from '../../../src/cli/program.ts';
 import { settingsOf, subPathOf } from '../../../src/cli/remote/job-options.ts';
 import { queryOf } from '../../../src/cli/remote/lists.ts';
 import { momentOf, ruleFrom } from '../../../src/cli/remote/schedules.ts';
@@ -27,6 +30,25 @@ const counted = (changes: object): Run['counters'] => ({ ...ZERO_COUNTERS, ...ch
 const failed = counted({ items: { ...ZERO_COUNTERS.items, failed: 1 } });
 const different = counted({ differences: { missing: 0, extra: 1, different: 0 } });
 const weak = counted({ verification: { ...ZERO_COUNTERS.verification, V0: 1 } });
+
+test('no option of a command is one that all commands have: that one would get its value', () => {
+  const program = buildProgram(
+    silentWorld(''),
+    async () => undefined,
+    () => undefined,
+  );
+  const names = (command: Command): string[] =>
+    command.options.flatMap(({ long, short }) => [long, short].flatMap((name) => name ?? []));
+  const everywhere = names(program);
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+  const clashes = program.commands.flatMap(all).flatMap((command) =>
+    names(command)
+      .filter((name) => everywhere.includes(name))
+      .map((name) => `${command.parent?.name()} ${command.name()} ${name}`),
+  );
+  expect(everywhere).toContain('--state');
+  expect(clashes).toEqual([]);
+});
 
 describe('exit codes of runs', () => {
   test.each([
