@@ -81,7 +81,9 @@ test('shows sums per connector, of runs that go on and of those of a day, with e
 
 test('asked for by several at once, it answers each in full', async () => {
   const metrics = openMetrics(world);
-  const texts = await Promise.all([metrics.text(), metrics.text(), metrics.text()]);
+  const readings = [metrics.text(), metrics.text(), metrics.text()];
+  expect(new Set(readings).size).toBe(1);
+  const texts = await Promise.all(readings);
   for (const text of texts) expect(parse(text).get('drover_runs{state="running"}')).toBe(1);
   await sql`UPDATE runs SET state = 'succeeded' WHERE id = 'metricsa1'`.execute(world.db);
   expect(parse(await metrics.text()).get('drover_runs{state="running"}')).toBeUndefined();
