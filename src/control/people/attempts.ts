@@ -1,4 +1,5 @@
 /** Counts failed attempts, so that guessing takes too long. Kept in memory, of bounded size. */
+import { isIPv6 } from 'node:net';
 import type { Clock } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
 
@@ -60,4 +61,18 @@ export function openAttempts(clock: Clock, windowMs: number): Attempts {
       }
     },
   };
+}
+
+const NETWORK_GROUPS = 4;
+
+/** An IPv6 address stands for its /64: whoever has one address of it has all. Others are as they are. */
+export function networkOf(address: string): string {
+  const bare = address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  if (!isIPv6(bare)) return bare;
+  const [head = '', tail] = bare.toLowerCase().split('::');
+  const first = head === '' ? [] : head.split(':');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  const groups = [...first, ...Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0'), ...last];
+  const network = groups.slice(0, NETWORK_GROUPS).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${network.join(':')}::/${16 * NETWORK_GROUPS}`;
 }

@@ -7,7 +7,7 @@ import { newId } from '../ids.ts';
 import { stampOf, uniquely } from '../rows.ts';
 import type { NewSession, SignIn } from '../services.ts';
 import type { ControlWorld, Tx } from '../world.ts';
-import { openAttempts, type AttemptKey } from './attempts.ts';
+import { networkOf, openAttempts, type AttemptKey } from './attempts.ts';
 import { openOidc, type OidcPerson } from './oidc.ts';
 import { openPasswords, type Passwords } from './passwords.ts';
 import { actorOf } from './people.ts';
@@ -41,14 +41,21 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
     return sessions.begin(tx, { ...person, lastSignInAt: new Date(clock.now()).toISOString() }, visitor);
   }
 
-  async function refused(person: Person, address: string | null): Promise<void> {
+  /**
+   * Written whether there is such a person or not, so that the time it takes does not tell. What was typed instead of a
+   * known address is not kept: it may be a password.
+   */
+  async function refused(person: Person | null, address: string | null): Promise<void> {
     const nobody: Actor = { ...SYSTEM, name: 'Nobody', address };
-    await db.transaction().execute((tx) => audit(tx, nobody, lineOf('person.sign-in-refused', person)));
+    const whom =
+      person === null ? { entityId: null, entityName: null } : { entityId: person.id, entityName: person.email };
+    const line = { action: 'person.sign-in-refused', entityKind: 'person', ...whom };
+    await db.transaction().execute((tx) => audit(tx, nobody, line));
   }
 
   function attemptKeys(email: string, address: string | null): readonly AttemptKey[] {
     const max = settings.signInAttemptsMax;
-    const from = address ?? '';
+    const from = networkOf(address ?? '');
     return [
       { key: `${from} ${email.trim().toLowerCase().slice(0, 254)}`, max, clears: true },
       { key: from, max: max * ATTEMPTS_PER_ADDRESS_TIMES, clears: false },
@@ -68,7 +75,7 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
         .executeTakeFirst();
       const fits = await passwords.verify(row?.password_hash ?? null, password);
       if (row === undefined || !fits || row.state !== 'active') {
-        if (row !== undefined) await refused(personOf(row), visitor.address);
+        await refused(row === undefined ? null : personOf(row), visitor.address);
         throw new DroverError('NOT_SIGNED_IN', 'E-mail address or password is wrong.', {
           remedy: 'Try again, or ask an admin for a new password.',
         });

@@ -47,6 +47,7 @@ export function openTokens(world: TokenWorld): Tokens {
       const id = newId(world);
       await uniquely(NAME_TAKEN, () =>
         db.transaction().execute(async (tx) => {
+          await refuseLonger(tx, actor, expiresAt);
           await refuseMany(tx, personId);
           await tx
             .insertInto('tokens')
@@ -76,6 +77,13 @@ export function openTokens(world: TokenWorld): Tokens {
         const row = await rowOf(tx, id);
         // Somebody else's token is none of one's business, not even that it is there.
         if (row.person_id !== actor.personId && !may(actor, 'people')) found(undefined, 'token', id);
+        const { role } = tokenOf(row);
+        if (actor.kind === 'token' && lowerRole(role, actor.role) !== role) {
+          throw new DroverError(
+            'FORBIDDEN',
+            `A token of the role "${actor.role}" cannot end one of the role "${role}".`,
+          );
+        }
         await tx.deleteFrom('tokens').where('id', '=', id).execute();
         await audit(tx, actor, {
           action: 'token.remove',
@@ -143,6 +151,18 @@ function expiryOf(given: string | null, nowMs: number): Date | null {
     throw new DroverError('INVALID_INPUT', 'Give a moment in the future.', { field: 'expiresAt' });
   }
   return at;
+}
+
+/** Whoever got hold of a token that ends soon must not make one of it that stays. */
+async function refuseLonger(tx: Tx, { tokenId }: Actor, expiresAt: Date | null): Promise<void> {
+  if (tokenId === null) return;
+  const maker = await tx.selectFrom('tokens').select('expires_at').where('id', '=', tokenId).executeTakeFirst();
+  const end = maker === undefined ? null : maker.expires_at;
+  if (end === null || (expiresAt !== null && expiresAt <= end)) return;
+  throw new DroverError('FORBIDDEN', `A token made with a token ends no later than that one, ${end.toISOString()}.`, {
+    field: 'expiresAt',
+    remedy: 'Give an earlier end, or make it after signing in.',
+  });
 }
 
 async function refuseMany(tx: Tx, personId: string): Promise<void> {
