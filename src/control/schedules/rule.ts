@@ -2,6 +2,7 @@
 import { Cron } from 'croner';
 import { DroverError } from '../../model/errors.ts';
 import type { ScheduleRule } from '../entities.ts';
+import { isTimeZone } from '../zones.ts';
 
 export interface ScheduleTiming {
   readonly rule: ScheduleRule;
@@ -40,9 +41,7 @@ export function upcoming(timing: ScheduleTiming, afterMs: number, count: number)
 
 /** INVALID_INPUT with the member at fault; returns nothing. */
 export function checkTiming({ rule, timeZone, startsAt, endsAt }: ScheduleTiming): void {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone });
-  } catch {
+  if (!isTimeZone(timeZone)) {
     throw invalid('timeZone', `There is no time zone "${timeZone}". An example: Europe/Berlin.`);
   }
   checkMoment('startsAt', startsAt);

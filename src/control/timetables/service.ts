@@ -10,6 +10,7 @@ import { demand } from '../people/roles.ts';
 import { found, isUuid, keptOf, lockVersion, nameOf, stampOf, uniquely } from '../rows.ts';
 import type { Timetables } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
+import { isTimeZone } from '../zones.ts';
 
 const NAME_TAKEN = {
   timetables_name: ['name', 'Another timetable has this name.'],
@@ -143,9 +144,7 @@ function timetableOf(row: TimetableRow): Timetable {
 export function checkTimetable({ timeZone, rules }: BandwidthTimetable): void {
   const invalid = (field: string, message: string): DroverError =>
     new DroverError('INVALID_INPUT', message, { field: `timetable.${field}` });
-  try {
-    new Intl.DateTimeFormat('en', { timeZone });
-  } catch {
+  if (!isTimeZone(timeZone)) {
     throw invalid('timeZone', `There is no time zone "${timeZone}". An example: Europe/Berlin.`);
   }
   if (rules.length === 0 || rules.length > RULES_MAX) throw invalid('rules', `Give 1 to ${RULES_MAX} rules.`);
