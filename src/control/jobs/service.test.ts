@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../entities.ts';
+import { openNotifications } from '../notifications/service.ts';
 import { openProjects } from '../projects/service.ts';
 import type { Jobs, Projects, Timetables } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
@@ -108,7 +109,18 @@ describe('a project', () => {
     await insertRun(job, 'succeeded', 'run-of-removed-project');
     expect(await projects.removal(admin, job.projectId)).toEqual({ jobs: 1, runs: 1, active: 0 });
     await expect(projects.remove(admin, job.projectId, null, 0)).rejects.toMatchObject({ code: 'COUNT_CHANGED' });
+    const { subscription } = await openNotifications(world).create(admin, {
+      name: 'About the removed project',
+      kind: 'webhook',
+      destination: 'https://hooks.example.com/secret-path',
+      events: ['run.failed'],
+      projectId: job.projectId,
+    });
+    expect((await openNotifications(world).get(world.as('viewer'), subscription.id)).destination).toBe(
+      'https://hooks.example.com/…',
+    );
     await projects.remove(admin, job.projectId, null, 1);
+    expect(await world.db.selectFrom('secrets').select('id').execute()).toEqual([]);
     expect(removed.at(-1)).toEqual(['run-of-removed-project']);
     await expect(jobs.get(admin, job.id)).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' });
     const endpoint = world.db.selectFrom('endpoints').select('id').where('id', '=', job.source.endpointId);

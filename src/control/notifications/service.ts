@@ -9,7 +9,7 @@ import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, Delivery, NotificationEvent, Subscription } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { listPage } from '../paging.ts';
-import { demand } from '../people/roles.ts';
+import { demand, may } from '../people/roles.ts';
 import { isoOf, lockVersion, stampOf, uniquely } from '../rows.ts';
 import type { Notifications, SubscriptionInput } from '../services.ts';
 import type { Audit, ControlWorld, Db } from '../world.ts';
@@ -32,11 +32,11 @@ export function openNotifications(world: ControlWorld): NotificationsWithWork {
     async list(actor, query) {
       demand(actor, 'read');
       const page = await listPage(db, rowsOf(db), { ...LISTING, query });
-      return { ...page, items: page.items.map(subscriptionOf) };
+      return { ...page, items: page.items.map((row) => shownTo(actor, subscriptionOf(row))) };
     },
     async get(actor, id) {
       demand(actor, 'read');
-      return subscriptionOf(await rowOf(db, id));
+      return shownTo(actor, subscriptionOf(await rowOf(db, id)));
     },
     create: (actor, input) => work.create(actor, input),
     update: (actor, id, version, change) => work.update(actor, id, version, change),
@@ -52,6 +52,12 @@ export function openNotifications(world: ControlWorld): NotificationsWithWork {
     tell: (event, about) => work.tell(event, about),
     tick: (signal) => courier.tick(signal),
   };
+}
+
+/** The address of a webhook often is its password: who may not change it sees where it goes and no more. */
+function shownTo(actor: Actor, subscription: Subscription): Subscription {
+  if (subscription.kind !== 'webhook' || may(actor, 'define')) return subscription;
+  return { ...subscription, destination: `${new URL(subscription.destination).origin}/…` };
 }
 
 /** What people call the run: they never see its id. */

@@ -21,7 +21,7 @@ export interface RunCleanup {
 }
 
 export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects {
-  const { db, bus, clock } = world;
+  const { db, bus, clock, vault } = world;
   const audit = makeAudit(clock);
   return {
     async list(actor, query) {
@@ -79,7 +79,14 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
         const { name, counts } = projectOf(await rowOf(tx, id));
         refuseRemoval(name, counts, expectedJobs);
         const runs = await tx.selectFrom('runs').select('id').where('project_id', '=', id).execute();
+        const sealed = await tx
+          .selectFrom('subscriptions')
+          .select('secret_id')
+          .where('project_id', '=', id)
+          .where('secret_id', 'is not', null)
+          .execute();
         await tx.deleteFrom('projects').where('id', '=', id).execute();
+        for (const { secret_id: secretId } of sealed) if (secretId !== null) await vault.remove(tx, secretId);
         const changes = { jobs: [counts.jobs, 0] as const, runs: [counts.runs, 0] as const };
         const line = { action: 'project.remove', entityKind: 'project', entityId: id, entityName: name };
         await audit(tx, actor, { ...line, changes });
