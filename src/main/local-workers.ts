@@ -92,7 +92,7 @@ class LocalWorker {
     const name = settings.workerName ?? 'local';
     const flags = ['worker', '--with-parent', '--worker-name', `${name}-${this.#number}`];
     const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...flags], {
-      env: { ...environment.variables, ...this.#variables() },
+      env: { ...environment.variables, ...variablesFor(this.#options) },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#child = child;
@@ -120,19 +120,24 @@ class LocalWorker {
     this.#delayMs = livedMs >= LIVED_MS_MIN ? AGAIN_FIRST_MS : Math.min(AGAIN_MS_MAX, this.#delayMs * 2);
     this.#again = setTimeout(() => this.#start(), this.#delayMs);
   }
+}
 
-  /** The same database, keys and artifacts as ours, wherever ours came from. */
-  #variables(): Record<string, string> {
-    const { settings, databaseUrl } = this.#options;
-    const given: Record<string, string | null> = {
-      DATABASE_URL: databaseUrl,
-      DROVER_DATA_DIR: settings.dataDir,
-      DROVER_MASTER_KEY: settings.masterKey,
-      DROVER_MASTER_KEY_FILE: settings.masterKeyFile,
-      DROVER_ARTIFACTS: settings.artifacts,
-      DROVER_LOG_LEVEL: settings.logLevel,
-      DROVER_LOG_FORMAT: settings.logFormat,
-    };
-    return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== null));
-  }
+/** The same database, keys, artifacts and bounds as ours, wherever ours came from. */
+export function variablesFor({
+  settings,
+  databaseUrl,
+}: Pick<LocalWorkersOptions, 'settings' | 'databaseUrl'>): Record<string, string> {
+  const given: Record<string, string | null> = {
+    DATABASE_URL: databaseUrl,
+    DROVER_DATA_DIR: settings.dataDir,
+    DROVER_MASTER_KEY: settings.masterKey,
+    DROVER_MASTER_KEY_FILE: settings.masterKeyFile,
+    DROVER_ARTIFACTS: settings.artifacts,
+    // What connectors must not reach they must not reach from workers either.
+    DROVER_LOCAL_FOLDERS: settings.localFolders.length === 0 ? null : settings.localFolders.join(','),
+    DROVER_ALLOW_LINK_LOCAL_ENDPOINTS: String(settings.allowLinkLocalEndpoints),
+    DROVER_LOG_LEVEL: settings.logLevel,
+    DROVER_LOG_FORMAT: settings.logFormat,
+  };
+  return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== null));
 }

@@ -23,8 +23,13 @@ export function makeLog({ level, format, write, now }: LogOptions): Log {
       return;
     }
     const rest = safe === undefined ? '' : ` ${JSON.stringify(safe)}`;
-    write(`${at} ${lineLevel.padEnd(5)} ${redactText(message)}${rest}\n`);
+    write(`${at} ${lineLevel.padEnd(5)} ${onOneLine(redactText(message) + rest)}\n`);
   };
+}
+
+/** What others named must not look like a line of its own, nor steer the terminal. */
+function onOneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function redacted(value: unknown, name = ''): unknown {

@@ -4,13 +4,13 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 import type { ServerCall, ServerCommands } from '../cli/server-commands.ts';
 import { backup, restore, status } from '../control/database/backup.ts';
 import type { Database } from '../control/database/connect.ts';
-import { SYSTEM } from '../control/entities.ts';
+import { SYSTEM, type Actor, type Role } from '../control/entities.ts';
 import { describeSettings } from '../control/settings/load.ts';
 import { loadMasterKey } from '../control/settings/master-key.ts';
 import { isMasterKey } from '../control/settings/settings.ts';
 import { HAND_OVER_MS, rotateVault } from '../control/vault/vault.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
-import { DroverError } from '../model/errors.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
 import { serve } from './serve.ts';
 import { settingsOf } from './server-settings.ts';
 import { logOf, openServerDatabase, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
@@ -145,7 +145,18 @@ async function setUp(
   }
   const { role, name: shown } = await people.get(SYSTEM, personId);
   const actor = { ...SYSTEM, kind: 'person', personId, name: shown, role } as const;
-  const label = `Command line, ${new Date(systemClock.now()).toISOString()}`;
-  const { secret } = await tokens.create(actor, { name: label, role, expiresAt: null });
+  const secret = await newToken(tokens, actor, role);
   return { personId, token: secret };
+}
+
+/** `Command line`, `Command line 2`, …: the name stands beside everything that is done with it. */
+async function newToken(tokens: AllServices['tokens'], actor: Actor, role: Role): Promise<string> {
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? 'Command line' : `Command line ${number}`;
+    try {
+      return (await tokens.create(actor, { name, role, expiresAt: null })).secret;
+    } catch (error) {
+      if (toDroverError(error).code !== 'ALREADY_EXISTS') throw error;
+    }
+  }
 }
