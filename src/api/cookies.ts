@@ -12,13 +12,14 @@ export const SESSION_COOKIE = 'drover_session';
 /** Ties the answer of the identity provider to the browser that asked. */
 export const OIDC_COOKIE = 'drover_oidc';
 
-export function cookiesOf(request: FastifyRequest, reply: FastifyReply): Cookies {
+/** `secure`: browsers send them over HTTPS alone. */
+export function cookiesOf(request: FastifyRequest, reply: FastifyReply, secure: boolean): Cookies {
   const options = {
     path: '/',
     httpOnly: true,
     // `lax`: the identity provider's redirect is a navigation from elsewhere and must bring its cookie.
     sameSite: 'lax' as const,
-    secure: request.protocol === 'https',
+    secure,
   };
   return {
     get: (name) => request.cookies[name] ?? null,

@@ -79,6 +79,8 @@ export function refuseForeignHost({ settings }: ApiWorld, request: FastifyReques
 }
 
 function visitOf({ settings }: ApiWorld, request: FastifyRequest, reply: FastifyReply): Visit {
+  // A proxy may take HTTPS off without anybody having said that it is to be believed; the address that people use tells.
+  const isPublicHttps = !settings.insecureCookies && (settings.publicUrl?.toLowerCase().startsWith('https:') ?? false);
   const isPrivate = request.protocol === 'https' || isLoopback(request.ip);
   const lastEventId = request.headers['last-event-id'];
   return {
@@ -90,7 +92,7 @@ function visitOf({ settings }: ApiWorld, request: FastifyRequest, reply: Fastify
     keepsCookies: isPrivate || settings.insecureCookies,
     sessionSecret: null,
     csrfToken: null,
-    cookies: cookiesOf(request, reply),
+    cookies: cookiesOf(request, reply, request.protocol === 'https' || isPublicHttps),
     lastEventId: typeof lastEventId === 'string' ? lastEventId : null,
   };
 }
