@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { startAzurite, startS3, stopServers } from '../demo/servers.ts';
 import { AzureStore, S3Store, type S3Access } from '../demo/stores.ts';
 import { seededRandom } from '../src/sim/world.ts';
+import { killInstallations } from '../test/soak/server-installation.ts';
 import { copyProgram } from '../test/soak/server-program.ts';
 import type { RouteName } from '../test/soak/server-routes.ts';
 import { soakServer } from '../test/soak/server-series.ts';
@@ -50,6 +51,7 @@ const names = given.only.split(',').map((name) => {
 });
 const folder = mkdtempSync(join(tmpdir(), 'drover-kills-'));
 process.on('exit', () => {
+  killInstallations();
   if (given.keep) say(`Logs and data are in ${folder}`);
   else rmSync(folder, { recursive: true, force: true });
 });
@@ -79,6 +81,7 @@ const result = await soakServer({
   kills: Number(given.kills),
   killsPerSeriesMax: 8,
   gapMsMax: 4_000,
+  soonShare: 0.2,
   random: seededRandom(Number(given.seed)),
   say,
 });

@@ -23,6 +23,13 @@ export interface InstallationOptions {
   readonly from?: { readonly backup: string; readonly other: Installation };
 }
 
+const living = new Set<Installation>();
+
+/** For the end of a process that was told to stop: nothing of what it started outlives it. */
+export function killInstallations(): void {
+  for (const installation of living) installation.abandon();
+}
+
 const EMAIL = 'soak@drover.example';
 const PASSWORD = 'a password of no value';
 const RESTART_MS_MAX = 1_500;
@@ -45,6 +52,7 @@ export class Installation {
   static async start(options: InstallationOptions): Promise<Installation> {
     mkdirSync(options.folder, { recursive: true });
     const made = new Installation(options, await freePort());
+    living.add(made);
     const { from } = options;
     if (from !== undefined) {
       await made.command(['db', 'restore', from.backup]);
@@ -128,6 +136,13 @@ export class Installation {
     for (const id of [postmaster, ...childrenOf(postmaster)]) process.kill(id, signal);
   }
 
+  /** Everybody at once, and nobody is started again. */
+  abandon(): void {
+    for (const service of [this.#server, ...this.#workers]) service.abandon();
+    const postmaster = this.#postmaster();
+    killAll([...this.#localWorkers(), postmaster, ...childrenOf(postmaster)]);
+  }
+
   /** Questions to the tables themselves, once the database answers. */
   async query<T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<readonly T[]> {
     const client = new pg.Client({ connectionString: this.databaseUrl });
@@ -162,6 +177,7 @@ export class Installation {
     const postmaster = this.#postmaster();
     await this.stop();
     killAll([postmaster, ...childrenOf(postmaster)]);
+    living.delete(this);
   }
 
   #service(name: string, words: readonly string[], more: Readonly<Record<string, string>>): Service {

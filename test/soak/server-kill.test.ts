@@ -7,6 +7,7 @@ import { startS3, stopServers, type S3Server } from '../../demo/servers.ts';
 import { S3Store } from '../../demo/stores.ts';
 import { seededRandom } from '../../src/sim/world.ts';
 import { isLinux } from '../abilities.ts';
+import { killInstallations } from './server-installation.ts';
 import { copyProgram } from './server-program.ts';
 import { soakServer } from './server-series.ts';
 
@@ -23,6 +24,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  killInstallations();
   await stopServers();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -43,8 +45,9 @@ describe.runIf(canRun)('a server, its workers and its database, killed again and
         azure: null,
       },
       kills: KILLS,
-      killsPerSeriesMax: 6,
-      gapMsMax: 2_500,
+      killsPerSeriesMax: 8,
+      gapMsMax: 1_500,
+      soonShare: 0.6,
       random: seededRandom(SEED),
       say: (line) => said.push(line),
     });

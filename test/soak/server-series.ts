@@ -15,8 +15,10 @@ export interface ServerPlan {
   readonly routes: Omit<RoutePlan, 'api' | 'folder'>;
   readonly kills: number;
   readonly killsPerSeriesMax: number;
-  /** Between two kills at most. */
+  /** Between two kills at most, and before the first. */
   readonly gapMsMax: number;
+  /** Such a share of the kills does not wait for the one before to be mended. */
+  readonly soonShare: number;
   readonly random: Random;
   readonly say: (line: string) => void;
 }
@@ -41,8 +43,6 @@ const GAP_MS_MIN = 200;
 /** In such a share of the series the first kill comes while the runs are being started, so soon. */
 const EARLY_SHARE = 0.25;
 const FIRST_MS_MAX = 400;
-/** Such a share of the kills does not wait for the one before to be mended. */
-const SOON_SHARE = 0.2;
 const VIOLATIONS_MAX = 20;
 
 export async function soakServer(plan: ServerPlan): Promise<ServerSoak> {
@@ -162,7 +162,7 @@ class Soaking {
         what.push(`${victim} at ${systemClock.now() - beganAtMs} ms`);
       } else this.#deck.push(victim);
       // Most of the time what died is back before the next blow; sometimes that falls into its coming back.
-      if (random.fraction() >= SOON_SHARE) {
+      if (random.fraction() >= this.#plan.soonShare) {
         await this.#server.ready();
         await starting;
         if (await this.#isQuiet()) break;

@@ -96,6 +96,13 @@ export class Service {
     return this.#child?.kill('SIGKILL') ?? false;
   }
 
+  /** Killed, and not started again. */
+  abandon(): void {
+    this.#isStopping = true;
+    if (this.#again !== null) clearTimeout(this.#again);
+    this.kill();
+  }
+
   /** As `systemctl stop` does it; resolves with its exit code when it is gone. */
   async stop(): Promise<number | null> {
     this.#isStopping = true;
