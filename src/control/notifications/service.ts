@@ -60,6 +60,15 @@ function shownTo(actor: Actor, subscription: Subscription): Subscription {
   return { ...subscription, destination: `${new URL(subscription.destination).origin}/…` };
 }
 
+/** Programs of this machine may trust whoever asks from there, so only those who may also make connectors to it do. */
+function refuseOwnMachine(actor: Actor, destination: string): void {
+  if (URL.parse(destination)?.protocol !== 'http:' || may(actor, 'connector-change')) return;
+  throw new DroverError('FORBIDDEN', 'Messages to programs on the machine of the server are set up by an admin.', {
+    field: 'destination',
+    remedy: 'Give an address that starts with https://, or ask an admin.',
+  });
+}
+
 /** What people call the run: they never see its id. */
 async function runWords(db: Db, runId: string | null): Promise<Record<string, Json>> {
   if (runId === null) return {};
@@ -89,6 +98,7 @@ class NotificationWork {
     const { db, bus, clock, random, vault } = this.#world;
     const id = newId(this.#world);
     const columns = checkedColumns(input);
+    refuseOwnMachine(actor, columns.destination);
     const signingSecret = input.kind === 'webhook' ? Buffer.from(random.bytes(32)).toString('base64url') : null;
     await uniquely(NAME_TAKEN, () =>
       db.transaction().execute(async (tx) => {
@@ -130,6 +140,7 @@ class NotificationWork {
         }
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
         const columns = checkedColumns({ ...before, ...given });
+        if (columns.destination !== before.destination) refuseOwnMachine(actor, columns.destination);
         await tx
           .updateTable('subscriptions')
           .set({ ...columns, version: now + 1, updated_at: new Date(clock.now()) })
