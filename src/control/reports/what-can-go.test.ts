@@ -45,6 +45,11 @@ describe('what can go', () => {
       ["az storage blob delete-batch --source c --pattern 'a/*' --account-name ACCOUNT"],
     ],
     [
+      'blobs below a prefix that a pattern would take for others too',
+      { provider: 'azure-blob', place: { container: 'c', prefix: 'a*[1]?/' }, config: {} },
+      ["az storage blob delete-batch --source c --pattern 'a[*][[]1][?]/*' --account-name ACCOUNT"],
+    ],
+    [
       'a folder within a root',
       { provider: 'local', place: { container: 'old files', prefix: '2019/' }, config: { root: '/srv/' } },
       ["rm -r -- '/srv/old files/2019'"],

@@ -75,7 +75,7 @@ function contentOf({ provider, place, config }: SourceToLeave): CanGo[] {
           : {
               title: `The blobs below "${prefix}"`,
               detail: 'With everything below it.',
-              command: `az storage blob delete-batch --source ${quoted(container)} --pattern ${quoted(`${prefix}*`)}${at}`,
+              command: `az storage blob delete-batch --source ${quoted(container)} --pattern ${quoted(`${asPattern(prefix)}*`)}${at}`,
             },
       ];
     case 'local': {
@@ -136,6 +136,11 @@ function whereOf(provider: string, config: Config): string {
   if (provider === 's3') return option('--region', config['region']) + option('--endpoint-url', config['endpoint']);
   if (provider !== 'azure-blob') return '';
   return option('--account-name', config['accountName']) || ' --account-name ACCOUNT';
+}
+
+/** What a pattern would take for a wildcard is itself: the command must not delete more than what was copied. */
+function asPattern(text: string): string {
+  return text.replaceAll(/[*?[]/g, '[$&]');
 }
 
 /** For a POSIX shell. */
