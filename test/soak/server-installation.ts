@@ -138,9 +138,10 @@ export class Installation {
 
   /** Everybody at once, and nobody is started again. */
   abandon(): void {
-    for (const service of [this.#server, ...this.#workers]) service.abandon();
     const postmaster = this.#postmaster();
-    killAll([...this.#localWorkers(), postmaster, ...childrenOf(postmaster)]);
+    const others = [...this.#localWorkers(), postmaster, ...childrenOf(postmaster)];
+    for (const service of [this.#server, ...this.#workers]) service.abandon();
+    killAll(others);
   }
 
   /** Questions to the tables themselves, once the database answers. */
