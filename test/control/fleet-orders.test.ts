@@ -256,7 +256,7 @@ describe('places', () => {
       target_prefix: prefix,
       waits: null,
     });
-    const placing = placeRuns([row('busy', 'a/')], [row('1', 'a/x/'), row('2', 'b/'), row('3', ''), row('4', 'd/')], 3);
+    const placing = placeRuns([row('busy', 'a/')], [row('1', 'a/x/'), row('2', 'b/'), row('4', 'd/'), row('3', '')], 3);
     expect(placing.start).toEqual(['2', '4']);
     expect(placing.waits.get('1')).toMatchObject({ kind: 'target-busy', runId: 'busy' });
     expect(placing.waits.get('3')).toMatchObject({ kind: 'target-busy', runId: 'busy' });

@@ -153,13 +153,12 @@ test('limits are cut into equal shares of the workers at work, and hold requests
   }
   const parts = { openConnector: rowOpener(world), reportHealth: async () => undefined, append: async () => undefined };
   const shares = new Shares(fleetWorld(world, parts));
-  const run = { runId: 'run-1', connectorIds: [connectorId] };
-  await shares.refresh([run]);
+  await shares.join('run-1', [connectorId]);
   expect(shares.transfersMax('run-1', [connectorId])).toBe(6);
   await sql`UPDATE connectors SET limits = ${JSON.stringify({ ...limits, transfersMax: null })}::jsonb`.execute(
     world.db,
   );
-  await shares.refresh([run]);
+  await shares.refresh();
   expect(shares.transfersMax('run-1', [connectorId])).toBe(15);
   let sent = 0;
   const open = shares.limited(connectorId, () => ({

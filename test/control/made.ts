@@ -127,8 +127,8 @@ export async function makeRunRow(
 /** Signs in with what the row says; nothing is sealed in these tests. */
 export function rowOpener(world: ControlWorld): OpenConnector {
   return async (connectorId, openTransport) => {
-    const { rows } = await sql<{ name: string; provider: string; config: Config }>`
-      SELECT name, provider, config FROM connectors WHERE id = ${connectorId}`.execute(world.db);
+    const { rows } = await sql<{ name: string; provider: string; config: Config; version: number }>`
+      SELECT name, provider, config, version FROM connectors WHERE id = ${connectorId}`.execute(world.db);
     const row = rows[0];
     const provider = row === undefined ? undefined : world.providers.get(row.provider);
     if (row === undefined || provider === undefined) throw new DroverError('ENTITY_NOT_FOUND', 'No such connector.');
@@ -141,6 +141,6 @@ export function rowOpener(world: ControlWorld): OpenConnector {
       environment: {},
       saveAccount: async () => undefined,
     });
-    return { account, provider, name: row.name, config: row.config };
+    return { account, provider, name: row.name, config: row.config, version: row.version };
   };
 }

@@ -3,10 +3,11 @@
  * said last. Any process may ask for it at any time; a row is refreshed at most about once a second, by whoever is
  * first, and nobody waits for anybody.
  */
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { addCounters, ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { RunLive, WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
+import { IS_HELD } from '../runs/store-rows.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
 import type { WorkerProgress } from './participation.ts';
 import type { DispatchWorld } from './parts.ts';
@@ -51,9 +52,10 @@ export async function refreshRun(world: DispatchWorld, runId: string, olderThanM
   const waits = waitsOf(workers, run);
   const { rows } = await inDatabase(() =>
     sql`UPDATE runs SET live = ${live === null ? null : JSON.stringify(live)}::jsonb, ${FINAL_SUMS},
-        waits = ${waits === null ? null : JSON.stringify(waits)}::jsonb, updated_at = clock_timestamp()
+        waits = CASE WHEN state = 'running' THEN ${waits === null ? null : JSON.stringify(waits)}::jsonb ELSE waits END,
+        updated_at = clock_timestamp()
       WHERE id = (SELECT id FROM runs WHERE id = ${runId} AND state IN ('running', 'pausing', 'cancelling')
-        AND updated_at <= clock_timestamp() - ${olderThanMs} * interval '1 millisecond' FOR UPDATE SKIP LOCKED)
+        AND ${isOlder(olderThanMs)} FOR UPDATE SKIP LOCKED)
       RETURNING id`.execute(db),
   );
   if (rows.length > 0) await bus.tell('run', runId);
@@ -65,14 +67,19 @@ async function readRunNow(world: DispatchWorld, runId: string, olderThanMs: numb
     sql<RunRowNow>`
       SELECT runs.live, runs.waits, source.name AS source, target.name AS target, clock_timestamp() AS now,
         (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND segments.state = 'open'
-          AND segments.kind = 'keys' AND (segments.lease_until IS NULL OR segments.lease_until < clock_timestamp())
-        ) AS unclaimed
+          AND segments.kind = 'keys' AND ${IS_HELD} IS NOT TRUE) AS unclaimed
       FROM runs LEFT JOIN connectors AS source ON source.id = runs.source_connector_id
         LEFT JOIN connectors AS target ON target.id = runs.target_connector_id
       WHERE runs.id = ${runId} AND runs.state IN ('running', 'pausing', 'cancelling')
-        AND runs.updated_at <= clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`.execute(world.db),
+        AND ${isOlder(olderThanMs)}`.execute(world.db),
   );
   return rows[0];
+}
+
+/** Also one from a time that has not come, since the clock was set back: it would show nothing new until then. */
+function isOlder(ms: number): RawBuilder<boolean> {
+  return sql<boolean>`(runs.updated_at <= clock_timestamp() - ${ms} * interval '1 millisecond'
+    OR runs.updated_at > clock_timestamp() + interval '1 second')`;
 }
 
 async function readWorkers(world: DispatchWorld, runId: string): Promise<readonly WorkerRow[]> {
@@ -80,8 +87,7 @@ async function readWorkers(world: DispatchWorld, runId: string): Promise<readonl
     sql<WorkerRow>`
       SELECT run_workers.worker_id, workers.name, run_workers.progress,
         (SELECT count(*)::integer FROM segments WHERE segments.run_id = run_workers.run_id
-          AND segments.worker_id = run_workers.worker_id AND segments.state = 'open'
-          AND segments.lease_until > clock_timestamp()) AS segments
+          AND segments.worker_id = run_workers.worker_id AND ${IS_HELD}) AS segments
       FROM run_workers JOIN workers ON workers.id = run_workers.worker_id
       WHERE run_workers.run_id = ${runId} AND run_workers.left_at IS NULL
         AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'
@@ -159,7 +165,7 @@ function limitText(kind: RunLive['limitedBy']['kind'], { source, target }: RunRo
   }
 }
 
-/** What a worker ran into that stands in the way of all is kept; what workers say now is said. */
+/** While it runs: what a worker ran into that stands in the way of all is kept; what workers say now is said. */
 function waitsOf(workers: readonly WorkerRow[], { waits }: RunRowNow): WaitReason | null {
   const told = workers.flatMap(({ progress }) => (progress === null ? [] : [progress]));
   if (told.length > 0 && told.every((one) => one.isPausedByTimetable)) {

@@ -8,7 +8,7 @@ import { toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
-import { KIND_RANK } from '../runs/store-rows.ts';
+import { IS_HELD, KIND_RANK } from '../runs/store-rows.ts';
 import { changeState } from '../runs/transitions.ts';
 import { openTarget, readRunToOpen, Side } from './ends.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
@@ -69,8 +69,7 @@ async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: s
         SELECT FROM runs WHERE id = ${runId} AND state IN ('cancelling', 'failed') FOR UPDATE SKIP LOCKED`.execute(tx);
       if (run.length === 0) return null;
       const { rows: held } = await sql`
-        SELECT FROM segments WHERE run_id = ${runId} AND state = 'open' AND worker_id IS NOT NULL
-          AND lease_until > clock_timestamp() LIMIT 1`.execute(tx);
+        SELECT FROM segments WHERE run_id = ${runId} AND ${IS_HELD} LIMIT 1`.execute(tx);
       if (held.length > 0) return null;
       await sql`UPDATE segments SET epoch = epoch + 1, worker_id = NULL, lease_until = NULL
         WHERE run_id = ${runId} AND state = 'open' AND ${KIND_RANK} IS NOT NULL`.execute(tx);

@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import type { WaitReason } from '../entities.ts';
 import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
+import { IS_HELD } from '../runs/store-rows.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
 import { refreshRun } from './aggregate.ts';
 import { noteInLog, type DispatchWorld } from './parts.ts';
@@ -105,8 +106,7 @@ async function readActive({ db, timing }: DispatchWorld): Promise<readonly Activ
   const { rows } = await inDatabase(() =>
     sql<ActiveRow>`
       SELECT runs.id, runs.state, runs.waits, connectors.health,
-        (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND segments.state = 'open'
-          AND segments.worker_id IS NOT NULL AND segments.lease_until > clock_timestamp()) AS leases,
+        (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND ${IS_HELD}) AS leases,
         (SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
           AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
         (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS waited_ms
@@ -171,16 +171,16 @@ async function settlePause(world: DispatchWorld, { id, waits }: ActiveRow): Prom
 /** Also what could not be reached, after a while: networks come back without anybody telling us. */
 async function goOnWhenMended(world: DispatchWorld, run: ActiveRow): Promise<void> {
   const { db, bus, timing } = world;
-  if (run.waits?.connectorId === null || run.waits === null) return;
+  // What lies beside both connectors (the artifacts) has no health that could tell.
   const isMended = run.health !== null && run.health !== 'needs-attention';
   if (!isMended && run.waited_ms < timing.reachAgainMs) return;
-  if (!isMended && !run.waits.text.includes(TRIED_AGAIN)) return;
+  if (!isMended && run.waits?.text.includes(TRIED_AGAIN) !== true) return;
   // Only tried again, it keeps its error: should it be the same one, nobody is told a second time.
   const change = isMended ? { error: null } : {};
   const has = await inDatabase(() =>
     db.transaction().execute((tx) => changeState(tx, bus, run.id, { from: ['paused'], to: 'queued', ...change })),
   );
-  const words = isMended ? 'The run goes on: its connector is well again.' : 'The run tries its connector again.';
+  const words = isMended ? 'The run goes on: its connector is well again.' : 'The run tries again.';
   if (has) await noteInLog(world, run.id, 'info', words);
 }
 

@@ -6,14 +6,15 @@ import { readRun } from '../runs/store-runs.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
 import { TRIED_AGAIN } from './dispatcher.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
+import type { UsedConnector } from './participation.ts';
 import type { Verdict } from './verdict.ts';
 
-/** `connectorId`: of the side at fault, where that is known. */
+/** `connector`: of the side at fault, where that is known. */
 export async function carryOut(
   world: FleetWorld,
   runId: string,
   verdict: Verdict,
-  connectorId: string | null,
+  connector: UsedConnector | null,
 ): Promise<void> {
   switch (verdict.kind) {
     case 'again':
@@ -21,7 +22,7 @@ export async function carryOut(
     case 'disk':
       return showDisk(world, runId, verdict.failure.message);
     case 'attention':
-      return pauseForAttention(world, runId, verdict, connectorId);
+      return pauseForAttention(world, runId, verdict, connector);
     case 'fail':
       return failRun(world, runId, verdict);
     default:
@@ -35,15 +36,22 @@ async function showDisk(world: FleetWorld, runId: string, message: string): Prom
   if (isNew) await noteInLog(world, runId, 'warn', text, 'DISK_FULL');
 }
 
-/** The connector is marked first: a run must never pause for one that looks healthy, or it would go on at once. */
+/**
+ * The connector is marked first: a run must never pause for one that looks healthy, or it would go on at once. Nothing
+ * happens where it was changed since: this part has seen the old one, and the next one sees whether the new one will do.
+ */
 async function pauseForAttention(
   world: FleetWorld,
   runId: string,
   { failure }: Extract<Verdict, { kind: 'attention' }>,
-  connectorId: string | null,
+  connector: UsedConnector | null,
 ): Promise<void> {
   const { db, bus } = world;
-  if (connectorId !== null) await world.parts.reportHealth(connectorId, failure);
+  const connectorId = connector?.connectorId ?? null;
+  if (connector !== null) {
+    if (await isOutdated(world, connector)) return;
+    await world.parts.reportHealth(connector.connectorId, failure, connector.version);
+  }
   const before = await inDatabase(() => readRun(db, runId));
   const comesBack = failure.code === 'UNREACHABLE' || failure.code === 'CLOCK_SKEW';
   const text = `${failure.message} ${comesBack ? TRIED_AGAIN : failure.remedy}`;
@@ -56,6 +64,14 @@ async function pauseForAttention(
   if (!has) return;
   await noteInLog(world, runId, 'error', `The run pauses: ${failure.message}`, failure.code);
   if (before?.error?.code !== failure.code) await tell(world, 'run.attention', runId);
+}
+
+async function isOutdated({ db }: FleetWorld, { connectorId, version }: UsedConnector): Promise<boolean> {
+  if (version === undefined) return false;
+  const row = await inDatabase(() =>
+    db.selectFrom('connectors').select('version').where('id', '=', connectorId).executeTakeFirst(),
+  );
+  return row !== undefined && row.version !== version;
 }
 
 async function failRun(

@@ -35,6 +35,8 @@ export type SideName = 'source' | 'target';
 /** What one side has told so far. */
 export class Side {
   readonly connectorId: string;
+  /** Of the connector when it was opened: what fails with what was replaced since says nothing about it. */
+  version: number | undefined = undefined;
   readonly counts: Record<string, number> = {};
   /** The last error of the whole account. */
   accountError: DroverError | null = null;
@@ -158,9 +160,10 @@ async function openAccount(
   const { clock } = world;
   const counted = countRequests(throttleWatched(world, side), side.counts);
   const limited = limitRequests(counted, { clock, ...DEFAULT_LIMITS });
-  const { account } = await patiently(world, side, signal, () =>
+  const { account, version } = await patiently(world, side, signal, () =>
     world.parts.openConnector(side.connectorId, shares.limited(side.connectorId, limited)),
   );
+  side.version = version;
   return cleanup.use(account);
 }
 

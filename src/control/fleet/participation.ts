@@ -36,6 +36,8 @@ export interface Ending {
   readonly scanned: number;
 }
 
+export type UsedConnector = Pick<Side, 'connectorId' | 'version'>;
+
 export interface PartOptions {
   readonly world: FleetWorld;
   readonly store: PostgresRunStore;
@@ -74,8 +76,9 @@ export class Participation {
     return this.#run === null ? [] : [this.#run.sourceConnectorId, this.#run.targetConnectorId];
   }
 
-  connectorIdOf(side: 'source' | 'target' | null): string | null {
-    return side === null ? null : (this.#sides?.[side].connectorId ?? null);
+  /** As this part has used it. */
+  connectorOf(side: 'source' | 'target' | null): UsedConnector | null {
+    return side === null ? null : (this.#sides?.[side] ?? null);
   }
 
   /** Destroys what is under way through the signal; what was settled is committed as far as that is still possible. */
@@ -135,6 +138,7 @@ export class Participation {
       if (this.#stopper.signal.aborted) return { error: null, side: null, scanned };
       return { error, side: this.#sideOf(error), scanned };
     } finally {
+      this.#options.shares.leave(runId);
       await this.#leave(store, runId);
     }
   }
@@ -148,8 +152,10 @@ export class Participation {
     this.#run = run;
     const sides = { source: new Side(run.sourceConnectorId), target: new Side(run.targetConnectorId) };
     this.#sides = sides;
-    for (const id of this.connectorIds) this.#revisions.set(id, shares.revisionOf(id));
     await this.#join();
+    // Before anything is asked of either side: limits hold from the first request on.
+    await shares.join(runId, this.connectorIds);
+    for (const id of this.connectorIds) this.#revisions.set(id, shares.revisionOf(id));
     // Of an earlier part whose giving back was lost with the database.
     await store.releaseAll(runId, workerId);
     await using cleanup = new AsyncDisposableStack();
@@ -179,7 +185,7 @@ export class Participation {
   #tuning(): Tuning {
     const { shares, runId, bytesInFlightMax, segmentsMax } = this.#options;
     const connectorIds = (): readonly string[] => this.connectorIds;
-    const hasBandwidth = shares.bandwidth(runId) !== null;
+    // Also where there is no timetable: the job may be given one at any time.
     const bandwidth = {
       get timeZone() {
         return shares.bandwidth(runId)?.timeZone ?? 'UTC';
@@ -196,7 +202,7 @@ export class Participation {
         return Math.max(BYTES_IN_FLIGHT_LEAST, bytesInFlightMax());
       },
       segmentsMax,
-      bandwidth: hasBandwidth ? bandwidth : null,
+      bandwidth,
     };
   }
 

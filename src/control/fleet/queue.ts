@@ -19,8 +19,10 @@ interface Row {
   readonly waits: WaitReason | null;
 }
 
-/** Queued runs looked at in one go; those behind them have no place anyway. */
-const LOOKED_AT_MAX = 500;
+/** Queued runs looked at in one go: where there is a place, further back, for those in front may all wait for one target. */
+const LOOKED_AT_MAX = 5_000;
+/** Where there is none, so many are told why they wait. */
+const LOOKED_AT_FULL_MAX = 500;
 
 export interface Placing {
   readonly start: readonly string[];
@@ -32,10 +34,17 @@ export function placeRuns(busy: readonly Row[], queued: readonly Row[], runsMax:
   const start: string[] = [];
   const waits = new Map<string, WaitReason>();
   const taken = [...busy];
+  /** What runs further in front wait for: nobody behind them may take it meanwhile, or they could wait for ever. */
+  const reserved: Row[] = [];
+  const reserve = (run: Row): void => {
+    if (!reserved.some((one) => isWithin(run, one))) reserved.push(run);
+  };
   for (const run of queued) {
-    const other = taken.find((one) => overlaps(one, run));
-    if (other !== undefined) waits.set(run.id, busyTarget(other));
-    else if (taken.length >= runsMax) waits.set(run.id, atLimit(runsMax));
+    const other = taken.find((one) => overlaps(one, run)) ?? reserved.find((one) => overlaps(one, run));
+    if (other !== undefined) {
+      waits.set(run.id, busyTarget(other));
+      reserve(run);
+    } else if (taken.length >= runsMax) waits.set(run.id, atLimit(runsMax));
     else {
       start.push(run.id);
       taken.push(run);
@@ -56,26 +65,36 @@ export async function giveOutPlaces(world: DispatchWorld): Promise<readonly stri
       if (lock.rows[0]?.has !== true) return [];
       const columns = sql`runs.id, runs.number, jobs.name AS job, runs.state, runs.target_fingerprint,
         runs.target_container, runs.target_prefix, runs.waits`;
-      const { rows: queued } = await sql<Row>`SELECT ${columns} FROM runs JOIN jobs ON jobs.id = runs.job_id
-        WHERE runs.state = 'queued' ORDER BY runs.queued_at, runs.id LIMIT ${LOOKED_AT_MAX}`.execute(tx);
-      if (queued.length === 0) return [];
       const { rows: busy } = await sql<Row>`SELECT ${columns} FROM runs JOIN jobs ON jobs.id = runs.job_id
         WHERE runs.state = ANY(${BUSY_STATES as unknown as string[]}::text[])`.execute(tx);
+      const most = busy.length >= runsAtOnceMax ? LOOKED_AT_FULL_MAX : LOOKED_AT_MAX;
+      const { rows: queued } = await sql<Row>`SELECT ${columns} FROM runs JOIN jobs ON jobs.id = runs.job_id
+        WHERE runs.state = 'queued' ORDER BY runs.queued_at, runs.id LIMIT ${most}`.execute(tx);
+      if (queued.length === 0) return [];
       const { start, waits } = placeRuns(busy, queued, runsAtOnceMax);
       const started: string[] = [];
       for (const id of start) {
         if (await changeState(tx, bus, id, { from: ['queued'], to: 'running' })) started.push(id);
       }
-      for (const [id, reason] of waits) await changeWaits(tx, bus, id, ['queued'], reason);
+      for (const { id, waits: before } of queued) {
+        const reason = waits.get(id);
+        if (reason === undefined || (before?.text === reason.text && before.runId === reason.runId)) continue;
+        await changeWaits(tx, bus, id, ['queued'], reason);
+      }
       return started;
     }),
   );
 }
 
+const placeOf = (row: Row) => ({ container: row.target_container, prefix: row.target_prefix });
+
 function overlaps(a: Row, b: Row): boolean {
-  if (a.target_fingerprint !== b.target_fingerprint) return false;
-  const place = (row: Row) => ({ container: row.target_container, prefix: row.target_prefix });
-  return placesOverlap(place(a), null, place(b));
+  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), null, placeOf(b));
+}
+
+/** All of `a` lies in `b`. */
+function isWithin(a: Row, b: Row): boolean {
+  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), 'all', placeOf(b));
 }
 
 function atLimit(runsMax: number): WaitReason {
@@ -85,6 +104,7 @@ function atLimit(runsMax: number): WaitReason {
 }
 
 function busyTarget(other: Row): WaitReason {
-  const text = `Run ${other.number} of "${other.job}" writes to the same part of the target; it begins when that one is done.`;
+  const does = other.state === 'queued' ? 'waits in front of it for' : 'writes to';
+  const text = `Run ${other.number} of "${other.job}" ${does} the same part of the target; it begins when that one is done.`;
   return { kind: 'target-busy', text, runId: other.id, connectorId: null };
 }

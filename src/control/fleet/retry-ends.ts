@@ -14,6 +14,7 @@ import type { Ends } from '../../engine/world.ts';
 import type { Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { compareKeys, isWithin, keyAfter } from '../../model/key.ts';
+import { inDatabase } from '../runs/database-errors.ts';
 import { PostgresRunStore } from '../runs/store.ts';
 import type { RunToOpen } from './ends.ts';
 import type { FleetWorld } from './parts.ts';
@@ -81,8 +82,11 @@ async function keyIndex(
   if (known !== null) return JSON.parse(Buffer.from(known).toString('utf8')) as Index;
   const store = new PostgresRunStore(world.db);
   const failed = await store.getRun(retryOf);
-  if (failed === null) {
-    throw new DroverError('ENTITY_NOT_FOUND', `Run ${retryOf}, whose failed items were to be repeated, is gone.`);
+  if (failed === null || (await hasLostLog(world, retryOf))) {
+    throw new DroverError(
+      'ENTITY_NOT_FOUND',
+      `Run ${retryOf}, whose failed items were to be repeated, is gone, or its log is.`,
+    );
   }
   const mark = Buffer.from(world.random.bytes(6)).toString('hex');
   const sorts: Record<ListName, ExternalSort<string>> = {
@@ -108,6 +112,14 @@ async function keyIndex(
     await sorts.source.clear();
     await sorts.target.clear();
   }
+}
+
+/** Nothing can be read from it then, which is not the same as nothing having failed. */
+async function hasLostLog({ db }: FleetWorld, runId: string): Promise<boolean> {
+  const row = await inDatabase(() =>
+    db.selectFrom('runs').select('logs_expired').where('id', '=', runId).executeTakeFirst(),
+  );
+  return row?.logs_expired !== false;
 }
 
 async function writePieces(artifacts: ArtifactStore, head: string, sort: ExternalSort<string>): Promise<Piece[]> {

@@ -6,6 +6,7 @@ import type { WorkerNode } from '../entities.ts';
 import { demand } from '../people/roles.ts';
 import { isUuid } from '../rows.ts';
 import { inDatabase } from '../runs/database-errors.ts';
+import { IS_HELD } from '../runs/store-rows.ts';
 import type { Fleet } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 
@@ -23,8 +24,7 @@ export function openFleet(world: ControlWorld): Fleet {
           SELECT workers.*,
             (SELECT count(*)::integer FROM run_workers WHERE run_workers.worker_id = workers.id
               AND run_workers.left_at IS NULL AND workers.state <> 'gone') AS runs,
-            (SELECT count(*)::integer FROM segments WHERE segments.worker_id = workers.id AND segments.state = 'open'
-              AND segments.lease_until > clock_timestamp()) AS segments
+            (SELECT count(*)::integer FROM segments WHERE segments.worker_id = workers.id AND ${IS_HELD}) AS segments
           FROM workers
           WHERE state <> 'gone' OR seen_at > clock_timestamp() - ${GONE_SHOWN_HOURS} * interval '1 hour'
           ORDER BY state = 'gone', started_at, id`.execute(db),

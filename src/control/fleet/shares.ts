@@ -1,7 +1,8 @@
 /**
  * Limits that hold for all workers together, cut into equal shares: each worker takes the limit divided by the number of
  * workers at work on that connector (requests per second, transfers) or on that run (transfers of the job, bandwidth).
- * Who is at work is read every few seconds; until a new worker is seen, shares add up to more for that long.
+ * Who is at work is read before a run is begun and every few seconds; until a new worker is seen, shares add up to more
+ * for that long.
  */
 import { sql } from 'kysely';
 import { Shaper } from '../../lib/shaper.ts';
@@ -35,15 +36,31 @@ export class Shares {
   readonly #world: FleetWorld;
   readonly #connectors = new Map<string, ConnectorShare>();
   readonly #runs = new Map<string, RunShare>();
+  /** Runs of this worker, and the connectors of each. */
+  readonly #own = new Map<string, readonly string[]>();
 
   constructor(world: FleetWorld) {
     this.#world = world;
   }
 
-  /** Reads who is at work on what; `runs` are those of this worker. */
-  async refresh(runs: readonly { readonly runId: string; readonly connectorIds: readonly string[] }[]): Promise<void> {
-    const runIds = runs.map(({ runId }) => runId);
-    const connectorIds = [...new Set(runs.flatMap((run) => run.connectorIds))];
+  /** This worker takes part in that run; from now on its limits are known. */
+  async join(runId: string, connectorIds: readonly string[]): Promise<void> {
+    this.#own.set(runId, connectorIds);
+    await this.refresh();
+  }
+
+  leave(runId: string): void {
+    this.#own.delete(runId);
+    this.#runs.delete(runId);
+    const used = [...this.#own.values()].flat();
+    for (const id of this.#connectors.keys()) if (!used.includes(id)) this.#connectors.delete(id);
+  }
+
+  /** Reads who is at work on what. */
+  async refresh(): Promise<void> {
+    const runIds = [...this.#own.keys()];
+    const connectorIds = [...new Set([...this.#own.values()].flat())];
+    if (runIds.length === 0) return;
     const fresh = sql`run_workers.left_at IS NULL
       AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'`;
     const connectors = await inDatabase(() =>
@@ -56,7 +73,8 @@ export class Shares {
         FROM connectors WHERE connectors.id = ANY(${connectorIds}::uuid[])`.execute(this.#world.db),
     );
     for (const { id, limits, revision, workers } of connectors.rows) {
-      const used = runs.filter((run) => run.connectorIds.includes(id)).length;
+      const used = [...this.#own.values()].filter((ids) => ids.includes(id)).length;
+      if (used === 0) continue;
       Object.assign(this.#connector(id), { limits, revision, workers: Math.max(1, workers), runs: Math.max(1, used) });
     }
     const { rows } = await inDatabase(() =>
@@ -67,14 +85,13 @@ export class Shares {
         WHERE runs.id = ANY(${runIds}::text[])`.execute(this.#world.db),
     );
     for (const row of rows) {
+      if (!this.#own.has(row.id)) continue;
       this.#runs.set(row.id, {
         workers: Math.max(1, row.workers),
         transfersMax: row.transfers_max,
         bandwidth: row.timetable,
       });
     }
-    for (const id of this.#runs.keys()) if (!runIds.includes(id)) this.#runs.delete(id);
-    for (const id of this.#connectors.keys()) if (!connectorIds.includes(id)) this.#connectors.delete(id);
   }
 
   /** What the connector's fields and secrets were when they were last read. */

@@ -53,6 +53,8 @@ interface RunNow {
   readonly id: string;
   readonly state: string;
   readonly workers: number;
+  /** This worker was the last one to join. */
+  readonly is_last: boolean | null;
 }
 
 /** How a run broke off here lately. */
@@ -78,6 +80,8 @@ class FleetWorker implements Worker {
   /** Failed runs after which this worker has cleared up, as far as that was possible. */
   readonly #cleared = new Set<string>();
   readonly #troubles = new Map<string, Trouble>();
+  /** Runs that nobody works on, and since when. */
+  readonly #alone = new Map<string, number>();
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
   readonly #loops: readonly Promise<void>[];
@@ -183,8 +187,23 @@ class FleetWorker implements Worker {
       .toSorted((a, b) => a.workers - b.workers)
       .slice(0, Math.max(0, free));
     for (const { id } of joined) this.#takePart(id);
+    if (free <= 0) this.#makeRoom(seen, nowMs);
     for (const id of this.#troubles.keys()) if (!states.has(id)) this.#troubles.delete(id);
     return seen.length > 0;
+  }
+
+  /** A run that nobody has a place for comes before others' help in one that is worked on: the last to join it leaves. */
+  #makeRoom(seen: readonly RunNow[], nowMs: number): void {
+    const alone = seen.filter(({ id, state, workers }) => state === 'running' && workers === 0 && !this.#parts.has(id));
+    for (const id of this.#alone.keys()) if (!alone.some((run) => run.id === id)) this.#alone.delete(id);
+    for (const { id } of alone) if (!this.#alone.has(id)) this.#alone.set(id, nowMs);
+    // Whoever has a place takes it meanwhile.
+    const leastMs = 2 * this.#world.timing.lookActiveMs;
+    if (![...this.#alone.values()].some((sinceMs) => nowMs - sinceMs >= leastMs)) return;
+    const left = seen.find(({ id, workers, is_last: isLast }) => this.#parts.has(id) && workers > 1 && isLast === true);
+    if (left === undefined) return;
+    this.#alone.clear();
+    this.#parts.get(left.id)?.stop(stopped('Nobody works on another run.'));
   }
 
   /** Those that go on, those that left something open, and those in hand whatever has become of them. */
@@ -200,7 +219,9 @@ class FleetWorker implements Worker {
         )
         SELECT runs.id, runs.state, (
           SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
-            AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers
+            AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
+          (SELECT worker_id = ${this.id}::uuid FROM run_workers WHERE run_workers.run_id = runs.id AND left_at IS NULL
+            ORDER BY joined_at DESC, worker_id LIMIT 1) AS is_last
         FROM seen JOIN runs ON runs.id = seen.id ORDER BY runs.started_at, runs.id`.execute(db),
     );
     return rows;
@@ -247,7 +268,7 @@ class FleetWorker implements Worker {
       code: error.code,
       verdict: verdict.kind,
     });
-    await carryOut(this.#world, runId, verdict, part.connectorIdOf(side));
+    await carryOut(this.#world, runId, verdict, part.connectorOf(side));
   }
 
   #troubleOf(runId: string): Trouble {
@@ -315,8 +336,7 @@ class FleetWorker implements Worker {
     const { clock, timing } = this.#world;
     while (!this.#stop.signal.aborted) {
       try {
-        const runs = [...this.#parts.values()].map(({ runId, connectorIds }) => ({ runId, connectorIds }));
-        if (runs.length > 0) await this.#shares.refresh(runs);
+        await this.#shares.refresh();
       } catch (thrown) {
         this.#complain('The shares of this worker could not be computed anew.', thrown);
       }

@@ -43,6 +43,12 @@ async function expireArtifacts({ db, clock, artifacts, bus }: ControlWorld, sign
   return rows.length;
 }
 
+const HAS_NEWEST_SNAPSHOT = sql<boolean>`(has_snapshot AND queued_at = (
+  SELECT max(newer.queued_at) FROM runs newer WHERE newer.pair_id = runs.pair_id AND newer.has_snapshot))`;
+/** A retry that goes on reads from the log of the run that it repeats. */
+const IS_READ = sql<boolean>`EXISTS (SELECT 1 FROM runs retry WHERE retry.retry_of = runs.id
+  AND retry.state IN ('queued', 'running', 'pausing', 'paused', 'cancelling'))`;
+
 async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<number> {
   const { db, clock, settings, artifacts, bus, log } = world;
   const before = new Date(clock.now() - settings.artifactRetentionDays * DAY_MS);
@@ -52,27 +58,26 @@ async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<num
     .select('id')
     .where('logs_expired', '=', false)
     .where('ended_at', '<', before)
-    .where(
-      sql<boolean>`NOT (has_snapshot AND queued_at = (
-        SELECT max(newer.queued_at) FROM runs newer WHERE newer.pair_id = runs.pair_id AND newer.has_snapshot))`,
-    )
-    // A retry that goes on reads from the log of the run that it repeats.
-    .where(
-      sql<boolean>`NOT EXISTS (SELECT 1 FROM runs retry WHERE retry.retry_of = runs.id
-        AND retry.state IN ('queued', 'running', 'pausing', 'paused', 'cancelling'))`,
-    )
+    .where(sql<boolean>`NOT ${HAS_NEWEST_SNAPSHOT} AND NOT ${IS_READ}`)
     .orderBy('ended_at')
     .limit(RUNS_AT_ONCE)
     .execute();
   for (const { id } of rows) {
     if (signal.aborted) break;
-    await artifacts.removeAll(chunkPrefix(id));
-    await db.transaction().execute(async (tx) => {
+    const isGone = await db.transaction().execute(async (tx) => {
+      // Whoever wants to repeat this run waits here, and then sees that its log is gone; or was first, and it stays.
+      await sql`SELECT FROM runs WHERE id = ${id} FOR UPDATE`.execute(tx);
+      const { rows: free } = await sql`SELECT FROM runs WHERE id = ${id} AND NOT ${IS_READ}`.execute(tx);
+      if (free.length === 0) return false;
+      // Files first: a crash in between is made up for at the next look.
+      await artifacts.removeAll(chunkPrefix(id));
       await tx.deleteFrom('chunks').where('run_id', '=', id).execute();
       await tx.deleteFrom('run_items').where('run_id', '=', id).execute();
       await tx.deleteFrom('run_log').where('run_id', '=', id).execute();
       await tx.updateTable('runs').set({ logs_expired: true, has_snapshot: false }).where('id', '=', id).execute();
+      return true;
     });
+    if (!isGone) continue;
     await bus.tell('run', id);
     log('info', 'The logs of a run have reached their age and are gone.', { run: id });
   }

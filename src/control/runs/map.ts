@@ -8,7 +8,7 @@ import { compareKeys } from '../../model/key.ts';
 import type { Counters } from '../../model/outcome.ts';
 import type { MapCell } from '../entities.ts';
 import type { ControlWorld } from '../world.ts';
-import { keyOrNull } from './store-rows.ts';
+import { IS_HELD, keyOrNull } from './store-rows.ts';
 import { findLatestSnapshot } from './store-runs.ts';
 
 /** A stretch of keys of which the number of objects is known or guessed. */
@@ -41,7 +41,7 @@ export async function mapOf(world: ControlWorld, runId: string, cells: number): 
   if (run === undefined) return [];
   const { rows } = await sql<Row>`
     SELECT from_key, to_key, settled_key, state, counters,
-      worker_id IS NOT NULL AND lease_until > clock_timestamp() AS is_held
+      ${IS_HELD} IS TRUE AS is_held
     FROM segments WHERE run_id = ${runId} AND kind = 'keys' ORDER BY from_key NULLS FIRST`.execute(world.db);
   const quantiles = await lastQuantiles(world, run.pair_id);
   return cellsOf(

@@ -14,7 +14,7 @@ import { carryOutOrder, type Order } from './orders.ts';
 import { RUN_LISTING, runOf, runRow, runRows } from './rows.ts';
 import { insertRun, refuseUnready } from './start.ts';
 import { ACTIVE_STATES } from './states.ts';
-import { keyOrNull } from './store-rows.ts';
+import { IS_HELD, keyOrNull } from './store-rows.ts';
 
 export interface RunsParts {
   readonly preflight: Jobs['preflight'];
@@ -169,7 +169,7 @@ async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuer
       'segments.counters',
       'workers.name as worker_name',
       sql<string>`CASE WHEN segments.state = 'done' THEN 'done'
-        WHEN segments.lease_until > clock_timestamp() THEN 'held' ELSE 'open' END`.as('state_now'),
+        WHEN ${IS_HELD} THEN 'held' ELSE 'open' END`.as('state_now'),
     ]);
   const page = await inDatabase(() =>
     listPage(db, base, {
@@ -183,7 +183,7 @@ async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuer
       filters: {
         kind: (values) => sql<boolean>`segments.kind = ANY(${values as string[]}::text[])`,
         state: (values) => sql<boolean>`(CASE WHEN segments.state = 'done' THEN 'done'
-          WHEN segments.lease_until > clock_timestamp() THEN 'held' ELSE 'open' END) = ANY(${values as string[]}::text[])`,
+          WHEN ${IS_HELD} THEN 'held' ELSE 'open' END) = ANY(${values as string[]}::text[])`,
       },
       searched: null,
       idOf: (row) => row.segment_id,

@@ -157,6 +157,8 @@ async function retriedRun(tx: Tx, { job }: JobFacts, retryOf: string | undefined
     .select(['id', 'number', 'state', 'kind', 'counters', 'logs_expired'])
     .where('id', '=', retryOf)
     .where('job_id', '=', job.id)
+    // Retention either has taken its log already, or sees that it is needed.
+    .forShare()
     .executeTakeFirst();
   if (run === undefined) throw refuse('INVALID_INPUT', `"${job.name}" has no run "${retryOf}".`);
   if (!hasEnded(run.state)) throw refuse('WRONG_STATE', `Run ${run.number} has not ended yet.`);

@@ -83,6 +83,13 @@ export function heldRow({ segment, worker, epoch }: Lease): RawBuilder<boolean> 
     AND epoch = ${epoch} AND state = 'open'`;
 }
 
+/**
+ * The segment is in somebody's hands. A lease that holds for longer than any is ever given is of a time before the
+ * database's clock was set back: whoever lives has renewed it since.
+ */
+export const IS_HELD = sql<boolean>`(segments.state = 'open' AND segments.worker_id IS NOT NULL
+  AND segments.lease_until > clock_timestamp() AND segments.lease_until < clock_timestamp() + interval '1 minute')`;
+
 /** Kinds in the order in which they begin. */
 export const KIND_RANK = sql<number>`array_position(ARRAY['keys', 'mapped', 'restores', 'deletes', 'settle'], kind)`;
 

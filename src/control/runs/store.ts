@@ -24,6 +24,7 @@ import {
   bytesOrNull,
   countersPlus,
   heldRow,
+  IS_HELD,
   KIND_RANK,
   searchable,
   segmentFromRow,
@@ -124,7 +125,7 @@ export class PostgresRunStore implements RunStore {
       const { rows } = await sql<SegmentRow>`
         WITH free AS (
           SELECT segment_id FROM segments
-          WHERE run_id = ${runId} AND state = 'open' AND (lease_until IS NULL OR lease_until < clock_timestamp())
+          WHERE run_id = ${runId} AND state = 'open' AND ${IS_HELD} IS NOT TRUE
             AND ${KIND_RANK} IS NOT NULL
             AND EXISTS (SELECT FROM runs WHERE runs.id = ${runId} AND runs.state = 'running')
           ORDER BY ${KIND_RANK}, from_key NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED

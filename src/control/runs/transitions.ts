@@ -35,6 +35,8 @@ export async function changeState(
   if (hasEnded(to)) sets.push(sql`ended_at = clock_timestamp()`);
   if (to !== 'running') sets.push(sql`live = NULL`);
   sets.push(hasEnded(to) || to === 'paused' ? FINAL_SUMS : sql`sequence = sequence + 1`);
+  // Whoever journals an upload reads with a lock that only this one waits for: it comes before the end, or not at all.
+  if (hasEnded(to)) await sql`SELECT FROM runs WHERE id = ${runId} FOR UPDATE`.execute(tx);
   const { rows } = await sql<{ job_id: string }>`
     UPDATE runs SET ${sql.join(sets)} WHERE id = ${runId} AND state = ANY(${from as string[]}::text[])
     RETURNING job_id`.execute(tx);
