@@ -50,7 +50,9 @@ export async function loadState(services: DefinitionServices, actor: Actor): Pro
   const jobs = await all((query) => services.jobs.list(actor, query));
   const schedules = new Map<string, Schedule[]>();
   for (const schedule of await all((query) => services.schedules.list(actor, { ...query, sort: 'createdAt' }))) {
-    schedules.set(schedule.jobId, [...(schedules.get(schedule.jobId) ?? []), schedule]);
+    const ofJob = schedules.get(schedule.jobId);
+    if (ofJob === undefined) schedules.set(schedule.jobId, [schedule]);
+    else ofJob.push(schedule);
   }
   return {
     connectors: byName(await all((query) => services.connectors.list(actor, query))),
@@ -66,11 +68,13 @@ export async function loadState(services: DefinitionServices, actor: Actor): Pro
 export function documentOf(state: SavedState, projectNames: readonly string[] | null): Document {
   const wanted = projectNames === null ? null : new Set(projectNames.map((name) => name.toLowerCase()));
   const projects = [...state.projects.values()].filter(({ name }) => wanted?.has(name.toLowerCase()) ?? true);
-  const jobs = [...state.jobs.values()].filter((job) => projects.some(({ id }) => id === job.projectId));
+  const jobsByProject = Map.groupBy(state.jobs.values(), ({ projectId }) => projectId);
+  const jobs = projects.flatMap(({ id }) => jobsByProject.get(id) ?? []);
   const endpointIds = new Set(jobs.flatMap(({ source, target }) => [source.endpointId, target.endpointId]));
   const endpoints = [...state.endpoints.values()].filter(({ id }) => wanted === null || endpointIds.has(id));
   const connectorIds = new Set(endpoints.map(({ connectorId }) => connectorId));
   const timetableIds = new Set(jobs.map(({ tuning }) => tuning.timetableId));
+  const timetableNames = new Map([...state.timetables.values()].map(({ id, name }) => [id, name]));
   return {
     drover: DOCUMENT_VERSION,
     connectors: [...state.connectors.values()]
@@ -94,13 +98,17 @@ export function documentOf(state: SavedState, projectNames: readonly string[] | 
     projects: projects.map(({ id, name, description }) => ({
       name,
       description,
-      jobs: jobs.filter(({ projectId }) => projectId === id).map((job) => documentJob(state, job)),
+      jobs: (jobsByProject.get(id) ?? []).map((job) => documentJob(job, state, timetableNames)),
     })),
   };
 }
 
-function documentJob(state: SavedState, job: Job): DocumentJob {
-  const timetable = [...state.timetables.values()].find(({ id }) => id === job.tuning.timetableId);
+function documentJob(
+  job: Job,
+  state: Pick<SavedState, 'schedules'>,
+  timetableNames: ReadonlyMap<string, string>,
+): DocumentJob {
+  const { timetableId } = job.tuning;
   return {
     name: job.name,
     description: job.description,
@@ -108,7 +116,7 @@ function documentJob(state: SavedState, job: Job): DocumentJob {
     target: { endpoint: job.target.endpointName, subPath: job.target.subPath },
     settings: changedSettings(job.settings),
     transfersMax: job.tuning.transfersMax,
-    timetable: timetable?.name ?? null,
+    timetable: timetableId === null ? null : (timetableNames.get(timetableId) ?? null),
     schedules: (state.schedules.get(job.id) ?? []).map(documentSchedule),
   };
 }
