@@ -1,5 +1,5 @@
 /** Who signs: static keys, a role, a web identity or the standard chain; renewed before they expire. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Log } from '../../lib/world.ts';
 import type { SigningKeys } from '../../lib/sigv4.ts';
 import type { OpenTransport } from '../../lib/transport.ts';
@@ -192,9 +192,28 @@ async function fromChain(
   }
 }
 
-/** The token of a web identity, read anew each time because it is rotated in place. */
+/** A signed token (JWT). */
+const TOKEN = /^[\w-]+(?:\.[\w-]+){2}$/;
+const TOKEN_BYTES_MAX = 64 * 1024;
+
+/**
+ * The token of a web identity, read anew each time because it is rotated in place. What is no token is not given out:
+ * it goes to an address that whoever named the file may have named too.
+ */
 export async function readTokenFile(path: string): Promise<string> {
+  const token = await readSmallFile(path);
+  if (TOKEN.test(token)) return token;
+  throw new DroverError('UNAUTHENTICATED', `The file ${path} holds no web identity token.`, {
+    field: 'webIdentityTokenFile',
+    remedy:
+      'Name the file that holds the token: three parts with dots between them, as the identity provider signs it.',
+  });
+}
+
+async function readSmallFile(path: string): Promise<string> {
   try {
+    const stats = await stat(path);
+    if (!stats.isFile() || stats.size > TOKEN_BYTES_MAX) return '';
     return (await readFile(path, 'utf8')).trim();
   } catch (thrown) {
     throw new DroverError('UNAUTHENTICATED', `The web identity token file cannot be read: ${firstLine(thrown)}`, {
