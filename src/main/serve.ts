@@ -14,12 +14,11 @@ import { openRetention } from '../control/retention/retention.ts';
 import type { Settings } from '../control/settings/settings.ts';
 import type { ControlWorld } from '../control/world.ts';
 import { systemClock } from '../lib/system.ts';
-import type { Log } from '../lib/world.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { startLocalWorkers, type LocalWorkers } from './local-workers.ts';
 import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
-import { logOf, openServerDatabase, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
+import { connectPatiently, logOf, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
 import { openServices, type AllServices } from './services.ts';
 
 /** Below this a start is refused: the database could not even write what it must to stop. */
@@ -111,23 +110,6 @@ async function listen(api: Api, { listen: { host, port } }: Settings): Promise<{
       });
     }
     throw cause;
-  }
-}
-
-/** An own database may come up later than we do; the embedded one is ours to start. */
-async function connectPatiently(settings: Settings, log: Log, call: ServerCall): Promise<OpenedDatabase> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await openServerDatabase(settings, log, false);
-    } catch (thrown) {
-      const error = toDroverError(thrown);
-      if (settings.databaseUrl === null || error.code !== 'DATABASE_UNAVAILABLE' || call.signal.aborted) throw error;
-      if (attempt === 0) await call.say(`  ${error.message} Drover keeps trying; Ctrl-C stops it.`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 2_000);
-        call.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../contract/provider.ts';
 import { openArtifactPlace, parseArtifactAddress } from '../control/artifacts/provider-store.ts';
+import type { ServerCall } from '../cli/server-commands.ts';
 import { openBus, type OpenBus } from '../control/bus.ts';
 import { openDatabase, type Database } from '../control/database/connect.ts';
 import { migrate, requireSchema } from '../control/database/migrate.ts';
@@ -15,7 +16,7 @@ import type { ArtifactStore } from '../engine/ports.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { openUndiciTransport } from '../lib/undici-transport.ts';
 import type { Log } from '../lib/world.ts';
-import { DroverError } from '../model/errors.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
 import { azureBlob } from '../providers/azure-blob/provider.ts';
 import { local } from '../providers/local/provider.ts';
 import { s3 } from '../providers/s3/provider.ts';
@@ -37,6 +38,8 @@ export function logOf(settings: Pick<Settings, 'logLevel' | 'logFormat'>): Log {
     now: () => systemClock.now(),
   });
 }
+
+const CONNECT_AGAIN_MS = 2_000;
 
 export interface OpenedDatabase extends AsyncDisposable {
   readonly database: Database;
@@ -72,6 +75,24 @@ export async function openServerDatabase(settings: Settings, log: Log, isGuest: 
   } catch (error) {
     await embedded?.stop();
     throw error;
+  }
+}
+
+/** An own database may come up later than we do, and is waited for; the embedded one is ours to start. */
+export async function connectPatiently(
+  settings: Settings,
+  log: Log,
+  call: Pick<ServerCall, 'say' | 'signal'>,
+): Promise<OpenedDatabase> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await openServerDatabase(settings, log, false);
+    } catch (thrown) {
+      const error = toDroverError(thrown);
+      if (settings.databaseUrl === null || error.code !== 'DATABASE_UNAVAILABLE' || call.signal.aborted) throw error;
+      if (attempt === 0) await call.say(`  ${error.message} Drover keeps trying; Ctrl-C stops it.`);
+      await systemClock.sleep(CONNECT_AGAIN_MS, call.signal);
+    }
   }
 }
 

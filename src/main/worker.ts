@@ -10,7 +10,7 @@ import { openNotifications } from '../control/notifications/service.ts';
 import { DroverError } from '../model/errors.ts';
 import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
-import { logOf, openServerDatabase, openWorld, type Environment } from './server-world.ts';
+import { connectPatiently, logOf, openWorld, type Environment } from './server-world.ts';
 
 export async function work(
   call: ServerCall,
@@ -28,7 +28,7 @@ export async function work(
   const log = logOf(settings);
   await using closing = new AsyncDisposableStack();
   closing.use(collectWhenIdle());
-  const opened = closing.use(await openServerDatabase(settings, log, false));
+  const opened = closing.use(await connectPatiently(settings, log, call));
   const { world } = closing.use(await openWorld(settings, opened, log, environment, false));
   const name = settings.workerName ?? hostname();
   const worker = await startWorker(world, {
