@@ -1,6 +1,8 @@
 /** The client against the real HTTP server: types, errors, streams of lines, downloads, the live stream. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../lib/system.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -33,6 +35,10 @@ async function failureOf(work: Promise<unknown>): Promise<ServerProblem> {
   );
   expect(outcome).toBeInstanceOf(DroverError);
   return outcome as ServerProblem;
+}
+
+async function drained(events: AsyncIterator<unknown>): Promise<void> {
+  while ((await events.next()).done !== true);
 }
 
 describe('a call', () => {
@@ -200,6 +206,28 @@ describe('the live stream', () => {
     stopper.abort();
     expect((await last).code).toBe('CANCELLED');
   });
+
+  test('is let go of at once, also when the request was collected as garbage meanwhile', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    server.answer = async ({ args }) => ({ id: args[1], sequence: 1, asOf: '2026-01-01T00:00:00.000Z' });
+    const stopper = new AbortController();
+    const signal = AbortSignal.any([stopper.signal]);
+    const events = client.events(['runs'], systemClock, signal)[Symbol.asyncIterator]();
+    const first = events.next();
+    const timer = setInterval(() => server.bus.say('run', SAMPLE_RUN_ID), 20);
+    await first;
+    clearInterval(timer);
+    const last = failureOf(drained(events));
+    // What is held weakly goes only between turns, and not always at the first time.
+    for (let turn = 0; turn < 5; turn++) {
+      await systemClock.sleep(10, signal);
+      collect();
+    }
+    stopper.abort();
+    // Sooner than the next sign of life of the server, which would end it too.
+    expect((await last).code).toBe('CANCELLED');
+  }, 10_000);
 
   test('ends when signing in is refused', async () => {
     const nobody = clientOf(server.url, 'drv_nobody').events(['runs'], systemClock, new AbortController().signal);

@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/world.ts';
 import { toDroverError } from '../../model/errors.ts';
 import type { LiveEvent } from '../events/event.ts';
 import { connectionError, problemOfAnswer } from './problem.ts';
-import { jsonLines, serverEvents } from './streams.ts';
+import { jsonLines, serverEvents, untilAborted } from './streams.ts';
 import type { components, paths } from './types.ts';
 
 export type { LiveEvent } from '../events/event.ts';
@@ -53,22 +53,22 @@ export function openClient(options: ClientOptions): Client {
     http,
     async *checkConnector(id, body, signal) {
       const call = http.POST('/api/v1/connectors/{id}/check', { params: { path: { id } }, body, signal, ...streamed });
-      yield* jsonLines<Wire['CheckLine']>(bodyOf((await call).response));
+      yield* jsonLines<Wire['CheckLine']>(untilAborted(bodyOf((await call).response), signal));
     },
     async *checkDraft(body, signal) {
       const call = http.POST('/api/v1/connectors/check', { body, signal, ...streamed });
-      yield* jsonLines<Wire['CheckLine']>(bodyOf((await call).response));
+      yield* jsonLines<Wire['CheckLine']>(untilAborted(bodyOf((await call).response), signal));
     },
     async *browse(id, place, signal) {
       const params = { path: { id }, query: place ?? {} };
       const call = http.GET('/api/v1/connectors/{id}/places', { params, signal, ...streamed });
-      yield* jsonLines<Wire['BrowsePage']>(bodyOf((await call).response));
+      yield* jsonLines<Wire['BrowsePage']>(untilAborted(bodyOf((await call).response), signal));
     },
     async download(artifactId, fromByte = 0, signal) {
       const header = fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` };
       const params = { path: { id: artifactId }, header };
       const call = await http.GET('/api/v1/artifacts/{id}/content', { params, signal, ...streamed });
-      return downloadOf(call.response);
+      return downloadOf(call.response, signal);
     },
     events: (topics, clock, signal) => follow(http, topics, clock, signal),
   };
@@ -118,11 +118,11 @@ function openHttp({ url, token, fetch: send, userAgent }: ClientOptions): OpenAp
   return http;
 }
 
-function bodyOf(response: Response): AsyncIterable<Uint8Array> {
-  return (response.body ?? new ReadableStream()) as unknown as AsyncIterable<Uint8Array>;
+function bodyOf(response: Response): ReadableStream<Uint8Array> {
+  return response.body ?? new ReadableStream<Uint8Array>();
 }
 
-function downloadOf(response: Response): Download {
+function downloadOf(response: Response, signal: AbortSignal | undefined): Download {
   const length = response.headers.get('content-length');
   const disposition = response.headers.get('content-disposition') ?? '';
   const encoded = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
@@ -130,7 +130,7 @@ function downloadOf(response: Response): Download {
   return {
     fileName: encoded === undefined ? (plain ?? null) : decodeURIComponent(encoded),
     sizeBytes: length === null ? null : Number(length),
-    content: bodyOf(response),
+    content: untilAborted(bodyOf(response), signal),
   };
 }
 
@@ -149,7 +149,7 @@ async function* follow(
       const header: { 'Last-Event-ID'?: string } = lastId === null ? {} : { 'Last-Event-ID': lastId };
       const params = { query: { topics: topics.join(',') }, header };
       const { response } = await http.GET('/api/v1/events', { params, signal, parseAs: 'stream' });
-      for await (const { id, event } of serverEvents(bodyOf(response))) {
+      for await (const { id, event } of serverEvents(untilAborted(bodyOf(response), signal))) {
         waitMs = RECONNECT_MS_MIN;
         lastId = id ?? lastId;
         yield event;

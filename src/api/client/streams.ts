@@ -7,6 +7,31 @@ import type { components } from './types.ts';
 /** Longer lines are no JSON of ours. */
 const LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
 
+/**
+ * What comes until the signal; then its reason is thrown, also out of a read that waits. A `fetch` of a Request forgets
+ * the signal once the Request is collected as garbage: a body that goes on for minutes would never be let go.
+ */
+export async function* untilAborted(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  const stop = () => void reader.cancel().catch(() => undefined);
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted === true) stop();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      signal?.throwIfAborted();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
 async function* textLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
