@@ -81,7 +81,7 @@ export function refuseForeignHost({ settings }: ApiWorld, request: FastifyReques
 function visitOf({ settings }: ApiWorld, request: FastifyRequest, reply: FastifyReply): Visit {
   // A proxy may take HTTPS off without anybody having said that it is to be believed; the address that people use tells.
   const isPublicHttps = !settings.insecureCookies && (settings.publicUrl?.toLowerCase().startsWith('https:') ?? false);
-  const isPrivate = request.protocol === 'https' || isLoopback(request.ip);
+  const isPrivate = request.protocol === 'https' || isLoopback(request.ip) || isThisMachine(settings, request);
   const lastEventId = request.headers['last-event-id'];
   return {
     requestId: request.id,
@@ -95,6 +95,13 @@ function visitOf({ settings }: ApiWorld, request: FastifyRequest, reply: Fastify
     cookies: cookiesOf(request, reply, request.protocol === 'https' || isPublicHttps),
     lastEventId: typeof lastEventId === 'string' ? lastEventId : null,
   };
+}
+
+/** In a container even this machine's own browser comes from elsewhere; the address it asked for tells. */
+function isThisMachine({ publicUrl }: ApiWorld['settings'], request: FastifyRequest): boolean {
+  if (publicUrl === null) return false;
+  const { host, hostname } = new URL(publicUrl);
+  return request.host === host && (hostname === 'localhost' || isLoopback(hostname.replace(/^\[(.*)\]$/, '$1')));
 }
 
 function addressOf(request: FastifyRequest): string | null {
