@@ -83,7 +83,7 @@ export class Crew {
     if (this.#held.size === 0 && this.#idleRounds > 0 && this.#idleRounds % LOOK_EVERY_ROUNDS === 0)
       return this.#lookAround();
     const lanesFree = Math.max(1, this.#options.lanesMax) - this.#held.size;
-    if (lanesFree > 0 && this.#isDue()) {
+    if (lanesFree > 0 && this.#isDue() && !(await this.#isLeftToOthers())) {
       const lease = await this.#claim();
       if (lease !== null) {
         await this.#setWaiting(false);
@@ -108,6 +108,15 @@ export class Crew {
     if (this.#isYielding) return false;
     const restMs = this.#held.size === 0 ? 0 : ASK_AGAIN_MS;
     return this.#isOffered || this.#now - this.#askedAtMs >= restMs;
+  }
+
+  /** The first segment of a worker that has none is worth more than another one here. */
+  async #isLeftToOthers(): Promise<boolean> {
+    if (!this.#options.isShared || this.#held.size === 0) return false;
+    if ((await this.#context.world.store.waiting(this.#context.run.runId)) === 0) return false;
+    this.#isOffered = false;
+    this.#askedAtMs = this.#now;
+    return true;
   }
 
   async #claim(): Promise<Lease | null> {

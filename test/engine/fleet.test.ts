@@ -4,7 +4,7 @@ import { abandonRun } from '../../src/engine/abandon.ts';
 import { seededRandom } from '../../src/lib/fake-world.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { TUNING } from './bench.ts';
-import { LEASE_MS, mustBeExact, openFleet, type Fleet, type Worker } from './fleet.ts';
+import { LEASE_MS, mustBeExact, openFleet, RUN_ID, type Fleet, type Worker } from './fleet.ts';
 
 const MIB = 1024 * 1024;
 
@@ -302,6 +302,25 @@ describe('an error that concerns more than one item', () => {
     expect(fleet.leases.ends).toBe(1);
     expect(fleet.target.keys('out')).toHaveLength(20);
   });
+});
+
+test('a worker with work leaves what is free to those that have none', async () => {
+  await using fleet = await openFleet({ latencyMs: 500 });
+  seed(fleet, 2_000);
+  await fleet.queue();
+  await fleet.store.startSegments(RUN_ID, [
+    { segmentId: 'a', kind: 'keys', from: null, to: 'img-001000' },
+    { segmentId: 'b', kind: 'keys', from: 'img-001000', to: null },
+  ]);
+  await fleet.store.setWaiting(RUN_ID, 'somebody', true);
+  const worker = fleet.join('w1');
+  const taken = async () => (await fleet.store.segments(RUN_ID)).filter(({ epoch }) => epoch > 0).length;
+  await fleet.until(() => written(worker) > 200);
+  expect(await taken()).toBe(1);
+  await fleet.store.setWaiting(RUN_ID, 'somebody', false);
+  await fleet.until(() => written(worker) > 500);
+  expect(await taken()).toBeGreaterThan(1);
+  await mustBeExact(fleet, await fleet.ended(worker));
 });
 
 describe('what limits the speed', () => {
