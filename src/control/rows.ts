@@ -101,10 +101,18 @@ export async function uniquely<T>(
   }
 }
 
-/** INVALID_INPUT at `field` unless the trimmed text has 1 to `lengthMax` characters; returns it trimmed. */
+/**
+ * INVALID_INPUT at `field` unless the trimmed text has 1 to `lengthMax` characters and stands on one line, read in one
+ * direction; returns it trimmed.
+ */
 export function nameOf(text: string, field: string, lengthMax = 200): string {
   const name = text.trim();
   if (name === '') throw new DroverError('INVALID_INPUT', 'Give a name.', { field });
+  if (/[\n\t\u2028-\u202e\u2066-\u2069]/.test(name)) {
+    throw new DroverError('INVALID_INPUT', 'Leave line ends, tabs and marks that turn the direction of writing out.', {
+      field,
+    });
+  }
   return shortText(name, field, lengthMax);
 }
 

@@ -5,6 +5,7 @@ import { EXIT } from '../exit.ts';
 import type { Start } from '../program.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY } from '../summary.ts';
+import { visible } from '../terminal.ts';
 
 export type { Wire } from '../../api/client/client.ts';
 
@@ -78,8 +79,10 @@ export interface Asking {
 }
 
 /** GUARD_CONFIRM unless it was said on the command line, or a person says it now. */
-export async function ask(session: Session, { isSaid, question, otherwise }: Asking): Promise<void> {
+export async function ask(session: Session, { isSaid, question: given, otherwise }: Asking): Promise<void> {
   if (isSaid) return;
+  // Names in it are other people's: none may look like another question.
+  const question = visible(given);
   const { prompt } = session.world;
   const { json } = session.terminal.options;
   const remedy = 'To do it without being asked, add --yes.';

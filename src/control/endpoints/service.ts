@@ -162,7 +162,7 @@ function normalPlace({ container, prefix }: Place, provider: string, account: Ac
 }
 
 function suggestedName({ container, prefix }: Place): string {
-  const name = `${container}/${prefix}`.replace(/\/+$/, '').replaceAll(/\p{Cc}/gu, ' ');
+  const name = `${container}/${prefix}`.replace(/\/+$/, '').replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, ' ');
   return Array.from(name === '' ? container : name)
     .slice(0, 180)
     .join('');

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
 import type { Person, Role } from '../entities.ts';
-import { isoOrNull, keptOf, shortText } from '../rows.ts';
+import { isoOrNull, keptOf, nameOf, shortText } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
 
 export const EMAIL_TAKEN = {
@@ -59,7 +59,7 @@ export function checkEmail(given: string): string {
 /** As given, or the part of the address before the @. */
 export function personName(given: string, email: string): string {
   const name = given.trim() === '' ? (email.split('@')[0] as string) : given.trim();
-  return shortText(name, 'name', 200);
+  return nameOf(name, 'name', 200);
 }
 
 export async function findByEmail(db: Db | Tx, email: string): Promise<{ id: string } | undefined> {
