@@ -45,10 +45,7 @@ ${readBackOf(report)}
 <h2>What did not make it, and why</h2>
 ${issuesOf(report)}
 <h2>What does not survive this way</h2>
-${listOf(
-  report.concessions.map(({ detail }) => escape(detail)),
-  'Everything survives.',
-)}
+${lossesOf(report)}
 <h2>The run</h2>
 <dl><dt>State</dt><dd>${escape(STATE_WORDS[run.state] ?? run.state)}</dd>
 <dt>Started, ended</dt><dd>${escape(run.startedAt ?? '–')} to ${escape(run.endedAt ?? '–')}</dd>
@@ -95,7 +92,11 @@ function proofOf({ counters }: ValidationReport): string {
   return `<ul>${classes.map(([name, count]) => `<li>${number(count)} ${escape(words[name] ?? name)} (${name})</li>`).join('')}</ul>`;
 }
 
-function comparedOf({ comparedNow }: ValidationReport): string {
+function comparedOf({ run, counters, comparedNow }: ValidationReport): string {
+  if ('notCompared' in comparedNow && !comparedNow.isFault && run.kind === 'validate' && hasEndedWell(run.state)) {
+    const { missing, different, extra } = counters.differences;
+    return `<p>This run did that: ${number(missing)} missing, ${number(different)} different, ${number(extra)} only at the target.</p>`;
+  }
   if ('notCompared' in comparedNow) return `<p>Not compared. ${escape(comparedNow.notCompared)}</p>`;
   const { checked, checkedBytes, missing, different, differences } = comparedNow;
   const words = `<p>${number(checked)} objects, ${number(checkedBytes)} bytes: ${number(missing)} missing, ${number(different)} different.</p>`;
@@ -105,6 +106,20 @@ function comparedOf({ comparedNow }: ValidationReport): string {
       ['Key at the target', 'Result', 'Details'],
       differences.map((one) => [one.targetKey, one.result, one.details]),
     )
+  );
+}
+
+function hasEndedWell(state: ValidationReport['run']['state']): boolean {
+  return state === 'succeeded' || state === 'completed-with-issues';
+}
+
+/** A comparison copies nothing, so nothing was conceded for it; that is not to say that the copies lost nothing. */
+function lossesOf({ run, concessions }: ValidationReport): string {
+  if (run.kind === 'validate')
+    return '<p>A validation copies nothing. What the copies could not carry over is in the report of the transfer.</p>';
+  return listOf(
+    concessions.map(({ detail }) => escape(detail)),
+    'Everything survives that Drover copies.',
   );
 }
 

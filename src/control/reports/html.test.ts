@@ -1,0 +1,50 @@
+/** The page of a report: what a reader is told about a run that copies, and about one that compares. */
+import { expect, test } from 'vitest';
+import { ZERO_COUNTERS } from '../../model/outcome.ts';
+import { toHtml } from './html.ts';
+import type { ValidationReport } from './report.ts';
+
+const NO_MANIFEST = { notCompared: 'The run keeps no manifest.', isFault: false };
+
+function page(kind: string, state: string, more: Partial<ValidationReport> = {}): string {
+  const counters = ZERO_COUNTERS;
+  const report = {
+    madeAt: '2026-01-01T00:00:00.000Z',
+    programVersion: '0.0.0',
+    run: { kind, state, number: 1, jobName: 'Photos', projectName: 'Move', sourcePath: 's3://a/', targetPath: 'b' },
+    settings: { mode: 'check' },
+    concessions: [],
+    counters: { ...counters, differences: { ...counters.differences, missing: 2, different: 1, extra: 1_000 } },
+    comparedNow: NO_MANIFEST,
+    readBack: { notReadBack: 'Nobody asked.', isFault: false },
+    issues: { total: 0, byCode: [], rows: [], isComplete: true },
+    findings: [],
+    isClean: true,
+    ...more,
+  } as unknown as ValidationReport;
+  const whole = { ...report, run: { ...report.run, startedAt: null, endedAt: null, createdBy: 'ana', id: 'r' } };
+  return toHtml(whole as ValidationReport, { sha256: '', signature: '', publicKey: '' });
+}
+
+test('a validation says what it compared, and does not claim that everything survives', () => {
+  const text = page('validate', 'succeeded');
+  expect(text).toContain('This run did that: 2 missing, 1 different, 1,000 only at the target.');
+  expect(text).toContain('A validation copies nothing.');
+  expect(text).not.toContain('Everything survives');
+  expect(text).not.toContain('Not compared');
+});
+
+test.each([
+  ['a validation that failed', 'validate', 'failed', NO_MANIFEST],
+  ['one that could not look', 'validate', 'succeeded', { notCompared: 'Nobody answers.', isFault: true }],
+  ['a retry', 'retry', 'succeeded', NO_MANIFEST],
+])('%s compared nothing', (_, kind, state, comparedNow) => {
+  expect(page(kind, state, { comparedNow })).toContain(`Not compared. ${comparedNow.notCompared}`);
+});
+
+test.each([
+  [[], '<p>Everything survives that Drover copies.</p>'],
+  [[{ aspect: 'times', detail: 'Times <are> lost.' }], '<li>Times &lt;are&gt; lost.</li>'],
+])('a transfer lists what it could not carry over: %j', (concessions, expected) => {
+  expect(page('transfer', 'succeeded', { concessions } as Partial<ValidationReport>)).toContain(expected);
+});
