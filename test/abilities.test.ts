@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Conditions under which a test may skip itself: the setup knows what each of them stands for, and names it. */
 const KNOWN =
-  /^(!?(isLinux|canMount|hasScript)|isThere\(\)|found === null|(servers|inject\('servers'\))\.\w+ === null)$/;
+  /^(!?(isLinux|canMount|hasScript|isRoot|canRun)|isThere\(\)|(found|rgw) [!=]== null|(servers|inject\('servers'\))\.(\w+ === null|postgres\?\.hasEmbedded !== true))$/;
 
 test('no test skips itself for a reason that the setup does not know', () => {
   const conditions: string[] = [];

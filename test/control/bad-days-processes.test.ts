@@ -83,9 +83,15 @@ function filesOf(folder: string): Map<string, string> {
   );
 }
 
+/** What a worker is writing has a name of its own, and may be gone the next moment. */
+function arrived(folder: string): number {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.drover-')).length;
+}
+
 async function underWay({ job, to }: Folders, files: number): Promise<string> {
   const { id } = await fleet.start(job);
-  await fleet.untilTrue('something was copied', async () => filesOf(to).size >= files);
+  await fleet.untilTrue('something was copied', async () => arrived(to) >= files);
   return id;
 }
 
