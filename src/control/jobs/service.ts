@@ -45,6 +45,7 @@ export function openJobs(world: ControlWorld, parts: JobParts): Jobs {
     create: (actor, projectId, input) => work.create(actor, projectId, input),
     update: (actor, id, version, change) => work.update(actor, id, version, change),
     async duplicate(actor, id, name) {
+      demand(actor, 'define');
       const { projectId, description, source, target, settings, tuning } = jobOf(await jobRow(db, id));
       return work.create(actor, projectId, {
         name,

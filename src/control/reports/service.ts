@@ -101,7 +101,7 @@ class ReportWork {
   }
 
   async request(actor: Actor, runId: string, kind: Artifact['kind'], options: Parameters): Promise<Artifact> {
-    demand(actor, kind.startsWith('report') ? 'report' : 'read');
+    demand(actor, 'report');
     const { db, bus, clock, settings } = this.#world;
     const run = await this.#parts.runOf(actor, runId);
     refuseEarly(run, kind);
