@@ -45,8 +45,13 @@ describe('a run', () => {
     const watching = new AbortController();
     const watch = (async () => {
       while (!watching.signal.aborted) {
-        const { rows } = await sql`SELECT query FROM pg_stat_activity
-          WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%segments%'`.execute(
+        // A renewal touches nothing but what its own worker holds: it and a commit may meet, of one worker. And at the
+        // very beginning, once, all wait for whoever cuts the first pieces.
+        const { rows } = await sql`SELECT waiting.query, blocking.query AS by
+          FROM pg_stat_activity AS waiting, pg_stat_activity AS blocking
+          WHERE waiting.wait_event_type = 'Lock' AND waiting.datname = current_database()
+            AND blocking.pid = ANY(pg_blocking_pids(waiting.pid)) AND waiting.query LIKE '%segments%'
+            AND waiting.query NOT LIKE '%first segments%' AND waiting.query NOT LIKE '%renewed AS%' AND blocking.query NOT LIKE '%renewed AS%'`.execute(
           fleet.world.db,
         );
         lockWaits.push(...rows);

@@ -15,6 +15,7 @@ let jobId: string;
 let nowMs = Date.parse('2026-11-22T12:00:00Z');
 let started: StartRun[] = [];
 let startError: DroverError | null = null;
+let startErrors: (DroverError | (() => void))[] = [];
 let refusedBy: string[] = [];
 let preflight: Pick<Preflight, 'ok' | 'source'> = { ok: true, source: [] };
 
@@ -32,6 +33,10 @@ beforeAll(async () => {
     preflight: checked,
     start: async (_actor, _job, input) => {
       if (startError !== null) throw startError;
+      for (let next = startErrors.shift(); next !== undefined; next = startErrors.shift()) {
+        if (next instanceof DroverError) throw next;
+        next();
+      }
       started.push(input);
       return { id: `run-${started.length}` } as Run;
     },
@@ -78,6 +83,29 @@ describe('a schedule', () => {
     expect(started).toEqual([{ kind: 'transfer', trigger: 'schedule', scheduledAt: '2026-11-23T01:00:00.000Z' }]);
     const after = await schedules.get(world.as('viewer'), id);
     expect(after).toMatchObject({ nextAt: '2026-11-24T01:00:00.000Z', lastOutcome: { outcome: 'started' } });
+  });
+
+  test('starts when the database is back, and once, also where only the answer was lost', async () => {
+    const { id } = await enabled();
+    nowMs = Date.parse('2026-11-23T01:00:00Z');
+    startErrors = [new DroverError('DATABASE_UNAVAILABLE', 'Away.'), new DroverError('DATABASE_UNAVAILABLE', 'Away.')];
+    expect(await schedules.tick(never)).toBe(1);
+    expect(started).toHaveLength(1);
+    const after = await schedules.get(world.as('viewer'), id);
+    expect(after).toMatchObject({ lastOutcome: { outcome: 'started' }, nextAt: '2026-11-24T01:00:00.000Z' });
+  });
+
+  test('that a stopping server had begun with is left to the next one', async () => {
+    const { id } = await enabled();
+    nowMs = Date.parse('2026-11-23T01:00:00Z');
+    const stopper = new AbortController();
+    startErrors = [() => stopper.abort(), new DroverError('CANCELLED', 'Stopped.')];
+    await schedules.tick(stopper.signal);
+    const after = await schedules.get(world.as('viewer'), id);
+    expect(after).toMatchObject({ nextAt: '2026-11-23T01:00:00.000Z', lastOutcome: null });
+    expect(refusedBy).toEqual([]);
+    expect(await schedules.tick(never)).toBe(1);
+    expect(started).toHaveLength(1);
   });
 
   test('starts once after a downtime, not once for each missed moment', async () => {

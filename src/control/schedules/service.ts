@@ -3,13 +3,14 @@
  * that is recorded; one that was due while no server ran starts once, as soon as one runs again.
  */
 import { sql } from 'kysely';
-import { DroverError, toDroverError } from '../../model/errors.ts';
+import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import { SYSTEM, type Actor, type Schedule, type ScheduleEvent, type ScheduleRule } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isoOf, isoOrNull, isUuid, keptOf, lockVersion, stampOf } from '../rows.ts';
+import { fromDatabase } from '../runs/database-errors.ts';
 import type { Jobs, Runs, ScheduleInput, Schedules } from '../services.ts';
 import type { Audit, ControlWorld, Db, Tx } from '../world.ts';
 import { checkTiming, nextAfter, upcoming } from './rule.ts';
@@ -17,6 +18,8 @@ import { checkTiming, nextAfter, upcoming } from './rule.ts';
 /** Taken at once by one server; the next look is seconds away. */
 const DUE_AT_ONCE = 50;
 const PREVIEW_MAX = 50;
+/** Before a start that the database did not take is tried again. */
+const AGAIN_MS = 1_000;
 
 export interface ScheduleParts {
   readonly preflight: Jobs['preflight'];
@@ -180,7 +183,7 @@ class ScheduleWork {
 
   /**
    * Each due schedule moves on to its next moment in a transaction of its own before its run is started: a server that
-   * dies in between loses one start, and never starts one twice.
+   * dies in between loses one start, and never starts one twice. One that is told to stop puts the moment back.
    */
   async tick(signal: AbortSignal): Promise<number> {
     let handled = 0;
@@ -223,14 +226,30 @@ class ScheduleWork {
     });
   }
 
+  /** The database may be away for a moment: the moment is taken, so it is not given up before there is an outcome. */
   async #start(schedule: Schedule, scheduledAt: string, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#tryStart(schedule, scheduledAt, signal);
+      } catch (thrown) {
+        if (fromDatabase(thrown).code !== 'DATABASE_UNAVAILABLE') throw thrown;
+        await this.#world.clock.sleep(AGAIN_MS, signal);
+      }
+    }
+  }
+
+  async #tryStart(schedule: Schedule, scheduledAt: string, signal: AbortSignal): Promise<void> {
     const kind = schedule.runKind;
     try {
       const run = await this.#parts.start(SYSTEM, schedule.jobId, { kind, trigger: 'schedule', scheduledAt }, signal);
       await this.#record(schedule.id, 'started', run.id, null);
     } catch (thrown) {
-      const error = toDroverError(thrown);
+      const error = fromDatabase(thrown);
+      if (error.code === 'DATABASE_UNAVAILABLE') throw error;
+      if (signal.aborted) return this.#putBack(schedule, scheduledAt);
       if (error.code === 'GUARD_BUSY') {
+        const own = await this.#runOf(schedule.jobId, scheduledAt);
+        if (own !== null) return this.#record(schedule.id, 'started', own, null);
         await this.#record(schedule.id, 'skipped', null, `The last run has not ended. ${error.message}`);
         return;
       }
@@ -238,6 +257,28 @@ class ScheduleWork {
       await this.#record(schedule.id, 'refused', null, reason);
       await this.#parts.onRefused(schedule, reason);
     }
+  }
+
+  /** It was started, and only the answer was lost. */
+  async #runOf(jobId: string, scheduledAt: string): Promise<string | null> {
+    const row = await this.#world.db
+      .selectFrom('runs')
+      .select('id')
+      .where('job_id', '=', jobId)
+      .where('trigger', '=', 'schedule')
+      .where('scheduled_at', '=', new Date(scheduledAt))
+      .executeTakeFirst();
+    return row?.id ?? null;
+  }
+
+  /** For the next server, unless somebody has changed the schedule meanwhile. */
+  async #putBack({ id, version, enabled }: Schedule, scheduledAt: string): Promise<void> {
+    await this.#world.db
+      .updateTable('schedules')
+      .set({ next_at: new Date(scheduledAt), enabled })
+      .where('id', '=', id)
+      .where('version', '=', version)
+      .execute();
   }
 
   async #record(id: string, outcome: ScheduleEvent['outcome'], runId: string | null, detail: string | null) {
