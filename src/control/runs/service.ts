@@ -128,7 +128,8 @@ async function bulk(
   demand(actor, 'run');
   const base = narrow(runRows(world.db), { ...RUN_LISTING, query: { filter } });
   const all = await inDatabase(() => base.clearSelect().select(['runs.id', 'runs.ended_at']).execute());
-  const chosen = (all as { id: string; ended_at: Date | null }[]).filter(({ id }) => !except.includes(id));
+  const left = new Set(except);
+  const chosen = (all as { id: string; ended_at: Date | null }[]).filter(({ id }) => !left.has(id));
   if (chosen.length !== expectedCount) {
     throw new DroverError('COUNT_CHANGED', `These are ${chosen.length} runs by now, not ${expectedCount}.`);
   }
