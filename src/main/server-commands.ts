@@ -64,10 +64,7 @@ async function withServices<T>(
 
 async function statusOf(database: Database): Promise<Record<string, string | number>> {
   const { tables, schemaVersion, ...rest } = await status(database);
-  const rows = tables.map(({ name, rowsEstimate, sizeBytes }) => [
-    `table ${name}`,
-    `${rowsEstimate} rows, ${sizeBytes} bytes`,
-  ]);
+  const rows = tables.map(({ name, rows: count, sizeBytes }) => [`table ${name}`, `${count} rows, ${sizeBytes} bytes`]);
   return { ...rest, schemaVersion: schemaVersion ?? 'no tables yet', ...Object.fromEntries(rows) };
 }
 

@@ -20,7 +20,7 @@ export function settingsOf(
   const { flags, configPath } = call;
   const loaded = readSettings({ flags, configPath, environment, defaultDataDir: defaultDataDir(environment) });
   if ('settings' in loaded) return loaded;
-  throw new DroverError('INVALID_INPUT', loaded.problems.map(wordsOf).join('\n'), {
+  throw new DroverError('INVALID_INPUT', loaded.problems.map(wordsOf).join(' '), {
     field: loaded.problems[0]?.name ?? null,
     remedy: 'Correct the settings that are named; "drover config check" reads them again.',
   });

@@ -229,10 +229,9 @@ describe.skipIf(inject('servers').postgres === null)('a backup', () => {
   });
 
   test('status counts what is there', async () => {
-    await original.pool.query('ANALYZE people');
     const found = await status(original);
     expect(found).toMatchObject({ schemaVersion: SCHEMA_VERSION, programSchemaVersion: SCHEMA_VERSION });
-    expect(found.tables.find(({ name }) => name === 'people')).toMatchObject({ rowsEstimate: 1200 });
+    expect(found.tables.find(({ name }) => name === 'people')).toMatchObject({ rows: 1200 });
     expect(found.sizeBytes).toBeGreaterThan(1_000_000);
     expect(await status(empty)).toMatchObject({ schemaVersion: null, tables: [] });
   });

@@ -107,8 +107,8 @@ export interface DatabaseStatus {
   readonly programSchemaVersion: number;
   readonly sizeBytes: number;
   readonly connections: number;
-  /** Largest first; rows as PostgreSQL estimates them. */
-  readonly tables: readonly { readonly name: string; readonly rowsEstimate: number; readonly sizeBytes: number }[];
+  /** Largest first. */
+  readonly tables: readonly { readonly name: string; readonly rows: number; readonly sizeBytes: number }[];
 }
 
 export async function status(database: Database): Promise<DatabaseStatus> {
@@ -118,18 +118,25 @@ export async function status(database: Database): Promise<DatabaseStatus> {
       `SELECT pg_database_size(current_database()) AS bytes,
          (SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database()) AS connections`,
     );
-    const tables = await run<{ name: string; rows: number; bytes: number }>(
+    const tables = await run<{ name: string; bytes: number }>(
       client,
-      `SELECT relname AS name, greatest(reltuples, 0)::bigint AS rows, pg_total_relation_size(oid) AS bytes
+      `SELECT relname AS name, pg_total_relation_size(oid) AS bytes
        FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY bytes DESC, name`,
     );
+    // Counted: what PostgreSQL estimates is 0 for a table that nobody analyzed yet.
+    const counted: DatabaseStatus['tables'][number][] = [];
+    for (const { name, bytes } of tables) {
+      const sql = `SELECT count(*) AS rows FROM "${name.replaceAll('"', '""')}"`;
+      const [found] = await run<{ rows: number }>(client, sql);
+      counted.push({ name, rows: Number(found?.rows ?? 0), sizeBytes: bytes });
+    }
     return {
       majorVersion: database.majorVersion,
       schemaVersion: await versionIn(client),
       programSchemaVersion: SCHEMA_VERSION,
       sizeBytes: whole?.bytes ?? 0,
       connections: whole?.connections ?? 0,
-      tables: tables.map(({ name, rows, bytes }) => ({ name, rowsEstimate: rows, sizeBytes: bytes })),
+      tables: counted,
     };
   });
 }
