@@ -168,6 +168,16 @@ describe('a person who is new', () => {
     expect(await generous.needsSetup()).toBe(false);
   });
 
+  test('is not taken for somebody whose address is not theirs', async () => {
+    const signIn = openWith();
+    await expect(enter(signIn, { ...BEN, email_verified: false })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    // Providers of companies do not say anything about it.
+    const { email_verified: _unsaid, ...silent } = BEN;
+    await enter(signIn, silent);
+    // Who it is was settled then; the address only names them.
+    await enter(signIn, { ...BEN, email_verified: false });
+  });
+
   test.each([
     [BEN, null],
     [{ ...BEN, email: 'BEN@ACME.EXAMPLE' }, null],

@@ -28,6 +28,8 @@ export interface OidcPerson {
   readonly subject: string;
   readonly email: string;
   readonly emailVerified: boolean;
+  /** The provider says that anybody may have typed it in; others say nothing. */
+  readonly isEmailDoubtful: boolean;
   readonly name: string;
 }
 
@@ -141,6 +143,7 @@ function personOf(claims: openid.IDToken | undefined): OidcPerson {
     email,
     // Some providers send the word instead of the value.
     emailVerified: verified === true || (verified as unknown) === 'true',
+    isEmailDoubtful: verified === false || (verified as unknown) === 'false',
     name: typeof name === 'string' ? name : '',
   };
 }

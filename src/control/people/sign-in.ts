@@ -123,13 +123,15 @@ function refuseForeign({ email, emailVerified }: OidcPerson, domains: readonly s
   const domain = email.slice(email.lastIndexOf('@') + 1).toLowerCase();
   const isAllowed = domains.some((allowed) => allowed.toLowerCase() === domain);
   if (isAllowed && emailVerified) return;
-  throw new DroverError(
-    'FORBIDDEN',
-    isAllowed
-      ? `The identity provider does not say that ${email} was verified, so it may not sign in here.`
-      : `People of ${domain} may not sign in here.`,
-    { remedy: 'Ask the administrator of Drover.' },
-  );
+  if (isAllowed) throw unverified(email);
+  throw new DroverError('FORBIDDEN', `People of ${domain} may not sign in here.`, {
+    remedy: 'Ask the administrator of Drover.',
+  });
+}
+
+function unverified(email: string): DroverError {
+  const words = `The identity provider does not say that ${email} was verified, so it may not sign in here.`;
+  return new DroverError('FORBIDDEN', words, { remedy: 'Ask the administrator of Drover.' });
 }
 
 /** The person of that subject; one who was invited by address; or a new one with the default role. */
@@ -141,6 +143,7 @@ async function welcome(world: SignInWorld, tx: Tx, known: OidcPerson): Promise<P
   }
   const invited = await findByEmail(tx, known.email);
   if (invited !== undefined) return accept(tx, invited.id, known);
+  if (known.isEmailDoubtful) throw unverified(known.email);
   const email = checkEmail(known.email);
   const id = newId(world);
   const name = personName(known.name, email);
