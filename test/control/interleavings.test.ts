@@ -1,5 +1,7 @@
 /** What happens in the moments between two steps: of workers, of dispatchers, of people, and of clocks. */
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { WaitReason } from '../../src/control/entities.ts';
@@ -12,8 +14,8 @@ import { PostgresRunStore } from '../../src/control/runs/store.ts';
 import { changeState } from '../../src/control/runs/transitions.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { ZERO_COUNTERS } from '../../src/model/outcome.ts';
-import { expectComplete, openFleetTest, setHealth, SHORT, type FleetTest } from './fleet-world.ts';
-import { makeRunRow, PERSON, rowOpener } from './made.ts';
+import { expectComplete, makeStore, openFleetTest, setHealth, SHORT, type FleetTest } from './fleet-world.ts';
+import { makeConnector, makeJob, makeRunRow, PERSON, rowOpener } from './made.ts';
 
 let fleet: FleetTest;
 beforeEach(async () => {
@@ -257,6 +259,36 @@ test('a worker that is full leaves a run that others work on for one that nobody
   await expectComplete(fleet, short, second);
   await fleet.runs.cancel(PERSON, first.id);
   await fleet.until(first.id, 'cancelled');
+});
+
+test('a run that fails leaves no file of its own in a folder, also none of a worker that was killed', async () => {
+  await fleet.worker('one');
+  const folder = await mkdtemp(join(fleet.world.folder, 'target-'));
+  const from = makeStore(`sweep-${process.pid}`);
+  for (let n = 0; n < 300; n++) from.put('box', `k${n}`, 'x');
+  const memory = { provider: 'memory', config: { store: from.name }, fingerprint: `memory:${from.name}` };
+  const fromId = await makeConnector(fleet.world, memory);
+  const toId = await makeConnector(fleet.world, { provider: 'local', config: { root: '/' }, fingerprint: 'local:/' });
+  const job = await makeJob(
+    fleet.world,
+    { connectorId: fromId, container: 'box' },
+    { connectorId: toId, container: folder },
+  );
+  const { id } = await fleet.start(job);
+  const names = async (): Promise<string[]> => readdir(folder);
+  from.hooks.before = async (operation, key) => {
+    if (operation !== 'GET' || key !== 'k250') return;
+    await writeFile(join(folder, `.drover-${id}-0123456789abcdef.part`), 'half');
+    await writeFile(join(folder, '.drover-another0run-0123456789abcdef.part'), 'half');
+    throw new DroverError('PLACE_NOT_FOUND', 'The bucket is gone.');
+  };
+  await fleet.until(id, 'failed');
+  await fleet.untilTrue('its files are gone', async () => !(await names()).some((name) => name.includes(id)));
+  expect((await names()).filter((name) => name.startsWith('.drover'))).toHaveLength(1);
+  await fleet.untilTrue('nobody looks after it any more', async () => {
+    const { rows } = await sql`SELECT FROM segments WHERE run_id = ${id} AND kind = 'sweep'`.execute(fleet.world.db);
+    return rows.length === 0;
+  });
 });
 
 test('an upload is journaled before its run ends or not at all', async () => {

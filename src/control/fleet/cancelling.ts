@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { clearLeftovers } from '../../engine/abandon.ts';
 import { toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
+import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
 import { IS_HELD, KIND_RANK } from '../runs/store-rows.ts';
@@ -18,7 +19,7 @@ const SWEEP_ID = 'sweep';
 const NAMED_MAX = 5;
 
 /**
- * Of a run that is being cancelled, or has failed and left uploads open. Does nothing while somebody is still at work on
+ * Of a run that is being cancelled, or has failed and left something half-made. Does nothing while somebody is still at work on
  * it, or another worker sweeps it. True when it was done here.
  */
 export async function clearAfter(
@@ -39,6 +40,13 @@ export async function clearAfter(
   } finally {
     store.drop(lease);
   }
+}
+
+/** Of a run that fails in this transaction: one worker looks once at what it has left, whatever that is. */
+export async function wantSweep(tx: Tx, runId: string): Promise<void> {
+  await sql`INSERT INTO segments (run_id, segment_id, kind, state, counters)
+    VALUES (${runId}, ${SWEEP_ID}, 'sweep', 'open', ${JSON.stringify(ZERO_COUNTERS)}::jsonb)
+    ON CONFLICT (run_id, segment_id) DO NOTHING`.execute(tx);
 }
 
 async function endCancelled(

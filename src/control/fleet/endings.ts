@@ -4,6 +4,7 @@ import type { WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { readRun } from '../runs/store-runs.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
+import { wantSweep } from './cancelling.ts';
 import { TRIED_AGAIN } from './dispatcher.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
 import type { UsedConnector } from './participation.ts';
@@ -81,9 +82,11 @@ async function failRun(
 ): Promise<void> {
   const { db, bus } = world;
   const has = await inDatabase(() =>
-    db
-      .transaction()
-      .execute((tx) => changeState(tx, bus, runId, { from: ['running', 'pausing'], to: 'failed', error: failure })),
+    db.transaction().execute(async (tx) => {
+      const isSo = await changeState(tx, bus, runId, { from: ['running', 'pausing'], to: 'failed', error: failure });
+      if (isSo) await wantSweep(tx, runId);
+      return isSo;
+    }),
   );
   if (!has) return;
   await noteInLog(world, runId, 'error', `The run failed: ${failure.message}`, failure.code);

@@ -214,7 +214,8 @@ class FleetWorker implements Worker {
         WITH seen AS (
           SELECT id FROM runs WHERE state IN ('running', 'cancelling')
           UNION SELECT unnest(${this.runs as string[]}::text[])
-          UNION SELECT runs.id FROM (SELECT DISTINCT run_id FROM intents) AS open JOIN runs ON runs.id = open.run_id
+          UNION SELECT runs.id FROM (SELECT run_id FROM intents
+            UNION SELECT run_id FROM segments WHERE kind = 'sweep' AND state = 'open') AS open JOIN runs ON runs.id = open.run_id
             WHERE runs.state = 'failed' AND runs.id <> ALL(${[...this.#cleared]}::text[])
         )
         SELECT runs.id, runs.state, (
