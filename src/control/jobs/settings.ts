@@ -18,6 +18,8 @@ const CHOICES = {
 } as const;
 
 const PATTERNS_MAX = 1_000;
+/** Each object costs as much as its key is long times this, and a worker has other runs to look after. */
+const PATTERN_CHARACTERS_MAX = 64 * 1024;
 
 /** `change` over `base`; INVALID_INPUT names the member (`settings.filter.include[2]`). */
 export function settingsOf(base: JobSettings, change: Partial<JobSettings>): JobSettings {
@@ -64,6 +66,10 @@ function checkFilter(filter: FilterPolicy): void {
     const patterns = filter[name];
     if (!Array.isArray(patterns) || patterns.length > PATTERNS_MAX) {
       throw invalid(`filter.${name}`, `Give a list of at most ${PATTERNS_MAX} patterns.`);
+    }
+    const characters = patterns.reduce((sum, pattern) => sum + String(pattern).length, 0);
+    if (characters > PATTERN_CHARACTERS_MAX) {
+      throw invalid(`filter.${name}`, `Give patterns of at most ${PATTERN_CHARACTERS_MAX} characters together.`);
     }
     for (const [at, pattern] of patterns.entries()) checkPattern(name, at, pattern);
   }
