@@ -176,6 +176,13 @@ function webFolder(): string | null {
   return candidates.find((folder) => existsSync(join(folder, 'index.html'))) ?? null;
 }
 
+/** Without the web app nothing is behind the link. */
+function setupWords(setupUrl: string): readonly string[] {
+  if (webFolder() !== null)
+    return ['Create the administrator with this link; it works once, for 60 minutes:', '', `  ${setupUrl}`];
+  return ['Create the administrator on this machine:', '', '  drover setup --email ana@acme.example > token'];
+}
+
 async function announce(call: ServerCall, settings: Settings, services: AllServices, url: string): Promise<void> {
   const needsSetup = await services.signIn.needsSetup();
   const setupUrl = needsSetup ? `${url}/setup#t=${await services.signIn.makeSetupToken()}` : null;
@@ -185,9 +192,7 @@ async function announce(call: ServerCall, settings: Settings, services: AllServi
   const lines = [
     '',
     `Drover is ready at ${url}`,
-    ...(setupUrl === null
-      ? []
-      : ['', 'Create the administrator with this link; it works once, for 60 minutes:', '', `  ${setupUrl}`]),
+    ...(setupUrl === null ? [] : ['', ...setupWords(setupUrl)]),
     '',
     `  Data        ${settings.dataDir}`,
     `  Master key  ${masterKeyWords(settings)}`,
