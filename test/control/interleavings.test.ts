@@ -127,6 +127,13 @@ describe('a database whose clock was set back', () => {
     await fleet.until('run-1', 'cancelled');
   });
 
+  test('makes no time at work that is less than none', async () => {
+    const store = await leftBehind('run-1', 'running');
+    await store.recordUsage('run-1', 'w/1', { requests: { source: {}, target: {} }, activeMs: 5_000 });
+    await sql`UPDATE run_sessions SET started_at = started_at + interval '1 hour'`.execute(fleet.world.db);
+    expect((await store.getRun('run-1'))?.durationMs).toBe(0);
+  });
+
   test('does not stop the sums', async () => {
     const { world } = dispatching();
     await leftBehind('run-1', 'running');

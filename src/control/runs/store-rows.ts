@@ -137,7 +137,7 @@ export function summedRequests(runId: RawBuilder<string>): RawBuilder<RequestCou
 /** Time in which at least one session was at work. */
 export function summedActiveMs(runId: RawBuilder<string>): RawBuilder<number> {
   return sql<number>`coalesce((
-    SELECT round(sum(extract(epoch FROM span.ended - greatest(span.began, span.before))) * 1000)::bigint FROM (
+    SELECT round(sum(extract(epoch FROM greatest(span.ended - greatest(span.began, span.before), interval '0'))) * 1000)::bigint FROM (
       SELECT started_at AS began, seen_at AS ended, max(seen_at) OVER
         (ORDER BY started_at, session ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
       FROM run_sessions WHERE run_sessions.run_id = ${runId}) AS span
