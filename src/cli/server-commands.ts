@@ -15,8 +15,8 @@ export interface ServerCall {
 
 /** Each fails with DroverError. */
 export interface ServerCommands {
-  /** Until the signal fires and everything has stopped. */
-  serve(call: ServerCall): Promise<void>;
+  /** Until the signal fires and everything has stopped. `newArtifacts`: go on with an artifact store that lost its past. */
+  serve(call: ServerCall, options: { readonly newArtifacts: boolean }): Promise<void>;
   /** `endsWithParent`: also ends, as on a signal, when its standard input does. */
   worker(call: ServerCall, options: { readonly endsWithParent: boolean }): Promise<void>;
   checkConfig(

@@ -7,7 +7,12 @@ import type { Api, ReadyReport } from '../api/world.ts';
 import type { ServerCall } from '../cli/server-commands.ts';
 import { startDueWork } from '../control/due.ts';
 import { openDispatching } from '../control/fleet/dispatching.ts';
-import { foreignWorkers, proveServerArtifacts, versionMismatch } from '../control/fleet/server-checks.ts';
+import {
+  adoptArtifacts,
+  foreignWorkers,
+  proveServerArtifacts,
+  versionMismatch,
+} from '../control/fleet/server-checks.ts';
 import { openMetrics } from '../control/metrics/metrics.ts';
 import { openReplays } from '../control/replays.ts';
 import { openRetention } from '../control/retention/retention.ts';
@@ -27,7 +32,11 @@ const FREE_BYTES_MIN = 200e6;
 const FOREIGN_MS_MAX = 35_000;
 const FOREIGN_LOOK_MS = 1_000;
 
-export async function serve(call: ServerCall, environment: Environment): Promise<void> {
+export async function serve(
+  call: ServerCall,
+  { newArtifacts }: { readonly newArtifacts: boolean },
+  environment: Environment,
+): Promise<void> {
   const { settings } = settingsOf(call, environment.variables);
   const log = logOf(settings);
   await using closing = new AsyncDisposableStack();
@@ -41,6 +50,7 @@ export async function serve(call: ServerCall, environment: Environment): Promise
     await waitForForeignWorkers(opened, environment.programVersion, call);
     return closing.use(await openWorld(settings, opened, log, environment, true));
   });
+  if (newArtifacts) await adoptArtifacts(world);
   await proveServerArtifacts(world);
   const lost = lostDatabase(opened);
   const services = openServices(world, call.signal);

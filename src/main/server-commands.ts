@@ -1,13 +1,14 @@
 /** The server's commands, constructed. Brought in only when one of them is called. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ServerCall, ServerCommands } from '../cli/server-commands.ts';
 import { backup, restore, status } from '../control/database/backup.ts';
 import type { Database } from '../control/database/connect.ts';
 import { SYSTEM, type Actor, type Role } from '../control/entities.ts';
 import { describeSettings } from '../control/settings/load.ts';
 import { loadMasterKey } from '../control/settings/master-key.ts';
-import { isMasterKey } from '../control/settings/settings.ts';
+import { isMasterKey, type Settings } from '../control/settings/settings.ts';
 import { HAND_OVER_MS, rotateVault } from '../control/vault/vault.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
@@ -19,7 +20,7 @@ import { work } from './worker.ts';
 
 export function serverCommands(environment: Environment): ServerCommands {
   return {
-    serve: (call) => serve(call, environment),
+    serve: (call, options) => serve(call, options, environment),
     worker: (call, options) => work(call, options, environment),
     checkConfig: async (call) => describeSettings(settingsOf(call, environment.variables)),
     databaseStatus: (call) => withDatabase(call, environment, ({ database }) => statusOf(database)),
@@ -54,12 +55,22 @@ async function withServices<T>(
   use: (services: AllServices, url: string) => Promise<T>,
 ): Promise<T> {
   const { settings } = settingsOf(call, environment.variables);
+  refuseElsewhere(settings);
   const log = logOf({ ...settings, logLevel: 'warn' });
   await using opened = await openServerDatabase(settings, log, true);
   await using opening = await openWorld(settings, opened, log, environment, true);
   const { host, port } = settings.listen;
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return await use(openServices(opening.world, call.signal), settings.publicUrl ?? `http://${address}`);
+}
+
+/** A command beside the server must not make a second installation because it looks into another folder. */
+function refuseElsewhere({ databaseUrl, dataDir }: Settings): void {
+  if (databaseUrl !== null || existsSync(join(dataDir, 'postgres'))) return;
+  throw new DroverError('WRONG_STATE', `There is no server's data in ${dataDir}.`, {
+    field: 'dataDir',
+    remedy: 'Start the server first, or name its folder with DROVER_DATA_DIR (or its database with DATABASE_URL).',
+  });
 }
 
 async function statusOf(database: Database): Promise<Record<string, string | number>> {

@@ -265,7 +265,8 @@ export const ERRORS = {
     retry: 'never',
     scope: 'run',
     owner: 'operator',
-    remedy: 'Give every server and worker the same artifact store (DROVER_ARTIFACTS).',
+    remedy:
+      'Give every server and worker the same artifact store (DROVER_ARTIFACTS). Is it lost for good, start the server once with --new-artifacts.',
   },
   MASTER_KEY_WRONG: {
     retry: 'never',

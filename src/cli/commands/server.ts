@@ -21,7 +21,10 @@ export function addServerCommands(program: Command, world: CliWorld, start: Star
     });
   withSettings(world, program.command('serve'))
     .description('start the server with its database and a worker, until Ctrl-C')
-    .action((given: Given) => run(given, (server, call) => server.serve(call)));
+    .option('--new-artifacts', 'go on with another artifact store, without the logs and reports of earlier runs')
+    .action((given: Given) =>
+      run(given, (server, call) => server.serve(call, { newArtifacts: given['newArtifacts'] === true })),
+    );
   withSettings(world, program.command('worker'))
     .description("work on the server's runs; needs its DATABASE_URL and master key")
     .addOption(new Option('--with-parent', 'end when standard input ends').hideHelp())

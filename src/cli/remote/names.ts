@@ -173,7 +173,8 @@ export async function findWorker({ http }: Remote, word: string): Promise<Wire['
   return find(word, {
     kind: 'worker',
     byId: async (id) => ({ data: all.find((worker) => worker.id === id) ?? missing(id) }),
-    search: async () => all,
+    // One that was started again has the name of the one before it.
+    search: async () => all.filter(({ state }) => state !== 'gone'),
     namesOf: ({ name }) => [name],
   });
 }

@@ -18,6 +18,19 @@ export async function freeName(db: Db, title: string): Promise<string> {
   }
 }
 
+/** Places are written as `NAME:bucket/path`, so neither sign may stand in a name. */
+export function connectorName(text: string): string {
+  const name = nameOf(text, 'name');
+  if (!/[:/]/.test(name)) return name;
+  throw new DroverError(
+    'INVALID_INPUT',
+    'Leave ":" and "/" out of the name; they separate it from a bucket and a path.',
+    {
+      field: 'name',
+    },
+  );
+}
+
 /** ALREADY_EXISTS at `name` for a name that was given; one that we choose ourselves is chosen again. */
 export async function named<T>(
   db: Db,
@@ -26,7 +39,7 @@ export async function named<T>(
   work: (name: string) => Promise<T>,
 ): Promise<T> {
   const wanted = given?.trim() ?? '';
-  if (wanted !== '') return uniquely(NAME_TAKEN, () => work(nameOf(wanted, 'name')));
+  if (wanted !== '') return uniquely(NAME_TAKEN, () => work(connectorName(wanted)));
   for (let attempt = 1; ; attempt++) {
     const name = await freeName(db, title);
     try {

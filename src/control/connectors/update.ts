@@ -1,12 +1,12 @@
 /** What of a connector changes without signing in again: its name, tags, limits, and what its inventory looks at. */
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, ConnectorLimits, Tags } from '../entities.ts';
-import { lockVersion, nameOf, uniquely } from '../rows.ts';
+import { lockVersion, uniquely } from '../rows.ts';
 import type { Connectors } from '../services.ts';
 import type { ControlWorld, Tx } from '../world.ts';
 import { checkLimits } from './authorize.ts';
 import { checkAccountId, checkCloud, checkTags, nextSyncAfter } from './cloud.ts';
-import { NAME_TAKEN } from './names.ts';
+import { connectorName, NAME_TAKEN } from './names.ts';
 import { rowOf, type CloudRow, type ConnectorRow } from './rows.ts';
 
 type Change = Parameters<Connectors['update']>[3];
@@ -65,7 +65,7 @@ function shapeOf(row: ConnectorRow): Shape {
 
 function changed(row: ConnectorRow, before: Shape, { name, tags, limits, cloud }: Change): Shape {
   return {
-    name: name === undefined ? before.name : nameOf(name, 'name'),
+    name: name === undefined ? before.name : connectorName(name),
     tags: tags === undefined ? before.tags : checkTags(tags),
     limits: limits === undefined ? before.limits : checkLimits(limits),
     cloud: cloud === undefined ? before.cloud : cloud === null ? null : changedCloud(row, before.cloud, cloud),

@@ -95,7 +95,7 @@ export async function proveArtifacts(
   );
 }
 
-async function leaveMarker(world: Pick<FleetWorld, 'artifacts'>, tx: Tx, marker: string): Promise<void> {
+export async function leaveMarker(world: Pick<FleetWorld, 'artifacts'>, tx: Tx, marker: string): Promise<void> {
   await world.artifacts.put(MARKER_NAME, Buffer.from(marker));
   await sql`INSERT INTO facts_of_installation (name, value) VALUES (${MARKER_FACT}, ${JSON.stringify({ marker })}::jsonb)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value`.execute(tx);

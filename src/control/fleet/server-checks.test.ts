@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../ids.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
-import { foreignWorkers, proveServerArtifacts, versionMismatch } from './server-checks.ts';
+import { adoptArtifacts, foreignWorkers, proveServerArtifacts, versionMismatch } from './server-checks.ts';
 
 let world: TestWorld;
 beforeAll(async () => {
@@ -47,5 +47,8 @@ describe('a server before it begins', () => {
     await using elsewhere = await openTestWorld({ databaseUrl: world.databaseUrl });
     await expect(proveServerArtifacts(elsewhere)).rejects.toMatchObject({ code: 'ARTIFACTS_NOT_SHARED' });
     await expect(proveServerArtifacts(world)).resolves.toBeUndefined();
+    await adoptArtifacts(elsewhere);
+    await expect(proveServerArtifacts(elsewhere)).resolves.toBeUndefined();
+    await expect(proveServerArtifacts(world)).rejects.toMatchObject({ code: 'ARTIFACTS_NOT_SHARED' });
   });
 });

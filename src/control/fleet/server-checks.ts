@@ -5,7 +5,7 @@ import { LOCKS } from '../database/locks.ts';
 import { newId } from '../ids.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { ControlWorld, Db } from '../world.ts';
-import { proveArtifacts, PROTOCOL } from './membership.ts';
+import { leaveMarker, proveArtifacts, PROTOCOL } from './membership.ts';
 import { FLEET_TIMING } from './timing.ts';
 
 export interface ForeignWorker {
@@ -38,6 +38,20 @@ export function versionMismatch(workers: readonly ForeignWorker[], programVersio
     'VERSION_MISMATCH',
     `Workers of another version are at work: ${names.join(', ')}. This server is ${programVersion}.`,
     { remedy: 'Stop those workers, start this server, and then start workers of the same version.' },
+  );
+}
+
+/**
+ * From now on the store that this process sees is the one that all must see: for an installation whose store was lost, or
+ * moved. Logs, reports and the evidence of earlier runs stay behind; the next runs compare anew.
+ */
+export async function adoptArtifacts(world: ControlWorld): Promise<void> {
+  await inDatabase(() =>
+    world.db.transaction().execute(async (tx) => {
+      const [family, number] = LOCKS.fleet;
+      await sql`SELECT pg_advisory_xact_lock(${family}, ${number})`.execute(tx);
+      await leaveMarker(world, tx, newId(world));
+    }),
   );
 }
 

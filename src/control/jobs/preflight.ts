@@ -6,7 +6,7 @@ import type { Account, CheckLine, Source, Use } from '../../contract/provider.ts
 import { compileFilter } from '../../engine/filter.ts';
 import type { Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
-import type { JobSettings, Preflight, RunEstimate } from '../entities.ts';
+import type { Job, JobSettings, Preflight, RunEstimate } from '../entities.ts';
 import { demand } from '../people/roles.ts';
 import type { Jobs } from '../services.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
@@ -44,8 +44,8 @@ async function examine(
 ): Promise<Preflight> {
   const { job, source, target } = facts;
   const [sourceSide, targetSide] = await Promise.all([
-    examineSide(world, openConnector, source, 'read', job.settings, signal),
-    examineSide(world, openConnector, target, targetUse(job.settings), job.settings, signal),
+    examineSide(world, openConnector, source, 'read', job, signal),
+    examineSide(world, openConnector, target, targetUse(job.settings), job, signal),
   ]);
   const estimate =
     (await estimateFromLastRun(world, facts)) ?? (count ? await counted(world, openConnector, facts, signal) : null);
@@ -79,7 +79,7 @@ async function examineSide(
   openConnector: OpenConnector,
   end: EndFacts,
   use: Use,
-  settings: JobSettings,
+  { id: jobId, settings }: Job,
   signal: AbortSignal,
 ): Promise<SideReport> {
   const lines: CheckLine[] = [];
@@ -87,6 +87,9 @@ async function examineSide(
     const { account } = await openConnector(end.connectorId, world.openTransport);
     await using _closing = account;
     for await (const line of account.check(end.place, use, signal)) lines.push(line);
+    if (use === 'read' && !lines.some(({ result }) => result === 'refused')) {
+      lines.push(...(await nothingThere(world, account, end, jobId, signal)));
+    }
     const isRefused = lines.some(({ result }) => result === 'refused');
     return { lines, grants: isRefused ? grantsOf(account, end, use, settings) : [] };
   } catch (thrown) {
@@ -101,6 +104,41 @@ async function examineSide(
     });
     return { lines, grants: [] };
   }
+}
+
+/**
+ * A path below which there is nothing is mistyped more often than empty. Once the job has moved something from there, it
+ * may be empty by right.
+ */
+async function nothingThere(
+  world: ControlWorld,
+  account: Account,
+  { place, fullPath }: EndFacts,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<CheckLine[]> {
+  if (place.prefix === '') return [];
+  await using source = await account.source(place, { versions: 'current' }, signal);
+  for await (const page of source.scan({ from: null, to: null, resume: null }, signal)) {
+    if (page.entries.length > 0) return [];
+    if (page.complete) break;
+  }
+  const before = await world.db
+    .selectFrom('runs')
+    .select('id')
+    .where('job_id', '=', jobId)
+    .where('state', 'in', ['succeeded', 'completed-with-issues'])
+    .limit(1)
+    .executeTakeFirst();
+  return [
+    {
+      what: 'list',
+      result: before === undefined ? 'refused' : 'warning',
+      message: `There is nothing at "${fullPath}".`,
+      field: null,
+      remedy: 'Check the path of the source; keys compare letter by letter. Sub-paths are fixed, so make another job.',
+    },
+  ];
 }
 
 /** Ready to paste, for exactly this place. */

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FakeClock } from '../../lib/fake-world.ts';
 import type { HttpRequest, HttpResponse, OpenTransport } from '../../lib/transport.ts';
 import { openUndiciTransport } from '../../lib/undici-transport.ts';
-import type { SubscriptionInput } from '../services.ts';
+import type { Notifications, SubscriptionInput } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { openNotifications, type NotificationsWithWork } from './service.ts';
 
@@ -54,9 +54,9 @@ afterEach(async () => {
 });
 
 let names = 0;
-async function subscribe(change: Partial<SubscriptionInput> = {}) {
+async function subscribe(change: Partial<SubscriptionInput> = {}, at: Pick<Notifications, 'create'> = notifications) {
   names += 1;
-  return notifications.create(world.as('operator'), {
+  return at.create(world.as('operator'), {
     name: `Subscriber ${names}`,
     kind: 'webhook',
     destination: `https://hooks.example.com/${names}?a=b`,
@@ -249,7 +249,10 @@ describe('a mail', () => {
       publicUrl: 'https://drover.example.com',
     };
     const mailing = openNotifications({ ...world, settings });
-    const { subscription } = await subscribe({ kind: 'email', destination: 'ops@example.com', digest: 'daily' });
+    const { subscription } = await subscribe(
+      { kind: 'email', destination: 'ops@example.com', digest: 'daily' },
+      mailing,
+    );
     const payload = {
       job: 'Nightly',
       project: 'Photos',
@@ -277,13 +280,20 @@ describe('a mail', () => {
     await using server = await openSmtp('550 5.1.1 no such user; auth was plain');
     const settings = { ...world.settings, smtpUrl: server.url, mailFrom: 'drover@example.com' };
     const mailing = openNotifications({ ...world, settings });
-    const { subscription } = await subscribe({ kind: 'email', destination: 'gone@example.com' });
+    const { subscription } = await subscribe({ kind: 'email', destination: 'gone@example.com' }, mailing);
     await mailing.tell('run.failed', { runId: null, projectId: null, payload: {} });
     await mailing.tick(NEVER);
     const { items } = await mailing.deliveries(world.as('viewer'), subscription.id, {});
     expect(items[0]).toMatchObject({ state: 'pending', error: 'The mail server did not take the mail (550).' });
     const { error } = await notifications.test(world.as('operator'), subscription.id, NEVER);
     expect(error).toBe('No mail server is set, so mails cannot be sent.');
+  });
+});
+
+test('a subscription by mail is refused where no mail can be sent', async () => {
+  await expect(subscribe({ kind: 'email', destination: 'ops@example.com' })).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+    field: 'kind',
   });
 });
 

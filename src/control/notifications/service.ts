@@ -98,6 +98,7 @@ class NotificationWork {
     const { db, bus, clock, random, vault } = this.#world;
     const id = newId(this.#world);
     const columns = checkedColumns(input);
+    this.#expectMailer(input.kind);
     refuseOwnMachine(actor, columns.destination);
     const signingSecret = input.kind === 'webhook' ? Buffer.from(random.bytes(32)).toString('base64url') : null;
     await uniquely(NAME_TAKEN, () =>
@@ -168,6 +169,16 @@ class NotificationWork {
       }),
     );
     return subscriptionOf(await rowOf(db, id));
+  }
+
+  /** What could never be sent is refused where somebody can do something about it. */
+  #expectMailer(kind: SubscriptionInput['kind']): void {
+    const { smtpUrl, mailFrom } = this.#world.settings;
+    if (kind !== 'email' || (smtpUrl !== null && mailFrom !== null)) return;
+    throw new DroverError('INVALID_INPUT', 'This server has no mail server set, so mails cannot be sent.', {
+      field: 'kind',
+      remedy: 'Set DROVER_SMTP_URL and DROVER_MAIL_FROM for the server, or choose a webhook.',
+    });
   }
 
   async remove(actor: Actor, id: string, version: number | null): Promise<void> {

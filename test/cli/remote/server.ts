@@ -53,7 +53,7 @@ export async function startServer(): Promise<TestServer> {
       running.catch(reject);
       parts.push(running);
     });
-  const { url } = (await start((call) => serve(call, environment))) as { url: string };
+  const { url } = (await start((call) => serve(call, { newArtifacts: false }, environment))) as { url: string };
   const person = { email: 'ana@acme.example', name: 'Ana', password: 'correct horse battery', replace: false };
   const { token } = await serverCommands(environment).setUp(
     callWith(stopper.signal, async () => undefined),
