@@ -82,7 +82,7 @@ test(
       }),
       { numRuns: 30, seed: 20_260_101 },
     );
-  // Otherwise it was not about anything.
+    // Otherwise it was not about anything.
     expect(takeovers).toBeGreaterThan(8);
     expect(refusals).toBeGreaterThan(1);
   },
