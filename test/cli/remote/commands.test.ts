@@ -187,13 +187,15 @@ test('people and tokens: a viewer may look and no more', async () => {
 });
 
 test('subscriptions are made, paused and removed', async () => {
-  const words = ['--email', 'ops@acme.example', '--event', 'run.failed', '--project', 'One'];
+  const words = ['--webhook', 'https://hooks.acme.example/ops', '--event', 'run.failed', '--project', 'One'];
   await fine('subscription', 'create', 'Ops', ...words);
   expect((await fine('subscription', 'show', 'ops')).stdout).toMatch(/Events +run\.failed/);
   expect((await fine('subscription', 'disable', 'Ops')).stdout).toMatch(/Enabled +no/);
   await fine('subscription', 'deliveries', 'Ops');
   await fine('subscription', 'remove', 'Ops', '--yes');
   expect((await call('subscription', 'create', 'Nowhere')).stderr).toContain('Say where messages go.');
+  const mail = await call('subscription', 'create', 'Mail', '--email', 'ops@acme.example', '--event', 'run.failed');
+  expect(mail.stderr).toContain('DROVER_SMTP_URL');
 });
 
 test('a policy is printed before its connector is saved', async () => {
