@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeClock } from '../../lib/fake-world.ts';
+import type { Actor } from '../../control/entities.ts';
 import { DroverError } from '../../model/errors.ts';
 import { serverEvents, type ReceivedEvent } from '../client/streams.ts';
 import { openFakeServer, type FakeCall, type FakeServer } from '../testing/fakes.ts';
@@ -92,6 +93,23 @@ describe('a stream', () => {
     const stream = await follow('projects');
     server.bus.say('project', SAMPLE_UUID);
     expect(await stream.next()).toMatchObject({ type: 'removed', kind: 'project', id: SAMPLE_UUID });
+  });
+
+  test('shows everybody no more than a viewer may see', async () => {
+    const stream = await follow('subscriptions,workers,runs');
+    for (const topic of ['subscription', 'worker', 'run'] as const) {
+      server.bus.say(topic, topic === 'run' ? RUN : SAMPLE_UUID);
+      await stream.next();
+      await clock.advance(250);
+    }
+    const askers = server.calls
+      .filter(({ method }) => ['notifications.get', 'fleet.list', 'runs.get'].includes(method))
+      .map(({ method, args }) => [method, (args[0] as Actor).kind, (args[0] as Actor).role]);
+    expect(askers).toEqual([
+      ['notifications.get', 'person', 'viewer'],
+      ['fleet.list', 'person', 'viewer'],
+      ['runs.get', 'person', 'viewer'],
+    ]);
   });
 
   test('says that a log grew, without its lines', async () => {

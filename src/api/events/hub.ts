@@ -2,13 +2,16 @@
  * One ear on the bus for all live streams of this process. A change is looked up once, however many follow it, and at
  * most four times a second per entity; what comes in between shows in the next look.
  */
-import { SYSTEM } from '../../control/entities.ts';
+import { SYSTEM, type Actor } from '../../control/entities.ts';
 import type { Services } from '../../control/services.ts';
 import type { Bus, Topic } from '../../control/world.ts';
 import type { Clock, Log, Random } from '../../lib/world.ts';
 import { toDroverError } from '../../model/errors.ts';
 import type { LiveEvent, LiveKind } from './event.ts';
 import { topicsOf } from './topics.ts';
+
+/** A viewer, and nobody in particular. */
+const ANYBODY: Actor = { ...SYSTEM, kind: 'person', name: 'Whoever follows', role: 'viewer' };
 
 const LOOK_EVERY_MS = 250;
 /** Changes remembered for those who come back. */
@@ -198,32 +201,33 @@ class ChangeHub implements Hub {
     }
   }
 
-  /** Whoever follows may see it: that was asked when the stream began. */
+  /** One look serves all who follow, so it shows what the least of them may see. */
   async #entityOf(kind: Exclude<LiveKind, 'run-log'>, id: string): Promise<unknown> {
     const { services } = this.#world;
     switch (kind) {
       case 'run':
-        return services.runs.get(SYSTEM, id);
+        return services.runs.get(ANYBODY, id);
       case 'connector':
-        return services.connectors.get(SYSTEM, id);
+        return services.connectors.get(ANYBODY, id);
       case 'endpoint':
-        return services.endpoints.get(SYSTEM, id);
+        return services.endpoints.get(ANYBODY, id);
       case 'project':
-        return services.projects.get(SYSTEM, id);
+        return services.projects.get(ANYBODY, id);
       case 'job':
-        return services.jobs.get(SYSTEM, id);
+        return services.jobs.get(ANYBODY, id);
       case 'schedule':
-        return services.schedules.get(SYSTEM, id);
+        return services.schedules.get(ANYBODY, id);
       case 'timetable':
-        return services.timetables.get(SYSTEM, id);
+        return services.timetables.get(ANYBODY, id);
       case 'artifact':
-        return services.reports.get(SYSTEM, id);
+        return services.reports.get(ANYBODY, id);
       case 'subscription':
-        return services.notifications.get(SYSTEM, id);
+        return services.notifications.get(ANYBODY, id);
+      // Only who may see people can follow them.
       case 'person':
         return services.people.get(SYSTEM, id);
       case 'worker':
-        return (await services.fleet.list(SYSTEM)).find((worker) => worker.id === id) ?? null;
+        return (await services.fleet.list(ANYBODY)).find((worker) => worker.id === id) ?? null;
     }
   }
 }

@@ -9,7 +9,8 @@ import type { Actor, Job, JobSettings, JobTuning, JobType } from '../entities.ts
 import { newId } from '../ids.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
-import { ACTIVE_STATES, type RunCleanup } from '../projects/service.ts';
+import type { RunCleanup } from '../projects/service.ts';
+import { hasEnded } from '../runs/states.ts';
 import { DESCRIPTION_MAX, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
 import type { JobInput, Jobs } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
@@ -189,7 +190,7 @@ class JobWork {
       await lockVersion(tx, 'jobs', id, version, 'job');
       const { name } = jobOf(await jobRow(tx, id));
       const runs = await tx.selectFrom('runs').select(['id', 'state']).where('job_id', '=', id).execute();
-      const active = runs.filter(({ state }) => (ACTIVE_STATES as readonly string[]).includes(state));
+      const active = runs.filter(({ state }) => !hasEnded(state));
       if (active.length > 0) {
         throw new DroverError('WRONG_STATE', `A run of the job "${name}" has not ended.`, {
           remedy: 'Cancel it first, or wait for its end.',

@@ -7,13 +7,11 @@ import { newId } from '../ids.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { DESCRIPTION_MAX, found, isUuid, keptOf, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
+import { ACTIVE_STATES } from '../runs/states.ts';
 import type { Projects } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
 
 const NAME_TAKEN = { projects_name: ['name', 'Another project has this name.'] } as const;
-
-/** States in which workers may be at it. */
-export const ACTIVE_STATES = ['queued', 'running', 'pausing', 'paused', 'cancelling'] as const;
 
 /** What has to go beside the rows when runs go: their files. */
 export interface RunCleanup {
