@@ -282,7 +282,7 @@ describe('copying', () => {
     const first = await world.json('copy', 'mem:b', './out');
     expect(first.exit, first.stderr).toBe(0);
     expect(first.summary.items).toMatchObject({ scanned: 5, failed: 0 });
-    expect(first.summary.runId).toMatch(/^[0-9a-z]{14}$/);
+    expect(first.summary.runId).toMatch(/^[0-9a-z]{16}$/);
     expect(readFileSync(join(world.folder, 'out/a.txt'), 'utf8')).toBe('alpha');
     const second = await world.json('copy', 'mem:b', './out');
     expect(second.summary.items['copied']).toBe(0);
@@ -401,7 +401,7 @@ describe('copying', () => {
     store.hooks.before = null;
     expect(ended).toBe(130);
     expect(stopped.lines.filter((line) => line['type'] === 'summary')).toMatchObject([
-      { runId: expect.stringMatching(/^[0-9a-z]{14}$/), state: 'paused', error: { code: 'CANCELLED' } },
+      { runId: expect.stringMatching(/^[0-9a-z]{16}$/), state: 'paused', error: { code: 'CANCELLED' } },
     ]);
   });
 });

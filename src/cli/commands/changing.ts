@@ -1,5 +1,6 @@
 /** `mkbucket`, `rm`: changing a store by hand. */
 import type { Target } from '../../contract/provider.ts';
+import { newRunId } from '../../engine/run-id.ts';
 import { retryingTarget } from '../../engine/wrap.ts';
 import type { Entry } from '../../model/entry.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
@@ -8,7 +9,6 @@ import { defineEnd, namedPlace, openEnd, patiently, type NamedEnd } from '../end
 import { EXIT, type ExitCode } from '../exit.ts';
 import { objectPlace } from '../place.ts';
 import { countsOf } from '../requests.ts';
-import { newRunId } from '../run-id.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY } from '../summary.ts';
 import { shellWord, visible } from '../terminal.ts';
@@ -53,7 +53,7 @@ export async function remove(session: Session, words: string, options: RemoveOpt
       remedy: 'Add --recursive to remove everything in it.',
     });
   }
-  const runId = newRunId(session.world.clock, session.world.random);
+  const runId = newRunId(session.world);
   const where = single?.place ?? place;
   const opened = await patiently(session, () => end.account.target(where, { facts: null, runId }, session.signal));
   const target = retryingTarget(opened, session.world);

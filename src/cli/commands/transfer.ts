@@ -1,5 +1,6 @@
 /** `copy`, `sync`, `check`: opening both ends, saying what will happen, running, reporting. */
 import { isDeepStrictEqual } from 'node:util';
+import { newRunId } from '../../engine/run-id.ts';
 import { placesOverlap } from '../../contract/places.ts';
 import type { Place, Target, TargetFacts } from '../../contract/provider.ts';
 import type { EndDefinition, TransferDefinition } from '../../engine/definition.ts';
@@ -17,7 +18,6 @@ import { exitOfRun, hasDifferences } from '../exit.ts';
 import { filterHints } from '../filter-hints.ts';
 import { openProgressView } from '../progress.ts';
 import { countsOf } from '../requests.ts';
-import { newRunId } from '../run-id.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
@@ -61,7 +61,7 @@ export async function transfer(
   });
   const writes = options.policy.mode !== 'check' && !options.policy.dryRun;
   const expected = options.fresh ? null : await state.store.findUnfinished(draft.transferId);
-  const freshId = newRunId(session.world.clock, session.world.random);
+  const freshId = newRunId(session.world);
   const lock = await lockRun(state, draft, writes, expected?.runId ?? freshId);
   if (lock !== null) cleanup.use(lock);
   // Read only under the lock: before it, another process may still have been ending that run.

@@ -1,5 +1,6 @@
 /** Makes a run of a job: checks that it may begin, and freezes everything it needs. */
 import { sql } from 'kysely';
+import { newRunId } from '../../engine/run-id.ts';
 import { negotiate } from '../../engine/negotiate.ts';
 import type { EndDefinition } from '../../engine/definition.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
@@ -10,7 +11,6 @@ import { jobFacts, type EndFacts, type JobFacts } from '../jobs/rows.ts';
 import { policyOf } from '../jobs/settings.ts';
 import type { StartRun } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
-import { newRunId } from './id.ts';
 import { ACTIVE_STATES, hasEnded } from './states.ts';
 import { storable } from './store-rows.ts';
 import { tellOfRun } from './transitions.ts';

@@ -1,5 +1,5 @@
 /** Names of runs: they sort by time, are easy to type, and fit where a store allows little. */
-import type { Clock, Random } from '../../lib/world.ts';
+import type { Clock, Random } from '../lib/world.ts';
 
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
 const TIME_DIGITS = 9;
