@@ -90,6 +90,12 @@ export interface Provider {
    * passed `parseConfig`. Touches no network. UNSUPPORTED for ways to sign in that lead to one account only.
    */
   readonly discover?: (config: Config, context: Context) => Promise<Discovery>;
+  /**
+   * Where credentials would go that are worth more than this one connector: those of the machine, its environment and
+   * its files, and tokens that open other accounts too. Only addresses that `config` names and that are not the cloud's
+   * own. Absent where all that is ever sent was typed in for that address. Pure.
+   */
+  readonly credentialsReach?: (config: Config) => readonly { readonly field: string; readonly url: URL }[];
 }
 
 export interface Discovery extends AsyncDisposable {

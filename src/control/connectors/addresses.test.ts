@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { NetworkSettings, OpenTransport } from '../../lib/transport.ts';
 import { azureBlob } from '../../providers/azure-blob/provider.ts';
 import { s3 } from '../../providers/s3/provider.ts';
-import { guardAddresses, refuseFolder, refuseOwnFiles, refuseUnsafeFields } from './addresses.ts';
+import { guardAddresses, refuseFolder, refuseOwnFiles, refuseStrangers, refuseUnsafeFields } from './addresses.ts';
 
 const STRICT = { allowLinkLocalEndpoints: false };
 const NETWORK: NetworkSettings = { caCertificate: null, connectionsMax: 1 };
@@ -63,6 +63,94 @@ describe('the address of a connector', () => {
         expect.objectContaining({ code: 'UNSAFE_ADDRESS', field }) as Error,
       );
     }
+  });
+});
+
+describe('credentials that open more than one connector', () => {
+  const trust = (...trustedEndpoints: string[]) => ({ trustedEndpoints });
+  const EVIL = 'https://attacker.example';
+  const TYPED = { accessKeyId: 'AKIA', secretAccessKey: 'secret' };
+  const ROLE = { roleArn: 'arn:aws:iam::123456789012:role/drover' };
+
+  test.each([
+    [azureBlob, { authorization: 'managed-identity', endpoint: EVIL }, 'endpoint'],
+    [azureBlob, { authorization: 'environment', endpoint: EVIL }, 'endpoint'],
+    [azureBlob, { accountName: 'contoso', endpoint: EVIL }, 'endpoint'],
+    [azureBlob, { authorization: 'environment', authority: EVIL }, 'authority'],
+    [azureBlob, { authorization: 'client-secret', endpoint: EVIL }, 'endpoint'],
+    [
+      azureBlob,
+      { authorization: 'managed-identity', endpoint: 'https://blob.core.windows.net.attacker.example' },
+      'endpoint',
+    ],
+    [azureBlob, { authorization: 'managed-identity', endpoint: 'https://contosoblob.core.windows.net' }, 'endpoint'],
+    [azureBlob, { authorization: 'managed-identity', endpoint: 'http://c.blob.core.windows.net' }, 'endpoint'],
+    [s3, { endpoint: EVIL }, 'endpoint'],
+    [s3, { authorization: 'chain', endpoint: EVIL, ...TYPED }, 'endpoint'],
+    [s3, { profile: 'backup', endpoint: EVIL }, 'endpoint'],
+    [s3, { ...ROLE, endpoint: EVIL }, 'endpoint'],
+    [s3, { ...ROLE, stsEndpoint: EVIL }, 'stsEndpoint'],
+    [s3, { ...ROLE, webIdentityTokenFile: '/token', stsEndpoint: EVIL }, 'stsEndpoint'],
+    [s3, { endpoint: 'http://s3.eu-central-1.amazonaws.com' }, 'endpoint'],
+    [s3, { endpoint: 'https://x.execute-api.eu-central-1.amazonaws.com' }, 'endpoint'],
+    [s3, { endpoint: 'https://ec2-3-1-1-1.eu-central-1.compute.amazonaws.com' }, 'endpoint'],
+    [s3, { endpoint: 'https://s3.amazonaws.com.attacker.example' }, 'endpoint'],
+    [s3, { endpoint: 'https://s3.attacker.example.amazonaws.com' }, 'endpoint'],
+  ] as const)('%#: are not sent to strangers, unless they are named', (provider, config, field) => {
+    const refuse = (settings = trust()) => refuseStrangers(settings, provider, config);
+    expect(refuse).toThrow(
+      expect.objectContaining({
+        code: 'UNSAFE_ADDRESS',
+        field,
+        remedy: expect.stringContaining('DROVER_TRUSTED_ENDPOINTS') as string,
+      }) as Error,
+    );
+    const { hostname, host } = new URL((config as Record<string, string>)[field] as string);
+    expect(() => refuse(trust('others.example', `${hostname}:8443`, 'example'))).toThrow();
+    for (const trusted of [hostname, host.toUpperCase(), `*.${hostname.split('.').slice(1).join('.')}`])
+      refuse(trust(trusted));
+  });
+
+  test.each([
+    [azureBlob, { authorization: 'managed-identity', accountName: 'contoso' }],
+    [azureBlob, { authorization: 'managed-identity', endpoint: 'https://c.blob.core.windows.net' }],
+    [azureBlob, { authorization: 'managed-identity', endpoint: 'https://c.privatelink.blob.core.windows.net' }],
+    [azureBlob, { authorization: 'environment', endpoint: 'https://c.z12.blob.storage.azure.net' }],
+    [
+      azureBlob,
+      {
+        authorization: 'environment',
+        endpoint: 'https://c.blob.core.usgovcloudapi.net',
+        authority: 'https://login.microsoftonline.us',
+      },
+    ],
+    [
+      azureBlob,
+      {
+        authorization: 'environment',
+        endpoint: 'https://c.blob.core.chinacloudapi.cn',
+        authority: 'login.chinacloudapi.cn',
+      },
+    ],
+    // What was typed in for a store goes to that store.
+    [azureBlob, { authorization: 'account-key', accountKey: 'a2V5', endpoint: EVIL }],
+    [azureBlob, { sasToken: 'sig=x', endpoint: EVIL }],
+    [azureBlob, { authorization: 'client-secret', authority: 'https://login.internal.example' }],
+    [s3, {}],
+    [s3, { ...TYPED, endpoint: EVIL }],
+    [s3, { ...TYPED, ...ROLE, endpoint: EVIL }],
+    [s3, { endpoint: 'https://s3.amazonaws.com' }],
+    [s3, { endpoint: 'https://s3.us-gov-west-1.amazonaws.com' }],
+    [s3, { endpoint: 'https://s3-fips.dualstack.us-gov-west-1.amazonaws.com' }],
+    [
+      s3,
+      { endpoint: 'https://s3.cn-north-1.amazonaws.com.cn', stsEndpoint: 'https://sts.cn-north-1.amazonaws.com.cn' },
+    ],
+    [s3, { endpoint: 'https://bucket.vpce-1a2b-abc.s3.us-east-1.vpce.amazonaws.com' }],
+    [s3, { ...ROLE, stsEndpoint: 'https://vpce-1a2b-abc.sts.us-east-1.vpce.amazonaws.com' }],
+    [s3, { ...ROLE, stsEndpoint: 'https://sts.amazonaws.com' }],
+  ] as const)('%#: go to the cloud itself, and what was typed in goes where it was meant for', (provider, config) => {
+    refuseStrangers(trust(), provider, config);
   });
 });
 

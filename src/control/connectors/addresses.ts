@@ -6,6 +6,7 @@
 import { realpath } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import type { Config, Fields } from '../../contract/fields.ts';
+import type { Provider } from '../../contract/provider.ts';
 import type { OpenTransport } from '../../lib/transport.ts';
 import { isUnsafeAddress } from '../../lib/unsafe-address.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -57,6 +58,34 @@ export function refuseUnsafeFields(
     const host = bareHost(url);
     if (isUnsafeAddress(host)) throw unsafe(host, host, field);
   }
+}
+
+/**
+ * UNSAFE_ADDRESS at a field that would have the machine's identity, or a token that opens more than this connector, sent
+ * to somebody else than the cloud it is of.
+ */
+export function refuseStrangers(
+  { trustedEndpoints }: Pick<Settings, 'trustedEndpoints'>,
+  { manifest, credentialsReach }: Pick<Provider, 'manifest' | 'credentialsReach'>,
+  config: Config,
+): void {
+  for (const { field, url } of credentialsReach?.(config) ?? []) {
+    if (trustedEndpoints.some((trusted) => isHostOf(url, trusted))) continue;
+    throw new DroverError(
+      'UNSAFE_ADDRESS',
+      `${url.host} is no address of ${manifest.title}'s own cloud, and this way to sign in would send it credentials that open more than this connector.`,
+      {
+        field,
+        remedy: `Sign in with a key made for that store, or have the administrator of the server add ${url.host} to DROVER_TRUSTED_ENDPOINTS.`,
+      },
+    );
+  }
+}
+
+/** `host`, `host:port`, or `*.domain` for everything below it. */
+function isHostOf({ hostname, host }: URL, trusted: string): boolean {
+  const wanted = trusted.toLowerCase();
+  return wanted.startsWith('*.') ? hostname.endsWith(wanted.slice(1)) : wanted === hostname || wanted === host;
 }
 
 /** Fields that hold an address, with what they hold. */

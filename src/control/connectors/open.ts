@@ -6,7 +6,7 @@ import type { OpenTransport } from '../../lib/transport.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { found, isUuid } from '../rows.ts';
 import type { ControlWorld, Db, OpenConnector, Tx } from '../world.ts';
-import { guardAddresses, refuseFolder, refuseOwnFiles, refuseUnsafeFields, type AddressGuard } from './addresses.ts';
+import { guardAddresses, refuseFolder, refuseOwnFiles, refuseStrangers, refuseUnsafeFields, type AddressGuard } from './addresses.ts';
 
 /** Only so often is it written down that a connector is used. */
 const USED_EVERY_MS = 60_000;
@@ -85,6 +85,7 @@ function contextFor(
 ): { context: Context; guard: AddressGuard } {
   const { settings, clock, random, log, environment } = world;
   refuseUnsafeFields(settings, provider.account, config);
+  refuseStrangers(settings, provider, config);
   const guard = guardAddresses(openTransport, settings, provider.account, config);
   return { context: { openTransport: guard.openTransport, clock, random, log, environment, saveAccount: save }, guard };
 }

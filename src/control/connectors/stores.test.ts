@@ -98,6 +98,34 @@ describe('Amazon S3', () => {
     expect((await connectors.authorize(admin, { provider: 's3', config: KEYS })).name).toBe('Amazon S3 2');
   });
 
+  test("the machine's own identity is sent to no store but Amazon's, and to others once they are named", async () => {
+    const { world, connectors, admin, clock } = await openS3();
+    const asked: string[] = [];
+    const heard = { openTransport: simTransport((origin) => (asked.push(origin), null), { clock }), clock };
+    const config = { authorization: 'chain', endpoint: 'https://objects.attacker.example' };
+    const closed = await openTestWorld({ ...heard, providers: [s3], databaseUrl: world.databaseUrl });
+    onTestFinished(() => closed.close());
+    const strict = openConnectors(closed);
+    const refusal = { code: 'UNSAFE_ADDRESS', field: 'endpoint' };
+    await expect(strict.authorize(admin, { provider: 's3', config })).rejects.toMatchObject(refusal);
+    const made = await connectors.authorize(admin, { provider: 's3', config: { authorization: 'chain' } });
+    await expect(strict.reauthorize(admin, made.id, null, config)).rejects.toMatchObject(refusal);
+    expect(asked).toEqual([]);
+    const settings = { trustedEndpoints: ['*.attacker.example'] };
+    const trusting = await openTestWorld({
+      ...heard,
+      settings,
+      providers: [s3],
+      databaseUrl: world.databaseUrl,
+      environment: world.environment,
+    });
+    onTestFinished(() => trusting.close());
+    await openConnectors(trusting)
+      .authorize(admin, { provider: 's3', config })
+      .catch(() => undefined);
+    expect(asked.length).toBeGreaterThan(0);
+  });
+
   test('missing rights never keep a connector from being saved', async () => {
     const { connectors, admin } = await openS3();
     const narrow = await connectors.authorize(admin, {

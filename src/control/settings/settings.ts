@@ -163,6 +163,18 @@ export const SETTINGS = {
     help: 'Connectors may use link-local addresses, where machines in a cloud find their own credentials.',
   }),
 
+  trustedEndpoints: list(
+    {
+      section: 'Network',
+      help: "Hosts beside the clouds' own to which connectors may send what opens more than themselves: the identity, environment and files of this machine, and tokens of Entra ID. A host, a host with its port, or `*.` and a domain for all hosts in it.",
+      example: 'objects.example.com, *.blob.internal.example.com',
+    },
+    (each) =>
+      /^(?:\*\.)?(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::\d{1,5})?$/i.test(each) || /^\[[0-9a-f:.]+\](?::\d{1,5})?$/i.test(each)
+        ? null
+        : 'Give hosts without a scheme, such as objects.example.com or *.internal.example.com.',
+  ),
+
   localFolders: list(
     {
       section: 'Server',

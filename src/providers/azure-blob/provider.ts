@@ -6,6 +6,7 @@ import { resolveSignIn } from './credentials.ts';
 import { discover, openArm } from './discovery.ts';
 import { ACCOUNT_FIELDS } from './fields.ts';
 import { manifest } from './manifest.ts';
+import { credentialsReach } from './own-hosts.ts';
 
 const CONNECTIONS_MAX = 128;
 
@@ -23,4 +24,5 @@ export const azureBlob = defineProvider({
     return new AzureAccount(client, config, openArm(config, context, signIn.origin));
   },
   discover,
+  credentialsReach,
 });

@@ -15,6 +15,7 @@ import type { S3Settings } from './fields.ts';
 import { makeBucket } from './make-bucket.ts';
 import { keyParameter } from './address.ts';
 import { Objects } from './objects.ts';
+import { credentialsReach } from './own-hosts.ts';
 import { ownIdentity } from './owner.ts';
 import { policies } from './policies.ts';
 import { ServerTime } from './server-time.ts';
@@ -35,6 +36,7 @@ export const s3 = defineProvider({
     target: targetTraits,
   },
   account: s3Fields,
+  credentialsReach,
   async open(config: Config, context: Context): Promise<Account> {
     return openAccount(settingsOf(config), context);
   },
