@@ -2,7 +2,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../contract/provider.ts';
-import { openArtifactPlace, parseArtifactAddress } from '../control/artifacts/provider-store.ts';
+import { isElsewhere, parseArtifactAddress } from '../control/artifacts/address.ts';
+import { openArtifactPlace } from '../control/artifacts/provider-store.ts';
 import type { ServerCall } from '../cli/server-commands.ts';
 import { openBus, type OpenBus } from '../control/bus.ts';
 import { openDatabase, type Database } from '../control/database/connect.ts';
@@ -152,7 +153,7 @@ export function openArtifacts(
   context: Omit<Context, 'saveAccount'>,
 ): ArtifactHome {
   const named = settings.artifacts ?? join(settings.dataDir, 'artifacts');
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
+  if (!isElsewhere(named)) {
     mkdirSync(named, { recursive: true, mode: 0o700 });
     return { store: new FolderArtifactStore(named, systemRandom), [Symbol.asyncDispose]: async () => undefined };
   }

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { openArtifactPlace, parseArtifactAddress } from '../../src/control/artifacts/provider-store.ts';
+import { parseArtifactAddress } from '../../src/control/artifacts/address.ts';
+import { openArtifactPlace } from '../../src/control/artifacts/provider-store.ts';
 import type { Context, Provider } from '../../src/contract/provider.ts';
 import type { ArtifactStore } from '../../src/engine/ports.ts';
 import { systemClock, systemRandom } from '../../src/lib/system.ts';
@@ -189,6 +190,17 @@ describe('a place for artifacts', () => {
     ['/srv/artifacts', null],
   ])('%s', (address, expected) => {
     expect(parseArtifactAddress(address)).toEqual(expected);
+  });
+
+  test('whose variable is misspelled is refused, naming it and the right ones', () => {
+    const context = contextOf({ DROVER_ARTIFACTS_ENDPIONT: 'https://minio.example', DROVER_ARTIFACTS: 's3://box' });
+    const at = { provider: 's3', place: { container: 'box', prefix: '' }, config: {} };
+    const refused = expect.objectContaining({
+      code: 'INVALID_INPUT',
+      field: 'DROVER_ARTIFACTS_ENDPIONT',
+      remedy: expect.stringContaining('DROVER_ARTIFACTS_ENDPOINT'),
+    });
+    expect(() => openArtifactPlace(at, s3, context)).toThrow(refused);
   });
 
   test('that has a bad moment is tried again; one that is not there says so', async () => {

@@ -1,7 +1,7 @@
 /** Named immutable chunks as objects of a bucket or container, so that workers on many machines see the same ones. */
 import { createHash } from 'node:crypto';
 import { parseConfig } from '../../contract/config.ts';
-import { fromEnvironment } from '../../contract/config-environment.ts';
+import { environmentNames, fromEnvironment } from '../../contract/config-environment.ts';
 import type { Account, Context, Place, Provider, Source, Target } from '../../contract/provider.ts';
 import type { ArtifactStore } from '../../engine/ports.ts';
 import { retrying } from '../../lib/retry.ts';
@@ -9,33 +9,12 @@ import type { Clock, Random } from '../../lib/world.ts';
 import { NO_PROPERTIES, type Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { prefixEnd } from '../../model/key.ts';
+import { type ArtifactAddress, NAME_SEGMENT } from './address.ts';
 
-/** The same names as those of a folder, so that a store can be moved from one to the other. */
-const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const NAME_CHARACTERS_MAX = 1024;
 const ATTEMPTS_MAX = 6;
 const REMOVED_AT_ONCE = 8;
 const VARIABLES = 'DROVER_ARTIFACTS';
-
-export interface ArtifactAddress {
-  readonly provider: string;
-  readonly place: Place;
-  /** What the address says of the account. */
-  readonly config: Readonly<Record<string, string>>;
-}
-
-/** `s3://bucket/prefix` or `azure-blob://account/container/prefix`; `null` for anything else. */
-export function parseArtifactAddress(address: string): ArtifactAddress | null {
-  const match = /^(s3|azure-blob):\/\/([^?#]*)$/.exec(address);
-  if (match === null) return null;
-  const [, provider = '', rest = ''] = match;
-  const words = rest.replace(/\/+$/, '').split('/');
-  const accountName = provider === 'azure-blob' ? words.shift() : undefined;
-  const [container = '', ...below] = words;
-  if (container === '' || accountName === '' || !below.every((one) => SEGMENT.test(one))) return null;
-  const prefix = below.map((one) => `${one}/`).join('');
-  return { provider, place: { container, prefix }, config: accountName === undefined ? {} : { accountName } };
-}
 
 /**
  * Signs in at the first use: with `DROVER_ARTIFACTS_…` (`DROVER_ARTIFACTS_ENDPOINT`) where set, else as the provider
@@ -46,6 +25,7 @@ export function openArtifactPlace(
   provider: Provider,
   context: Context,
 ): ProviderArtifactStore {
+  refuseUnknown(provider, context.environment);
   const told = fromEnvironment(VARIABLES, provider.account, context.environment);
   const parsed = parseConfig(provider.account, { ...told, ...config });
   if (parsed.problems !== undefined) {
@@ -56,6 +36,18 @@ export function openArtifactPlace(
     });
   }
   return new ProviderArtifactStore(() => provider.open(parsed.config, context), place, context);
+}
+
+/** A misspelled variable would sign in elsewhere, or as somebody else. */
+function refuseUnknown(provider: Provider, environment: Context['environment']): void {
+  const known = new Set(environmentNames(VARIABLES, provider.account).values());
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith(`${VARIABLES}_`) || known.has(variable) || value === undefined || value === '') continue;
+    throw new DroverError('INVALID_INPUT', `${provider.manifest.title} has no field that ${variable} could set.`, {
+      field: variable,
+      remedy: `Use one of ${[...known].join(', ')}, or take the variable away.`,
+    });
+  }
 }
 
 interface Opened {
@@ -178,7 +170,7 @@ async function remove(target: Target, entry: Entry, signal: AbortSignal): Promis
 }
 
 function isName(name: string): boolean {
-  return name.length <= NAME_CHARACTERS_MAX && name.split('/').every((segment) => SEGMENT.test(segment));
+  return name.length <= NAME_CHARACTERS_MAX && name.split('/').every((segment) => NAME_SEGMENT.test(segment));
 }
 
 function checkName(name: string): void {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { nearest } from '../../lib/nearest.ts';
+import { isElsewhere, parseArtifactAddress } from '../artifacts/address.ts';
 import { defaultSettings, flagOf, SETTING_NAMES, settingOf, variableOf } from './settings.ts';
 import type { SettingName, Settings } from './settings.ts';
 
@@ -128,7 +129,7 @@ interface PairLike {
 }
 
 /** Variables of other parts of Drover: the command line, connectors, tests. */
-const FOREIGN_VARIABLES = /^DROVER_(CONNECTOR_.*|TEST_.*|SERVER|TOKEN|TOKEN_FILE|PLAIN|STATE|CONFIG|NODE)$/;
+const FOREIGN_VARIABLES = /^DROVER_(CONNECTOR_.*|ARTIFACTS_.+|TEST_.*|SERVER|TOKEN|TOKEN_FILE|PLAIN|STATE|CONFIG|NODE)$/;
 
 function readEnvironment(environment: LoadInput['environment'], problems: SettingProblem[]): Layer {
   const found = new Map<SettingName, { raw: unknown; source: string }>();
@@ -169,6 +170,9 @@ function contradictions(settings: Settings, sources: Partial<Record<SettingName,
     complain(settings.oidcClientId === null ? 'oidcClientSecret' : 'oidcClientId', 'It needs oidcIssuer.');
   }
   if (settings.smtpUrl !== null && settings.mailFrom === null) complain('smtpUrl', 'It needs mailFrom, the sender.');
+  if (isElsewhere(settings.artifacts) && parseArtifactAddress(settings.artifacts) === null) {
+    complain('artifacts', 'Name a folder, s3://BUCKET/PREFIX or azure-blob://ACCOUNT/CONTAINER/PREFIX.');
+  }
   return problems;
 }
 

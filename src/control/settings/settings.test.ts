@@ -98,6 +98,8 @@ describe('settings', () => {
     ['runsMax', '0'],
     ['runsMax', '2.5'],
     ['artifactRetentionDays', 'ninety'],
+    ['artifacts', 'gs://bucket/prefix'],
+    ['artifacts', 's3://'],
     ['smtpUrl', 'http://user:hunter2@mail'],
   ] as const)('%s refuses "%s", naming where it stands and no secret', (name, word) => {
     const problems = problemsOf({ environment: { [variableOf(name)]: word } });
@@ -119,6 +121,7 @@ describe('settings', () => {
   test('variables of other parts are not ours to judge', () => {
     const environment = {
       DROVER_CONNECTOR_A_PROVIDER: 's3',
+      DROVER_ARTIFACTS_ENDPOINT: 'https://minio.example',
       DROVER_TOKEN: 'x',
       DROVER_TOKEN_FILE: 'z',
       DROVER_SERVER: 'y',
