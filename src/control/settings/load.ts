@@ -129,7 +129,8 @@ interface PairLike {
 }
 
 /** Variables of other parts of Drover: the command line, connectors, tests. */
-const FOREIGN_VARIABLES = /^DROVER_(CONNECTOR_.*|ARTIFACTS_.+|TEST_.*|SERVER|TOKEN|TOKEN_FILE|PLAIN|STATE|CONFIG|NODE)$/;
+const FOREIGN_VARIABLES =
+  /^DROVER_(CONNECTOR_.*|ARTIFACTS_.+|TEST_.*|SERVER|TOKEN|TOKEN_FILE|PLAIN|STATE|CONFIG|NODE)$/;
 
 function readEnvironment(environment: LoadInput['environment'], problems: SettingProblem[]): Layer {
   const found = new Map<SettingName, { raw: unknown; source: string }>();
