@@ -95,6 +95,7 @@ const METHODS = {
     remove: 'route',
     test: 'route',
     deliveries: 'route',
+    retry: 'route',
     tell: 'inside',
   },
   fleet: { list: 'route', drain: 'route' },

@@ -407,6 +407,8 @@ export interface Subscription extends Kept {
 }
 
 export interface Delivery {
+  /** Of the event: the same for whoever is told of it, and however often. */
+  readonly eventId: string;
   readonly at: string;
   readonly event: NotificationEvent | 'test' | 'digest';
   readonly state: 'pending' | 'delivered' | 'failed';

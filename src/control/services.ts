@@ -55,6 +55,7 @@ import type {
   Token,
   WorkerNode,
 } from './entities.ts';
+import type { Tx } from './world.ts';
 
 type Version = number | null;
 
@@ -63,15 +64,22 @@ export interface People {
   get(actor: Actor, id: string): Promise<Person>;
   /** With a password, or `null` for somebody who signs in by OIDC. */
   create(actor: Actor, input: { email: string; name: string; role: Role; password: string | null }): Promise<Person>;
-  /** The last active admin cannot be disabled or lowered (WRONG_STATE). */
+  /**
+   * The last active admin cannot be disabled or lowered (WRONG_STATE). A new password and disabling end the sessions of
+   * that person, and their tokens too unless `endTokens` is false.
+   */
   update(
     actor: Actor,
     id: string,
     version: Version,
-    change: { name?: string; role?: Role; state?: Person['state']; password?: string },
+    change: { name?: string; role?: Role; state?: Person['state']; password?: string; endTokens?: boolean },
   ): Promise<Person>;
-  /** Own password; needs the old one. Ends the person's other sessions. */
-  changePassword(actor: Actor, change: { current: string; next: string }, keepSession: string | null): Promise<void>;
+  /** Own password; needs the old one. Ends the person's other sessions, and with `endTokens` their tokens. */
+  changePassword(
+    actor: Actor,
+    change: { current: string; next: string; endTokens?: boolean },
+    keepSession: string | null,
+  ): Promise<void>;
   remove(actor: Actor, id: string, version: Version): Promise<void>;
 }
 
@@ -80,16 +88,26 @@ export interface SignIn {
   needsSetup(): Promise<boolean>;
   /** A one-time link token for the first admin; replaces an earlier one; WRONG_STATE once there is an admin. */
   makeSetupToken(): Promise<string>;
-  setUp(input: { token: string | null; email: string; name: string; password: string }): Promise<Person>;
-  /** NOT_SIGNED_IN for a wrong e-mail or password, in the same time for both; RATE_LIMITED. */
+  setUp(input: {
+    token: string | null;
+    email: string;
+    name: string;
+    password: string;
+    address?: string | null;
+  }): Promise<Person>;
+  /**
+   * NOT_SIGNED_IN for a wrong e-mail or password, in the same time for both; RATE_LIMITED. `sessionSecret`: of the browser
+   * that asks, so that guesses from elsewhere do not keep out whoever is signed in there already.
+   */
   withPassword(input: {
     email: string;
     password: string;
     address: string | null;
     userAgent: string | null;
+    sessionSecret?: string | null;
   }): Promise<NewSession>;
   /** By OIDC: where to send the browser, and what to keep in a cookie meanwhile. */
-  beginOidc(redirectUri: string): Promise<{ url: string; state: string }>;
+  beginOidc(redirectUri: string, address?: string | null): Promise<{ url: string; state: string }>;
   finishOidc(input: {
     url: string;
     state: string;
@@ -379,10 +397,13 @@ export interface Notifications {
   /** Sends one message now and says how it went. */
   test(actor: Actor, id: string, signal: AbortSignal): Promise<Delivery>;
   deliveries(actor: Actor, id: string, query: ListQuery): Promise<Page<Delivery & { readonly number: number }>>;
-  /** Queues messages to whoever subscribed; never throws for a subscriber's fault. */
+  /** What was given up is sent again, with all its attempts; returns how many messages that are. */
+  retry(actor: Actor, id: string): Promise<{ changed: number }>;
+  /** Messages to whoever subscribed. With a transaction they go out when it commits, and never when it does not. */
   tell(
     event: NotificationEvent,
     about: { runId: string | null; projectId: string | null; payload: Json },
+    tx?: Tx,
   ): Promise<void>;
 }
 

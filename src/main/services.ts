@@ -50,12 +50,11 @@ export function openServices(world: ControlWorld, signal: AbortSignal): AllServi
   const schedules = openSchedules(world, {
     preflight: jobs.preflight,
     start: runs.start,
-    onRefused: async (schedule, reason) =>
-      notifications.tell('schedule.refused', {
-        runId: null,
-        projectId: null,
-        payload: { job: schedule.jobName, project: schedule.projectName, reason },
-      }),
+    onRefused: async ({ jobId, jobName, projectName }, reason, tx) => {
+      const row = await tx.selectFrom('jobs').select('project_id').where('id', '=', jobId).executeTakeFirst();
+      const payload = { job: jobName, project: projectName, reason };
+      await notifications.tell('schedule.refused', { runId: null, projectId: row?.project_id ?? null, payload }, tx);
+    },
   });
   const reports = openReports(world, {
     store,

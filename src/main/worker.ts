@@ -6,7 +6,6 @@ import { connectorOpener } from '../control/connectors/open.ts';
 import { openConnectors } from '../control/connectors/service.ts';
 import { startWorker } from '../control/fleet/worker.ts';
 import { openLogs } from '../control/logs/service.ts';
-import { openNotifications } from '../control/notifications/service.ts';
 import { DroverError } from '../model/errors.ts';
 import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
@@ -38,7 +37,6 @@ export async function work(
     openConnector: connectorOpener(world),
     reportHealth: openConnectors(world).reportHealth,
     append: openLogs(world).append,
-    notify: openNotifications(world).tell,
     runsAtOnceMax: settings.runsMax,
     runsMax: settings.runsPerWorkerMax,
     load: eventLoopLoad(),

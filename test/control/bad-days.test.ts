@@ -48,7 +48,7 @@ describe('credentials', () => {
       expect(paused.error).toMatchObject({ code: 'UNAUTHENTICATED' });
       expect(paused.counters.items.failed).toBe(0);
       expect(fleet.health).toContainEqual({ id: connectorId, code: 'UNAUTHENTICATED' });
-      expect(fleet.told.filter(({ event }) => event === 'run.attention')).toHaveLength(1);
+      expect((await fleet.told()).filter(({ event }) => event === 'run.attention')).toHaveLength(1);
       mend();
       await setHealth(fleet.world, connectorId, null);
       const run = await fleet.until(id, 'succeeded');

@@ -50,7 +50,8 @@ export interface FleetTest extends AsyncDisposable {
   readonly store: PostgresRunStore;
   readonly lines: (RunLogLine & { readonly runId: string })[];
   readonly health: { readonly id: string; readonly code: string | null }[];
-  readonly told: { readonly event: string; readonly runId: string | null }[];
+  /** What people are to be told, in its order: nobody empties the outbox in these tests. */
+  told(): Promise<{ readonly event: string; readonly runId: string | null }[]>;
   preflight: Preflight;
   worker(name: string, more?: Partial<WorkerOptions>, change?: Partial<ControlWorld>): Promise<Worker>;
   job(options?: JobOptions): Promise<MemoryJob>;
@@ -105,7 +106,6 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
   const workers: Worker[] = [];
   const lines: (RunLogLine & { runId: string })[] = [];
   const health: { id: string; code: string | null }[] = [];
-  const told: { event: string; runId: string | null }[] = [];
   const append = async (runId: string, line: Omit<RunLogLine, 'number' | 'at'>): Promise<void> => {
     lines.push({ runId, number: lines.length, at: new Date().toISOString(), ...line });
   };
@@ -116,7 +116,11 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
     store,
     lines,
     health,
-    told,
+    async told() {
+      const { rows } = await sql<{ event: string; runId: string | null }>`
+        SELECT event, payload ->> 'runId' AS "runId" FROM outbox ORDER BY number`.execute(world.db);
+      return rows;
+    },
     preflight: READY,
     runs: openRuns(world, { preflight: async () => test.preflight, append }),
     async worker(name, more = {}, change = {}) {
@@ -132,7 +136,6 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
             await setHealth(world, id, error);
           },
           append,
-          notify: async (event, { runId }) => void told.push({ event, runId }),
           timing: SHORT,
           ...more,
         },

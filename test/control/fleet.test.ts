@@ -35,7 +35,7 @@ describe('a run', () => {
     await expectComplete(fleet, job, run);
     const again = await fleet.until((await fleet.start(job)).id, 'succeeded');
     expect(again).toMatchObject({ number: 2, counters: { items: { scanned: 40, same: 40 } } });
-    expect(fleet.told).toContainEqual({ event: 'run.completed', runId: run.id });
+    expect(await fleet.told()).toContainEqual({ event: 'run.completed', runId: run.id });
   });
 
   test('is shared evenly by three workers, none of which waits for a lock of another', async () => {

@@ -245,7 +245,7 @@ test('an error of credentials that were replaced meanwhile marks no connector an
   const run = await fleet.until((await fleet.start(job)).id, 'succeeded', 'paused');
   expect(run.state).toBe('succeeded');
   await expectComplete(fleet, job, run);
-  expect(fleet.told.filter(({ event }) => event === 'run.attention')).toEqual([]);
+  expect((await fleet.told()).filter(({ event }) => event === 'run.attention')).toEqual([]);
   const { rows } = await sql`SELECT FROM connectors WHERE health <> 'healthy'`.execute(fleet.world.db);
   expect(rows).toEqual([]);
 });

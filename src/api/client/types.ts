@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 43837f5350f8fa3073003daccc42d722cf1ba72eab3cbb82dd4f2cda217f9129) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 0ee51e69ac2340b6802a542387e2707745896a8063cb8c112e49745f417c8bd0) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -139,7 +139,7 @@ export interface paths {
     put?: never;
     /**
      * Change the own password
-     * @description Ends all other sessions.
+     * @description Ends all other sessions; the own tokens stay, unless they are to be ended too.
      *
      *     Needs the role viewer.
      */
@@ -1426,6 +1426,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/subscriptions/{id}/retry': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Send again what was given up
+     * @description Each message that failed gets all its attempts once more.
+     *
+     *     Needs the role operator.
+     */
+    post: operations['retryDeliveries'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/definitions/export': {
     parameters: {
       query?: never;
@@ -1780,6 +1802,8 @@ export interface components {
       current: string;
       /** @description At least 12 characters, not the e-mail address. */
       next: string;
+      /** @description End the own tokens too; false unless given. */
+      endTokens?: boolean;
     };
     /** @description What changes; everything else stays. */
     ChangePerson: {
@@ -1790,8 +1814,10 @@ export interface components {
        * @enum {string}
        */
       state?: 'active' | 'disabled';
-      /** @description A new one, without knowing the old one. */
+      /** @description A new one, without knowing the old one. Ends all sessions. */
       password?: string;
+      /** @description End this person's tokens too. true unless given, where a password is given or the person is disabled. */
+      endTokens?: boolean;
     };
     /** @description What changes; everything else stays. */
     ChangeSchedule: {
@@ -2111,6 +2137,8 @@ export interface components {
     };
     /** @description One message. */
     Delivery: {
+      /** @description Of the event, for whoever is told of it and however often: drop doubles by it. */
+      eventId: string;
       /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
       at: string;
       event: components['schemas']['NotificationEvent'] | ('test' | 'digest');
@@ -2642,6 +2670,8 @@ export interface components {
     NotificationEvent: 'run.completed' | 'run.failed' | 'run.attention' | 'schedule.refused';
     /** @description One message. */
     NumberedDelivery: {
+      /** @description Of the event, for whoever is told of it and however often: drop doubles by it. */
+      eventId: string;
       /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
       at: string;
       event: components['schemas']['NotificationEvent'] | ('test' | 'digest');
@@ -6638,6 +6668,38 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['DeliveryPage'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  retryDeliveries: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description So many messages. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangedCount'];
         };
       };
       /** @description What went wrong. */

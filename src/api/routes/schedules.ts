@@ -24,6 +24,7 @@ import {
   scheduleEvent,
   scheduleInput,
 } from '../wire/schedules.ts';
+import { changedCount } from '../wire/runs.ts';
 import { byId, list } from './common.ts';
 import { json, NOTHING, route, type Route } from './route.ts';
 
@@ -290,6 +291,18 @@ const subscriptions: readonly Route[] = [
     answer: json(pageOf('Delivery', numberedDelivery), 'A page.'),
     handle: ({ actor, services, params, query }) =>
       services.notifications.deliveries(actor, params.id, toListQuery(query)),
+  }),
+  route({
+    name: 'retryDeliveries',
+    method: 'POST',
+    path: '/subscriptions/{id}/retry',
+    subject: 'Messages',
+    summary: 'Send again what was given up',
+    description: 'Each message that failed gets all its attempts once more.',
+    right: 'define',
+    params: byId,
+    answer: json(changedCount, 'So many messages.'),
+    handle: ({ actor, services, params }) => services.notifications.retry(actor, params.id),
   }),
 ];
 

@@ -154,6 +154,7 @@ const event = named<NotificationEvent>()(
 );
 
 const deliveryMembers = {
+  eventId: z.string().describe('Of the event, for whoever is told of it and however often: drop doubles by it.'),
   at: time,
   event: z.union([event, z.enum(['test', 'digest'])]),
   state: z.enum(['pending', 'delivered', 'failed']),

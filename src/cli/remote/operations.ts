@@ -55,6 +55,17 @@ export function addSubscriptions(program: Command, start: RemoteStart): void {
   addListOptions(about('deliveries', 'what was sent')).action((word: string, given: ListGiven) =>
     start((remote) => listDeliveries(remote, word, given)),
   );
+  about('retry', 'send again what was given up').action((word: string) =>
+    start(async (remote) => {
+      const { id, name } = await findSubscription(remote, word);
+      const done = await answer(remote.http.POST('/api/v1/subscriptions/{id}/retry', { params: { path: { id } } }));
+      await record(remote.session, 'retried', done);
+      const messages = remote.session.format.plural(done.changed, { one: '# message is', other: '# messages are' });
+      await remote.session.terminal.print(
+        done.changed === 0 ? `Nothing for "${name}" was given up.` : `${messages} sent to "${name}" again.`,
+      );
+    }),
+  );
   about('remove', 'tell them no more')
     .option('-y, --yes', 'do not ask')
     .action((word: string, { yes }: { yes?: boolean }) =>

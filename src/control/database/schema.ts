@@ -42,6 +42,13 @@ export interface SessionsTable {
   user_agent: string | null;
 }
 
+export interface SignInAttemptsTable {
+  key: string;
+  failures: number;
+  blocked_until: TimeOrNull;
+  forgotten_at: Time;
+}
+
 export interface TokensTable {
   id: string;
   version: Generated<number>;
@@ -87,6 +94,7 @@ export interface ConnectorsTable {
   limits: Jsonb;
   cloud: JsonbOrNull;
   next_sync_at: TimeOrNull;
+  sync_attempts: Generated<number>;
   last_used_at: TimeOrNull;
 }
 
@@ -196,7 +204,8 @@ export interface RunsTable {
   logs_expired: Generated<boolean>;
   live: JsonbOrNull;
   sequence: Generated<Big>;
-  issues_kept: Generated<number>;
+  cleaning_attempts: Generated<number>;
+  cleaning_after: TimeOrNull;
 }
 
 export interface SegmentsTable {
@@ -281,6 +290,14 @@ export interface WorkersTable {
   takeovers: Generated<number>;
 }
 
+export interface TrafficTable {
+  connector_id: string;
+  writer_id: string;
+  counts: Jsonb;
+  busy: Jsonb;
+  seen_at: Time;
+}
+
 export interface SchedulesTable {
   id: string;
   version: Generated<number>;
@@ -319,6 +336,7 @@ export interface ArtifactsTable {
   error: JsonbOrNull;
   parameters: ColumnType<unknown, string | undefined, string>;
   taken_until: TimeOrNull;
+  attempts: Generated<number>;
   created_at: Time;
   created_by: string;
   expires_at: TimeOrNull;
@@ -356,9 +374,19 @@ export interface SubscriptionsTable {
   digested_at: TimeOrNull;
 }
 
+export interface OutboxTable {
+  id: string;
+  number: GeneratedAlways<Big>;
+  at: Time;
+  event: string;
+  project_id: string | null;
+  payload: Jsonb;
+}
+
 export interface DeliveriesTable {
   number: GeneratedAlways<Big>;
   subscription_id: string;
+  event_id: string;
   at: Time;
   event: string;
   payload: Jsonb;
@@ -372,6 +400,9 @@ export interface IdempotencyTable {
   scope: string;
   key: string;
   request_hash: string;
+  attempt: Generated<number>;
+  made_kind: string | null;
+  made_id: string | null;
   status: number | null;
   headers: JsonbOrNull;
   body: string | null;
@@ -382,6 +413,7 @@ export interface Schema {
   facts_of_installation: FactsOfInstallationTable;
   people: PeopleTable;
   sessions: SessionsTable;
+  sign_in_attempts: SignInAttemptsTable;
   tokens: TokensTable;
   secrets: SecretsTable;
   connectors: ConnectorsTable;
@@ -399,11 +431,13 @@ export interface Schema {
   run_sessions: RunSessionsTable;
   run_workers: RunWorkersTable;
   workers: WorkersTable;
+  traffic: TrafficTable;
   schedules: SchedulesTable;
   schedule_events: ScheduleEventsTable;
   artifacts: ArtifactsTable;
   audit: AuditTable;
   subscriptions: SubscriptionsTable;
+  outbox: OutboxTable;
   deliveries: DeliveriesTable;
   idempotency: IdempotencyTable;
 }

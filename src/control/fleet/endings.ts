@@ -2,8 +2,9 @@
 import type { Failure } from '../../model/errors.ts';
 import type { WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
-import { readRun } from '../runs/store-runs.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
+import { putRunInOutbox } from '../notifications/outbox.ts';
+import type { Tx } from '../world.ts';
 import { wantSweep } from './cancelling.ts';
 import { TRIED_AGAIN } from './dispatcher.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
@@ -53,18 +54,26 @@ async function pauseForAttention(
     if (await isOutdated(world, connector)) return;
     await world.parts.reportHealth(connector.connectorId, failure, connector.version);
   }
-  const before = await inDatabase(() => readRun(db, runId));
   const comesBack = failure.code === 'UNREACHABLE' || failure.code === 'CLOCK_SKEW';
   const text = `${failure.message} ${comesBack ? TRIED_AGAIN : failure.remedy}`;
   const waits: WaitReason = { kind: 'attention', text, runId: null, connectorId };
   const has = await inDatabase(() =>
-    db
-      .transaction()
-      .execute((tx) => changeState(tx, bus, runId, { from: ['running'], to: 'pausing', waits, error: failure })),
+    db.transaction().execute(async (tx) => {
+      const before = await tx
+        .selectFrom('runs')
+        .select('error')
+        .where('id', '=', runId)
+        .forNoKeyUpdate()
+        .executeTakeFirst();
+      const change = { from: ['running'], to: 'pausing', waits, error: failure } as const;
+      if (!(await changeState(tx, bus, runId, change))) return false;
+      // Tried again and broken off for the same reason, it is no news.
+      const isKnown = (before?.error as Failure | null | undefined)?.code === failure.code;
+      if (!isKnown) await putRunInOutbox(world, tx, 'run.attention', runId);
+      return true;
+    }),
   );
-  if (!has) return;
-  await noteInLog(world, runId, 'error', `The run pauses: ${failure.message}`, failure.code);
-  if (before?.error?.code !== failure.code) await tell(world, 'run.attention', runId);
+  if (has) await noteInLog(world, runId, 'error', `The run pauses: ${failure.message}`, failure.code);
 }
 
 async function isOutdated({ db }: FleetWorld, { connectorId, version }: UsedConnector): Promise<boolean> {
@@ -84,41 +93,19 @@ async function failRun(
   const has = await inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const isSo = await changeState(tx, bus, runId, { from: ['running', 'pausing'], to: 'failed', error: failure });
-      if (isSo) await wantSweep(tx, runId);
-      return isSo;
+      if (!isSo) return false;
+      await wantSweep(tx, runId);
+      await putRunInOutbox(world, tx, 'run.failed', runId);
+      return true;
     }),
   );
-  if (!has) return;
-  await noteInLog(world, runId, 'error', `The run failed: ${failure.message}`, failure.code);
-  await tell(world, 'run.failed', runId);
+  if (has) await noteInLog(world, runId, 'error', `The run failed: ${failure.message}`, failure.code);
 }
 
-/** Told once, by whoever brought the run there. Losing it stops nothing. */
-export async function tell(
-  world: FleetWorld,
-  event: 'run.completed' | 'run.failed' | 'run.attention',
-  runId: string,
-): Promise<void> {
-  const { notify } = world.parts;
-  if (notify === undefined) return;
-  try {
-    const projectId = await projectOf(world, runId);
-    const run = await readRun(world.db, runId);
-    const payload = {
-      runId,
-      state: run?.state ?? null,
-      error: run === null || run.error === null ? null : { code: run.error.code, message: run.error.message },
-      items: run === null ? null : { ...run.counters.items },
-    };
-    await notify(event, { runId, projectId, payload });
-  } catch (error) {
-    world.log('warn', 'Subscribers could not be told of a run.', { run: runId, error: String(error) });
-  }
-}
-
-async function projectOf(world: FleetWorld, runId: string): Promise<string | null> {
-  const row = await world.db.selectFrom('runs').select('project_id').where('id', '=', runId).executeTakeFirst();
-  return row?.project_id ?? null;
+/** In the transaction that ends it: a crash right after it loses nothing of what people are told. */
+export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise<void> {
+  const row = await tx.selectFrom('runs').select('state').where('id', '=', runId).executeTakeFirst();
+  await putRunInOutbox(world, tx, row?.state === 'failed' ? 'run.failed' : 'run.completed', runId);
 }
 
 /** After a run came to its end by a worker's hand. */
@@ -141,7 +128,6 @@ export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
     await noteInLog(world, runId, 'info', 'The run is complete.');
     await noteHealthy(world, [row.source_connector_id, row.target_connector_id]);
   }
-  await tell(world, row.state === 'failed' ? 'run.failed' : 'run.completed', runId);
 }
 
 /** A whole run has just used them. */

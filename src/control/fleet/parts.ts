@@ -1,7 +1,9 @@
 /** What workers and dispatchers are given beside the world. */
 import type { RunLogLine } from '../entities.ts';
-import type { Connectors, Notifications } from '../services.ts';
+import type { Connectors } from '../services.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
+import { newId } from '../ids.ts';
+import { Traffic } from '../metrics/traffic.ts';
 import { FLEET_TIMING, type FleetTiming } from './timing.ts';
 
 export interface FleetParts {
@@ -9,8 +11,6 @@ export interface FleetParts {
   readonly reportHealth: Connectors['reportHealth'];
   /** Writes a line of the run's log. */
   readonly append: (runId: string, line: Omit<RunLogLine, 'number' | 'at'>) => Promise<void>;
-  /** Tells whoever subscribed; left out where nobody can. */
-  readonly notify?: Notifications['tell'];
   readonly timing?: Partial<FleetTiming>;
   /** Runs that go on at once, over all workers. */
   readonly runsAtOnceMax?: number;
@@ -26,6 +26,8 @@ export interface DispatchWorld extends ControlWorld {
 /** The world of a worker: everything with its defaults filled in. */
 export interface FleetWorld extends DispatchWorld {
   readonly parts: FleetParts;
+  /** What this process has counted of each connector. */
+  readonly traffic: Traffic;
 }
 
 export const RUNS_AT_ONCE_MAX = 10;
@@ -34,6 +36,7 @@ export function fleetWorld(world: ControlWorld, parts: FleetParts): FleetWorld {
   return {
     ...world,
     parts,
+    traffic: new Traffic(newId(world)),
     timing: { ...FLEET_TIMING, ...parts.timing },
     runsAtOnceMax: parts.runsAtOnceMax ?? RUNS_AT_ONCE_MAX,
     append: parts.append,

@@ -12,10 +12,10 @@ import type { ControlWorld } from '../world.ts';
 import { refreshRun } from './aggregate.ts';
 import { clearAfter } from './cancelling.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { carryOut, onEnded } from './endings.ts';
+import { carryOut, onEnded, tellEnd } from './endings.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
-import { Participation, type Ending } from './participation.ts';
+import { countingOf, Participation, type Ending } from './participation.ts';
 import { fleetWorld, type FleetParts, type FleetWorld } from './parts.ts';
 import { Shares } from './shares.ts';
 import { judge } from './verdict.ts';
@@ -96,7 +96,12 @@ class FleetWorker implements Worker {
     this.#world = world;
     this.#options = options;
     const { leaseValidMs } = world.timing;
-    this.#store = new PostgresRunStore(world.db, { leaseValidMs, onEnded: (runId) => this.#onEnded(runId) });
+    this.#store = new PostgresRunStore(world.db, {
+      leaseValidMs,
+      ...countingOf(world, (runId) => this.#parts.get(runId)),
+      onEnding: (tx, runId) => tellEnd(world, tx, runId),
+      onEnded: (runId) => this.#onEnded(runId),
+    });
     this.#shares = new Shares(world);
     this.#heartbeat = new Heartbeat(world, id, {
       held: () => this.#inHand(),
@@ -134,6 +139,8 @@ class FleetWorker implements Worker {
     await Promise.all(this.#ending);
     await this.#dispatcher.stop();
     await this.#heartbeat.stop();
+    // What was counted last.
+    await this.#world.traffic.write(this.#world.db).catch(() => undefined);
     await signOff(this.#world, this.id).catch((error: unknown) => {
       log('warn', 'This worker could not sign off; the others will notice.', { error: String(error) });
     });

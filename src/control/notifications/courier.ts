@@ -3,13 +3,15 @@ import { sql } from 'kysely';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { guardAddresses } from '../connectors/addresses.ts';
-import { newId } from '../ids.ts';
 import { isoOf } from '../rows.ts';
 import type { ControlWorld } from '../world.ts';
+import { emptyOutbox } from './outbox.ts';
 import { messageOf, rowOf, type DeliveryRow, type SubscriptionRow } from './rows.ts';
-import { sendMail, sendWebhook, type Message } from './senders.ts';
+import { idOf, sendMail, sendWebhook, type Message } from './senders.ts';
 
+/** Also those that ended the server that made them: then nobody could say how they went. */
 const ATTEMPTS_MAX = 12;
+const GIVEN_UP = `Each of ${ATTEMPTS_MAX} tries ended without an answer: the server that made it stopped.`;
 const AGAIN_FIRST_MS = 10_000;
 const AGAIN_MS_MAX = 4 * 3_600_000;
 /** A server that sends says so; one that died meanwhile leaves the message to another after this. */
@@ -36,6 +38,7 @@ export class Courier {
     const busy = new Map<string, Promise<void>>();
     let handled = 0;
     for (;;) {
+      if (!signal.aborted) await emptyOutbox(this.#world);
       const due = signal.aborted || busy.size >= SENT_AT_ONCE ? null : await this.#takeDue([...busy.keys()]);
       if (due !== null) {
         handled += 1;
@@ -80,9 +83,13 @@ export class Courier {
         .skipLocked()
         .executeTakeFirst();
       if (row === undefined) return null;
-      const hold = new Date(nowMs + HOLD_MS);
-      await tx.updateTable('deliveries').set({ next_attempt_at: hold }).where('number', '=', row.number).execute();
-      return { subscription: await rowOf(tx, row.subscription_id), rows: [row] };
+      const { number, attempts } = row;
+      const isOver = attempts >= ATTEMPTS_MAX;
+      const change = isOver
+        ? { state: 'failed', error: GIVEN_UP }
+        : { attempts: attempts + 1, next_attempt_at: new Date(nowMs + HOLD_MS + delayMs(attempts)) };
+      await tx.updateTable('deliveries').set(change).where('number', '=', number).execute();
+      return { subscription: await rowOf(tx, row.subscription_id), rows: isOver ? [] : [row] };
     });
   }
 
@@ -109,6 +116,14 @@ export class Courier {
       // Due again after the hold, unless it went out.
       const held = new Date(nowMs - DIGEST_MS + HOLD_MS);
       await tx.updateTable('subscriptions').set({ digested_at: held }).where('id', '=', due.id).execute();
+      await tx
+        .updateTable('deliveries')
+        .set({ state: 'failed', error: GIVEN_UP })
+        .where('subscription_id', '=', due.id)
+        .where('state', '=', 'pending')
+        .where('next_attempt_at', 'is', null)
+        .where('attempts', '>=', ATTEMPTS_MAX)
+        .execute();
       const rows = await tx
         .selectFrom('deliveries')
         .selectAll()
@@ -118,12 +133,15 @@ export class Courier {
         .orderBy('number')
         .limit(DIGEST_MESSAGES_MAX)
         .execute();
+      const numbers = rows.map(({ number }) => number);
+      await sql`UPDATE deliveries SET attempts = attempts + 1 WHERE number = ANY(${numbers}::bigint[])`.execute(tx);
       return { subscription: await rowOf(tx, due.id), rows };
     });
   }
 
   async #deliver(subscription: SubscriptionRow, rows: readonly DeliveryRow[], signal: AbortSignal): Promise<void> {
     const { db, clock, log } = this.#world;
+    if (rows.length === 0) return;
     const numbers = rows.map((row) => row.number);
     // Taken from the digest, not from how the subscription is set by now.
     const isDigest = rows.every((row) => row.next_attempt_at === null);
@@ -133,12 +151,16 @@ export class Courier {
     } catch (thrown) {
       if (signal.aborted) return;
       const error = toDroverError(thrown).message;
-      const isOver = attempts >= ATTEMPTS_MAX;
-      const again = new Date(clock.now() + Math.min(AGAIN_MS_MAX, AGAIN_FIRST_MS * 2 ** (attempts - 1)));
+      const again = new Date(clock.now() + delayMs(attempts - 1));
       if (isDigest) await this.#digested(subscription.id, again.getTime() - DIGEST_MS);
       await db
         .updateTable('deliveries')
-        .set({ state: isOver ? 'failed' : 'pending', attempts, error, next_attempt_at: isDigest ? null : again })
+        .set({
+          // Counted when they were taken: in a digest some may be newer than others.
+          state: sql<string>`CASE WHEN attempts >= ${sql.lit(ATTEMPTS_MAX)} THEN 'failed' ELSE 'pending' END`,
+          error,
+          next_attempt_at: isDigest ? null : again,
+        })
         .where('number', 'in', numbers)
         .execute();
       log('warn', 'A message could not be delivered.', { subscription: subscription.id, attempts, error });
@@ -146,7 +168,7 @@ export class Courier {
     }
     await db
       .updateTable('deliveries')
-      .set({ state: 'delivered', attempts, error: null })
+      .set({ state: 'delivered', error: null })
       .where('number', 'in', numbers)
       .execute();
     if (isDigest) await this.#digested(subscription.id, clock.now());
@@ -200,6 +222,11 @@ export class Courier {
     const [only] = messages;
     if (messages.length === 1 && only !== undefined) return only;
     const at = isoOf(new Date(this.#world.clock.now()));
-    return { id: newId(this.#world), event: 'digest', at, payload: { messages: messages as unknown as Json } };
+    return { id: idOf(messages), event: 'digest', at, payload: { messages: messages as unknown as Json } };
   }
+}
+
+/** After so many tries. */
+function delayMs(attempts: number): number {
+  return Math.min(AGAIN_MS_MAX, AGAIN_FIRST_MS * 2 ** attempts);
 }

@@ -56,13 +56,14 @@ export function rowsOf(db: Db | Tx) {
     .selectAll('subscriptions')
     .select(
       sql<LastDelivery | null>`(
-        SELECT jsonb_build_object('at', at, 'event', event, 'state', state, 'attempts', attempts, 'error', error)
+        SELECT jsonb_build_object('event_id', event_id, 'at', at, 'event', event, 'state', state, 'attempts', attempts, 'error', error)
         FROM deliveries WHERE subscription_id = subscriptions.id ORDER BY number DESC LIMIT 1
       )`.as('last_delivery'),
     );
 }
 
 interface LastDelivery {
+  readonly event_id: string;
   readonly at: Date | string;
   readonly event: string;
   readonly state: string;
@@ -100,8 +101,9 @@ export function subscriptionOf(row: SubscriptionRow): Subscription {
   };
 }
 
-export function deliveryOf({ at, event, state, attempts, error }: LastDelivery): Delivery {
+export function deliveryOf({ event_id: eventId, at, event, state, attempts, error }: LastDelivery): Delivery {
   return {
+    eventId,
     at: isoOf(new Date(at)),
     event: event as Delivery['event'],
     state: state as Delivery['state'],
@@ -111,7 +113,7 @@ export function deliveryOf({ at, event, state, attempts, error }: LastDelivery):
 }
 
 export function messageOf(row: DeliveryRow): Message {
-  return { id: String(row.number), event: row.event, at: isoOf(row.at), payload: row.payload as Json };
+  return { id: row.event_id, event: row.event, at: isoOf(row.at), payload: row.payload as Json };
 }
 
 export const LISTING: Omit<Listing<SubscriptionRow>, 'query'> = {

@@ -1,6 +1,6 @@
 /** How one message goes out: by webhook (signed) or by mail. */
 import { createTransport } from 'nodemailer';
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { Transport } from '../../lib/transport.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
@@ -8,10 +8,17 @@ import type { Settings } from '../settings/settings.ts';
 import { wordsOf } from './words.ts';
 
 export interface Message {
+  /** Of the event: it stays the same however often the message is sent. */
   readonly id: string;
   readonly event: string;
   readonly at: string;
   readonly payload: Json;
+}
+
+/** The same for the same messages. A digest that is sent again with more in it is another one; its messages keep theirs. */
+export function idOf(messages: readonly Message[]): string {
+  const ids = messages.map(({ id }) => id);
+  return ids.length === 1 ? ids.join() : createHash('sha256').update(ids.join(' ')).digest('hex').slice(0, 32);
 }
 
 const WEBHOOK_MS_MAX = 15_000;
@@ -26,7 +33,7 @@ export interface WebhookReceiver {
 /**
  * POSTs the message as JSON. `x-drover-signature` is `sha256=` + HMAC-SHA-256 of timestamp, a dot and the body, with the
  * subscription's secret; `x-drover-timestamp` is when it is sent, so that a receiver can refuse old copies, and
- * `x-drover-delivery` stays the same when it is sent again. Anything but 2xx is a failure.
+ * `x-drover-event-id` stays the same when it is sent again, so that it can drop doubles. Anything but 2xx is a failure.
  */
 export async function sendWebhook(
   transport: Transport,
@@ -47,7 +54,7 @@ export async function sendWebhook(
       'content-type': 'application/json',
       'user-agent': 'drover',
       'x-drover-event': message.event,
-      'x-drover-delivery': message.id,
+      'x-drover-event-id': message.id,
       'x-drover-timestamp': timestamp,
       'x-drover-signature': `sha256=${signature}`,
     },
@@ -82,12 +89,16 @@ export async function sendMail(
     disableUrlAccess: true,
   } as object);
   const { subject, text } = wordsOf(messages, settings.publicUrl);
+  const messageId = `<${idOf(messages)}@${settings.mailFrom.replace(/^.*@|[>\s]/g, '')}>`;
   const stopped = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(new DroverError('TIMED_OUT', 'no end of it')), { once: true });
   });
   try {
     signal.throwIfAborted();
-    await Promise.race([stopped, mailer.sendMail({ from: settings.mailFrom, to: destination, subject, text })]);
+    await Promise.race([
+      stopped,
+      mailer.sendMail({ from: settings.mailFrom, to: destination, subject, text, messageId }),
+    ]);
   } catch (cause) {
     // A mail server may repeat what it was given; only its code and our own words are kept.
     const { responseCode, code } = cause as { responseCode?: number; code?: string };

@@ -110,7 +110,7 @@ describe('a webhook', () => {
     }
     expect(waits.slice(0, 5)).toEqual([0, 10_000, 20_000, 40_000, 80_000]);
     expect(Math.max(...waits)).toBeLessThanOrEqual(4 * HOUR_MS + 10_000);
-    expect(new Set(received.map(({ headers }) => headers['x-drover-delivery'])).size).toBe(1);
+    expect(new Set(received.map(({ headers }) => headers['x-drover-event-id'])).size).toBe(1);
     expect(new Set(received.map(({ headers }) => headers['x-drover-timestamp'])).size).toBe(12);
     expect(await states(subscription.id)).toEqual([['failed', 12]]);
     await clock.advance(24 * HOUR_MS);
@@ -208,7 +208,58 @@ describe('a webhook', () => {
     expect(await second.tick(NEVER)).toBe(0);
     await sql`UPDATE deliveries SET next_attempt_at = ${new Date(clock.now())}`.execute(world.db);
     expect(await second.tick(NEVER)).toBe(1);
-    expect(await states(subscription.id)).toEqual([['delivered', 1]]);
+    expect(await states(subscription.id)).toEqual([['delivered', 2]]);
+  });
+
+  test.each(['none', 'daily'] as const)(
+    'that ends every server which sends it is given up, said so, and sent again when somebody asks (digest: %s)',
+    async (digest) => {
+      const { subscription } = await subscribe({ digest });
+      await tell();
+      for (let tries = 0; tries < 12; tries++) {
+        await clock.advance(25 * HOUR_MS);
+        const dying = new AbortController();
+        answer = async () => {
+          dying.abort();
+          throw new Error('the process ends here');
+        };
+        await openNotifications(world).tick(dying.signal);
+        expect(await states(subscription.id)).toEqual([['pending', tries + 1]]);
+      }
+      answer = async () => 200;
+      await clock.advance(25 * HOUR_MS);
+      await notifications.tick(NEVER);
+      expect(received).toHaveLength(12);
+      const { items } = await notifications.deliveries(world.as('viewer'), subscription.id, {});
+      expect(items).toMatchObject([
+        { state: 'failed', attempts: 12, error: expect.stringContaining('the server that made it stopped') },
+      ]);
+      await expect(notifications.retry(world.as('viewer'), subscription.id)).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+      });
+      expect(await notifications.retry(world.as('operator'), subscription.id)).toEqual({ changed: 1 });
+      await clock.advance(25 * HOUR_MS);
+      expect(await notifications.tick(NEVER)).toBe(1);
+      expect(await states(subscription.id)).toEqual([['delivered', 1]]);
+      expect(new Set(received.map(({ headers }) => headers['x-drover-event-id'])).size).toBe(1);
+      expect(received[0]?.headers['x-drover-event-id']).toBe(items[0]?.eventId);
+      expect(await notifications.retry(world.as('operator'), subscription.id)).toEqual({ changed: 0 });
+    },
+  );
+
+  test('tells all its subscribers of one event under one id, and of two under two', async () => {
+    await subscribe();
+    await subscribe();
+    await tell();
+    await tell();
+    await notifications.tick(NEVER);
+    const ids = received.map(({ headers, body }) => [
+      headers['x-drover-event-id'],
+      (JSON.parse(body) as { id: string }).id,
+    ]);
+    expect(ids.every(([header, inside]) => header === inside)).toBe(true);
+    expect(ids).toHaveLength(4);
+    expect(new Set(ids.map(([header]) => header)).size).toBe(2);
   });
 });
 
@@ -226,6 +277,8 @@ describe('a digest', () => {
     await tell();
     expect(await notifications.tick(NEVER)).toBe(1);
     expect(received).toHaveLength(2);
+    // Another one: there is more in it.
+    expect(new Set(received.map(({ headers }) => headers['x-drover-event-id'])).size).toBe(2);
     expect(JSON.parse(received[1]?.body ?? '')).toMatchObject({
       event: 'digest',
       payload: { messages: { length: 6 } },
@@ -270,6 +323,7 @@ describe('a mail', () => {
     expect(mail).toContain('Run 4 of "Photos / Nightly" failed.');
     expect(mail).toContain('https://drover.example.com/runs/abcdefgh');
     expect(mail).toContain('To: ops@example.com');
+    expect(mail).toMatch(/^Message-ID: <[0-9a-f]{32}@example\.com>\r?$/m);
     expect(await states(subscription.id)).toEqual([
       ['delivered', 1],
       ['delivered', 1],
@@ -285,6 +339,12 @@ describe('a mail', () => {
     await mailing.tick(NEVER);
     const { items } = await mailing.deliveries(world.as('viewer'), subscription.id, {});
     expect(items[0]).toMatchObject({ state: 'pending', error: 'The mail server did not take the mail (550).' });
+    await using kind = await openSmtp();
+    const other = openNotifications({ ...world, settings: { ...settings, smtpUrl: kind.url } });
+    await clock.advance(10_000);
+    await other.tick(NEVER);
+    // By the event, so that the same mail sent twice can be told from two.
+    expect(kind.mails[0]).toContain(`Message-ID: <${items[0]?.eventId}@example.com>`);
     const { error } = await notifications.test(world.as('operator'), subscription.id, NEVER);
     expect(error).toBe('No mail server is set, so mails cannot be sent.');
   });

@@ -1,8 +1,7 @@
 /**
- * Messages to whoever subscribed. What is to be sent stands in a table until it was taken; a receiver that fails is
- * tried again for a day, and never holds up anything else.
+ * Messages to whoever subscribed. What is to be told stands in the outbox from the transaction of what happened, then
+ * as a delivery until it was taken; a receiver that fails is tried again for six hours, and never holds up anything else.
  */
-import { sql } from 'kysely';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { changesOf, makeAudit } from '../audit.ts';
@@ -12,9 +11,10 @@ import { listPage } from '../paging.ts';
 import { demand, may } from '../people/roles.ts';
 import { isoOf, lockVersion, stampOf, uniquely } from '../rows.ts';
 import type { Notifications, SubscriptionInput } from '../services.ts';
-import type { Audit, ControlWorld, Db } from '../world.ts';
+import type { Audit, ControlWorld, Db, Tx } from '../world.ts';
 import { checkedColumns, DELIVERIES, deliveryOf, LISTING, rowOf, rowsOf, subscriptionOf, withRun } from './rows.ts';
 import { Courier } from './courier.ts';
+import { putInOutbox } from './outbox.ts';
 import type { Message } from './senders.ts';
 
 const NAME_TAKEN = { subscriptions_name: ['name', 'Another subscription has this name.'] } as const;
@@ -49,7 +49,8 @@ export function openNotifications(world: ControlWorld): NotificationsWithWork {
       const page = await listPage(db, base, { ...DELIVERIES, query });
       return { ...page, items: page.items.map((row) => ({ number: Number(row.number), ...deliveryOf(row) })) };
     },
-    tell: (event, about) => work.tell(event, about),
+    retry: (actor, id) => work.retry(actor, id),
+    tell: (event, about, tx) => work.tell(event, about, tx),
     tick: (signal) => courier.tick(signal),
   };
 }
@@ -70,7 +71,7 @@ function refuseOwnMachine(actor: Actor, destination: string): void {
 }
 
 /** What people call the run: they never see its id. */
-async function runWords(db: Db, runId: string | null): Promise<Record<string, Json>> {
+async function runWords(db: Db | Tx, runId: string | null): Promise<Record<string, Json>> {
   if (runId === null) return {};
   const row = await db
     .selectFrom('runs')
@@ -203,39 +204,46 @@ class NotificationWork {
     const message: Message = { id: newId(this.#world), event: 'test', at, payload: { reason: 'Sent to try it out.' } };
     try {
       await this.#courier.send(row, [message], signal);
-      return { at, event: 'test', state: 'delivered', attempts: 1, error: null };
+      return { eventId: message.id, at, event: 'test', state: 'delivered', attempts: 1, error: null };
     } catch (thrown) {
       if (signal.aborted) throw thrown;
-      return { at, event: 'test', state: 'failed', attempts: 1, error: toDroverError(thrown).message };
+      return {
+        eventId: message.id,
+        at,
+        event: 'test',
+        state: 'failed',
+        attempts: 1,
+        error: toDroverError(thrown).message,
+      };
     }
   }
 
-  async tell(event: NotificationEvent, about: Parameters<Notifications['tell']>[1]): Promise<void> {
+  /** Queued with whatever happened: who is told is found out when the outbox is emptied. */
+  async tell(event: NotificationEvent, about: Parameters<Notifications['tell']>[1], tx?: Tx): Promise<void> {
+    if (tx === undefined) return this.#world.db.transaction().execute((own) => this.tell(event, about, own));
+    const words = await runWords(tx, about.runId);
+    const payload = { ...words, ...(withRun(about) as Readonly<Record<string, Json>>) };
+    await putInOutbox(this.#world, tx, event, { projectId: about.projectId, payload });
+  }
+
+  async retry(actor: Actor, id: string): Promise<{ changed: number }> {
+    demand(actor, 'define');
     const { db, bus, clock } = this.#world;
-    const now = new Date(clock.now());
-    const wanted = await db
-      .selectFrom('subscriptions')
-      .select(['id', 'digest'])
-      .where('enabled', '=', true)
-      .where(sql<boolean>`events ? ${event}`)
-      .where((where) => where.or([where('project_id', 'is', null), where('project_id', '=', about.projectId)]))
-      .execute();
-    if (wanted.length === 0) return;
-    const payload = JSON.stringify({ ...(await runWords(db, about.runId)), ...(withRun(about) as object) });
-    await db
-      .insertInto('deliveries')
-      .values(
-        wanted.map(({ id, digest }) => ({
-          subscription_id: id,
-          at: now,
-          event,
-          payload,
-          state: 'pending',
-          // Of a digest the next one is due when its day is over.
-          next_attempt_at: digest === 'none' ? now : null,
-        })),
-      )
-      .execute();
-    await bus.tell('subscription', wanted[0]?.id ?? '');
+    return db.transaction().execute(async (tx) => {
+      await lockVersion(tx, 'subscriptions', id, null, 'subscription');
+      const { name, digest } = await rowOf(tx, id);
+      const again = await tx
+        .updateTable('deliveries')
+        .set({ state: 'pending', attempts: 0, next_attempt_at: digest === 'none' ? new Date(clock.now()) : null })
+        .where('subscription_id', '=', id)
+        .where('state', '=', 'failed')
+        .returning('number')
+        .execute();
+      if (again.length === 0) return { changed: 0 };
+      const line = { action: 'subscription.retry', entityKind: 'subscription', entityId: id, entityName: name };
+      await this.#audit(tx, actor, { ...line, changes: { messages: [null, again.length] } });
+      await bus.tell('subscription', id, tx);
+      return { changed: again.length };
+    });
   }
 }

@@ -142,8 +142,8 @@ test('rows that nobody asks for any more go: deliveries, sessions, idempotency k
     [31, 'pending'],
     [29, 'delivered'],
   ] as const) {
-    await sql`INSERT INTO deliveries (subscription_id, at, event, payload, state)
-      VALUES (${id}, ${days(at)}, 'run.failed', '{}', ${state})`.execute(world.db);
+    await sql`INSERT INTO deliveries (subscription_id, event_id, at, event, payload, state)
+      VALUES (${id}, ${newId(world)}, ${days(at)}, 'run.failed', '{}', ${state})`.execute(world.db);
   }
   for (const age of [0.5, 2]) {
     await sql`INSERT INTO idempotency (scope, key, request_hash, created_at)

@@ -80,8 +80,16 @@ export async function recordUsage(
   }
 }
 
-/** False, and nothing changed, when the lease is old or the run has ended already. */
-export async function endRun(db: Db, lease: Lease, end: RunEnd): Promise<boolean> {
+/**
+ * False, and nothing changed, when the lease is old or the run has ended already. `alongside` is done in the same
+ * transaction, after everything else.
+ */
+export async function endRun(
+  db: Db,
+  lease: Lease,
+  end: RunEnd,
+  alongside: (tx: Tx, runId: string) => Promise<void> = async () => undefined,
+): Promise<boolean> {
   const { runId } = lease.segment;
   return db.transaction().execute(async (tx) => {
     // The run first, as everybody does who changes its state.
@@ -95,6 +103,7 @@ export async function endRun(db: Db, lease: Lease, end: RunEnd): Promise<boolean
         manifest_root = ${end.manifestRoot}, has_snapshot = ${hasSnapshot(end.manifestRoot)}, waits = NULL, live = NULL,
         updated_at = clock_timestamp(), version = version + 1, ${FINAL_SUMS}
       WHERE id = ${runId}`.execute(tx);
+    await alongside(tx, runId);
     return true;
   });
 }
@@ -103,9 +112,6 @@ export async function endRun(db: Db, lease: Lease, end: RunEnd): Promise<boolean
 export const FINAL_SUMS = sql`
   counters = (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id),
   requests = ${summedRequests(sql`runs.id`)}, active_ms = ${summedActiveMs(sql`runs.id`)},
-  issues_kept = least(${sql.lit(100_000)}, (
-    SELECT coalesce(sum((segments.counters #>> '{items,failed}')::bigint
-      + (segments.counters #>> '{items,unsupported}')::bigint), 0) FROM segments WHERE segments.run_id = runs.id)),
   sequence = sequence + 1`;
 
 async function select(db: Db | Tx, rest: RawBuilder<unknown>): Promise<RunRecord[]> {

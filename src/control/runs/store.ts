@@ -17,8 +17,8 @@ import type {
   Usage,
 } from '../../engine/ports.ts';
 import { DroverError } from '../../model/errors.ts';
-import { ZERO_COUNTERS, type ItemRecord } from '../../model/outcome.ts';
-import type { Db } from '../world.ts';
+import { ZERO_COUNTERS, type Counters, type ItemRecord } from '../../model/outcome.ts';
+import type { Db, Tx } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
 import {
   bytesOrNull,
@@ -43,7 +43,12 @@ export const ISSUES_KEPT_MAX = 100_000;
 const WAITING_FRESH_MS = 10_000;
 
 export interface RunStoreOptions {
+  /** Told of each lease that was taken over from a worker that fell silent, and of all that was settled. */
+  readonly onTakenOver?: (runId: string) => void;
+  readonly onCommitted?: (runId: string, added: Counters) => void;
   readonly leaseValidMs?: number;
+  /** Done in the transaction in which `endRun` ends a run: what must not be lost. */
+  readonly onEnding?: (tx: Tx, runId: string) => Promise<void>;
   /** Called after a run ended by `endRun`. */
   readonly onEnded?: (runId: string) => Promise<void>;
 }
@@ -63,11 +68,15 @@ export class PostgresRunStore implements RunStore {
    */
   readonly #held = new Map<string, HeldLease>();
   readonly #leaseValidMs: number;
+  readonly #told: Pick<RunStoreOptions, 'onTakenOver' | 'onCommitted'>;
+  readonly #onEnding: RunStoreOptions['onEnding'];
   readonly #onEnded: (runId: string) => Promise<void>;
 
   constructor(db: Db, options: RunStoreOptions = {}) {
     this.#db = db;
+    this.#told = options;
     this.#leaseValidMs = options.leaseValidMs ?? LEASE_VALID_MS;
+    this.#onEnding = options.onEnding;
     this.#onEnded = options.onEnded ?? (async () => undefined);
   }
 
@@ -122,9 +131,9 @@ export class PostgresRunStore implements RunStore {
 
   claim(runId: string, worker: string): Promise<Lease | null> {
     return inDatabase(async () => {
-      const { rows } = await sql<SegmentRow>`
+      const { rows } = await sql<SegmentRow & { was_held: boolean }>`
         WITH free AS (
-          SELECT segment_id FROM segments
+          SELECT segment_id, worker_id IS NOT NULL AS was_held FROM segments
           WHERE run_id = ${runId} AND state = 'open' AND ${IS_HELD} IS NOT TRUE
             AND ${KIND_RANK} IS NOT NULL
             AND EXISTS (SELECT FROM runs WHERE runs.id = ${runId} AND runs.state = 'running')
@@ -133,7 +142,7 @@ export class PostgresRunStore implements RunStore {
           UPDATE segments SET epoch = segments.epoch + 1, worker_id = ${worker}::uuid,
             takeovers = segments.takeovers + (segments.worker_id IS NOT NULL)::integer,
             lease_until = clock_timestamp() + ${this.#leaseValidMs} * interval '1 millisecond'
-          FROM free WHERE segments.run_id = ${runId} AND segments.segment_id = free.segment_id RETURNING segments.*
+          FROM free WHERE segments.run_id = ${runId} AND segments.segment_id = free.segment_id RETURNING segments.*, free.was_held
         )
         SELECT taken.*, ARRAY(
           SELECT chunks.name FROM chunks WHERE chunks.run_id = taken.run_id AND chunks.segment_id = taken.segment_id
@@ -142,6 +151,7 @@ export class PostgresRunStore implements RunStore {
       const row = rows[0];
       if (row === undefined) return null;
       this.hold({ runId, segmentId: row.segment_id, epoch: row.epoch });
+      if (row.was_held) this.#told.onTakenOver?.(runId);
       return { segment: segmentFromRow(row), worker, epoch: row.epoch };
     });
   }
@@ -184,7 +194,8 @@ export class PostgresRunStore implements RunStore {
           UPDATE segments SET state = ${done ? 'done' : 'open'}, checkpoint = ${JSON.stringify(checkpoint)},
             settled_key = ${bytesOrNull(checkpoint.settledKey)}, counters = ${countersPlus(addCounters)},
             lease_until = ${done ? sql`NULL` : sql`lease_until`}, lock_wait_ms = lock_wait_ms + ${WAITED_MS}
-          WHERE ${heldRow(lease)} RETURNING segment_id
+          WHERE ${heldRow(lease)} AND EXISTS (SELECT FROM runs WHERE runs.id = ${runId} AND runs.ended_at IS NULL)
+          RETURNING segment_id
         ), named AS (
           INSERT INTO chunks (run_id, segment_id, name)
           SELECT ${runId}, held.segment_id, added.name
@@ -192,6 +203,7 @@ export class PostgresRunStore implements RunStore {
         )${addIssues.length === 0 ? sql`` : keepIssues(runId, issues)}
         SELECT (SELECT count(*)::integer FROM held) AS held`.execute(this.#db);
       if (rows[0]?.held !== 1) throw this.#lost(lease);
+      this.#told.onCommitted?.(runId, addCounters);
       if (done) this.drop({ runId, segmentId, epoch: lease.epoch });
     });
   }
@@ -246,7 +258,7 @@ export class PostgresRunStore implements RunStore {
   }
 
   async endRun(lease: Lease, end: RunEnd): Promise<void> {
-    const hasEnded = await inDatabase(() => endRun(this.#db, lease, end));
+    const hasEnded = await inDatabase(() => endRun(this.#db, lease, end, this.#onEnding));
     if (!hasEnded) throw this.#lost(lease);
     this.drop({ ...lease.segment, epoch: lease.epoch });
     await this.#onEnded(lease.segment.runId);

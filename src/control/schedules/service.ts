@@ -24,8 +24,8 @@ const AGAIN_MS = 1_000;
 export interface ScheduleParts {
   readonly preflight: Jobs['preflight'];
   readonly start: Runs['start'];
-  /** Tells people that a schedule could not start its run. */
-  readonly onRefused: (schedule: Schedule, reason: string) => Promise<void>;
+  /** Tells people that a schedule could not start its run, in the transaction that writes this down. */
+  readonly onRefused: (schedule: Schedule, reason: string, tx: Tx) => Promise<void>;
 }
 
 export function openSchedules(world: ControlWorld, parts: ScheduleParts): Schedules {
@@ -254,8 +254,7 @@ class ScheduleWork {
         return;
       }
       const reason = `${error.message} ${error.remedy}`;
-      await this.#record(schedule.id, 'refused', null, reason);
-      await this.#parts.onRefused(schedule, reason);
+      await this.#record(schedule.id, 'refused', null, reason, (tx) => this.#parts.onRefused(schedule, reason, tx));
     }
   }
 
@@ -281,11 +280,20 @@ class ScheduleWork {
       .execute();
   }
 
-  async #record(id: string, outcome: ScheduleEvent['outcome'], runId: string | null, detail: string | null) {
+  async #record(
+    id: string,
+    outcome: ScheduleEvent['outcome'],
+    runId: string | null,
+    detail: string | null,
+    alongside: (tx: Tx) => Promise<void> = async () => undefined,
+  ): Promise<void> {
     const { db, bus, clock } = this.#world;
     const at = new Date(clock.now());
-    await db.insertInto('schedule_events').values({ schedule_id: id, at, outcome, run_id: runId, detail }).execute();
-    await bus.tell('schedule', id);
+    await db.transaction().execute(async (tx) => {
+      await tx.insertInto('schedule_events').values({ schedule_id: id, at, outcome, run_id: runId, detail }).execute();
+      await alongside(tx);
+      await bus.tell('schedule', id, tx);
+    });
   }
 }
 

@@ -29,6 +29,12 @@ CREATE TABLE tokens (
 );
 CREATE UNIQUE INDEX tokens_name ON tokens (person_id, lower(name));
 
+-- Failed attempts to sign in. The key is a keyed hash: it may stand for what somebody typed.
+CREATE TABLE sign_in_attempts (
+  key text PRIMARY KEY, failures integer NOT NULL, blocked_until timestamptz, forgotten_at timestamptz NOT NULL
+);
+CREATE INDEX sign_in_attempts_age ON sign_in_attempts (forgotten_at);
+
 CREATE TABLE secrets (
   id uuid PRIMARY KEY, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,
   master_key_id text NOT NULL, wrapped_key bytea NOT NULL, sealed bytea NOT NULL
@@ -42,7 +48,7 @@ CREATE TABLE connectors (
   secret_fingerprints jsonb NOT NULL DEFAULT '{}', fingerprint text NOT NULL, signed_in_as text,
   health text NOT NULL DEFAULT 'untested', health_reason jsonb, checked_at timestamptz,
   check_lines jsonb NOT NULL DEFAULT '[]', tags jsonb NOT NULL DEFAULT '{}', limits jsonb NOT NULL, cloud jsonb,
-  next_sync_at timestamptz, last_used_at timestamptz
+  next_sync_at timestamptz, sync_attempts integer NOT NULL DEFAULT 0, last_used_at timestamptz
 );
 CREATE UNIQUE INDEX connectors_name ON connectors (lower(name));
 CREATE INDEX connectors_sync ON connectors (next_sync_at) WHERE next_sync_at IS NOT NULL;
@@ -110,7 +116,8 @@ CREATE TABLE runs (
   updated_at timestamptz NOT NULL,
   error jsonb, counters jsonb NOT NULL, requests jsonb NOT NULL, active_ms bigint NOT NULL DEFAULT 0,
   manifest_root text, has_snapshot boolean NOT NULL DEFAULT false, logs_expired boolean NOT NULL DEFAULT false,
-  live jsonb, sequence bigint NOT NULL DEFAULT 0, issues_kept integer NOT NULL DEFAULT 0,
+  live jsonb, sequence bigint NOT NULL DEFAULT 0,
+  cleaning_attempts integer NOT NULL DEFAULT 0, cleaning_after timestamptz,
   UNIQUE (job_id, number)
 );
 CREATE INDEX runs_queued ON runs (queued_at, id);
@@ -201,6 +208,14 @@ CREATE TABLE workers (
   takeovers integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
+-- What each process has counted of each connector since it began, as JSON of numbers; and what is under way there now.
+-- What was not written for a while stands in the one row of nobody (a nil UUID), so that sums never go down.
+CREATE TABLE traffic (
+  connector_id uuid NOT NULL, writer_id uuid NOT NULL, counts jsonb NOT NULL, busy jsonb NOT NULL DEFAULT '{}',
+  seen_at timestamptz NOT NULL,
+  PRIMARY KEY (connector_id, writer_id)
+) WITH (fillfactor = 50);
+
 CREATE TABLE schedules (
   id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
   created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
@@ -216,15 +231,17 @@ CREATE TABLE schedule_events (
   at timestamptz NOT NULL, outcome text NOT NULL, run_id text, detail text,
   PRIMARY KEY (schedule_id, number)
 );
+CREATE INDEX schedule_events_trouble ON schedule_events (at) WHERE outcome <> 'started';
 
 CREATE TABLE artifacts (
   id uuid PRIMARY KEY, run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, kind text NOT NULL,
   file_name text NOT NULL, object_name text NOT NULL, state text NOT NULL, size_bytes bigint, sha256 text, error jsonb,
-  parameters jsonb NOT NULL DEFAULT '{}', taken_until timestamptz, created_at timestamptz NOT NULL, created_by text NOT NULL,
-  expires_at timestamptz
+  parameters jsonb NOT NULL DEFAULT '{}', taken_until timestamptz, attempts integer NOT NULL DEFAULT 0,
+  created_at timestamptz NOT NULL, created_by text NOT NULL, expires_at timestamptz
 );
 CREATE INDEX artifacts_run ON artifacts (run_id, created_at);
 CREATE INDEX artifacts_pending ON artifacts (created_at) WHERE state = 'pending';
+CREATE INDEX artifacts_failed ON artifacts (created_at) WHERE state = 'failed';
 CREATE INDEX artifacts_expiry ON artifacts (expires_at) WHERE state = 'ready';
 
 CREATE TABLE audit (
@@ -244,18 +261,29 @@ CREATE TABLE subscriptions (
 );
 CREATE UNIQUE INDEX subscriptions_name ON subscriptions (lower(name));
 
+-- What is to be told: written in the transaction of what happened; from here it goes to the subscribers.
+CREATE TABLE outbox (
+  id uuid PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY UNIQUE, at timestamptz NOT NULL, event text NOT NULL,
+  project_id uuid, payload jsonb NOT NULL
+);
+
 CREATE TABLE deliveries (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  subscription_id uuid NOT NULL REFERENCES subscriptions ON DELETE CASCADE, at timestamptz NOT NULL,
+  subscription_id uuid NOT NULL REFERENCES subscriptions ON DELETE CASCADE, event_id uuid NOT NULL,
+  at timestamptz NOT NULL,
   event text NOT NULL, payload jsonb NOT NULL, state text NOT NULL, attempts integer NOT NULL DEFAULT 0,
-  next_attempt_at timestamptz, error text
+  next_attempt_at timestamptz, error text,
+  UNIQUE (subscription_id, event_id)
 );
+CREATE INDEX deliveries_failed ON deliveries (subscription_id, number) WHERE state = 'failed';
 CREATE INDEX deliveries_subscription ON deliveries (subscription_id, number);
 CREATE INDEX deliveries_due ON deliveries (next_attempt_at) WHERE state = 'pending';
 
+-- made_kind and made_id: what the request has made, written in the transaction that made it. attempt: which try with
+-- this key may still do so.
 CREATE TABLE idempotency (
-  scope text NOT NULL, key text NOT NULL, request_hash text NOT NULL, status integer, headers jsonb, body text,
-  created_at timestamptz NOT NULL,
+  scope text NOT NULL, key text NOT NULL, request_hash text NOT NULL, attempt integer NOT NULL DEFAULT 1,
+  made_kind text, made_id text, status integer, headers jsonb, body text, created_at timestamptz NOT NULL,
   PRIMARY KEY (scope, key)
 );
 CREATE INDEX idempotency_age ON idempotency (created_at);
