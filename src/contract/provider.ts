@@ -200,7 +200,10 @@ export interface PolicyRequest {
   /** `stackset`: the template for the management account, which makes the role in every account of an organization. */
   readonly kind: 'iam' | 'iam-full' | 'trust' | 'cloudformation' | 'stackset' | 'names';
   readonly use: Use;
+  /** By name; `*` alone is all that the account has, now and later. */
   readonly containers: readonly string[];
+  /** Only what an inventory needs, and no right to what is in the containers. */
+  readonly isInventoryOnly?: boolean;
   readonly withTags: boolean;
   readonly withRestore: boolean;
   readonly withVersions: boolean;

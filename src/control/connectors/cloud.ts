@@ -63,6 +63,11 @@ function checkSolutions(solutions: readonly string[]): void {
   throw wrong(field, message);
 }
 
+/** Whether its solutions let it be read from and written to, and not only be looked at. */
+export function movesObjects({ solutions }: Pick<CloudRow, 'solutions'>): boolean {
+  return solutions.includes('storage-data-management');
+}
+
 function checkRegions(regions: readonly string[] | null): readonly string[] | null {
   if (regions === null) return null;
   const field = 'cloud.regions';

@@ -6,6 +6,7 @@ import type { Tags } from '../entities.ts';
 import type { ControlWorld } from '../world.ts';
 import { judge } from './check.ts';
 import { KEEP_NOTHING, openAccount } from './open.ts';
+import { movesObjects } from './cloud.ts';
 import type { CloudRow } from './rows.ts';
 
 export interface PolicySubject {
@@ -54,7 +55,9 @@ function defaultsFor({ config, tags, cloud }: PolicySubject): PolicyRequest {
   return {
     kind: 'iam',
     use: permission === null || permission === 'read-write' ? 'both' : 'read',
-    containers: [],
+    // A whole account is meant, so that a bucket of tomorrow needs no new template.
+    containers: cloud === null ? [] : ['*'],
+    isInventoryOnly: cloud !== null && !movesObjects(cloud),
     withTags: true,
     withRestore: permission !== null && permission !== 'read',
     withVersions: false,

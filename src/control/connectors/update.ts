@@ -1,12 +1,14 @@
 /** What of a connector changes without signing in again: its name, tags, limits, and what its inventory looks at. */
+import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, ConnectorLimits, Tags } from '../entities.ts';
 import { lockVersion, uniquely } from '../rows.ts';
 import type { Connectors } from '../services.ts';
 import type { ControlWorld, Tx } from '../world.ts';
 import { checkLimits } from './authorize.ts';
-import { checkAccountId, checkCloud, checkTags, nextSyncAfter } from './cloud.ts';
+import { checkAccountId, checkCloud, checkTags, movesObjects, nextSyncAfter } from './cloud.ts';
 import { connectorName, NAME_TAKEN } from './names.ts';
+import { counted, usersOf } from './removal.ts';
 import { rowOf, type CloudRow, type ConnectorRow } from './rows.ts';
 
 type Change = Parameters<Connectors['update']>[3];
@@ -33,6 +35,7 @@ export async function updateConnector(
     const after = changed(row, before, change);
     const changes = changesOf({ ...before }, { ...after });
     if (Object.keys(changes).length === 0) return;
+    if (after.cloud !== null && !movesObjects(after.cloud)) await refuseUsed(tx, row);
     await tx
       .updateTable('connectors')
       .set({
@@ -52,6 +55,20 @@ export async function updateConnector(
     await bus.tell('connector', id, tx);
   };
   await uniquely(NAME_TAKEN, () => db.transaction().execute(update));
+}
+
+/** Jobs would lose the rights that they run with, at the next template that is made. */
+async function refuseUsed(tx: Tx, { id, name }: ConnectorRow): Promise<void> {
+  const { endpoints } = await usersOf(tx, id);
+  if (endpoints.length === 0) return;
+  throw new DroverError(
+    'IN_USE',
+    `"${name}" cannot be for Inventory alone: it is used by ${counted('endpoint', endpoints)}.`,
+    {
+      field: 'cloud.solutions',
+      remedy: 'Keep the solution Storage - Data Management, or delete those first.',
+    },
+  );
 }
 
 function shapeOf(row: ConnectorRow): Shape {

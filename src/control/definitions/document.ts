@@ -7,6 +7,17 @@ const name = z.string().trim().min(1).max(200);
 const description = z.string().max(1_024).default('');
 const json = z.record(z.string(), z.unknown());
 
+/** What the provider's whole account stands for; left out, it stays as it is here. */
+const cloud = z.strictObject({
+  accountType: z.enum(['single', 'organization']).default('single'),
+  accountId: z.string(),
+  solutions: z.array(z.enum(['inventory', 'storage-data-management'])),
+  services: z.array(z.literal('s3')).default(['s3']),
+  permission: z.enum(['read', 'read-restore', 'read-write']),
+  regions: z.array(z.string()).nullable().default(null),
+  syncEveryMinutes: z.number().int().positive().nullable().default(null),
+});
+
 const connector = z.strictObject({
   name,
   provider: z.string(),
@@ -19,6 +30,7 @@ const connector = z.strictObject({
       transfersMax: z.number().int().positive().nullable().default(null),
     })
     .default({ requestsPerSecond: null, transfersMax: null }),
+  cloud: cloud.nullable().optional(),
 });
 
 const timetable = z.strictObject({

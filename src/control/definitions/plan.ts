@@ -7,13 +7,14 @@ import type { Provider } from '../../contract/provider.ts';
 import { canonicalJson } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
+import { checkCloud } from '../connectors/cloud.ts';
 import type { Connector, Endpoint, Job, Schedule } from '../entities.ts';
 import { DEFAULT_SETTINGS, settingsOf } from '../jobs/settings.ts';
 import { checkTiming } from '../schedules/rule.ts';
 import type { DefinitionPlan } from '../services.ts';
 import { checkTimetable } from '../timetables/service.ts';
 import type { Document, DocumentConnector, DocumentJob, DocumentProblem, DocumentSchedule } from './document.ts';
-import { documentSchedule, jobKey, type SavedState } from './state.ts';
+import { documentCloud, documentSchedule, jobKey, type SavedState } from './state.ts';
 
 export type Step = DefinitionPlan['steps'][number];
 type Change = Step['changes'][number];
@@ -78,8 +79,13 @@ class Planner {
         this.#problem(`${path}.provider`, `The connector "${given.name}" is one of ${saved.providerTitle} here.`);
       }
       this.#config(path, given, saved);
-      const before = saved === undefined ? null : { tags: saved.tags, limits: saved.limits };
-      const after = { tags: given.tags, limits: given.limits };
+      const { cloud } = given;
+      if (cloud) this.#checked(path, () => checkCloud(cloud, given.provider));
+      const before =
+        saved === undefined
+          ? null
+          : { tags: saved.tags, limits: saved.limits, cloud: saved.cloud === null ? null : documentCloud(saved.cloud) };
+      const after = { tags: given.tags, limits: given.limits, ...(cloud === undefined ? {} : { cloud }) };
       this.#step(given.name, before, after, { kind: 'connector', at, id: saved?.id ?? null });
     }
   }

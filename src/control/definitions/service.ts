@@ -101,11 +101,13 @@ class Applying {
   }
 
   async #connector(at: number, id: string | null): Promise<void> {
-    const { name, provider, config, tags, limits } = entryAt(this.#document.connectors, at);
+    const { name, provider, config, tags, limits, cloud } = entryAt(this.#document.connectors, at);
     const { connectors } = this.#services;
-    if (id !== null) await connectors.update(this.#actor, id, null, { tags, limits });
-    else
-      this.#made('connectors', name, await connectors.authorize(this.#actor, { name, provider, config, tags, limits }));
+    if (id !== null) await connectors.update(this.#actor, id, null, { tags, limits, cloud });
+    else {
+      const given = { name, provider, config, tags, limits, cloud };
+      this.#made('connectors', name, await connectors.authorize(this.#actor, given));
+    }
   }
 
   async #timetable(at: number, id: string | null): Promise<void> {

@@ -1,5 +1,6 @@
 /** Everything a document speaks of, as it is saved now, by name. */
 import type {
+  CloudAccount,
   Connector,
   Endpoint,
   Job,
@@ -13,7 +14,13 @@ import type {
 import { DEFAULT_SETTINGS } from '../jobs/settings.ts';
 import type { Actor } from '../entities.ts';
 import type { Services } from '../services.ts';
-import { DOCUMENT_VERSION, type Document, type DocumentJob, type DocumentSchedule } from './document.ts';
+import {
+  DOCUMENT_VERSION,
+  type Document,
+  type DocumentConnector,
+  type DocumentJob,
+  type DocumentSchedule,
+} from './document.ts';
 
 export type DefinitionServices = Pick<
   Services,
@@ -79,7 +86,10 @@ export function documentOf(state: SavedState, projectNames: readonly string[] | 
     drover: DOCUMENT_VERSION,
     connectors: [...state.connectors.values()]
       .filter(({ id }) => wanted === null || connectorIds.has(id))
-      .map(({ name, provider, config, tags, limits }) => ({ name, provider, config, tags, limits })),
+      .map(({ name, provider, config, tags, limits, cloud }) => ({
+        ...{ name, provider, config, tags, limits },
+        ...(cloud === null ? {} : { cloud: documentCloud(cloud) }),
+      })),
     timetables: [...state.timetables.values()]
       .filter(({ id }) => wanted === null || timetableIds.has(id))
       .map(({ name, timetable }) => ({
@@ -118,6 +128,17 @@ function documentJob(
     transfersMax: job.tuning.transfersMax,
     timetable: timetableId === null ? null : (timetableNames.get(timetableId) ?? null),
     schedules: (state.schedules.get(job.id) ?? []).map(documentSchedule),
+  };
+}
+
+/** What somebody chose of it, without what the inventory found. */
+export function documentCloud(cloud: CloudAccount): NonNullable<DocumentConnector['cloud']> {
+  const { accountType, accountId, solutions, services, permission, regions, syncEveryMinutes } = cloud;
+  return {
+    ...{ accountType, accountId, permission, syncEveryMinutes },
+    solutions: [...solutions],
+    services: [...services],
+    regions: regions === null ? null : [...regions],
   };
 }
 

@@ -2,7 +2,9 @@
 import type { Account, Place, TargetFacts } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
+import { movesObjects } from '../connectors/cloud.ts';
 import { counted } from '../connectors/removal.ts';
+import type { CloudRow } from '../connectors/rows.ts';
 import type { Actor, Endpoint } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { listPage } from '../paging.ts';
@@ -60,6 +62,7 @@ async function createEndpoint(
   if (input.kind !== 'source' && input.kind !== 'target') {
     throw new DroverError('INVALID_INPUT', 'Choose source or target.', { field: 'kind' });
   }
+  await refuseInventoryOnly(world.db, input.connectorId);
   const seen = await lookAt(world, openConnector, input, signal);
   const id = newId(world);
   const given = input.name?.trim() ?? '';
@@ -79,6 +82,20 @@ async function createEndpoint(
       if (!isOwnName || number === NAME_TRIES_MAX) throw thrown;
     }
   }
+}
+
+/** An account that is there to be looked at has no rights to objects. An unknown connector is told by whoever opens it. */
+async function refuseInventoryOnly(db: ControlWorld['db'], connectorId: string): Promise<void> {
+  const row = isUuid(connectorId)
+    ? await db.selectFrom('connectors').select(['name', 'cloud']).where('id', '=', connectorId).executeTakeFirst()
+    : undefined;
+  const cloud = (row?.cloud ?? null) as CloudRow | null;
+  if (cloud === null || movesObjects(cloud)) return;
+  throw new DroverError('INVALID_INPUT', `The connector "${row?.name}" is for Inventory alone.`, {
+    field: 'connectorId',
+    remedy:
+      'Add the solution Storage - Data Management to the connector, update its stack with the new template, and try again.',
+  });
 }
 
 interface Seen {

@@ -20,6 +20,7 @@ export interface Statement {
 type Condition = NonNullable<Statement['Condition']>;
 
 const VERSION = '2012-10-17';
+const ALL = '*';
 export const ROLE_NAME = 'drover-transfer';
 export const POLICY_NAME = 'drover-transfer-access';
 
@@ -57,7 +58,8 @@ export function leastPrivilege(request: PolicyRequest, context: PolicyContext): 
   const known = buckets.length > 0 ? buckets : [{ bucket: 'YOUR-BUCKET', prefix: '' }];
   const arn = (rest: string) => `arn:${context.partition}:s3:::${rest}`;
   const statements: Statement[] = [];
-  if (buckets.length === 0) {
+  if (request.isInventoryOnly === true) return limited(inventoryStatements(known, arn), request);
+  if (buckets.length === 0 || buckets.some(({ bucket }) => bucket === ALL)) {
     statements.push({ Sid: 'FindBuckets', Effect: 'Allow', Action: ['s3:ListAllMyBuckets'], Resource: '*' });
   }
   statements.push({
@@ -88,6 +90,18 @@ export function leastPrivilege(request: PolicyRequest, context: PolicyContext): 
   const key = keyStatement(request, context);
   if (key !== null) statements.push(key);
   return limited(statements, request);
+}
+
+/** Which buckets there are, and where they are; nothing of what is in them. */
+function inventoryStatements(
+  known: readonly { readonly bucket: string }[],
+  arn: (rest: string) => string,
+): Statement[] {
+  const named = known.map(({ bucket }) => arn(bucket === 'YOUR-BUCKET' ? ALL : bucket));
+  return [
+    { Sid: 'FindBuckets', Effect: 'Allow', Action: ['s3:ListAllMyBuckets'], Resource: '*' },
+    { Sid: 'KnowBuckets', Effect: 'Allow', Action: ['s3:GetBucketLocation'], Resource: named },
+  ];
 }
 
 function bucketActions(request: PolicyRequest): string[] {
@@ -208,9 +222,10 @@ function templateGiven(request: PolicyRequest, context: PolicyContext): Template
 function description(request: PolicyRequest, context: PolicyContext): string {
   const verb = { read: 'read', write: 'write', both: 'read and write' }[request.use];
   const buckets = bucketsOf(request, context).map(({ bucket }) => bucket);
-  const where = buckets.length === 0 ? 'buckets of this account' : buckets.join(', ');
+  const where = buckets.length === 0 || buckets.includes(ALL) ? 'buckets of this account' : buckets.join(', ');
   // IAM takes 1,000 characters.
-  return `Lets Drover ${verb} objects in ${where}`.slice(0, 1000);
+  const what = request.isInventoryOnly === true ? 'list' : `${verb} objects in`;
+  return `Lets Drover ${what} ${where}`.slice(0, 1000);
 }
 
 function tagsOf(request: PolicyRequest): Readonly<Record<string, string>> {
