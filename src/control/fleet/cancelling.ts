@@ -9,8 +9,8 @@ import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
-import { IS_HELD, KIND_RANK } from '../runs/store-rows.ts';
-import { changeState } from '../runs/transitions.ts';
+import { IS_HELD } from '../runs/store-rows.ts';
+import { changeState, fenceOff } from '../runs/transitions.ts';
 import { openTarget, readRunToOpen, Side } from './ends.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
 import type { Shares } from './shares.ts';
@@ -74,13 +74,14 @@ async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: s
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const { rows: run } = await sql`
-        SELECT FROM runs WHERE id = ${runId} AND state IN ('cancelling', 'failed') FOR UPDATE SKIP LOCKED`.execute(tx);
+        SELECT FROM runs WHERE id = ${runId} AND state IN ('cancelling', 'failed') FOR NO KEY UPDATE SKIP LOCKED`.execute(
+        tx,
+      );
       if (run.length === 0) return null;
       const { rows: held } = await sql`
         SELECT FROM segments WHERE run_id = ${runId} AND ${IS_HELD} LIMIT 1`.execute(tx);
       if (held.length > 0) return null;
-      await sql`UPDATE segments SET epoch = epoch + 1, worker_id = NULL, lease_until = NULL
-        WHERE run_id = ${runId} AND state = 'open' AND ${KIND_RANK} IS NOT NULL`.execute(tx);
+      await fenceOff(tx, runId);
       const { rows } = await sql<{ epoch: number }>`
         INSERT INTO segments (run_id, segment_id, kind, state, epoch, worker_id, lease_until, counters)
         VALUES (${runId}, ${SWEEP_ID}, 'sweep', 'open', 1, ${workerId}::uuid,
@@ -114,7 +115,7 @@ async function sweep(
   );
   try {
     await using cleanup = new AsyncDisposableStack();
-    const target = await openTarget(world, run, new Side(run.targetConnectorId), shares, cleanup, either);
+    const target = await openTarget(world, run, new Side('target', run.targetConnectorId), shares, cleanup, either);
     await clearLeftovers(record, target, { store, clock: world.clock, random: world.random }, either);
     return null;
   } catch (thrown) {

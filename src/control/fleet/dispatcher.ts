@@ -117,10 +117,11 @@ async function readActive({ db, timing }: DispatchWorld): Promise<readonly Activ
   return rows;
 }
 
+/** Who leaves begins nothing any more. */
 async function countWorkers({ db, timing }: DispatchWorld): Promise<number> {
   const { rows } = await inDatabase(() =>
     sql<{ workers: number }>`SELECT count(*)::integer AS workers FROM workers
-      WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'`.execute(
+      WHERE state = 'active' AND seen_at > clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'`.execute(
       db,
     ),
   );
@@ -143,9 +144,8 @@ async function moveOn(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean)
       if (run.leases === 0) await settlePause(world, run);
       return;
     case 'cancelling':
-      // A worker takes away first what the run has left at its target; without any, it ends all the same.
-      if (!hasWorkers && run.leases === 0 && run.waited_ms > world.timing.goneAfterMs)
-        await cancelUnswept(world, run.id);
+      // A worker takes away first what the run has left at its target; without one that does, it ends all the same.
+      if (run.leases === 0 && run.waited_ms > patienceMs(world, hasWorkers)) await cancelUnswept(world, run.id);
       return;
     case 'paused':
       await goOnWhenMended(world, run);
@@ -159,6 +159,10 @@ async function moveOn(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean)
       return;
     default:
   }
+}
+
+function patienceMs({ timing }: DispatchWorld, hasWorkers: boolean): number {
+  return hasWorkers ? timing.goneAfterMs + 2 * timing.sweepMsMax : timing.goneAfterMs;
 }
 
 async function settlePause(world: DispatchWorld, { id, waits }: ActiveRow): Promise<void> {

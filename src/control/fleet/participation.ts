@@ -8,8 +8,8 @@ import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
-import type { PostgresRunStore } from '../runs/store.ts';
-import { openEnds, readRunToOpen, requestsOf, Side, type RunToOpen, type Sides } from './ends.ts';
+import type { PostgresRunStore, RunStoreOptions } from '../runs/store.ts';
+import { openEnds, readRunToOpen, requestsOf, Side, sideOfError, type RunToOpen, type Sides } from './ends.ts';
 import type { FleetWorld } from './parts.ts';
 import type { Shares } from './shares.ts';
 
@@ -49,6 +49,23 @@ export interface PartOptions {
   readonly segmentsMax: number;
   /** How busy this process is, from 0 to 1. */
   readonly load: () => number;
+}
+
+/** Counts what the store has settled and taken over for the connectors of the run it was for. */
+export function countingOf(
+  { traffic }: Pick<FleetWorld, 'traffic'>,
+  partOf: (runId: string) => Participation | undefined,
+): Required<Pick<RunStoreOptions, 'onCommitted' | 'onTakenOver'>> {
+  return {
+    onCommitted(runId, added) {
+      const [source, target] = partOf(runId)?.connectorIds ?? [];
+      if (source !== undefined && target !== undefined) traffic.settled({ source, target }, added);
+    },
+    onTakenOver(runId) {
+      const [source] = partOf(runId)?.connectorIds ?? [];
+      if (source !== undefined) traffic.add(source, 'takeovers', 'source', 'leases');
+    },
+  };
 }
 
 /** From here on the processor is what everybody waits for. */
@@ -147,12 +164,17 @@ export class Participation {
     const { world, store, workerId, shares, runId } = this.#options;
     const { signal } = this.#stopper;
     const run = await readRunToOpen(world, runId);
-    const record = await store.getRun(runId);
-    if (run === null || record === null || record.endedAtMs !== null) return null;
+    if (run === null) return null;
     this.#run = run;
-    const sides = { source: new Side(run.sourceConnectorId), target: new Side(run.targetConnectorId) };
+    const sides = {
+      source: new Side('source', run.sourceConnectorId),
+      target: new Side('target', run.targetConnectorId),
+    };
     this.#sides = sides;
     await this.#join();
+    // Only now: whoever ends a run that nobody works on sees this worker, or this worker sees that it has ended.
+    const record = await store.getRun(runId);
+    if (record?.state !== 'running') return null;
     // Before anything is asked of either side: limits hold from the first request on.
     await shares.join(runId, this.connectorIds);
     for (const id of this.connectorIds) this.#revisions.set(id, shares.revisionOf(id));
@@ -164,7 +186,14 @@ export class Participation {
     const result = await runTransfer(
       run.definition,
       ends,
-      { clock, random, log, store, artifacts, worker: workerId, requests: () => requestsOf(sides) },
+      {
+        ...{ clock, random, log, store, artifacts, worker: workerId },
+        requests: () => requestsOf(sides),
+        onRetry: (error) => {
+          const { connectorId, name } = sideOfError(error) ?? sides.source;
+          world.traffic.retried(connectorId, name, error.code);
+        },
+      },
       {
         runId,
         tuning: this.#tuning(),
@@ -240,7 +269,9 @@ export class Participation {
       );
       // Whoever ended the run could not know yet what this part has cost.
       await inDatabase(() =>
-        sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND ended_at IS NOT NULL`.execute(world.db),
+        sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND (ended_at IS NOT NULL OR state = 'paused')`.execute(
+          world.db,
+        ),
       );
     } catch (error) {
       world.log('debug', 'A worker could not say that it left a run.', { run: runId, error: String(error) });

@@ -1,4 +1,5 @@
 /** Pause, resume, cancel: what an order means in each state, and carrying it out against whatever happens meanwhile. */
+import { sql } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
 import type { RunState } from '../../model/outcome.ts';
 import type { Actor, WaitReason } from '../entities.ts';
@@ -38,7 +39,7 @@ export async function carryOutOrder(
     const row = await runRow(world.db, id);
     const state = row.state as RunState;
     if (REFUSED[order].includes(state)) throw refusal(order, row);
-    const to = nextState(order, row);
+    const to = NEXT[order][state] ?? null;
     if (to === null) return false;
     const has = await world.db.transaction().execute((tx) => change(world, audit, tx, actor, order, row, to));
     if (has) return true;
@@ -46,11 +47,16 @@ export async function carryOutOrder(
   throw new DroverError('EDIT_CONFLICT', `Run "${id}" changes too fast; try again.`);
 }
 
-/** What never began has left nothing anywhere, so there is nothing to look after. */
-function nextState(order: Order, row: RunListRow): RunState | null {
-  const to = NEXT[order][row.state as RunState] ?? null;
-  const isFresh = row.started_at === null && (row.state === 'queued' || row.state === 'paused');
-  return to === 'cancelling' && isFresh ? 'cancelled' : to;
+/**
+ * What nobody has worked on has left nothing anywhere, so there is nothing to look after. A worker that joins has its own
+ * row first, and that waits for this lock: it comes before, or finds that the run has ended.
+ */
+async function hasNeverBegun(tx: Tx, runId: string): Promise<boolean> {
+  await sql`SELECT FROM runs WHERE id = ${runId} FOR UPDATE`.execute(tx);
+  const { rows } = await sql<{ has: boolean }>`
+    SELECT EXISTS (SELECT FROM run_workers WHERE run_id = ${runId}) OR EXISTS (SELECT FROM segments WHERE run_id = ${runId})
+      OR EXISTS (SELECT FROM intents WHERE run_id = ${runId}) AS has`.execute(tx);
+  return rows[0]?.has === false;
 }
 
 async function change(
@@ -60,8 +66,9 @@ async function change(
   actor: Actor,
   order: Order,
   row: RunListRow,
-  to: RunState,
+  next: RunState,
 ): Promise<boolean> {
+  const to = next === 'cancelling' && (await hasNeverBegun(tx, row.id)) ? 'cancelled' : next;
   const waits: WaitReason | null =
     order === 'pause' ? { kind: 'person', text: `Paused by ${actor.name}.`, runId: null, connectorId: null } : null;
   const error = order === 'resume' ? { error: null } : {};

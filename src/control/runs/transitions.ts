@@ -8,7 +8,7 @@ import type { RunState } from '../../model/outcome.ts';
 import type { WaitReason } from '../entities.ts';
 import type { Bus, Db, Tx } from '../world.ts';
 import { hasEnded } from './states.ts';
-import { jsonbText } from './store-rows.ts';
+import { jsonbText, KIND_RANK } from './store-rows.ts';
 import { FINAL_SUMS } from './store-runs.ts';
 
 export interface StateChange {
@@ -35,8 +35,7 @@ export async function changeState(
   if (hasEnded(to)) sets.push(sql`ended_at = clock_timestamp()`);
   if (to !== 'running') sets.push(sql`live = NULL`);
   sets.push(hasEnded(to) || to === 'paused' ? FINAL_SUMS : sql`sequence = sequence + 1`);
-  // Whoever journals an upload reads with a lock that only this one waits for: it comes before the end, or not at all.
-  if (hasEnded(to)) await sql`SELECT FROM runs WHERE id = ${runId} FOR UPDATE`.execute(tx);
+  if (hasEnded(to) && !(await closeForGood(tx, runId, from))) return false;
   const { rows } = await sql<{ job_id: string }>`
     UPDATE runs SET ${sql.join(sets)} WHERE id = ${runId} AND state = ANY(${from as string[]}::text[])
     RETURNING job_id`.execute(tx);
@@ -44,6 +43,28 @@ export async function changeState(
   if (changed === undefined) return false;
   await tellOfRun(bus, runId, changed.job_id, tx);
   return true;
+}
+
+/**
+ * Nothing is counted any more once the sums of the end are made: commits under way are waited for, later ones find their
+ * lease gone. The weaker lock first, for a commit that is waited for may need the row of the run itself; then the
+ * stronger one, that only whoever journals an upload or joins waits for: it comes before the end, or not at all.
+ */
+async function closeForGood(tx: Tx, runId: string, from: readonly RunState[]): Promise<boolean> {
+  const { rows } = await sql`SELECT FROM runs WHERE id = ${runId} AND state = ANY(${from as string[]}::text[])
+    FOR NO KEY UPDATE`.execute(tx);
+  if (rows.length === 0) return false;
+  await fenceOff(tx, runId);
+  await sql`SELECT FROM runs WHERE id = ${runId} FOR UPDATE`.execute(tx);
+  // Those that were added in between.
+  await fenceOff(tx, runId);
+  return true;
+}
+
+/** Whoever holds something of that run does not hold it any more. */
+export async function fenceOff(tx: Tx, runId: string): Promise<void> {
+  await sql`UPDATE segments SET epoch = epoch + 1, worker_id = NULL, lease_until = NULL
+    WHERE run_id = ${runId} AND state = 'open' AND ${KIND_RANK} IS NOT NULL`.execute(tx);
 }
 
 export async function tellOfRun(bus: Bus, runId: string, jobId: string, tx: Tx): Promise<void> {
