@@ -72,7 +72,7 @@ const opening: readonly Route[] = [
         throw new DroverError('ENTITY_NOT_FOUND', 'Set-up is finished.', { remedy: 'Sign in.' });
       }
       refuseWithoutCookies(call);
-      await services.signIn.setUp({ ...body, name: body.name ?? '' });
+      await services.signIn.setUp({ ...body, name: body.name ?? '', address: call.visit.address });
       return begin(call, await services.signIn.withPassword({ ...body, ...visitor(call) }));
     },
   }),
@@ -88,7 +88,8 @@ const opening: readonly Route[] = [
     answer: json(me, 'Signed in.'),
     async handle(call) {
       refuseWithoutCookies(call);
-      const session = await call.services.signIn.withPassword({ ...call.body, ...visitor(call) });
+      const { sessionSecret } = call.visit;
+      const session = await call.services.signIn.withPassword({ ...call.body, ...visitor(call), sessionSecret });
       // Whoever was signed in here before is not any more.
       if (call.visit.sessionSecret !== null) await call.services.signIn.end(call.visit.sessionSecret);
       return begin(call, session);
@@ -104,7 +105,7 @@ const opening: readonly Route[] = [
     answer: { kind: 'redirect', description: 'To the identity provider.' },
     async handle(call) {
       refuseWithoutCookies(call);
-      const { url, state } = await call.services.signIn.beginOidc(call.visit.origin + OIDC_PATH);
+      const { url, state } = await call.services.signIn.beginOidc(call.visit.origin + OIDC_PATH, call.visit.address);
       call.visit.cookies.set(OIDC_COOKIE, state, new Date(call.world.clock.now() + OIDC_MS_MAX));
       return url;
     },
@@ -179,7 +180,7 @@ const own: readonly Route[] = [
     path: '/me/password',
     subject: 'Signing in',
     summary: 'Change the own password',
-    description: 'Ends all other sessions.',
+    description: 'Ends all other sessions; the own tokens stay, unless they are to be ended too.',
     right: 'own-account',
     body: changePassword,
     answer: NOTHING,

@@ -48,7 +48,13 @@ export const changePerson = named<ChangePerson>()(
     name: z.string().trim().max(200).optional(),
     role: role.optional(),
     state: z.enum(['active', 'disabled']).optional().describe('A disabled person is signed out everywhere.'),
-    password: password.optional().describe('A new one, without knowing the old one.'),
+    password: password.optional().describe('A new one, without knowing the old one. Ends all sessions.'),
+    endTokens: z
+      .boolean()
+      .optional()
+      .describe(
+        "End this person's tokens too. true unless given, where a password is given or the person is disabled.",
+      ),
   }),
 );
 
@@ -56,7 +62,11 @@ type ChangePassword = Parameters<People['changePassword']>[1];
 export const changePassword = named<ChangePassword>()(
   'ChangePassword',
   'The own password.',
-  z.strictObject({ current: z.string().max(1_024), next: password }),
+  z.strictObject({
+    current: z.string().max(1_024),
+    next: password,
+    endTokens: z.boolean().optional().describe('End the own tokens too; false unless given.'),
+  }),
 );
 
 export const token = named<Token>()(

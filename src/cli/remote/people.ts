@@ -18,6 +18,8 @@ interface PersonGiven {
   readonly disable?: boolean;
   readonly passwordStdin?: boolean;
   readonly oidc?: boolean;
+  readonly endTokens?: boolean;
+  readonly keepTokens?: boolean;
 }
 
 export function addPeople(program: Command, start: RemoteStart): void {
@@ -45,6 +47,8 @@ export function addPeople(program: Command, start: RemoteStart): void {
     .option('--disable', 'can sign in no more, and tokens work no more')
     .option('--enable', 'can again')
     .option('--password-stdin', 'read a new password from standard input')
+    .option('--end-tokens', 'end their tokens too; so it is with --disable and --password-stdin')
+    .option('--keep-tokens', 'leave their tokens as they are')
     .action((word: string, given: PersonGiven) => start((remote) => updatePerson(remote, word, given)));
   about('remove', 'let somebody out for good; what they did stays in the audit log')
     .option('-y, --yes', 'do not ask')
@@ -86,9 +90,17 @@ async function updatePerson(remote: Remote, word: string, given: PersonGiven): P
     ...(role === undefined ? {} : { role: parseChoice(role, '--role', ROLES) }),
     ...(state === null ? {} : { state }),
     ...(given.passwordStdin === true ? { password: await passwordFrom(remote, given) } : {}),
+    ...tokensOf(given),
   };
   const { id } = await findPerson(remote, word);
   await showPerson(remote, await answer(remote.http.PATCH('/api/v1/people/{id}', { params: { path: { id } }, body })));
+}
+
+function tokensOf({ endTokens, keepTokens }: PersonGiven): { endTokens?: boolean } {
+  if (endTokens === true && keepTokens === true) {
+    throw new DroverError('USAGE', '--end-tokens and --keep-tokens exclude each other.', { field: '--keep-tokens' });
+  }
+  return endTokens === true ? { endTokens: true } : keepTokens === true ? { endTokens: false } : {};
 }
 
 async function listPeople(remote: Remote, given: ListGiven): Promise<void> {

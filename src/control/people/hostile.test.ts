@@ -27,6 +27,7 @@ afterAll(() => world.close());
 
 beforeEach(async () => {
   await world.db.deleteFrom('people').execute();
+  await world.db.deleteFrom('sign_in_attempts').execute();
   await world.db.deleteFrom('audit').execute();
   signIn = openSignIn(world);
   tokens = openTokens(world);

@@ -27,6 +27,7 @@ afterAll(() => world.close());
 
 beforeEach(async () => {
   await world.db.deleteFrom('people').execute();
+  await world.db.deleteFrom('sign_in_attempts').execute();
   await world.db.deleteFrom('audit').execute();
   await world.db.deleteFrom('facts_of_installation').execute();
   people = openPeople(world);
@@ -215,7 +216,57 @@ describe('a session', () => {
     else if (what === 'removed') await people.remove(actor, ben.id, null);
     else await people.update(actor, ben.id, null, { password: 'another good password' });
     expect(await signIn.session(secret)).toBeNull();
-    if (what !== 'given another password') expect(await signIn.token(made.secret, null)).toBeNull();
+    expect(await signIn.token(made.secret, null)).toBeNull();
+  });
+
+  test.each([
+    ['a new password', { password: 'another good password' }],
+    ['disabling', { state: 'disabled' }],
+  ] as const)(
+    '%s leaves tokens where it is told to, and names in the audit log those it ended',
+    async (_what, change) => {
+      const { actor } = await makeAna();
+      const ben = await people.create(actor, {
+        email: 'ben@b.example',
+        name: 'Ben',
+        role: 'viewer',
+        password: PASSWORD,
+      });
+      const ofBen = actorOf(ben, null);
+      const made = await tokens.create(ofBen, { name: 'ci', role: 'viewer', expiresAt: null });
+      const ofAna = await tokens.create(actor, { name: 'hers', role: 'viewer', expiresAt: null });
+      await people.update(actor, ben.id, null, { ...change, endTokens: false });
+      await people.update(actor, ben.id, null, { state: 'active' });
+      expect(await signIn.token(made.secret, null)).toMatchObject({ personId: ben.id });
+      await people.update(actor, ben.id, null, change);
+      await people.update(actor, ben.id, null, { state: 'active' });
+      expect(await signIn.token(made.secret, null)).toBeNull();
+      expect(await signIn.token(ofAna.secret, null)).not.toBeNull();
+      const lines = await world.db.selectFrom('audit').select('changes').where('entity_id', '=', ben.id).execute();
+      expect(lines.map(({ changes }) => (changes as Record<string, unknown>)['tokens']).filter(Boolean)).toEqual([
+        ['ci', null],
+      ]);
+    },
+  );
+
+  test('one change of name ends nothing; tokens can also be ended by themselves', async () => {
+    const { actor } = await makeAna();
+    const ben = await people.create(actor, { email: 'ben@b.example', name: 'Ben', role: 'viewer', password: PASSWORD });
+    const made = await tokens.create(actorOf(ben, null), { name: 'ci', role: 'viewer', expiresAt: null });
+    await people.update(actor, ben.id, null, { name: 'Benjamin', role: 'operator' });
+    expect(await signIn.token(made.secret, null)).not.toBeNull();
+    await people.update(actor, ben.id, null, { endTokens: true });
+    expect(await signIn.token(made.secret, null)).toBeNull();
+  });
+
+  test('a change of the own password ends tokens only when asked to', async () => {
+    const { actor } = await makeAna();
+    const made = await tokens.create(actor, { name: 'ci', role: 'viewer', expiresAt: null });
+    const next = 'another good password';
+    await people.changePassword(actor, { current: PASSWORD, next }, null);
+    expect(await signIn.token(made.secret, null)).not.toBeNull();
+    await people.changePassword(actor, { current: next, next: PASSWORD, endTokens: true }, null);
+    expect(await signIn.token(made.secret, null)).toBeNull();
   });
 
   test('has the role its person has now', async () => {

@@ -14,13 +14,13 @@ import { demand } from './roles.ts';
 import { checkEmail, EMAIL_TAKEN, keepAnAdmin, peopleRows, personName, personOf, type PersonRow } from './rows.ts';
 import { hashOf } from './secrets.ts';
 
-type PeopleWorld = Pick<ControlWorld, 'db' | 'clock' | 'random' | 'bus' | 'settings'>;
+type PeopleWorld = Pick<ControlWorld, 'db' | 'clock' | 'random' | 'bus' | 'settings' | 'vault'>;
 type Change = Parameters<People['update']>[3];
 
 export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswords()): People {
   const { db, clock, bus, settings } = world;
   const audit = makeAudit(clock);
-  const attempts = openAttempts(clock, settings.signInWindowMinutes * 60_000);
+  const attempts = openAttempts(world, settings.signInWindowMinutes * 60_000);
 
   return {
     async list(actor, query) {
@@ -83,11 +83,15 @@ export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswo
           })
           .where('id', '=', id)
           .execute();
+        const isShutOut = newHash !== null || (after.state === 'disabled' && before.state !== 'disabled');
         if (newHash !== null || after.state === 'disabled') await endSessions(tx, id, null);
+        // Whoever had the password may have made tokens with it.
+        const ended = (change.endTokens ?? isShutOut) ? await endTokens(tx, actor, id) : [];
         const { name, role, state } = before;
         const changes = {
           ...changesOf({ name, role, state }, after),
           ...(newHash === null ? {} : { password: [null, 'changed'] as const }),
+          ...endedTokens(ended),
         };
         await audit(tx, actor, { ...lineOf(id, before.email, 'update'), changes });
         await bus.tell('person', id, tx);
@@ -95,7 +99,7 @@ export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswo
       return personOf(await rowOf(db, id));
     },
 
-    async changePassword(actor, { current, next }, keepSession) {
+    async changePassword(actor, { current, next, endTokens: alsoTokens = false }, keepSession) {
       demand(actor, 'own-account');
       const { personId } = actor;
       if (personId === null || actor.kind !== 'person') {
@@ -110,12 +114,12 @@ export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswo
         .executeTakeFirst();
       if (row?.sign_in !== 'password') throw signsInElsewhere();
       // A session that was taken over must not serve to guess the password.
-      const tries = [{ key: personId, max: settings.signInAttemptsMax, clears: true }];
-      attempts.begin(tries);
+      const tries = [{ key: `own password ${personId}`, max: settings.signInAttemptsMax, clears: true }];
+      await attempts.begin(tries);
       if (!(await passwords.verify(row.password_hash, current))) {
         throw new DroverError('INVALID_INPUT', 'This is not the current password.', { field: 'current' });
       }
-      attempts.succeed(tries);
+      await attempts.succeed(tries);
       checkPassword(next, row.email, 'next');
       const password_hash = await passwords.hash(next);
       await db.transaction().execute(async (tx) => {
@@ -130,9 +134,10 @@ export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswo
           throw new DroverError('EDIT_CONFLICT', 'The password was changed meanwhile.');
         }
         await endSessions(tx, personId, keepSession);
+        const ended = alsoTokens ? await endTokens(tx, actor, personId) : [];
         await audit(tx, actor, {
           ...lineOf(personId, row.email, 'change-password'),
-          changes: { password: [null, 'changed'] },
+          changes: { password: [null, 'changed'], ...endedTokens(ended) },
         });
         await bus.tell('person', personId, tx);
       });
@@ -172,6 +177,18 @@ async function endSessions(tx: Tx, personId: string, keep: string | null): Promi
   let sessions = tx.deleteFrom('sessions').where('person_id', '=', personId);
   if (keep !== null) sessions = sessions.where('id_hash', '!=', hashOf(keep));
   await sessions.execute();
+}
+
+/** Names of those that were ended. Not the one that asks: its holder would not even learn that it worked. */
+async function endTokens(tx: Tx, { tokenId }: Actor, personId: string): Promise<readonly string[]> {
+  let tokens = tx.deleteFrom('tokens').where('person_id', '=', personId);
+  if (tokenId !== null) tokens = tokens.where('id', '!=', tokenId);
+  const ended = await tokens.returning('name').execute();
+  return ended.map(({ name }) => name).toSorted();
+}
+
+function endedTokens(names: readonly string[]): Readonly<Record<string, readonly [string, null]>> {
+  return names.length === 0 ? {} : { tokens: [names.join(', '), null] };
 }
 
 async function rowOf(db: Db | Tx, id: string): Promise<PersonRow> {

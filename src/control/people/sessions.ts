@@ -2,6 +2,7 @@
 import type { Person } from '../entities.ts';
 import type { NewSession } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
+import { networkOf } from './attempts.ts';
 import { actorOf } from './people.ts';
 import { personOf, peopleRows } from './rows.ts';
 import { hashOf, newSecret } from './secrets.ts';
@@ -13,6 +14,7 @@ const SESSION_MS_MAX = 30 * 24 * 3_600_000;
 /** Writing the last use with every request would cost more than it tells. */
 const SEEN_EVERY_MS = 60_000;
 const USER_AGENT_CHARACTERS_MAX = 300;
+const SESSIONS_LOOKED_AT = 200;
 
 export interface Visitor {
   readonly address: string | null;
@@ -30,6 +32,8 @@ export interface Sessions {
   /** `isActivity: false`: looks without prolonging it. */
   find(secret: string, isActivity: boolean): Promise<LiveSession | null>;
   end(secret: string): Promise<void>;
+  /** Whether that secret is of a session of this person, or one of theirs was begun in that network. */
+  trust(personId: string, secret: string | null, network: string): Promise<'session' | 'network' | 'none'>;
 }
 
 export function openSessions(world: SessionWorld): Sessions {
@@ -89,6 +93,20 @@ export function openSessions(world: SessionWorld): Sessions {
         .returning('person_id')
         .executeTakeFirst();
       if (ended !== undefined) await bus.tell('person', ended.person_id);
+    },
+
+    async trust(personId, secret, network) {
+      const rows = await db
+        .selectFrom('sessions')
+        .select(['id_hash', 'address'])
+        .where('person_id', '=', personId)
+        .where('expires_at', '>', at(clock.now()))
+        .orderBy('seen_at', 'desc')
+        .limit(SESSIONS_LOOKED_AT)
+        .execute();
+      const own = secret === null ? null : hashOf(secret);
+      if (rows.some(({ id_hash: id }) => id === own)) return 'session';
+      return rows.some(({ address }) => address !== null && networkOf(address) === network) ? 'network' : 'none';
     },
   };
 }

@@ -7,6 +7,7 @@ import { newId } from '../ids.ts';
 import { stampOf, uniquely } from '../rows.ts';
 import type { SignIn } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
+import { networkOf, type Attempts } from './attempts.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
 import { checkEmail, EMAIL_TAKEN, peopleRows, personName, personOf } from './rows.ts';
 import { hashOf, newSecret, sameText } from './secrets.ts';
@@ -25,7 +26,10 @@ interface Link {
 
 type Setup = Pick<SignIn, 'needsSetup' | 'makeSetupToken' | 'setUp'>;
 
-export function openSetup(world: SetupWorld, passwords: Passwords): Setup {
+/** From one address; the link cannot be guessed, but asking costs. */
+const ATTEMPTS_MAX = 30;
+
+export function openSetup(world: SetupWorld, passwords: Passwords, attempts: Attempts): Setup {
   const { db, clock, bus } = world;
   const audit = makeAudit(clock);
 
@@ -44,9 +48,14 @@ export function openSetup(world: SetupWorld, passwords: Passwords): Setup {
       return token;
     },
 
-    async setUp({ token, email: given, name, password }) {
+    async setUp({ token, email: given, name, password, address = null }) {
       if (!(await isNeeded(db))) throw finished();
-      if (token !== null) await checkLink(db, token, clock.now());
+      if (token !== null) {
+        const keys = [{ key: `setup ${networkOf(address ?? '')}`, max: ATTEMPTS_MAX, clears: false }];
+        await attempts.begin(keys);
+        await checkLink(db, token, clock.now());
+        await attempts.succeed(keys);
+      }
       const email = checkEmail(given);
       checkPassword(password, email);
       const password_hash = await passwords.hash(password);

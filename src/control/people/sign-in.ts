@@ -12,6 +12,7 @@ import { openOidc, type OidcPerson } from './oidc.ts';
 import { openPasswords, type Passwords } from './passwords.ts';
 import { actorOf } from './people.ts';
 import { checkEmail, EMAIL_TAKEN, findByEmail, peopleRows, personName, personOf } from './rows.ts';
+import { hashOf } from './secrets.ts';
 import { openSessions, type Visitor } from './sessions.ts';
 import { openSetup } from './setup.ts';
 import { actorOfToken } from './tokens.ts';
@@ -23,13 +24,16 @@ type SignInWorld = Pick<
 
 /** From one address, against any person: an office behind one address must still get in. */
 const ATTEMPTS_PER_ADDRESS_TIMES = 10;
+/** Against one person, from anywhere: many addresses are cheap. */
+const ATTEMPTS_PER_PERSON_TIMES = 3;
 
 export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswords()): SignIn {
   const { db, clock, settings } = world;
   const audit = makeAudit(clock);
   const sessions = openSessions(world);
   const oidc = openOidc(world);
-  const attempts = openAttempts(clock, settings.signInWindowMinutes * 60_000);
+  const attempts = openAttempts(world, settings.signInWindowMinutes * 60_000);
+  const max = settings.signInAttemptsMax;
 
   async function enter(tx: Tx, person: Person, visitor: Visitor, action: string): Promise<NewSession> {
     await tx
@@ -53,26 +57,41 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
     await db.transaction().execute((tx) => audit(tx, nobody, line));
   }
 
-  function attemptKeys(email: string, address: string | null): readonly AttemptKey[] {
-    const max = settings.signInAttemptsMax;
+  /**
+   * Guesses from elsewhere must not keep out whoever is signed in: with a session of that person only this session's own
+   * failures count, and from a network with such a session those against the person from everywhere do not.
+   */
+  async function attemptKeys(
+    email: string,
+    personId: string | null,
+    { address, sessionSecret }: { readonly address: string | null; readonly sessionSecret: string | null },
+  ): Promise<readonly AttemptKey[]> {
     const from = networkOf(address ?? '');
-    return [
-      { key: `${from} ${email.trim().toLowerCase().slice(0, 254)}`, max, clears: true },
-      { key: from, max: max * ATTEMPTS_PER_ADDRESS_TIMES, clears: false },
-    ];
+    const whom = email.trim().toLowerCase().slice(0, 254);
+    const trust = personId === null ? 'none' : await sessions.trust(personId, sessionSecret, from);
+    const wholeNetwork = { key: `network ${from}`, max: max * ATTEMPTS_PER_ADDRESS_TIMES, clears: false };
+    if (trust === 'session') return [{ key: `session ${hashOf(sessionSecret ?? '')}`, max, clears: true }];
+    const here = { key: `person ${whom} at ${from}`, max, clears: true };
+    if (trust === 'network') return [here, wholeNetwork];
+    return [here, wholeNetwork, { key: `person ${whom}`, max: max * ATTEMPTS_PER_PERSON_TIMES, clears: true }];
+  }
+
+  /** For what is not a person's password. */
+  function networkKey(what: 'oidc' | 'oidc-answer' | 'token', address: string | null): readonly AttemptKey[] {
+    return [{ key: `${what} ${networkOf(address ?? '')}`, max: max * ATTEMPTS_PER_ADDRESS_TIMES, clears: false }];
   }
 
   return {
-    ...openSetup(world, passwords),
+    ...openSetup(world, passwords, attempts),
     oidcTitle: oidc?.title ?? null,
 
-    async withPassword({ email, password, ...visitor }) {
-      const keys = attemptKeys(email, visitor.address);
-      attempts.begin(keys);
+    async withPassword({ email, password, sessionSecret = null, ...visitor }) {
       const row = await peopleRows(db)
         .select('password_hash')
         .where(sql<boolean>`lower(email) = lower(${email.trim()})`)
         .executeTakeFirst();
+      const keys = await attemptKeys(email, row?.id ?? null, { address: visitor.address, sessionSecret });
+      await attempts.begin(keys);
       const fits = await passwords.verify(row?.password_hash ?? null, password);
       if (row === undefined || !fits || row.state !== 'active') {
         await refused(row === undefined ? null : personOf(row), visitor.address);
@@ -80,30 +99,41 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
           remedy: 'Try again, or ask an admin for a new password.',
         });
       }
-      attempts.succeed(keys);
+      await attempts.succeed(keys);
       return db.transaction().execute((tx) => enter(tx, personOf(row), visitor, 'person.sign-in'));
     },
 
-    beginOidc(redirectUri) {
-      if (oidc === null) return Promise.reject(noOidc());
+    async beginOidc(redirectUri, address = null) {
+      if (oidc === null) throw noOidc();
+      // Each counts until it comes to a good end.
+      await attempts.begin(networkKey('oidc', address));
       return oidc.begin(redirectUri);
     },
 
     async finishOidc({ url, state, redirectUri, ...visitor }) {
       if (oidc === null) throw noOidc();
+      const keys = networkKey('oidc-answer', visitor.address);
+      await attempts.begin(keys);
       const known = await oidc.finish({ url, state, redirectUri });
       refuseForeign(known, settings.oidcAllowedDomains);
-      return uniquely(EMAIL_TAKEN, () =>
+      const session = await uniquely(EMAIL_TAKEN, () =>
         db.transaction().execute(async (tx) => {
           const person = await welcome(world, tx, known);
           return enter(tx, person, visitor, 'person.sign-in');
         }),
       );
+      await attempts.succeed([...keys, ...networkKey('oidc', visitor.address)]);
+      return session;
     },
 
     session: (secret, options) => sessions.find(secret, options?.isActivity ?? true),
     end: (secret) => sessions.end(secret),
-    token: (secret, address) => actorOfToken(world, secret, address),
+    async token(secret, address) {
+      const actor = await actorOfToken(world, secret, address);
+      // A valid one is never refused: one script with an old token must not stop all others behind the same address.
+      if (actor === null) await attempts.begin(networkKey('token', address));
+      return actor;
+    },
   };
 }
 

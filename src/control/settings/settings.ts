@@ -109,12 +109,12 @@ export const SETTINGS = {
   signInAttemptsMax: whole(
     {
       section: 'Sign-in',
-      help: 'Failed attempts to sign in, per address and per person, before further ones have to wait.',
+      help: 'Failed attempts to sign in as one person from one network before further ones have to wait; three times as many as one person from everywhere, ten times as many from one network. Each further failure makes the wait longer: half a minute at first, at most the window.',
     },
     { min: 1, max: 1000, fallback: 10 },
   ),
   signInWindowMinutes: whole(
-    { section: 'Sign-in', help: 'The time over which failed attempts are counted.' },
+    { section: 'Sign-in', help: 'So long failed attempts are remembered, and so long at most one has to wait.' },
     { min: 1, max: 1440, fallback: 15 },
   ),
   oidcIssuer: url(
