@@ -1,6 +1,7 @@
 /** When jobs run by themselves. */
 import { z } from 'zod';
 import type { Schedule, ScheduleEvent, ScheduleRule } from '../../control/entities.ts';
+import { HOUR_STEPS } from '../../control/schedules/rule.ts';
 import type { ScheduleInput } from '../../control/services.ts';
 import { givenTime, id, kept, time, timeOrNull } from './common.ts';
 import { named } from './wire.ts';
@@ -17,7 +18,7 @@ const scheduleRule = named<ScheduleRule>()(
     z.strictObject({ kind: z.literal('once'), at: givenTime }),
     z.strictObject({
       kind: z.literal('hourly'),
-      everyHours: z.number().int().min(1).max(24),
+      everyHours: z.literal([...HOUR_STEPS]),
       minute: z.number().int().min(0).max(59),
     }),
     z.strictObject({ kind: z.literal('daily'), time: clock }),

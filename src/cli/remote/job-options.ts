@@ -78,7 +78,7 @@ export async function tuningOf(remote: Remote, given: JobGiven): Promise<Wire['J
   return {
     ...(transfers === undefined
       ? {}
-      : { transfersMax: transfers === 'auto' ? null : parseCount(transfers, '--transfers', 1, 1024) }),
+      : { transfersMax: transfers === 'auto' ? null : parseCount(transfers, '--transfers', 1, 1000) }),
     ...(timetable === undefined
       ? {}
       : { timetableId: timetable === 'none' ? null : (await findTimetable(remote, timetable)).id }),

@@ -87,7 +87,11 @@ export function documentOf(state: SavedState, projectNames: readonly string[] | 
     connectors: [...state.connectors.values()]
       .filter(({ id }) => wanted === null || connectorIds.has(id))
       .map(({ name, provider, config, tags, limits, cloud }) => ({
-        ...{ name, provider, config, tags, limits },
+        name,
+        provider,
+        config,
+        tags,
+        limits,
         ...(cloud === null ? {} : { cloud: documentCloud(cloud) }),
       })),
     timetables: [...state.timetables.values()]
@@ -135,7 +139,10 @@ function documentJob(
 export function documentCloud(cloud: CloudAccount): NonNullable<DocumentConnector['cloud']> {
   const { accountType, accountId, solutions, services, permission, regions, syncEveryMinutes } = cloud;
   return {
-    ...{ accountType, accountId, permission, syncEveryMinutes },
+    accountType,
+    accountId,
+    permission,
+    syncEveryMinutes,
     solutions: [...solutions],
     services: [...services],
     regions: regions === null ? null : [...regions],

@@ -12,7 +12,7 @@ export interface ScheduleTiming {
 }
 
 /** Cron counts hours from midnight, so other steps would be uneven. */
-const HOUR_STEPS = [1, 2, 3, 4, 6, 8, 12];
+export const HOUR_STEPS: readonly number[] = [1, 2, 3, 4, 6, 8, 12];
 /** A pattern that never comes again (30 February) must not be searched for ever. */
 const TRIES_MAX = 400;
 

@@ -73,6 +73,17 @@ describe('a schedule', () => {
     expect((await schedules.get(world.as('viewer'), id)).enabled).toBe(false);
   });
 
+  test('is not left enabled without a moment to come', async () => {
+    const { id } = await enabled();
+    const change = schedules.update(world.as('operator'), id, null, { endsAt: '2026-11-01T00:00:00Z' });
+    await expect(change).rejects.toMatchObject({ code: 'WRONG_STATE' });
+    expect(await schedules.get(world.as('viewer'), id)).toMatchObject({
+      enabled: true,
+      endsAt: null,
+      nextAt: '2026-11-23T01:00:00.000Z',
+    });
+  });
+
   test('starts at its moment, and tells the next one', async () => {
     const { id, nextAt } = await enabled();
     expect(nextAt).toBe('2026-11-23T01:00:00.000Z');

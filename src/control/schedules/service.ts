@@ -108,7 +108,7 @@ class ScheduleWork {
       const before = scheduleOf(await rowOf(tx, id));
       const input = { ...inputOf(before), ...withoutUndefined(change) };
       checkTiming(input);
-      const next = before.enabled ? nextAfter(input, clock.now()) : null;
+      const next = before.enabled ? nextOrRefuse(input, clock.now()) : null;
       await tx
         .updateTable('schedules')
         .set({
@@ -145,16 +145,7 @@ class ScheduleWork {
       const now = await lockVersion(tx, 'schedules', id, null, 'schedule');
       const before = scheduleOf(await rowOf(tx, id));
       if (before.enabled === enabled) return;
-      const next = enabled ? nextAfter(inputOf(before), clock.now()) : null;
-      if (enabled && next === null) {
-        throw new DroverError(
-          'WRONG_STATE',
-          'This schedule has no moment left: its time or its end lies in the past.',
-          {
-            remedy: 'Change its time or its end first.',
-          },
-        );
-      }
+      const next = enabled ? nextOrRefuse(inputOf(before), clock.now()) : null;
       const moment = next === null ? null : new Date(next);
       await tx
         .updateTable('schedules')
@@ -295,6 +286,14 @@ class ScheduleWork {
       await bus.tell('schedule', id, tx);
     });
   }
+}
+
+/** One that is enabled and never starts anything would look as if all were well. */
+function nextOrRefuse(input: ScheduleInput, nowMs: number): number {
+  const next = nextAfter(input, nowMs);
+  if (next !== null) return next;
+  const words = 'This schedule has no moment left: its time or its end lies in the past.';
+  throw new DroverError('WRONG_STATE', words, { remedy: 'Give it a later time or end, or pause it.' });
 }
 
 function columnsOf({ rule, timeZone, startsAt, endsAt, runKind }: ScheduleInput) {
