@@ -7,6 +7,7 @@ import type { OpenTransport } from '../lib/transport.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
 import type { Actor } from './entities.ts';
 import type { Schema } from './database/schema.ts';
+import type { Traffic } from './metrics/traffic.ts';
 import type { Settings } from './settings/settings.ts';
 
 export type Db = Kysely<Schema>;
@@ -23,6 +24,8 @@ export interface ControlWorld {
   readonly artifacts: ArtifactStore;
   readonly bus: Bus;
   readonly openTransport: OpenTransport;
+  /** Where a server counts what it asks of connectors by itself. Workers count for each end of a run. */
+  readonly serverTraffic?: Traffic;
   /** The process's environment, for standard credential chains. Never logged. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly programVersion: string;

@@ -1,5 +1,6 @@
 /** What every way of copying one object shares: its context, its properties, and how a finished write is judged. */
 import type { Expectation, Source, Target, WriteOptions, Written } from '../contract/provider.ts';
+import type { RetryOptions } from '../lib/retry.ts';
 import type { CompositeDigest, Digests } from '../model/digest.ts';
 import type { ContentHeaders, Entry, Properties } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
@@ -52,6 +53,13 @@ export interface Copied {
   readonly leg: 'target' | null;
   readonly attempts: number;
   readonly losses: readonly string[];
+}
+
+/** What `retrying` needs to know of this run. */
+export function retryWorldOf({
+  world: { clock, random, onRetry },
+}: Pick<CopyContext, 'world'>): Pick<RetryOptions, 'clock' | 'random' | 'onRetry'> {
+  return { clock, random, ...(onRetry !== undefined && { onRetry }) };
 }
 
 /** What one try found out; `copyItem` adds the number of tries. */

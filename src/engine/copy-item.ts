@@ -7,7 +7,7 @@ import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { propertiesFor, proved, takeOf, writeOptions } from './copy-context.ts';
+import { propertiesFor, proved, retryWorldOf, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
@@ -37,7 +37,7 @@ export async function copyItem(context: CopyContext, order: CopyOrder, signal: A
         throw error;
       }
     },
-    { clock: context.world.clock, random: context.world.random, signal, attemptsMax: ITEM_ATTEMPTS_MAX },
+    { ...retryWorldOf(context), signal, attemptsMax: ITEM_ATTEMPTS_MAX },
   );
 }
 

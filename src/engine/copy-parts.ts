@@ -5,7 +5,7 @@ import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { proved, propertiesFor, takeOf, writeOptions } from './copy-context.ts';
+import { proved, propertiesFor, retryWorldOf, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
 import { collect, flowOf, letGo } from './flow.ts';
 import { forEachIndex, Gate } from './lanes.ts';
@@ -116,7 +116,6 @@ async function copyPart(
   index: number,
   signal: AbortSignal,
 ): Promise<SentPart | null> {
-  const { clock, random } = context.world;
   const work = order.open.receipts.has(index) ? skipPart : sendPart;
   const result = await retrying(
     () =>
@@ -126,7 +125,7 @@ async function copyPart(
         if (code === 'CHANGED' || code === 'UPLOAD_LOST') return { whole: error };
         throw error;
       }),
-    { clock, random, signal, attemptsMax: REQUEST_ATTEMPTS_MAX },
+    { ...retryWorldOf(context), signal, attemptsMax: REQUEST_ATTEMPTS_MAX },
   );
   if (result !== null && 'whole' in result) throw result.whole;
   return result;

@@ -26,11 +26,11 @@ export interface ContextParts {
 
 export function makeContext({ started, ends, world, options, previous, stop, stopper }: ContextParts): RunContext {
   const { policy } = started.definition;
-  const { clock, random } = world;
+  const { clock, random, onRetry } = world;
   const { tuning } = options;
   const waits = new Waits(clock);
-  const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random });
-  const target = retryingTarget(ends.target, { clock: waits.clockFor('target'), random });
+  const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random, onRetry });
+  const target = retryingTarget(ends.target, { clock: waits.clockFor('target'), random, onRetry });
   const live = new LiveState();
   live.add(started.counters);
   const budget = new ByteBudget(() => tuning.bytesInFlightMax);

@@ -1,7 +1,7 @@
 /** What a run is given beside its definition: its ends, the world it touches, and how it is watched and stopped. */
 import type { Source, Target } from '../contract/provider.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
-import type { Failure } from '../model/errors.ts';
+import type { DroverError, Failure } from '../model/errors.ts';
 import type { Progress, Tuning } from './definition.ts';
 import type { ArtifactStore, RequestCounts, RunRecord, RunStore } from './ports.ts';
 
@@ -23,6 +23,8 @@ export interface RunWorld {
   readonly requests: () => RequestCounts;
   /** Requests that the limits of each side's account hold back now; for saying what limits the speed. */
   readonly heldBack?: () => { readonly source: number; readonly target: number };
+  /** Told of every request, part, listing and item that is tried again, and why. */
+  readonly onRetry?: (error: DroverError) => void;
   /** How busy this process was lately, from 0 to 1; for the same. */
   readonly eventLoopUse?: () => number;
 }

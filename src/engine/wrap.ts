@@ -5,19 +5,27 @@
 import type { Lister, Page, Parts, ScanRange, Source, Target, WriteBody } from '../contract/provider.ts';
 import type { Clock, Random } from '../lib/world.ts';
 import { retrying } from '../lib/retry.ts';
-import { toDroverError } from '../model/errors.ts';
+import { toDroverError, type DroverError } from '../model/errors.ts';
 import { keyAfter } from '../model/key.ts';
 import { REQUEST_ATTEMPTS_MAX } from './limits.ts';
 
 export interface RetryWorld {
   readonly clock: Clock;
   readonly random: Random;
+  readonly onRetry?: ((error: DroverError) => void) | undefined;
 }
 
-type Try = <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
+interface Try {
+  <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  /** For what begins anew by itself. */
+  readonly again: (error: DroverError) => void;
+}
 
-function tryer(world: RetryWorld): Try {
-  return (signal, work) => retrying(work, { ...world, signal, attemptsMax: REQUEST_ATTEMPTS_MAX });
+function tryer({ clock, random, onRetry }: RetryWorld): Try {
+  const options = { clock, random, attemptsMax: REQUEST_ATTEMPTS_MAX, ...(onRetry !== undefined && { onRetry }) };
+  const attempt = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+    retrying(work, { ...options, signal });
+  return Object.assign(attempt, { again: (error: DroverError) => onRetry?.(error) });
 }
 
 function lister(inner: Lister & { readonly traits: { readonly seek: 'key' | 'none' } }, attempt: Try): Lister {
@@ -145,6 +153,7 @@ async function* resumingScan(
       }
     } catch (error) {
       if (toDroverError(error).policy.retry === 'never' || signal.aborted) throw error;
+      attempt.again(toDroverError(error));
       // One more page is fetched with back-off; the listing then goes on from behind it.
       const page = await attempt(signal, () => firstPage(inner, rest, signal));
       advance(page);

@@ -15,6 +15,8 @@ export interface RetryOptions {
   /** Tries in all; 1 = none again. */
   readonly attemptsMax: number;
   readonly log?: Log;
+  /** Told before each try after the first one. */
+  readonly onRetry?: (error: DroverError) => void;
   /** The sum of the waits for a service that throttles. */
   readonly throttledMsMax?: number;
 }
@@ -49,6 +51,7 @@ export async function retrying<T>(work: (attempt: number) => Promise<T>, options
         code: error.code,
         attempts,
       });
+      options.onRetry?.(error);
       await clock.sleep(delayMs, signal);
     }
   }

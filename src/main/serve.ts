@@ -13,6 +13,7 @@ import {
   proveServerArtifacts,
   versionMismatch,
 } from '../control/fleet/server-checks.ts';
+import { openCounting } from '../control/metrics/traffic.ts';
 import { openMetrics } from '../control/metrics/metrics.ts';
 import { openReplays } from '../control/replays.ts';
 import { openRetention } from '../control/retention/retention.ts';
@@ -154,6 +155,7 @@ function dueWork(world: ControlWorld, services: AllServices): Parameters<typeof 
       tick: (signal) => services.notifications.tick(signal),
     },
     { name: 'inventories', everyMs: 60_000, wakeOn: [], tick: (signal) => services.connectors.syncDue(signal) },
+    { name: 'counts', everyMs: 10_000, wakeOn: [], tick: openCounting(world) },
     { name: 'retention', everyMs: 3_600_000, wakeOn: [], tick: (signal) => retention.tick(signal) },
   ];
 }

@@ -11,6 +11,8 @@ import { migrate, requireSchema } from '../control/database/migrate.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../control/database/supervisor.ts';
 import { loadMasterKey } from '../control/settings/master-key.ts';
 import type { Settings } from '../control/settings/settings.ts';
+import { newId } from '../control/ids.ts';
+import { Traffic } from '../control/metrics/traffic.ts';
 import { openVault } from '../control/vault/vault.ts';
 import type { ControlWorld } from '../control/world.ts';
 import type { ArtifactStore } from '../engine/ports.ts';
@@ -130,6 +132,8 @@ export async function openWorld(
     artifacts: artifacts.store,
     bus,
     openTransport,
+    // The server, not a worker.
+    ...(mayMake && { serverTraffic: new Traffic(newId({ clock: systemClock, random: systemRandom })) }),
     environment: variables,
     programVersion,
   };

@@ -6,7 +6,14 @@ import type { OpenTransport } from '../../lib/transport.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { found, isUuid } from '../rows.ts';
 import type { ControlWorld, Db, OpenConnector, Tx } from '../world.ts';
-import { guardAddresses, refuseFolder, refuseOwnFiles, refuseStrangers, refuseUnsafeFields, type AddressGuard } from './addresses.ts';
+import {
+  guardAddresses,
+  refuseFolder,
+  refuseOwnFiles,
+  refuseStrangers,
+  refuseUnsafeFields,
+  type AddressGuard,
+} from './addresses.ts';
 
 /** Only so often is it written down that a connector is used. */
 const USED_EVERY_MS = 60_000;
@@ -20,8 +27,9 @@ export interface OpenedAccount {
 export function connectorOpener(world: ControlWorld): OpenConnector {
   return async (connectorId, openTransport) => {
     const saved = await readSaved(world, world.db, connectorId);
+    const counted = world.serverTraffic?.counting(connectorId, 'server', openTransport, world.clock);
     const { account } = await openAccount(world, saved.provider, saved.config, {
-      openTransport,
+      openTransport: counted ?? openTransport,
       saveAccount: (change) => saveAccount(world, connectorId, change),
     });
     await markUsed(world, connectorId).catch((thrown: unknown) => {

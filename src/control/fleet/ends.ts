@@ -2,12 +2,13 @@
 import { sql } from 'kysely';
 import type { Account, Source, Target, TargetFacts } from '../../contract/provider.ts';
 import type { TransferDefinition } from '../../engine/definition.ts';
+import { rightsOf, type AskRights, type Need } from '../../engine/denials.ts';
 import type { RequestCounts } from '../../engine/ports.ts';
 import type { Ends } from '../../engine/world.ts';
 import { countRequests } from '../../lib/counting.ts';
+import type { TrafficSide } from '../metrics/traffic.ts';
 import { DEFAULT_LIMITS, limitRequests } from '../../lib/limiting.ts';
 import { retrying } from '../../lib/retry.ts';
-import type { OpenTransport } from '../../lib/transport.ts';
 import { toDroverError, type DroverError } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { FleetWorld } from './parts.ts';
@@ -30,19 +31,25 @@ export interface RunToOpen {
   readonly targetFacts: TargetFacts | null;
 }
 
-export type SideName = 'source' | 'target';
+export type SideName = Exclude<TrafficSide, 'server'>;
 
 /** What one side has told so far. */
 export class Side {
+  readonly name: SideName;
   readonly connectorId: string;
   /** Of the connector when it was opened: what fails with what was replaced since says nothing about it. */
   version: number | undefined = undefined;
   readonly counts: Record<string, number> = {};
   /** The last error of the whole account. */
   accountError: DroverError | null = null;
+  /** The last denial, of one object or of all. */
+  denied: DroverError | null = null;
+  /** While it is open. */
+  account: Account | null = null;
   throttledAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(connectorId: string) {
+  constructor(name: SideName, connectorId: string) {
+    this.name = name;
     this.connectorId = connectorId;
   }
 
@@ -111,7 +118,41 @@ export async function openEnds(
     source: watchedSide(world, sides.source, source),
     target: watchedSide(world, sides.target, target),
   };
-  return run.kind === 'retry' && run.retryOf !== null ? retryEnds(world, run, ends, signal) : ends;
+  const seen = run.kind === 'retry' && run.retryOf !== null ? await retryEnds(world, run, ends, signal) : ends;
+  return { ...seen, rights: rightsAt(run, sides) };
+}
+
+const AND_THEN = 'Then test the connector or resume the run: it goes on where it stopped.';
+
+/** The engine says what is missing, and this part whose connector it is. */
+function rightsAt({ definition }: Pick<RunToOpen, 'definition'>, sides: Sides): AskRights {
+  return async (name, need, signal) => {
+    const side = sides[name];
+    if (side.account === null) return null;
+    const { place, label } = definition[name];
+    const asked = { account: side.account, place, label };
+    const refusal = await rightsOf({ source: asked, target: asked }, AND_THEN)(name, need, signal);
+    if (refusal !== null) side.accountError = refusal;
+    return refusal;
+  };
+}
+
+/** What exactly is missing where a listing or an opening was denied; the same error where the check finds nothing. */
+export async function explained(
+  error: DroverError,
+  run: Pick<RunToOpen, 'definition'>,
+  sides: Sides,
+  signal: AbortSignal,
+): Promise<DroverError> {
+  if (error.code !== 'PERMISSION_DENIED' || signal.aborted) return error;
+  const side = [sides.source, sides.target].find(({ denied }) => denied?.message === error.message);
+  if (side === undefined) return error;
+  const needs: readonly Need[] = side.name === 'source' ? ['read'] : ['read', 'write'];
+  for (const need of needs) {
+    const refusal = await rightsAt(run, sides)(side.name, need, signal).catch(() => null);
+    if (refusal?.code === 'PERMISSION_DENIED') return refusal;
+  }
+  return error;
 }
 
 /** The target alone, with what its store was seen to honour; asked once for each endpoint. */
@@ -157,47 +198,56 @@ async function openAccount(
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Account> {
-  const { clock } = world;
-  const counted = countRequests(throttleWatched(world, side), side.counts);
+  const { clock, openTransport, traffic } = world;
+  // One place counts for the run's page, for what limits its speed, and for the metrics.
+  const onThrottled = (): void => void (side.throttledAtMs = clock.monotonic());
+  const watched = traffic.counting(side.connectorId, side.name, openTransport, clock, onThrottled);
+  const counted = countRequests(watched, side.counts);
   const limited = limitRequests(counted, { clock, ...DEFAULT_LIMITS });
+  cleanup.use(traffic.watch(side.connectorId, side.name, limited.snapshot));
   const { account, version } = await patiently(world, side, signal, () =>
     world.parts.openConnector(side.connectorId, shares.limited(side.connectorId, limited)),
   );
   side.version = version;
+  side.account = account;
+  cleanup.defer(() => {
+    side.account = null;
+  });
   return cleanup.use(account);
-}
-
-function throttleWatched({ openTransport, clock }: FleetWorld, side: Side): OpenTransport {
-  return (settings) => {
-    const inner = openTransport(settings);
-    return {
-      send: async (request) => {
-        const response = await inner.send(request);
-        if (response.status === 429 || response.status === 503) side.throttledAtMs = clock.monotonic();
-        return response;
-      },
-      close: () => inner.close(),
-    };
-  };
 }
 
 function watchedSide<T extends Source | Target>({ clock }: FleetWorld, side: Side, end: T): T {
   return watched(end, (error) => noteError(clock.monotonic(), side, error));
 }
 
+/** Which side an error came from: the engine that tries again does not know. */
+const SIDES_OF_ERRORS = new WeakMap<object, Side>();
+
+/** `null` for what no side was seen to fail with: content that broke off while it was read. */
+export function sideOfError(error: DroverError): Side | null {
+  for (let one: unknown = error; one instanceof Error; one = one.cause) {
+    const side = SIDES_OF_ERRORS.get(one);
+    if (side !== undefined) return side;
+  }
+  return null;
+}
+
 function noteError(nowMs: number, side: Side, error: DroverError): void {
+  SIDES_OF_ERRORS.set(error, side);
   if (error.code === 'THROTTLED') side.throttledAtMs = nowMs;
   if (error.policy.scope === 'account') side.accountError = error;
+  if (error.code === 'PERMISSION_DENIED') side.denied = error;
 }
 
 async function patiently<T>(
-  { clock, random }: FleetWorld,
+  { clock, random, traffic }: FleetWorld,
   side: Side,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await retrying(work, { clock, random, signal, attemptsMax: OPENING_ATTEMPTS_MAX });
+    const onRetry = ({ code }: DroverError): void => traffic.retried(side.connectorId, side.name, code);
+    return await retrying(work, { clock, random, signal, onRetry, attemptsMax: OPENING_ATTEMPTS_MAX });
   } catch (error) {
     noteError(clock.monotonic(), side, toDroverError(error));
     throw error;

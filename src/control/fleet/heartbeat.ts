@@ -1,5 +1,6 @@
 /**
- * Keeps a worker's leases. One statement says that it lives and renews everything it holds. Whether that came in time
+ * Keeps a worker's leases. One statement says that it lives, renews everything it holds, and
+ * hands over what was counted since. Whether that came in time
  * is judged by a clock of this process that never jumps: when it did not, whatever the worker has begun is let go
  * before the database would give it to somebody else.
  */
@@ -52,14 +53,15 @@ export class Heartbeat {
 
   /** Counted from before the statement was sent: the database can only have renewed later than that. */
   async beat(): Promise<void> {
-    const { clock, db, timing } = this.#world;
+    const { clock, db, timing, traffic } = this.#world;
     const sentAtMs = clock.monotonic();
+    const handing = traffic.hand();
     const held = this.#events.held();
     const runIds = held.map(({ runId }) => runId);
     const segmentIds = held.map(({ segmentId }) => segmentId);
     const epochs = held.map(({ epoch }) => epoch);
     const { rows } = await inDatabase(() =>
-      sql<{ state: string | null }>`
+      sql<{ state: string | null; counted: string[] | null }>`
         WITH renewed AS (
           UPDATE segments SET lease_until = clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond'
           FROM unnest(${runIds}::text[], ${segmentIds}::text[], ${epochs}::integer[]) AS held (run_id, segment_id, epoch)
@@ -69,9 +71,16 @@ export class Heartbeat {
         ), seen AS (
           UPDATE workers SET seen_at = clock_timestamp(), state = CASE state WHEN 'gone' THEN 'active' ELSE state END
           WHERE id = ${this.#workerId}::uuid RETURNING state
-        )
-        SELECT (SELECT state FROM seen) AS state, (SELECT count(*) FROM renewed) AS leases`.execute(db),
-    );
+        )${handing === null ? sql`` : sql`, ${handing.queries}`}
+        SELECT (SELECT state FROM seen) AS state, (SELECT count(*) FROM renewed) AS leases,
+          ${handing === null ? sql`NULL` : sql`ARRAY(SELECT connector_id::text FROM traffic_written)`} AS counted`.execute(
+        db,
+      ),
+    ).catch((error: unknown) => {
+      traffic.notTaken();
+      throw error;
+    });
+    handing?.taken(rows[0]?.counted ?? []);
     this.#renewedAtMs = sentAtMs;
     this.#isLost = false;
     if (rows[0]?.state === 'draining') this.#events.onDrain();
