@@ -60,3 +60,44 @@ test.each(guarded)('%s', async (_name, route, role) => {
   };
   await expect(answered()).rejects.toMatchObject({ code: 'FORBIDDEN' });
 });
+
+/** Not only that route and service agree, but that what they agree on is what was meant. */
+test('a viewer exports exactly what a viewer sees: no secret, nobody, and nothing an operator keeps hidden', async () => {
+  const seen = JSON.stringify(await services.definitions.export(world.as('viewer'), null));
+  expect(seen).toBe(JSON.stringify(await services.definitions.export(world.as('admin'), null)));
+});
+
+test("what changes something, gives something away or shows what could be changed is no viewer's", () => {
+  const least = new Map(
+    ROUTES.map(({ name, right }) => [name, right === 'open' ? 'nobody' : leastRole(right)] as const),
+  );
+  const ofViewers = ROUTES.filter(({ method, name }) => method !== 'GET' && least.get(name) === 'viewer');
+  // What is asked with a body, and the own account; all else that is not GET needs more.
+  expect(ofViewers.map(({ name }) => name).toSorted()).toEqual([
+    'changeOwnPassword',
+    'createToken',
+    'exportDefinitions',
+    'getOutcomes',
+    'previewSchedule',
+    'removeToken',
+    'signOut',
+  ]);
+  expect(ROUTES.filter(({ name }) => least.get(name) === 'nobody').map(({ name }) => name)).toEqual([
+    'getSignInOptions',
+    'setUp',
+    'signIn',
+    'beginOidc',
+    'finishOidc',
+  ]);
+  for (const name of ['planDefinitions', 'getPolicies']) expect([name, least.get(name)]).toEqual([name, 'operator']);
+  for (const name of [
+    'applyDefinitions',
+    'getDraftPolicies',
+    'authorizeConnector',
+    'reauthorizeConnector',
+    'listAudit',
+    'listPeople',
+  ]) {
+    expect([name, least.get(name)]).toEqual([name, 'admin']);
+  }
+});

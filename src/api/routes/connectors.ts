@@ -234,7 +234,7 @@ const used: readonly Route[] = [
     path: '/connectors/{id}/policies',
     subject: 'Connectors',
     summary: 'Policies and templates for exactly this connector',
-    right: 'read',
+    right: 'connector-use',
     params: byId,
     body: policyRequest,
     answer: json(policyTexts, 'Ready to paste.'),

@@ -324,7 +324,7 @@ const definitions: readonly Route[] = [
     path: '/definitions/plan',
     subject: 'Definitions',
     summary: 'What applying a document would do',
-    right: 'read',
+    right: 'define',
     body: planInput,
     answer: json(definitionPlan, 'The plan; nothing was changed.'),
     handle: ({ actor, services, body }) => services.definitions.plan(actor, body.document),

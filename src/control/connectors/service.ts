@@ -153,7 +153,7 @@ function checking(world: ControlWorld): Pick<ConnectorService, Checking> {
       yield* streamCheck(world, provider, config, { place, use }, signal);
     },
     async policies(actor, id, request) {
-      demand(actor, 'read');
+      demand(actor, 'connector-use');
       const row = await rowOf(db, id);
       const { provider, config } = await readSaved(world, db, id);
       const { tags, cloud, check_lines: check } = row;

@@ -33,7 +33,7 @@ export function openDefinitions(services: DefinitionServices, providers: Provide
       return documentOf(state, projectNames) as unknown as DefinitionDocument;
     },
     async plan(actor, input) {
-      demand(actor, 'read');
+      demand(actor, 'define');
       return shown((await plan(actor, input)).plan);
     },
     async apply(actor, input, planHash) {
