@@ -1,6 +1,6 @@
-/** Creations that are sent twice have one effect (`Idempotency-Key`). */
+/** Creations that are sent twice have one effect (`Idempotency-Key`), also where a server died in between. */
 import { createHash } from 'node:crypto';
-import type { Actor } from '../control/entities.ts';
+import type { Actor, KeyedRequest } from '../control/entities.ts';
 import { DroverError } from '../model/errors.ts';
 import type { JsonAnswer } from './answers.ts';
 import type { Route } from './routes/route.ts';
@@ -18,10 +18,17 @@ export interface OnceInput {
   readonly signal: AbortSignal;
 }
 
+export interface Work {
+  /** As an actor that carries this request. */
+  readonly make: (request: KeyedRequest) => Promise<JsonAnswer>;
+  /** The answer from what was made. */
+  readonly again: (entityId: string) => Promise<JsonAnswer>;
+}
+
 export async function once(
   { replays, clock }: Pick<ApiWorld, 'replays' | 'clock'>,
   { route, actor, key, request, signal }: OnceInput,
-  work: () => Promise<JsonAnswer>,
+  work: Work,
 ): Promise<JsonAnswer> {
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new DroverError('INVALID_INPUT', 'Idempotency-Key: give 1 to 255 printable characters without spaces.', {
@@ -33,10 +40,20 @@ export async function once(
     .update(JSON.stringify(request) ?? '')
     .digest('hex');
   const untilMs = clock.monotonic() + WAIT_MS_MAX;
+  let own: KeyedRequest;
   for (;;) {
     const begun = await replays.begin(scope, key, hash);
-    if (begun.kind === 'new') break;
+    if (begun.kind === 'new') {
+      own = begun.request;
+      break;
+    }
     if (begun.kind === 'done') return replayed(begun.answer);
+    if (begun.kind === 'made') {
+      if (route.again === null) throw secretIsGone(begun.entityId);
+      const found = await work.again(begun.entityId);
+      await replays.finish(begun.request, found);
+      return replayed(found);
+    }
     if (begun.kind === 'other') {
       throw new DroverError('ALREADY_EXISTS', 'This Idempotency-Key was used for another request.', {
         field: 'Idempotency-Key',
@@ -52,13 +69,22 @@ export async function once(
   }
   let answer: JsonAnswer;
   try {
-    answer = await work();
+    answer = await work.make(own);
   } catch (thrown) {
-    await replays.abandon(scope, key);
+    await replays.abandon(own);
     throw thrown;
   }
-  await replays.finish(scope, key, route.secretAnswer ? { ...answer, body: '' } : answer);
+  await replays.finish(own, route.secretAnswer ? { ...answer, body: '' } : answer);
   return answer;
+}
+
+/** Whoever made it may have died before it was shown, or answers in this moment. */
+function secretIsGone(entityId: string): DroverError {
+  const words = `This request was done already (${entityId}); its secret was in its answer and nowhere else.`;
+  return new DroverError('ALREADY_EXISTS', words, {
+    field: 'Idempotency-Key',
+    remedy: 'If that answer never came, remove what was made, and make it again with a new key.',
+  });
 }
 
 /** A secret is shown once; a repeat learns only that all went well. */

@@ -12,7 +12,7 @@ import { openSeats, type Seats } from './events/seats.ts';
 import { streamEvents } from './events/stream.ts';
 import { findCaller, refuseForeignHost, refuseOtherSites, refuseWithoutCsrfToken, type Caller } from './guards.ts';
 import { checkInputs, type RawInputs } from './inputs.ts';
-import { once } from './once.ts';
+import { once, type Work } from './once.ts';
 import { openApiText } from './openapi.ts';
 import { API_BASE, ROUTES } from './routes/all.ts';
 import type { Call, EventsAnswer, FileAnswer, Route } from './routes/route.ts';
@@ -229,14 +229,15 @@ async function answer(
   switch (route.answer.kind) {
     case 'json': {
       const { schema } = route.answer;
-      const work = async () => {
-        const value = await route.handle(call);
-        return jsonAnswer(route, world.checkAnswers === true ? schema.parse(value) : value);
-      };
+      const shown = (value: unknown) => jsonAnswer(route, world.checkAnswers === true ? schema.parse(value) : value);
       const key = request.headers['idempotency-key'];
       const isOnce = route.creates && typeof key === 'string';
-      const made = isOnce ? await once(world, { route, actor, key, request: inputs, signal }, work) : await work();
-      void sendJson(reply, made);
+      if (!isOnce) return void sendJson(reply, shown(await route.handle(call)));
+      const work: Work = {
+        make: async (own) => shown(await route.handle({ ...call, actor: { ...actor, request: own } })),
+        again: async (id) => shown(await route.again?.(call, id)),
+      };
+      void sendJson(reply, await once(world, { route, actor, key, request: inputs, signal }, work));
       return;
     }
     case 'none':

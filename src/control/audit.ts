@@ -1,5 +1,9 @@
-/** Who did what to what: one line per change, written in the transaction of the change itself. */
+/**
+ * Who did what to what: one line per change, written in the transaction of the change itself. So is what a request with
+ * an idempotency key has made.
+ */
 import type { Clock } from '../lib/world.ts';
+import { noteMade } from './replays.ts';
 import type { Audit } from './world.ts';
 
 export function makeAudit(clock: Clock): Audit {
@@ -20,6 +24,7 @@ export function makeAudit(clock: Clock): Audit {
         changes: JSON.stringify(changes ?? {}),
       })
       .execute();
+    if (actor.request !== undefined) await noteMade(tx, actor.request, entityKind, entityId);
   };
 }
 

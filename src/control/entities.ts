@@ -22,6 +22,15 @@ export interface Actor {
   readonly name: string;
   readonly role: Role;
   readonly address: string | null;
+  /** Where this acts for a request with an idempotency key: what is made is written down there with its audit line. */
+  readonly request?: KeyedRequest;
+}
+
+/** One try of a request with an idempotency key. A later one takes the right to make anything away from it. */
+export interface KeyedRequest {
+  readonly scope: string;
+  readonly key: string;
+  readonly attempt: number;
 }
 
 export const SYSTEM: Actor = {
@@ -194,8 +203,8 @@ export type RunTrigger = 'person' | 'token' | 'schedule';
 
 /** Why a run waits or stands still. */
 export interface WaitReason {
-  /** `attention`: a connector must be reauthorized. */
-  readonly kind: 'limit' | 'target-busy' | 'attention' | 'bandwidth' | 'person' | 'disk' | 'no-worker';
+  /** `attention`: a connector must be reauthorized. `workers-busy`: none of those that are there has room for it. */
+  readonly kind: 'limit' | 'workers-busy' | 'target-busy' | 'attention' | 'bandwidth' | 'person' | 'disk' | 'no-worker';
   /** A sentence for people. */
   readonly text: string;
   readonly runId: string | null;

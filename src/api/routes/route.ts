@@ -81,6 +81,8 @@ export interface Route {
   readonly answer: Answer;
   /** Something new comes to be: 201, and `Idempotency-Key` is honoured. */
   readonly creates: boolean;
+  /** The answer once more, from the id of what was made. `null`: it held a secret, which nobody knows any more. */
+  readonly again: ((call: Call<unknown, unknown, unknown>, id: string) => Promise<unknown>) | null;
   /** The answer holds a secret that is shown once: it is never stored for a repeat. */
   readonly secretAnswer: boolean;
   /** Honours `If-Match`. */
@@ -121,8 +123,8 @@ interface Given<P, Q, B, A> {
   readonly filters?: readonly string[];
   readonly body?: B;
   readonly answer: A;
-  readonly creates?: boolean;
-  readonly secretAnswer?: boolean;
+  /** How to answer from the id of what was made; `secret` where that cannot be. */
+  readonly creates?: 'secret' | ((call: Call<Output<P>, Output<Q>, Output<B>>, id: string) => Handled<A>);
   readonly versioned?: boolean;
   readonly fixed?: Readonly<Record<string, string>>;
   handle(call: Call<Output<P>, Output<Q>, Output<B>>): Handled<A>;
@@ -140,8 +142,9 @@ export function route<
     query: given.query ?? null,
     body: given.body ?? null,
     filters: given.filters ?? null,
-    creates: given.creates ?? false,
-    secretAnswer: given.secretAnswer ?? false,
+    creates: given.creates !== undefined,
+    again: typeof given.creates === 'function' ? (given.creates as unknown as Route['again']) : null,
+    secretAnswer: given.creates === 'secret',
     versioned: given.versioned ?? false,
     fixed: given.fixed ?? {},
     handle: given.handle as unknown as Route['handle'],

@@ -53,7 +53,7 @@ const states: readonly Route[] = [
     right: 'run',
     params: byId,
     body: startRun,
-    creates: true,
+    creates: ({ actor, services }, id) => services.runs.get(actor, id),
     answer: json(run, 'The run.'),
     handle: ({ actor, services, params, body, signal }) =>
       services.runs.start(actor, params.id, { ...body, trigger: actor.kind === 'token' ? 'token' : 'person' }, signal),
@@ -208,7 +208,7 @@ const files: readonly Route[] = [
     right: 'report',
     params: byRunId,
     body: artifactInput,
-    creates: true,
+    creates: ({ actor, services }, id) => services.reports.get(actor, id),
     answer: json(artifact, 'It is pending until it is ready.'),
     handle: ({ actor, services, params, body }) => services.reports.request(actor, params.id, body.kind, body),
   }),

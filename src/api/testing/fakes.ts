@@ -124,21 +124,22 @@ export function fakeBus(): FakeBus {
 
 export function fakeReplays(): Replays {
   const kept = new Map<string, { hash: string; answer: StoredAnswer | null }>();
+  const requestOf = (scope: string, key: string) => ({ scope, key, attempt: 1 });
   return {
     async begin(scope, key, hash): Promise<Begun> {
       const row = kept.get(`${scope} ${key}`);
       if (row === undefined) {
         kept.set(`${scope} ${key}`, { hash, answer: null });
-        return { kind: 'new' };
+        return { kind: 'new', request: requestOf(scope, key) };
       }
       if (row.hash !== hash) return { kind: 'other' };
       return row.answer === null ? { kind: 'busy' } : { kind: 'done', answer: row.answer };
     },
-    async finish(scope, key, answer) {
+    async finish({ scope, key }, answer) {
       const row = kept.get(`${scope} ${key}`);
       if (row !== undefined) row.answer = answer;
     },
-    abandon: async (scope, key) => void kept.delete(`${scope} ${key}`),
+    abandon: async ({ scope, key }) => void kept.delete(`${scope} ${key}`),
   };
 }
 
