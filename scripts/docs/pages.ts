@@ -7,6 +7,7 @@ import { errorsPage } from './errors.ts';
 import { exitCodesPage } from './exit-codes.ts';
 import { jsonOutputPage } from './json-output.ts';
 import { limitsPage } from './limits.ts';
+import { metricsPage } from './metrics.ts';
 import { openApiPage } from './openapi.ts';
 import { page } from './markdown.ts';
 import { providersPage } from './providers.ts';
@@ -24,6 +25,7 @@ export function buildPages(root: string): ReadonlyMap<string, string> {
     ['exit-codes.md', exitCodesPage()],
     ['json-output.md', jsonOutputPage()],
     ['limits.md', limitsPage(root)],
+    ['metrics.md', metricsPage()],
     ['openapi.json', openApiPage(root)],
     ['providers.md', providersPage(root)],
     ['settings.md', settingsPage()],
@@ -45,6 +47,7 @@ function indexPage(): string {
       '- [JSON output](json-output.md): for programs',
       '- [HTTP API](openapi.json): every route, as an OpenAPI 3.1 document',
       '- [Settings](settings.md): of the server and its workers, in file, environment and flags',
+      '- [Metrics](metrics.md): what `/metrics` gives',
       '- [Limits](limits.md): every bound of the engine',
     ].join('\n'),
   );
