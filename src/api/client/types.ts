@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 0ee51e69ac2340b6802a542387e2707745896a8063cb8c112e49745f417c8bd0) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 5b69c91b6b2c810bd10aa60a4c32d5c3e2a741c542cf9a5943fd64ebdd852817) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -397,7 +397,7 @@ export interface paths {
     put?: never;
     /**
      * Policies and templates for exactly this connector
-     * @description Needs the role viewer.
+     * @description Needs the role operator.
      */
     post: operations['getPolicies'];
     delete?: never;
@@ -1479,7 +1479,7 @@ export interface paths {
     put?: never;
     /**
      * What applying a document would do
-     * @description Needs the role viewer.
+     * @description Needs the role operator.
      */
     post: operations['planDefinitions'];
     delete?: never;
@@ -2183,10 +2183,23 @@ export interface components {
       connector: components['schemas']['ConnectorInput'];
       request: components['schemas']['PolicyRequest'];
     };
-    /** @description Its name. */
+    /** @description What is other in the copy. With another endpoint and no sub-path it is the whole of that endpoint. */
     DuplicateJob: {
       /** @description For people; unique among its kind. */
       name: string;
+      /** @description Stays the same for ever. */
+      projectId?: string;
+      description?: string;
+      /** @description Stays the same for ever. */
+      sourceEndpointId?: string;
+      /** @description Empty, or ends with a slash. */
+      sourceSubPath?: string;
+      /** @description Stays the same for ever. */
+      targetEndpointId?: string;
+      /** @description Empty, or ends with a slash. */
+      targetSubPath?: string;
+      settings?: components['schemas']['JobSettingsChange'];
+      tuning?: components['schemas']['JobTuningChange'];
     };
     /** @description A place that jobs read from or write to. */
     Endpoint: {
@@ -3292,7 +3305,8 @@ export interface components {
       | {
           /** @constant */
           kind: 'hourly';
-          everyHours: number;
+          /** @enum {number} */
+          everyHours: 1 | 2 | 3 | 4 | 6 | 8 | 12;
           minute: number;
         }
       | {
@@ -3503,7 +3517,7 @@ export interface components {
     /** @description Why a run waits or stands still. */
     WaitReason: {
       /** @enum {string} */
-      kind: 'limit' | 'target-busy' | 'attention' | 'bandwidth' | 'person' | 'disk' | 'no-worker';
+      kind: 'limit' | 'workers-busy' | 'target-busy' | 'attention' | 'bandwidth' | 'person' | 'disk' | 'no-worker';
       text: string;
       runId: string | null;
       connectorId: string | null;

@@ -30,7 +30,7 @@ const waitReason = named<WaitReason>()(
   'WaitReason',
   'Why a run waits or stands still.',
   z.object({
-    kind: z.enum(['limit', 'target-busy', 'attention', 'bandwidth', 'person', 'disk', 'no-worker']),
+    kind: z.enum(['limit', 'workers-busy', 'target-busy', 'attention', 'bandwidth', 'person', 'disk', 'no-worker']),
     text: z.string(),
     runId: z.string().nullable(),
     connectorId: z.string().nullable(),

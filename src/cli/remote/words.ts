@@ -32,6 +32,7 @@ export function timeOf(iso: string | null, format: Format): string {
 
 const WAIT_WORDS: Readonly<Record<NonNullable<Wire['Run']['waits']>['kind'], string | null>> = {
   limit: 'too many runs at once',
+  'workers-busy': 'all workers are busy',
   'target-busy': 'another run writes there',
   attention: 'a connector needs attention',
   bandwidth: 'bandwidth timetable',
@@ -44,7 +45,11 @@ const WAIT_WORDS: Readonly<Record<NonNullable<Wire['Run']['waits']>['kind'], str
 export function stateOf({ state, waits, queuePlace }: Wire['Run']): string {
   const word = STATE_WORDS[state];
   const why = waits === null ? null : WAIT_WORDS[waits.kind];
-  if (state === 'queued' && queuePlace !== null && (why === null || waits?.kind === 'limit')) {
+  if (
+    state === 'queued' &&
+    queuePlace !== null &&
+    (why === null || waits?.kind === 'limit' || waits?.kind === 'workers-busy')
+  ) {
     return `${word}, number ${queuePlace}`;
   }
   return why === null ? word : `${word}: ${why}`;

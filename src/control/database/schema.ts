@@ -288,6 +288,18 @@ export interface WorkersTable {
   started_at: Time;
   seen_at: Time;
   takeovers: Generated<number>;
+  /** Runs it takes part in at once, as things are. */
+  slots: Generated<number>;
+}
+
+export interface ServersTable {
+  id: string;
+  host: string;
+  pid: number;
+  program_version: string;
+  protocol: number;
+  started_at: Time;
+  seen_at: Time;
 }
 
 export interface TrafficTable {
@@ -431,6 +443,7 @@ export interface Schema {
   run_sessions: RunSessionsTable;
   run_workers: RunWorkersTable;
   workers: WorkersTable;
+  servers: ServersTable;
   traffic: TrafficTable;
   schedules: SchedulesTable;
   schedule_events: ScheduleEventsTable;

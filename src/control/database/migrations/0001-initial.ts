@@ -205,7 +205,13 @@ CREATE TABLE run_workers (
 CREATE TABLE workers (
   id uuid PRIMARY KEY, name text NOT NULL, host text NOT NULL, pid integer NOT NULL, program_version text NOT NULL,
   protocol integer NOT NULL, state text NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL,
-  takeovers integer NOT NULL DEFAULT 0
+  takeovers integer NOT NULL DEFAULT 0, slots integer NOT NULL DEFAULT 10
+) WITH (fillfactor = 50);
+
+-- Servers that live, and those that were not seen to end.
+CREATE TABLE servers (
+  id uuid PRIMARY KEY, host text NOT NULL, pid integer NOT NULL, program_version text NOT NULL,
+  protocol integer NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
 -- What each process has counted of each connector since it began, as JSON of numbers; and what is under way there now.
