@@ -217,7 +217,7 @@ export interface Connectors {
   /** By whoever runs into an authorization error, or sees that all is well again. Not audited as a person's act. */
   reportHealth(
     id: string,
-    error: { code: string; message: string } | null,
+    error: { code: string; message: string; remedy?: string } | null,
     /** Of the connector as it was opened: what failed with credentials that were replaced since says nothing. */
     seenVersion?: number,
   ): Promise<void>;
@@ -266,6 +266,11 @@ export interface JobInput {
   readonly tuning?: Partial<JobTuning> | undefined;
 }
 
+export interface DuplicateJob extends Partial<JobInput> {
+  readonly name: string;
+  readonly projectId?: string | undefined;
+}
+
 export interface Jobs {
   list(actor: Actor, query: ListQuery): Promise<Page<Job>>;
   get(actor: Actor, id: string): Promise<Job>;
@@ -277,7 +282,11 @@ export interface Jobs {
     version: Version,
     change: { name?: string; description?: string; settings?: Partial<JobSettings>; tuning?: Partial<JobTuning> },
   ): Promise<Job>;
-  duplicate(actor: Actor, id: string, name: string): Promise<Job>;
+  /**
+   * Another job as this one is, but for what is given. A sub-path belongs to its endpoint: with another endpoint it is
+   * the whole place, unless one is given. Schedules and history stay with the first.
+   */
+  duplicate(actor: Actor, id: string, input: DuplicateJob): Promise<Job>;
   /** WRONG_STATE while a run of it is active. */
   remove(actor: Actor, id: string, version: Version): Promise<void>;
   /** Migration outcomes for this very pair and settings; of a draft too. */

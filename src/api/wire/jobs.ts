@@ -13,7 +13,7 @@ import type {
   RunEstimate,
   RunKind,
 } from '../../control/entities.ts';
-import type { JobInput, Jobs, Projects } from '../../control/services.ts';
+import type { DuplicateJob, JobInput, Jobs, Projects } from '../../control/services.ts';
 import type { ItemCounts, RunState } from '../../model/outcome.ts';
 import { checkLine, id, kept, name, timeOrNull } from './common.ts';
 import { named } from './wire.ts';
@@ -230,7 +230,21 @@ export const changeJob = named<ChangeJob>()(
   }),
 );
 
-export const duplicateInput = named<{ readonly name: string }>()('DuplicateJob', 'Its name.', z.strictObject({ name }));
+export const duplicateInput = named<DuplicateJob>()(
+  'DuplicateJob',
+  'What is other in the copy. With another endpoint and no sub-path it is the whole of that endpoint.',
+  z.strictObject({
+    name,
+    projectId: id.optional(),
+    description: description.optional(),
+    sourceEndpointId: id.optional(),
+    sourceSubPath: subPath.optional(),
+    targetEndpointId: id.optional(),
+    targetSubPath: subPath.optional(),
+    settings: jobSettingsChange.optional(),
+    tuning: jobTuningChange.optional(),
+  }),
+);
 
 type OutcomesInput = Parameters<Jobs['outcomes']>[1];
 export const outcomesInput = named<OutcomesInput>()(

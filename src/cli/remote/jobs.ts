@@ -24,6 +24,8 @@ interface NewJob extends JobGiven {
   readonly description?: string;
 }
 
+type CopiedJob = Partial<NewJob> & JobGiven & { readonly name: string };
+
 export function addJobs(job: Command, start: RemoteStart): void {
   addJobOptions(
     job
@@ -54,17 +56,16 @@ export function addJobs(job: Command, start: RemoteStart): void {
   ).action((word: string, given: JobGiven & { name?: string; description?: string }) =>
     start((remote) => updateJob(remote, word, given)),
   );
-  one(job, 'duplicate', 'make a copy of a job, without its schedules and history')
-    .requiredOption('--name <name>', 'of the copy')
-    .action((word: string, { name }: { name: string }) =>
-      start(async (remote) => {
-        const { id } = await findJob(remote, word);
-        const params = { path: { id } };
-        const made = await answer(remote.http.POST('/api/v1/jobs/{id}/duplicate', { params, body: { name } }));
-        await record(remote.session, 'job', made);
-        await remote.session.terminal.print(`Made the job "${jobPath(made)}".`);
-      }),
-    );
+  addJobOptions(
+    one(job, 'duplicate', 'make a copy of a job, with other ends where given, without its schedules and history')
+      .requiredOption('--name <name>', 'of the copy')
+      .option('--project <project>', 'into another project')
+      .option('--source <endpoint>', 'another source endpoint')
+      .option('--target <endpoint>', 'another target endpoint')
+      .option('--source-path <path>', 'only this folder of the source endpoint')
+      .option('--target-path <path>', 'below this folder of the target endpoint')
+      .option('--description <text>', 'another one'),
+  ).action((word: string, given: CopiedJob) => start((remote) => duplicateJob(remote, word, given)));
   one(job, 'remove', 'delete a job with its history and results; nothing stored is touched')
     .option('-y, --yes', 'do not ask')
     .action((word: string, { yes }: { yes?: boolean }) =>
@@ -170,6 +171,26 @@ async function createJob(remote: Remote, name: string, given: NewJob): Promise<v
       `Look first   drover job start "${jobPath(made)}" --kind dry-run --watch\n` +
       `Start        drover job start "${jobPath(made)}" --watch`,
   );
+}
+
+async function duplicateJob(remote: Remote, word: string, given: CopiedJob): Promise<void> {
+  const { session, http } = remote;
+  const { id, settings } = await findJob(remote, word);
+  const body = {
+    name: given.name,
+    ...(given.description === undefined ? {} : { description: given.description }),
+    ...(given.project === undefined ? {} : { projectId: (await findProject(remote, given.project)).id }),
+    ...(given.source === undefined ? {} : { sourceEndpointId: (await findEndpoint(remote, given.source)).id }),
+    ...(given.target === undefined ? {} : { targetEndpointId: (await findEndpoint(remote, given.target)).id }),
+    ...(given.sourcePath === undefined ? {} : { sourceSubPath: subPathOf(given.sourcePath, '--source-path') }),
+    ...(given.targetPath === undefined ? {} : { targetSubPath: subPathOf(given.targetPath, '--target-path') }),
+    settings: settingsOf(given, settings),
+    tuning: await tuningOf(remote, given),
+  };
+  const made = await answer(http.POST('/api/v1/jobs/{id}/duplicate', { params: { path: { id } }, body }));
+  await record(session, 'job', made);
+  const ends = `${visible(made.source.fullPath)} → ${visible(made.target.fullPath)}`;
+  await session.terminal.print(`Made the job "${jobPath(made)}": ${ends}`);
 }
 
 interface JobFilters extends ListGiven {

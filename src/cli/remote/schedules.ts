@@ -98,6 +98,9 @@ export function addSchedules(program: Command, start: RemoteStart): void {
   ).action((given: RuleGiven & { count: string }) => start((remote) => preview(remote, given)));
 }
 
+type HourStep = Extract<Wire['ScheduleRule'], { kind: 'hourly' }>['everyHours'];
+const HOUR_STEPS = ['1', '2', '3', '4', '6', '8', '12'] as const satisfies readonly `${HourStep}`[];
+
 /** USAGE unless exactly one rule was given. */
 export function ruleFrom(given: RuleGiven): Wire['ScheduleRule'] {
   const kinds = (['once', 'hourly', 'daily', 'weekly', 'monthly', 'cron'] as const).filter(
@@ -116,7 +119,7 @@ export function ruleFrom(given: RuleGiven): Wire['ScheduleRule'] {
     case 'hourly':
       return {
         kind,
-        everyHours: parseCount(text, '--hourly', 1, 24),
+        everyHours: Number(parseChoice(text.trim(), '--hourly', HOUR_STEPS)) as HourStep,
         minute: parseCount(given.minute ?? '0', '--minute', 0, 59),
       };
     case 'daily':

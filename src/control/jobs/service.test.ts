@@ -160,10 +160,28 @@ describe('a job', () => {
       settings: { mode: 'mirror', targetNewer: 'overwrite', filter: { exclude: ['*.tmp'], include: [] } },
       lastRun: null,
     });
-    const copy = await jobs.duplicate(admin, job.id, 'Up again');
+    const copy = await jobs.duplicate(admin, job.id, { name: 'Up again' });
     expect(copy).toMatchObject({ name: 'Up again', settings: job.settings, source: { subPath: 'photos/' } });
     const page = await jobs.list(admin, { filter: { projectId: [project.id] } });
     expect(page.items.map(({ name }) => name)).toEqual(['Up', 'Up again']);
+  });
+
+  test('goes on elsewhere as a copy with other ends, settings and project', async () => {
+    const admin = world.as('admin');
+    const job = await makeJob();
+    const project = await projects.create(admin, { name: 'Elsewhere' });
+    const other = { sourceSubPath: 'films/', settings: { mode: 'merge' as const }, tuning: { transfersMax: 3 } };
+    const copy = await jobs.duplicate(admin, job.id, { name: 'Films', projectId: project.id, ...other });
+    expect(copy).toMatchObject({
+      projectName: 'Elsewhere',
+      source: { endpointId: job.source.endpointId, subPath: 'films/' },
+      target: { endpointId: job.target.endpointId, subPath: job.target.subPath },
+      settings: { ...job.settings, mode: 'merge' },
+      tuning: { transfersMax: 3 },
+    });
+    const wrong = jobs.duplicate(admin, job.id, { name: 'Wrong', targetEndpointId: job.source.endpointId });
+    await expect(wrong).rejects.toMatchObject({ field: 'targetEndpointId' });
+    await jobs.remove(admin, copy.id, null);
   });
 
   test('keeps its ends, with the reason', async () => {

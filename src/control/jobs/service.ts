@@ -12,7 +12,7 @@ import { demand } from '../people/roles.ts';
 import type { RunCleanup } from '../projects/service.ts';
 import { hasEnded } from '../runs/states.ts';
 import { DESCRIPTION_MAX, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
-import type { JobInput, Jobs } from '../services.ts';
+import type { DuplicateJob, JobInput, Jobs } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import { endFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
 import { DEFAULT_SETTINGS, policyOf, settingsOf } from './settings.ts';
@@ -45,19 +45,9 @@ export function openJobs(world: ControlWorld, parts: JobParts): Jobs {
     },
     create: (actor, projectId, input) => work.create(actor, projectId, input),
     update: (actor, id, version, change) => work.update(actor, id, version, change),
-    async duplicate(actor, id, name) {
+    async duplicate(actor, id, input) {
       demand(actor, 'define');
-      const { projectId, description, source, target, settings, tuning } = jobOf(await jobRow(db, id));
-      return work.create(actor, projectId, {
-        name,
-        description,
-        sourceEndpointId: source.endpointId,
-        sourceSubPath: source.subPath,
-        targetEndpointId: target.endpointId,
-        targetSubPath: target.subPath,
-        settings,
-        tuning,
-      });
+      return work.create(actor, ...copyOf(jobOf(await jobRow(db, id)), input));
     },
     async remove(actor, id, version) {
       await parts.cleanup.removeFilesOf(await work.remove(actor, id, version));
@@ -71,6 +61,23 @@ export function openJobs(world: ControlWorld, parts: JobParts): Jobs {
     preflight: parts.preflight,
     grant: parts.grant,
   };
+}
+
+function copyOf(job: Job, input: DuplicateJob): [projectId: string, input: JobInput] {
+  const { source, target } = job;
+  const sourceEndpointId = input.sourceEndpointId ?? source.endpointId;
+  const targetEndpointId = input.targetEndpointId ?? target.endpointId;
+  const copy = {
+    name: input.name,
+    description: input.description ?? job.description,
+    sourceEndpointId,
+    sourceSubPath: input.sourceSubPath ?? (sourceEndpointId === source.endpointId ? source.subPath : ''),
+    targetEndpointId,
+    targetSubPath: input.targetSubPath ?? (targetEndpointId === target.endpointId ? target.subPath : ''),
+    settings: settingsOf(job.settings, input.settings ?? {}),
+    tuning: { ...job.tuning, ...input.tuning },
+  };
+  return [input.projectId ?? job.projectId, copy];
 }
 
 /** What will not survive between these two, computed from what both providers are and were seen to honour. */
