@@ -6,7 +6,7 @@ import { sameText } from '../control/people/secrets.ts';
 import { DroverError } from '../model/errors.ts';
 import { cookiesOf, SESSION_COOKIE } from './cookies.ts';
 import type { Visit } from './routes/route.ts';
-import type { ApiWorld } from './world.ts';
+import type { ApiSettings, ApiWorld } from './world.ts';
 
 export const CSRF_HEADER = 'x-csrf-token';
 
@@ -23,7 +23,7 @@ export async function findCaller(world: ApiWorld, request: FastifyRequest, reply
   const { signIn } = world.services;
   const address = addressOf(request);
   const visit = visitOf(world, request, reply);
-  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const bearer = bearerOf(request.headers);
   if (bearer !== undefined) {
     const actor = await signIn.token(bearer, address);
     if (actor === null) {
@@ -63,19 +63,48 @@ export function refuseWithoutCsrfToken(request: FastifyRequest, visit: Visit): v
 }
 
 /**
- * A page elsewhere may have its name resolve to this machine and so read what a server that trusts the loopback
- * address says. Its requests carry that name.
+ * A page elsewhere may have its name resolve to this server, and so read what the server says to whoever asks from there.
+ * Its requests carry that name. Where nobody said under which names the server is reached, this holds for connections to
+ * the loopback address. An address is no name that somebody could have pointed here, and a page knows no token.
  */
-export function refuseForeignHost({ settings }: ApiWorld, request: FastifyRequest): void {
+export function refuseForeignHost(
+  { settings }: Pick<ApiWorld, 'settings'>,
+  request: Pick<FastifyRequest, 'socket' | 'host' | 'headers'>,
+): void {
+  const { publicUrl, allowedHosts, trustedProxies } = settings;
   const listener = request.socket.localAddress;
-  if (listener === undefined || !isLoopback(listener) || settings.trustedProxies.length > 0) return;
-  const host = request.headers.host ?? '';
-  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  const isOurs = name === 'localhost' || name.endsWith('.localhost') || (isIP(name) !== 0 && isLoopback(name));
-  if (isOurs || (settings.publicUrl !== null && host === new URL(settings.publicUrl).host)) return;
-  throw new DroverError('FORBIDDEN', `This server answers to its own address only, not to "${host}".`, {
-    remedy: 'Open it as http://127.0.0.1, or set DROVER_PUBLIC_URL to the address it is reached at.',
+  const isLocal = listener !== undefined && isLoopback(listener) && trustedProxies.length === 0;
+  if (!isLocal && !namesHosts(settings)) return;
+  const name = hostName(request.host ?? '');
+  if (name === '' || name === 'localhost' || name.endsWith('.localhost') || isIP(name) !== 0) return;
+  if (publicUrl !== null && name === hostName(new URL(publicUrl).host)) return;
+  if (allowedHosts.some((allowed) => isHost(name, allowed.toLowerCase()))) return;
+  if (bearerOf(request.headers) !== undefined) return;
+  throw new DroverError('FORBIDDEN', `This server answers to its own names only, not to "${name}".`, {
+    remedy: 'Open it at the address of DROVER_PUBLIC_URL, or have this name added to DROVER_ALLOWED_HOSTS.',
   });
+}
+
+/** Somebody said under which names the server is reached. */
+export function namesHosts({ publicUrl, allowedHosts }: Pick<ApiSettings, 'publicUrl' | 'allowedHosts'>): boolean {
+  return publicUrl !== null || allowedHosts.length > 0;
+}
+
+/** Without port, brackets, and the dot that may end a name. */
+function hostName(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '');
+}
+
+function isHost(name: string, allowed: string): boolean {
+  return allowed.startsWith('*.') ? name.endsWith(allowed.slice(1)) : name === allowed;
+}
+
+function bearerOf({ authorization }: FastifyRequest['headers']): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }
 
 function visitOf({ settings }: ApiWorld, request: FastifyRequest, reply: FastifyReply): Visit {

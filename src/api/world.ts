@@ -15,6 +15,8 @@ export interface ReadyReport {
 export interface ApiSettings {
   /** The address people use, where it is not the one listened on: `https://drover.example.com`. */
   readonly publicUrl: string | null;
+  /** Further names under which it is reached; `*.domain` for all in it. */
+  readonly allowedHosts: readonly string[];
   /** Addresses or ranges of reverse proxies whose `X-Forwarded-…` headers are believed. */
   readonly trustedProxies: readonly string[];
   /** Plain HTTP from other machines may sign in, on a network that is trusted. */
@@ -25,6 +27,7 @@ export interface ApiSettings {
 
 export const API_DEFAULTS: ApiSettings = {
   publicUrl: null,
+  allowedHosts: [],
   trustedProxies: [],
   insecureCookies: false,
   bodyBytesMax: 1024 * 1024,

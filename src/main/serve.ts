@@ -2,6 +2,7 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isLoopback, namesHosts } from '../api/guards.ts';
 import { openApi } from '../api/server.ts';
 import type { Api, ReadyReport } from '../api/world.ts';
 import type { ServerCall } from '../cli/server-commands.ts';
@@ -209,11 +210,21 @@ async function announce(call: ServerCall, settings: Settings, services: AllServi
     `  Data        ${settings.dataDir}`,
     `  Master key  ${masterKeyWords(settings)}`,
     `  Reachable   ${reach}`,
+    ...hostWords(settings),
     '  Stop        Ctrl-C',
     '',
   ];
   await call.say(lines.join('\n'));
   await call.line({ type: 'ready', url, setupUrl });
+}
+
+/** Beyond this machine nobody knows the server's names but whoever runs it. */
+function hostWords(settings: Settings): readonly string[] {
+  const isLocal = isLoopback(settings.listen.host) || settings.listen.host === 'localhost';
+  if (namesHosts(settings) || (isLocal && settings.trustedProxies.length === 0)) return [];
+  return [
+    '  Warning     any host name is answered; set DROVER_PUBLIC_URL (or DROVER_ALLOWED_HOSTS) to keep out other sites',
+  ];
 }
 
 function masterKeyWords(settings: Settings): string {

@@ -17,10 +17,21 @@ export const SETTINGS = {
   publicUrl: url(
     {
       section: 'Server',
-      help: 'The address that people use, where it is not the one listened on. Links in mails and sign-in by OpenID Connect need it.',
+      help: 'The address that people use, where it is not the one listened on. Links in mails and sign-in by OpenID Connect need it; once it is set, browsers are answered under no other name.',
       example: 'https://drover.example.com',
     },
     ['https', 'http'],
+  ),
+  allowedHosts: list(
+    {
+      section: 'Server',
+      help: 'Names under which the server is reached beside that of `publicUrl`; `*.` and a domain for all names in it. Requests of browsers under other names are refused as soon as this or `publicUrl` is set, and always on the loopback address. IP addresses and `localhost` are fine.',
+      example: 'drover, drover.internal.example.com',
+    },
+    (each) =>
+      /^(?:\*\.)?(?:[a-z0-9_-]+\.)*[a-z0-9_-]+$/i.test(each)
+        ? null
+        : 'Give names without scheme and port, such as drover.internal.example.com.',
   ),
   trustedProxies: list(
     {

@@ -1,0 +1,59 @@
+/** Under which names a server answers. */
+import type { FastifyRequest } from 'fastify';
+import { describe, expect, test } from 'vitest';
+import { refuseForeignHost } from './guards.ts';
+import { API_DEFAULTS, type ApiSettings } from './world.ts';
+
+function answers(host: string, given: Partial<ApiSettings> = {}, listener = '10.0.0.5', headers = {}): boolean {
+  const request = { host, socket: { localAddress: listener }, headers } as unknown as FastifyRequest;
+  try {
+    refuseForeignHost({ settings: { ...API_DEFAULTS, ...given } }, request);
+    return true;
+  } catch (thrown) {
+    expect(thrown).toMatchObject({ code: 'FORBIDDEN', remedy: expect.stringContaining('DROVER_ALLOWED_HOSTS') });
+    return false;
+  }
+}
+
+const PUBLIC = { publicUrl: 'https://Drover.example.com:8443' };
+const NAMED = { allowedHosts: ['drover', '*.Internal.example'] };
+const PROXY = { trustedProxies: ['127.0.0.1'] };
+
+describe('the name a request came under', () => {
+  test.each<[host: string, settings: Partial<ApiSettings>, listener: string, isAnswered: boolean]>([
+    ['evil.example', {}, '127.0.0.1', false],
+    ['evil.example:7070', {}, '::1', false],
+    ['evil.example', {}, '::ffff:127.0.0.1', false],
+    ['localhost.evil.example', {}, '127.0.0.1', false],
+    ['127.0.0.1.evil.example', {}, '127.0.0.1', false],
+    ['localhost:7070', {}, '127.0.0.1', true],
+    ['app.localhost', {}, '127.0.0.1', true],
+    ['127.0.0.1:7070', {}, '127.0.0.1', true],
+    ['[::1]:7070', {}, '::1', true],
+    // Nobody said which names there are.
+    ['anything.example', {}, '10.0.0.5', true],
+    ['anything.example', PROXY, '127.0.0.1', true],
+    // With a public address it is strict, wherever it listens, with a proxy or without.
+    ['drover.example.com', PUBLIC, '10.0.0.5', true],
+    ['DROVER.example.com.:8443', PUBLIC, '10.0.0.5', true],
+    ['evil.example', PUBLIC, '10.0.0.5', false],
+    ['evil.example', { ...PUBLIC, ...PROXY }, '127.0.0.1', false],
+    ['drover.example.com', { ...PUBLIC, ...PROXY }, '127.0.0.1', true],
+    ['x.drover.example.com', PUBLIC, '10.0.0.5', false],
+    ['10.0.0.5:7070', PUBLIC, '10.0.0.5', true],
+    ['', PUBLIC, '10.0.0.5', true],
+    ['drover:7070', NAMED, '10.0.0.5', true],
+    ['a.internal.example', NAMED, '10.0.0.5', true],
+    ['internal.example', NAMED, '10.0.0.5', false],
+    ['evilinternal.example', NAMED, '10.0.0.5', false],
+    ['evil.example', NAMED, '10.0.0.5', false],
+    ['drover', NAMED, '127.0.0.1', true],
+  ])('%s with %j at %s', (host, settings, listener, isAnswered) => {
+    expect(answers(host, settings, listener)).toBe(isAnswered);
+  });
+
+  test('does not matter to programs with a token, which no page knows', () => {
+    expect(answers('drover', PUBLIC, '10.0.0.5', { authorization: 'Bearer drv_x' })).toBe(true);
+    expect(answers('drover', PUBLIC, '10.0.0.5', { authorization: 'Basic eDp4' })).toBe(false);
+  });
+});
