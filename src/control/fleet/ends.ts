@@ -173,7 +173,7 @@ export async function openTarget(
   const writes = !policy.dryRun && policy.mode !== 'check';
   if (!writes || run.targetFacts !== null || target.observe === undefined) return target;
   try {
-    const observed = await target.observe(signal);
+    const observed = await patiently(world, side, signal, async () => target.observe!(signal));
     await keepFacts(world, run, observed);
     return cleanup.use(await open(observed));
   } catch (error) {
