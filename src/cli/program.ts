@@ -46,6 +46,7 @@ export function buildProgram(world: CliWorld, start: Start, writeOut: (text: str
     .option('--state <folder>', "where Drover keeps its own state instead of the platform's usual folder")
     .option('--server <url>', 'work through this server instead of on this machine; or DROVER_SERVER')
     .option('--token-file <file>', 'holds the token for the server; or DROVER_TOKEN')
+    .option('--insecure-http', 'send the token to another machine over plain HTTP; or DROVER_INSECURE_HTTP=1')
     .option('--json', 'only JSON lines on standard output, the last of them a summary')
     .option('-q, --quiet', 'no talk on standard error but errors')
     .option('-v, --verbose', 'more talk, and details of faults')

@@ -225,6 +225,7 @@ function sessionOptions(given: Readonly<Record<string, unknown>>): SessionOption
     stateFolder: typeof given['state'] === 'string' ? given['state'] : null,
     server: typeof given['server'] === 'string' ? given['server'] : null,
     tokenFile: typeof given['tokenFile'] === 'string' ? given['tokenFile'] : null,
+    insecureHttp: given['insecureHttp'] === true,
   };
 }
 

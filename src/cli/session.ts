@@ -21,6 +21,8 @@ export interface SessionOptions extends TerminalOptions {
   readonly server?: string | null;
   /** `--token-file`. */
   readonly tokenFile?: string | null;
+  /** `--insecure-http`; left out, DROVER_INSECURE_HTTP counts. */
+  readonly insecureHttp?: boolean;
 }
 
 export class Session {
@@ -35,6 +37,8 @@ export class Session {
   /** Address of the server that commands go to; `null`: work is done here. */
   readonly server: string | null;
   readonly tokenFile: string | null;
+  /** The token may travel in the open. */
+  readonly insecureHttp: boolean;
   readonly #stateFolder: string;
   readonly #stopping = new AbortController();
   #state: Promise<Standalone> | null = null;
@@ -47,6 +51,7 @@ export class Session {
     this.startedAtMs = world.clock.monotonic();
     this.server = options.server || world.environment['DROVER_SERVER'] || null;
     this.tokenFile = options.tokenFile ?? null;
+    this.insecureHttp = options.insecureHttp === true || isOn(world.environment['DROVER_INSECURE_HTTP']);
     this.#stateFolder = options.stateFolder ?? world.stateFolder;
   }
 
@@ -101,4 +106,8 @@ export class Session {
     this.#state = null;
     await state?.close();
   }
+}
+
+function isOn(value: string | undefined): boolean {
+  return ['1', 'true', 'yes', 'on'].includes((value ?? '').trim().toLowerCase());
 }

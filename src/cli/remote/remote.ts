@@ -39,6 +39,7 @@ export async function openRemote(session: Session): Promise<Remote> {
     });
   }
   const url = addressOf(server);
+  refuseInTheOpen(session, new URL(url));
   const client = await session.world.openClient({ url, token: await tokenOf(session) });
   return { session, url, client, http: client.http };
 }
@@ -104,6 +105,20 @@ function addressOf(text: string): string {
     field: '--server',
     remedy: 'Write it with its scheme, such as http://127.0.0.1:7070.',
   });
+}
+
+/** Who listens on the way would have the token, and all that it may do. */
+function refuseInTheOpen({ insecureHttp }: Session, { protocol, hostname }: URL): void {
+  const isThisMachine = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+  if (protocol === 'https:' || isThisMachine || insecureHttp) return;
+  throw new DroverError(
+    'USAGE',
+    `The token would go to ${hostname} over plain HTTP, where others on the way can read it.`,
+    {
+      field: '--server',
+      remedy: 'Name the server with https://. On a network that you trust: --insecure-http, or DROVER_INSECURE_HTTP=1.',
+    },
+  );
 }
 
 async function tokenOf({ world, tokenFile }: Session): Promise<string> {

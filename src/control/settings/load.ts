@@ -130,7 +130,7 @@ interface PairLike {
 
 /** Variables of other parts of Drover: the command line, connectors, tests. */
 const FOREIGN_VARIABLES =
-  /^DROVER_(CONNECTOR_.*|ARTIFACTS_.+|TEST_.*|SERVER|TOKEN|TOKEN_FILE|PLAIN|STATE|CONFIG|NODE)$/;
+  /^DROVER_(CONNECTOR_.*|ARTIFACTS_.+|TEST_.*|SERVER|TOKEN|TOKEN_FILE|INSECURE_HTTP|PLAIN|STATE|CONFIG|NODE)$/;
 
 function readEnvironment(environment: LoadInput['environment'], problems: SettingProblem[]): Layer {
   const found = new Map<SettingName, { raw: unknown; source: string }>();
