@@ -69,6 +69,7 @@ const METHODS = {
     pause: 'route',
     resume: 'route',
     cancel: 'route',
+    remove: 'route',
     bulk: 'route',
     active: 'inside',
   },
@@ -86,7 +87,7 @@ const METHODS = {
   },
   timetables: { list: 'route', get: 'route', create: 'route', update: 'route', remove: 'route' },
   logs: { items: 'route', codes: 'route', lines: 'route', audit: 'route', append: 'inside' },
-  reports: { list: 'route', get: 'route', request: 'route', download: 'route', whatCanGo: 'route' },
+  reports: { list: 'route', get: 'route', request: 'route', retry: 'route', download: 'route', whatCanGo: 'route' },
   notifications: {
     list: 'route',
     get: 'route',

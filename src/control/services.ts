@@ -324,6 +324,8 @@ export interface Runs {
   pause(actor: Actor, id: string): Promise<Run>;
   resume(actor: Actor, id: string): Promise<Run>;
   cancel(actor: Actor, id: string): Promise<Run>;
+  /** With its history, logs and files. WRONG_STATE before its end; IN_USE while the next run needs what it found. */
+  remove(actor: Actor, id: string): Promise<void>;
   /** The same on many: those that match, `except` some; COUNT_CHANGED when they are not `expectedCount`. */
   bulk(
     actor: Actor,
@@ -392,6 +394,8 @@ export interface Reports {
     kind: Artifact['kind'],
     options: { spotCheck?: number | undefined; results?: readonly string[] | undefined },
   ): Promise<Artifact>;
+  /** One that failed is made once more, with all its attempts; WRONG_STATE otherwise. */
+  retry(actor: Actor, id: string): Promise<Artifact>;
   download(actor: Actor, id: string): Promise<{ artifact: Artifact; content: AsyncIterable<Uint8Array> }>;
   /** Only after a clean validation; WRONG_STATE says what is missing. */
   whatCanGo(actor: Actor, jobId: string): Promise<readonly { title: string; detail: string; command: string | null }[]>;

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 5b69c91b6b2c810bd10aa60a4c32d5c3e2a741c542cf9a5943fd64ebdd852817) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 362f798c6008f6dad67bf07c491128dd55b6f5cbdf9932bac192aafa93d1b5e8) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -838,7 +838,11 @@ export interface paths {
     get: operations['getRun'];
     put?: never;
     post?: never;
-    delete?: never;
+    /**
+     * Delete a run that has ended, with its logs and files
+     * @description Needs the role operator.
+     */
+    delete: operations['removeRun'];
     options?: never;
     head?: never;
     patch?: never;
@@ -1104,6 +1108,26 @@ export interface paths {
     get: operations['getArtifact'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/artifacts/{id}/retry': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Make a file again that failed
+     * @description Needs the role operator.
+     */
+    post: operations['retryArtifact'];
     delete?: never;
     options?: never;
     head?: never;
@@ -1713,7 +1737,10 @@ export interface components {
       state: 'pending' | 'ready' | 'failed' | 'expired';
       sizeBytes: number | null;
       sha256: string | null;
+      /** @description Why it failed; of a pending one, why its last try did. */
       error: components['schemas']['Failure'] | null;
+      /** @description How often it was begun; after five it has failed. */
+      attempts: number;
       /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
       createdAt: string;
       createdBy: string;
@@ -5388,6 +5415,36 @@ export interface operations {
       };
     };
   };
+  removeRun: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Id of the run. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   pauseRun: {
     parameters: {
       query?: never;
@@ -5869,6 +5926,38 @@ export interface operations {
     requestBody?: never;
     responses: {
       /** @description The file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Artifact'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  retryArtifact: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is pending until it is ready. */
       200: {
         headers: {
           [name: string]: unknown;

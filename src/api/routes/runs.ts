@@ -4,7 +4,7 @@ import { pageOf, toListQuery } from '../wire/common.ts';
 import { artifact, artifactInput, artifacts, codeCounts, runItemsPage, runLogLine } from '../wire/records.ts';
 import { bulkInput, changedCount, mapCells, overview, run, runSegment, runSnapshot, startRun } from '../wire/runs.ts';
 import { byId, byRunId, list } from './common.ts';
-import { json, route, type Route } from './route.ts';
+import { json, NOTHING, route, type Route } from './route.ts';
 
 const ACTIONS = {
   pause: 'Pause it; what it has begun it ends',
@@ -82,6 +82,17 @@ const states: readonly Route[] = [
       handle: ({ actor, services, params }) => services.runs[action](actor, params.id),
     }),
   ),
+  route({
+    name: 'removeRun',
+    method: 'DELETE',
+    path: '/runs/{id}',
+    subject: 'Runs',
+    summary: 'Delete a run that has ended, with its logs and files',
+    right: 'define',
+    params: byRunId,
+    answer: NOTHING,
+    handle: ({ actor, services, params }) => services.runs.remove(actor, params.id),
+  }),
   route({
     name: 'changeRuns',
     method: 'POST',
@@ -222,6 +233,17 @@ const files: readonly Route[] = [
     params: byId,
     answer: json(artifact, 'The file.'),
     handle: ({ actor, services, params }) => services.reports.get(actor, params.id),
+  }),
+  route({
+    name: 'retryArtifact',
+    method: 'POST',
+    path: '/artifacts/{id}/retry',
+    subject: 'Reports',
+    summary: 'Make a file again that failed',
+    right: 'report',
+    params: byId,
+    answer: json(artifact, 'It is pending until it is ready.'),
+    handle: ({ actor, services, params }) => services.reports.retry(actor, params.id),
   }),
   route({
     name: 'downloadArtifact',

@@ -9,7 +9,7 @@ import { makeFile, saveArtifact } from './downloads.ts';
 import { one } from './jobs.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { findJob, findProject, findRun, newestRun } from './names.ts';
-import { answer, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
+import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { listItems, listRunLog, listSegments, showMap } from './run-parts.ts';
 import { facts } from './table.ts';
 import { endOfRun, endText, hasEnded, summaryOf, watch } from './watch.ts';
@@ -103,6 +103,9 @@ export function addRunCommands(program: Command, start: RemoteStart): void {
   for (const [action, words] of Object.entries(ACTIONS) as [keyof typeof ACTIONS, string][]) {
     about(action, words).action((word: string) => start((remote) => act(remote, word, action)));
   }
+  about('remove', 'delete a run that has ended, with its logs and files; nothing that was copied is touched')
+    .option('-y, --yes', 'do not ask')
+    .action((word: string, { yes }: { yes?: boolean }) => start((remote) => removeRun(remote, word, yes === true)));
   addListOptions(about('log', 'what happened in it')).action((word: string, given: ListGiven) =>
     start(async (remote) => listRunLog(remote, await findRun(remote, word), given)),
   );
@@ -174,6 +177,26 @@ function addFiles(about: (name: string, description: string) => Command, program
         await saveArtifact(remote, found, out ?? null);
       }),
     );
+  artifact
+    .command('retry')
+    .argument('<artifact>', 'its id')
+    .description('make a file again that failed')
+    .action((id: string) =>
+      start(async ({ http, session }) => {
+        const again = await answer(http.POST('/api/v1/artifacts/{id}/retry', { params: { path: { id } } }));
+        await record(session, 'artifact', again);
+        await session.terminal.print(`"${visible(again.fileName)}" is being made again.`);
+      }),
+    );
+}
+
+async function removeRun(remote: Remote, word: string, isSaid: boolean): Promise<void> {
+  const { session, http } = remote;
+  const { id, number, jobName } = await findRun(remote, word);
+  const question = `Delete run ${number} of the job "${visible(jobName)}" with its logs and files`;
+  await ask(session, { isSaid, question, otherwise: 'Nothing was deleted' });
+  await http.DELETE('/api/v1/runs/{id}', { params: { path: { id } } });
+  await session.terminal.print(`Deleted run ${number} of "${visible(jobName)}".`);
 }
 
 interface RunFilters extends ListGiven {

@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import { chunkPrefix } from '../../engine/chunks.ts';
 import type { ControlWorld } from '../world.ts';
+import { HAS_NEWEST_SNAPSHOT, IS_READ } from './kept.ts';
 
 const DAY_MS = 86_400_000;
 /** At one look; the next comes at once while there is more. */
@@ -42,12 +43,6 @@ async function expireArtifacts({ db, clock, artifacts, bus }: ControlWorld, sign
   }
   return rows.length;
 }
-
-const HAS_NEWEST_SNAPSHOT = sql<boolean>`(has_snapshot AND queued_at = (
-  SELECT max(newer.queued_at) FROM runs newer WHERE newer.pair_id = runs.pair_id AND newer.has_snapshot))`;
-/** A retry that goes on reads from the log of the run that it repeats. */
-const IS_READ = sql<boolean>`EXISTS (SELECT 1 FROM runs retry WHERE retry.retry_of = runs.id
-  AND retry.state IN ('queued', 'running', 'pausing', 'paused', 'cancelling'))`;
 
 async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<number> {
   const { db, clock, settings, artifacts, bus, log } = world;

@@ -11,6 +11,7 @@ import type { Audit, ControlWorld } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
 import { mapOf } from './map.ts';
 import { carryOutOrder, type Order } from './orders.ts';
+import { removeRun } from './removal.ts';
 import { RUN_LISTING, runOf, runRow, runRows } from './rows.ts';
 import { insertRun, refuseUnready } from './start.ts';
 import { ACTIVE_STATES } from './states.ts';
@@ -63,6 +64,7 @@ export function openRuns(world: ControlWorld, parts: RunsParts): Runs {
     pause: order('pause'),
     resume: order('resume'),
     cancel: order('cancel'),
+    remove: (actor, id) => inDatabase(() => removeRun(world, audit, actor, id)),
     bulk: (actor, action, selection) => bulk(world, parts, audit, actor, action, selection),
     async active() {
       const rows = await inDatabase(() =>

@@ -137,12 +137,16 @@ CREATE FUNCTION job_follows_run() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     UPDATE jobs SET last_run_id = NEW.id, last_state = NEW.state, last_run_at = NEW.queued_at WHERE id = NEW.job_id;
+  ELSIF TG_OP = 'DELETE' THEN
+    UPDATE jobs SET (last_run_id, last_state, last_run_at) = (
+      SELECT id, state, queued_at FROM runs WHERE job_id = OLD.job_id ORDER BY number DESC LIMIT 1)
+    WHERE id = OLD.job_id AND last_run_id = OLD.id;
   ELSE
     UPDATE jobs SET last_state = NEW.state WHERE id = NEW.job_id AND last_run_id = NEW.id;
   END IF;
   RETURN NULL;
 END $$;
-CREATE TRIGGER job_follows_run AFTER INSERT OR UPDATE OF state ON runs
+CREATE TRIGGER job_follows_run AFTER INSERT OR UPDATE OF state OR DELETE ON runs
   FOR EACH ROW EXECUTE FUNCTION job_follows_run();
 
 -- No row per object. from_key and to_key: bytes of the key; null is open.

@@ -1,0 +1,61 @@
+/** Taking away a run that has ended, with its history and files; what it copied stays where it is. */
+import { sql } from 'kysely';
+import { chunkPrefix } from '../../engine/chunks.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { Actor } from '../entities.ts';
+import { demand } from '../people/roles.ts';
+import { HAS_NEWEST_SNAPSHOT, IS_READ } from '../retention/kept.ts';
+import type { Audit, ControlWorld, Tx } from '../world.ts';
+import { runOf, runRow } from './rows.ts';
+import { hasEnded } from './states.ts';
+
+/**
+ * WRONG_STATE before its end, IN_USE while another run needs what it found. Files go between two transactions: whoever
+ * dies there leaves a run without logs, which can be deleted again.
+ */
+export async function removeRun(
+  { db, bus, artifacts }: ControlWorld,
+  audit: Audit,
+  actor: Actor,
+  id: string,
+): Promise<void> {
+  demand(actor, 'define');
+  await db.transaction().execute(async (tx) => {
+    await refuseNeeded(tx, id);
+    await tx.updateTable('runs').set({ logs_expired: true, has_snapshot: false }).where('id', '=', id).execute();
+  });
+  for (const prefix of [chunkPrefix(id), `reports/${id}/`]) await artifacts.removeAll(prefix);
+  await db.transaction().execute(async (tx) => {
+    const run = runOf(await runRow(tx, id));
+    await tx.deleteFrom('runs').where('id', '=', id).execute();
+    const line = { action: 'run.remove', entityKind: 'run', entityId: id, entityName: `${run.jobName} #${run.number}` };
+    await audit(tx, actor, line);
+    await bus.tell('run', id, tx);
+    await bus.tell('job', run.jobId, tx);
+  });
+}
+
+async function refuseNeeded(tx: Tx, id: string): Promise<void> {
+  const run = runOf(await runRow(tx, id));
+  const { rows } = await sql<{ isNewest: boolean; isRead: boolean }>`
+    SELECT ${HAS_NEWEST_SNAPSHOT} AS "isNewest", ${IS_READ} AS "isRead" FROM runs WHERE id = ${id} FOR UPDATE`.execute(
+    tx,
+  );
+  if (!hasEnded(run.state)) {
+    throw new DroverError('WRONG_STATE', `Run ${run.number} of "${run.jobName}" has not ended.`, {
+      remedy: 'Cancel it first, or wait for its end.',
+    });
+  }
+  if (rows[0]?.isRead === true) {
+    throw new DroverError('IN_USE', `A run that is going on repeats what failed in run ${run.number}.`, {
+      remedy: 'Wait for its end.',
+    });
+  }
+  if (rows[0]?.isNewest === true) {
+    throw new DroverError(
+      'IN_USE',
+      `The next run of "${run.jobName}" compares with what run ${run.number} found, and would have to look at everything again.`,
+      { remedy: 'Delete it after the next run has succeeded, or delete the whole job.' },
+    );
+  }
+}
