@@ -29,6 +29,8 @@ export interface ControlWorld {
   /** The process's environment, for standard credential chains. Never logged. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly programVersion: string;
+  /** Where the program lies; no connector may lead there. */
+  readonly programFolder?: string;
 }
 
 /** Secrets at rest: one data key per secret, wrapped by the master key. Never logs, never returns what it sealed elsewhere. */

@@ -1,6 +1,7 @@
 /** Constructs what server, worker and the commands beside them share: database, vault, bus, artifacts, providers. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Context } from '../contract/provider.ts';
 import { isElsewhere, parseArtifactAddress } from '../control/artifacts/address.ts';
 import { openArtifactPlace } from '../control/artifacts/provider-store.ts';
@@ -136,6 +137,7 @@ export async function openWorld(
     ...(mayMake && { serverTraffic: new Traffic(newId({ clock: systemClock, random: systemRandom })) }),
     environment: variables,
     programVersion,
+    programFolder: programFolder(),
   };
   return {
     world,
@@ -145,6 +147,13 @@ export async function openWorld(
       await artifacts[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The folder of the package: above the bundle, or above `src` in a checkout. */
+export function programFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder === dirname(folder) ? dirname(fileURLToPath(import.meta.url)) : folder;
 }
 
 export interface ArtifactHome extends AsyncDisposable {

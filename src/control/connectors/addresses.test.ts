@@ -198,4 +198,53 @@ describe('the folder of a connector', () => {
     await refuseFolder(apart, '/keys/others');
     await refuseFolder({ ...apart, artifacts: 's3://keys/others' }, '/keys/others');
   });
+
+  test('holds neither program, data nor artifacts, in neither direction, whatever links lead there and whatever is allowed', async () => {
+    const base = await mkdtemp(join(tmpdir(), 'drover-places-'));
+    for (const folder of ['data/postgres', 'program/dist', 'logs/runs', 'files']) {
+      await mkdir(join(base, folder), { recursive: true });
+    }
+    for (const [link, to] of [
+      ['files/into-data', 'data'],
+      ['files/into-program', 'program/dist'],
+      ['files/into-logs', 'logs'],
+      ['files/above', '.'],
+    ] as const) {
+      await symlink(join(base, to), join(base, link));
+    }
+    // Drover itself was told its places through links, too.
+    await symlink(join(base, 'logs'), join(base, 'logs-link'));
+    const own = {
+      dataDir: join(base, 'data'),
+      masterKeyFile: null,
+      artifacts: join(base, 'logs-link'),
+      programFolder: join(base, 'program'),
+    };
+    for (const root of [
+      'data',
+      'data/postgres',
+      'program',
+      'program/dist',
+      'logs',
+      'logs/runs',
+      'logs-link',
+      '.',
+      'files/into-data',
+      'files/into-program',
+      'files/into-logs',
+      'files/above',
+      'files/../data',
+      'files/into-data/not-there-yet',
+    ]) {
+      for (const localFolders of [[], [base], [join(base, root)]]) {
+        await expect([
+          root,
+          await refuseFolder({ ...own, localFolders }, join(base, root)).catch((e: unknown) => e),
+        ]).toEqual([root, expect.objectContaining(refusal)]);
+      }
+    }
+    await refuseFolder({ ...own, localFolders: [] }, join(base, 'files'));
+    await refuseFolder({ ...own, localFolders: [base] }, join(base, 'files'));
+    await rm(base, { recursive: true });
+  });
 });

@@ -4,7 +4,7 @@
  * only admins make connectors.
  */
 import { realpath } from 'node:fs/promises';
-import { resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { Config, Fields } from '../../contract/fields.ts';
 import type { Provider } from '../../contract/provider.ts';
 import type { OpenTransport } from '../../lib/transport.ts';
@@ -109,7 +109,10 @@ function unsafe(host: string, address: string, field: string | null): DroverErro
   );
 }
 
-type OwnSettings = Pick<Settings, 'dataDir' | 'masterKeyFile' | 'artifacts'>;
+type OwnSettings = Pick<Settings, 'dataDir' | 'masterKeyFile' | 'artifacts'> & {
+  /** Where the program lies: whoever may write there runs what they like in it. */
+  readonly programFolder?: string | null;
+};
 type FolderSettings = OwnSettings & Pick<Settings, 'localFolders'>;
 
 /**
@@ -133,9 +136,14 @@ const SYSTEM_FOLDERS = [
 const PROCESS_FOLDERS = ['/proc', '/sys', '/dev'];
 
 /** Where Drover's own secrets, database and logs are. */
-async function ownPlaces({ dataDir, masterKeyFile, artifacts }: OwnSettings): Promise<readonly string[]> {
+async function ownPlaces({
+  dataDir,
+  masterKeyFile,
+  artifacts,
+  programFolder = null,
+}: OwnSettings): Promise<readonly string[]> {
   const isFolder = artifacts !== null && !/^[a-z][a-z0-9+.-]*:\/\//i.test(artifacts);
-  const places = [dataDir, masterKeyFile, isFolder ? artifacts : null].filter((place) => place !== null);
+  const places = [dataDir, masterKeyFile, isFolder ? artifacts : null, programFolder].filter((place) => place !== null);
   return Promise.all(places.map(realPath));
 }
 
@@ -149,7 +157,10 @@ export async function refuseFolder(settings: FolderSettings, root: unknown): Pro
   }
   const real = await realPath(root);
   if ((await ownPlaces(settings)).some((own) => isWithin(real, own) || isWithin(own, real))) {
-    throw refusedFolder(`${root} reaches into the places where Drover keeps its own secrets and database.`, settings);
+    throw refusedFolder(
+      `${root} reaches into the places where Drover keeps its program, its secrets, database or artifacts.`,
+      settings,
+    );
   }
   if (settings.localFolders.length === 0) {
     if (real === '/') throw refusedFolder('The whole machine cannot be one connector.', settings);
@@ -187,12 +198,14 @@ function refusedFolder(message: string, { localFolders }: Pick<Settings, 'localF
   });
 }
 
-/** What is not there yet is taken as it is written. */
+/** Of what is not there yet, what is there of its way is followed. */
 async function realPath(path: string): Promise<string> {
+  const whole = resolve(path);
   try {
-    return await realpath(path);
+    return await realpath(whole);
   } catch {
-    return resolve(path);
+    const folder = dirname(whole);
+    return folder === whole ? whole : join(await realPath(folder), basename(whole));
   }
 }
 

@@ -74,8 +74,9 @@ export async function openAccount(
   config: Config,
   options: Sending,
 ): Promise<OpenedAccount> {
-  if (provider.manifest.id === 'local') await refuseFolder(world.settings, config['root']);
-  await refuseOwnFiles(world.settings, provider.account, config);
+  const own = { ...world.settings, programFolder: world.programFolder ?? null };
+  if (provider.manifest.id === 'local') await refuseFolder(own, config['root']);
+  await refuseOwnFiles(own, provider.account, config);
   const { context, guard } = contextFor(world, provider, config, options);
   return { account: await provider.open(config, context), guard };
 }

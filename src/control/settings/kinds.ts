@@ -82,20 +82,39 @@ export function choice<const T extends string>(words: Words, choices: readonly T
   });
 }
 
-/** Separated by commas, or a list of YAML. `accepts` says what is wrong with one of them. */
+/** A comma that separates, and not one that belongs to a word and so stands behind a backslash. */
+const COMMA = /(?<!\\),/;
+
+/** Separated by commas (`\,` is one that does not separate), or a list of YAML. `accepts` says what is wrong with one. */
 export function list(words: Words, accepts: (each: string) => string | null): Setting<readonly string[]> {
-  return make<readonly string[]>(words, [], 'a list, separated by commas', (raw) => {
-    const parts = Array.isArray(raw) ? raw.map((each) => wordOf(each)) : (wordOf(raw)?.split(',') ?? [null]);
-    const values: string[] = [];
-    for (const part of parts) {
-      if (part === null) return unfit('Give a list of words.');
-      if (part.trim() === '') continue;
-      const complaint = accepts(part.trim());
-      if (complaint !== null) return unfit(complaint);
-      values.push(part.trim());
-    }
-    return fits(values);
-  });
+  return make<readonly string[]>(
+    words,
+    [],
+    'a list, separated by commas (`\\,` for one in a word), or a list of YAML',
+    (raw) => {
+      const parts = Array.isArray(raw) ? raw.map((each) => wordOf(each)) : (splitWords(raw) ?? [null]);
+      const values: string[] = [];
+      for (const part of parts) {
+        if (part === null) return unfit('Give a list of words.');
+        if (part.trim() === '') continue;
+        const complaint = accepts(part.trim());
+        if (complaint !== null) return unfit(complaint);
+        values.push(part.trim());
+      }
+      return fits(values);
+    },
+  );
+}
+
+function splitWords(raw: unknown): readonly string[] | undefined {
+  return wordOf(raw)
+    ?.split(COMMA)
+    .map((part) => part.replaceAll('\\,', ','));
+}
+
+/** As `list` reads it. */
+export function listWords(values: readonly string[]): string {
+  return values.map((value) => value.replaceAll(',', '\\,')).join(', ');
 }
 
 export function address(words: Words, fallback: ListenAddress): Setting<ListenAddress> {

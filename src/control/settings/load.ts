@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { nearest } from '../../lib/nearest.ts';
 import { isElsewhere, parseArtifactAddress } from '../artifacts/address.ts';
+import { listWords } from './kinds.ts';
 import { defaultSettings, flagOf, SETTING_NAMES, settingOf, variableOf } from './settings.ts';
 import type { SettingName, Settings } from './settings.ts';
 
@@ -88,7 +89,7 @@ export function valueWords(name: SettingName, value: unknown): string {
     const { host, port } = value as Settings['listen'];
     return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   }
-  return Array.isArray(value) ? value.join(', ') : String(value);
+  return Array.isArray(value) ? listWords(value as string[]) : String(value);
 }
 
 type Layer = ReadonlyMap<SettingName, { readonly raw: unknown; readonly source: string }>;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemRandom } from '../../lib/system.ts';
-import { describeSettings, loadSettings, readSettings } from './load.ts';
+import { describeSettings, loadSettings, readSettings, valueWords } from './load.ts';
 import type { LoadInput } from './load.ts';
 import { loadMasterKey, MASTER_KEY_FILE } from './master-key.ts';
 import { defaultSettings, flagOf, SETTING_NAMES, settingOf, variableOf } from './settings.ts';
@@ -124,11 +124,24 @@ describe('settings', () => {
       DROVER_ARTIFACTS_ENDPOINT: 'https://minio.example',
       DROVER_TOKEN: 'x',
       DROVER_TOKEN_FILE: 'z',
+      DROVER_INSECURE_HTTP: '1',
       DROVER_SERVER: 'y',
       HOME: '/',
       DROVER_LISTEN: '',
     };
     expect(settingsOf({ environment })).toEqual(defaultSettings('/data'));
+  });
+
+  test('a comma that belongs to a word stands behind a backslash, or the list is one of YAML', () => {
+    const wanted = ['/srv/Müller, Meier', '/mnt/a', '/srv/c\\d'];
+    const environment = { DROVER_LOCAL_FOLDERS: '/srv/Müller\\, Meier, /mnt/a,/srv/c\\d' };
+    expect(settingsOf({ environment }).localFolders).toEqual(wanted);
+    const yaml = 'localFolders:\n  - /srv/Müller, Meier\n  - "/mnt/a"\n  - /srv/c\\d\n';
+    expect(settingsOf({ yaml }).localFolders).toEqual(wanted);
+    expect(settingsOf({ yaml: JSON.stringify({ localFolders: wanted }) }).localFolders).toEqual(wanted);
+    // What "config check" shows can be given back as it is.
+    const shown = valueWords('localFolders', wanted);
+    expect(settingsOf({ environment: { DROVER_LOCAL_FOLDERS: shown } }).localFolders).toEqual(wanted);
   });
 
   test('a file may be JSON, empty, or leave a value open', () => {
