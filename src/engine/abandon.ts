@@ -1,7 +1,7 @@
 /** Gives an unfinished run up for good: what it may have left at its target is taken away first. */
 import type { Target } from '../contract/provider.ts';
 import type { RunRecord } from './ports.ts';
-import { UploadBook } from './uploads.ts';
+import { UploadBook, type UploadJournal } from './uploads.ts';
 import type { RunWorld } from './world.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { RunWorld } from './world.ts';
 export async function clearLeftovers(
   run: RunRecord,
   target: Target,
-  world: Pick<RunWorld, 'store' | 'clock' | 'random'>,
+  world: Pick<RunWorld, 'clock' | 'random'> & { readonly store: UploadJournal },
   signal: AbortSignal,
 ): Promise<void> {
   const { store, clock, random } = world;

@@ -180,6 +180,9 @@ export class Crew {
       });
     this.#running.add(task);
   }
+    const lost = this.#context.world.store.lost?.(lease);
+    if (lost?.aborted === true) this.#lose(held, lost.reason);
+    lost?.addEventListener('abort', () => this.#lose(held, lost.reason), { once: true, signal: stopper.signal });
 
   async #perform(held: Held): Promise<void> {
     const { lease } = held;

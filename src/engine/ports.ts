@@ -183,10 +183,20 @@ export interface RunStore {
   dropIntent(runId: string, intentId: string): Promise<void>;
   intents(runId: string): Promise<readonly Intent[]>;
 }
+  /**
+   * Aborted, with LEASE_LOST as the reason, as soon as this process learns that the lease is somebody else's: sooner than
+   * by its next commit. Left out where nobody else can take it.
+   */
+  lost?(lease: Lease): AbortSignal;
 
 /** Named immutable chunks. Names are `/`-separated and safe for file systems. */
 export interface ArtifactStore {
   /** Durable when it resolves; replacing an existing name is allowed (a repeated attempt writes the same name). */
+  /**
+   * Of other runs that have not ended and write the same object, with that key relative to this run's target. Left out
+   * where no two runs ever have one target.
+   */
+  othersIntents?(runId: string, targetKey: string): Promise<readonly Intent[]>;
   put(name: string, content: Uint8Array): Promise<void>;
   /** `null` when there is none. */
   get(name: string): Promise<Uint8Array | null>;

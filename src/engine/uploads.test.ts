@@ -102,3 +102,40 @@ describe('what others began on the same key, at a store that does not tell whose
     expect(gone).toEqual(aborted);
   });
 });
+
+describe('what another run began on the same key', () => {
+  const intent = (runId: string, upload: object | null): Intent =>
+    ({ runId, intentId: runId, targetKey: 'large', startedAtMs: 1, upload }) as unknown as Intent;
+  const begun = (token: string) => ({ upload: { key: 'large', startedAtMs: 1, token }, receipts: [], received: [] });
+
+  test.each([
+    ['is spared where its journal names it', [intent('live', begun('theirs'))], ['ours'], []],
+    ['is not told from ours before its journal does, so both stay', [intent('live', null)], [], ['run']],
+    ['is of no account where nobody else has one', [], ['ours', 'theirs'], []],
+  ])('%s', async (_name, others, aborted, kept) => {
+    let intents = [intent('run', null)];
+    const gone: unknown[] = [];
+    let isFound = false;
+    const store = {
+      intents: async () => intents,
+      dropIntent: async (_runId: string, id: string) => void (intents = intents.filter((one) => one.intentId !== id)),
+      saveIntent: async () => undefined,
+      othersIntents: async () => {
+        // What is journaled while the store is asked must count, too.
+        expect(isFound).toBe(true);
+        return others;
+      },
+    };
+    const parts = {
+      limits: {},
+      find: async () => {
+        isFound = true;
+        return ['ours', 'theirs'].map((token) => ({ key: 'large', startedAtMs: 1, token }));
+      },
+      abort: async ({ token }: { token: unknown }) => void gone.push(token),
+    } as unknown as Parts;
+    await new UploadBook(store, 'run', systemClock, systemRandom).sweep(parts, new AbortController().signal);
+    expect(gone).toEqual(aborted);
+    expect(intents.map(({ intentId }) => intentId)).toEqual(kept);
+  });
+});

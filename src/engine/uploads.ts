@@ -45,8 +45,11 @@ export interface OpenUpload {
   readonly received: Map<number, PartDigests>;
 }
 
+/** Where intents are kept. */
+export type UploadJournal = Pick<RunStore, 'intents' | 'saveIntent' | 'dropIntent' | 'othersIntents'>;
+
 export class UploadBook {
-  readonly #store: RunStore;
+  readonly #store: UploadJournal;
   readonly #runId: string;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -58,7 +61,7 @@ export class UploadBook {
   /** Uploads of which receipts are being saved; true where more have come since. */
   readonly #saving = new Map<string, boolean>();
 
-  constructor(store: RunStore, runId: string, clock: Clock, random: Random) {
+  constructor(store: UploadJournal, runId: string, clock: Clock, random: Random) {
     this.#store = store;
     this.#runId = runId;
     this.#clock = clock;
@@ -70,9 +73,12 @@ export class UploadBook {
    * of this segment; others may be in the hands of workers that live.
    */
   async inherit({ kind, from, to }: Pick<SegmentRecord, 'kind' | 'from' | 'to'>): Promise<void> {
-    for (const intent of await this.#store.intents(this.#runId)) {
+    const intents = await this.#store.intents(this.#runId);
+    const journaled = new Set(intents.map(({ intentId }) => intentId));
+    for (const [key, { intentId }] of this.#inherited) if (!journaled.has(intentId)) this.#inherited.delete(key);
+    for (const intent of intents) {
       if (this.#own.has(intent.intentId)) continue;
-      // Later phases have one segment each and begin when everything before them is done.
+      // Pieces of later phases know no keys. What is another piece's is not touched: its key never comes up in this one.
       if (kind !== 'keys' || isWithin(intent.targetKey, from, to)) this.#inherited.set(intent.targetKey, intent);
     }
   }
@@ -233,23 +239,38 @@ export class UploadBook {
 
   async #abandon(parts: Parts, intent: Intent, signal: AbortSignal): Promise<void> {
     const record = begunOf(intent);
-    const uploads = record !== null ? [record.upload] : await findOwn(parts, intent, signal);
+    const uploads = record !== null ? [record.upload] : await this.#findOwn(parts, intent, signal);
+    // It may be another run's: the journal keeps the question.
+    if (uploads === null) return;
     for (const upload of uploads) await parts.abort(upload, signal);
     await this.#store.dropIntent(this.#runId, intent.intentId);
   }
+
+  /** `null`: what was found may be another run's, nobody knows yet. */
+  async #findOwn(parts: Parts, intent: Intent, signal: AbortSignal): Promise<readonly Upload[] | null> {
+    const record = intent.upload as unknown as ForeignRecord | null;
+    const foreign = new Set((record?.foreign ?? []).map(canonicalJson));
+    const found = await parts.find(intent.targetKey, intent.startedAtMs, signal);
+    const rest = found.filter(({ token }) => !foreign.has(canonicalJson(token)));
+    if (rest.length === 0) return rest;
+    // Asked after the upload was found: every run journals before it begins one.
+    const others = (await this.#store.othersIntents?.(this.#runId, intent.targetKey)) ?? [];
+    const begun = others.map(begunOf);
+    if (begun.includes(null)) return null;
+    const theirs = new Set(begun.map((one) => canonicalJson((one as UploadRecord).upload.token)));
+    return rest.filter(({ token }) => !theirs.has(canonicalJson(token)));
+  }
+}
+
+/** An upload of it is known to exist, or to have existed. */
+export function hasBegun(intent: Intent): boolean {
+  return begunOf(intent) !== null;
 }
 
 /** `null`: begun or not, nobody knows. */
 function begunOf(intent: Intent): UploadRecord | null {
   const record = intent.upload as unknown as UploadRecord | ForeignRecord | null;
   return record !== null && 'upload' in record ? record : null;
-}
-
-async function findOwn(parts: Parts, intent: Intent, signal: AbortSignal): Promise<readonly Upload[]> {
-  const record = intent.upload as unknown as ForeignRecord | null;
-  const foreign = new Set((record?.foreign ?? []).map(canonicalJson));
-  const found = await parts.find(intent.targetKey, intent.startedAtMs, signal);
-  return found.filter(({ token }) => !foreign.has(canonicalJson(token)));
 }
 
 /** Parts of one object may come from one state of it only. */

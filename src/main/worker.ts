@@ -44,6 +44,7 @@ export async function work(
   closing.defer(async () => worker.drain());
   await call.line({ type: 'ready', worker: name, id: worker.id });
   await Promise.race([stopped(call.signal, options.endsWithParent), worker.left]);
+  if (worker.failure !== null) throw worker.failure;
 }
 
 /** Also when whoever started us is gone: nobody else would stop us then. */

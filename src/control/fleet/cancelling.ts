@@ -4,7 +4,8 @@
  */
 import { sql } from 'kysely';
 import { clearLeftovers } from '../../engine/abandon.ts';
-import { toDroverError } from '../../model/errors.ts';
+import { hasBegun, type UploadJournal } from '../../engine/uploads.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
@@ -17,10 +18,21 @@ import type { Shares } from './shares.ts';
 
 const SWEEP_ID = 'sweep';
 const NAMED_MAX = 5;
+/** A sweep that was told to stop and does not is given up after so long. */
+const STOPPING_MS = 5_000;
+
+/** Has joined the run, has not left it, and is not gone. */
+export const IS_PRESENT = sql<boolean>`(run_workers.left_at IS NULL AND EXISTS (
+  SELECT FROM workers WHERE workers.id = run_workers.worker_id AND workers.state <> 'gone'))`;
+
+export interface Clearing {
+  /** Somebody who had begun to work on the run may still be there: it is to be looked at once more when that is over. */
+  readonly isEarly: boolean;
+}
 
 /**
- * Of a run that is being cancelled, or has failed and left something half-made. Does nothing while somebody is still at work on
- * it, or another worker sweeps it. True when it was done here.
+ * Of a run that is being cancelled, or has ended and left something half-made. `null`: not done here, since somebody is
+ * still at work on it, or another worker sweeps it.
  */
 export async function clearAfter(
   world: FleetWorld,
@@ -29,17 +41,42 @@ export async function clearAfter(
   workerId: string,
   runId: string,
   signal: AbortSignal,
-): Promise<boolean> {
-  const epoch = await claimSweep(world, workerId, runId);
-  if (epoch === null) return false;
+): Promise<Clearing | null> {
+  const claim = await claimSweep(world, workerId, runId);
+  if (claim === null) return null;
+  const { epoch, isEarly, isFirst } = claim;
   const lease = { runId, segmentId: SWEEP_ID, epoch };
-  store.hold(lease);
+  const lost = store.hold(lease);
   try {
-    const left = await sweep(world, store, shares, runId, signal);
-    return signal.aborted ? false : await endCancelled(world, lease, workerId, left);
+    const journal = isEarly ? withoutUnbegun(store) : store;
+    const left = await sweep(world, store, journal, shares, runId, AbortSignal.any([signal, lost]));
+    if (signal.aborted) return null;
+    if (!(await endCancelled(world, lease, workerId))) return null;
+    if (isFirst && left !== null) await noteInLog(world, runId, 'warn', left);
+    return { isEarly };
   } finally {
     store.drop(lease);
   }
+}
+
+/**
+ * Somebody may be between saying that an upload is begun and beginning it: what was not found yet stays journaled, so
+ * that it is looked for again.
+ */
+function withoutUnbegun(store: PostgresRunStore): UploadJournal {
+  const kept = new Set<string>();
+  return {
+    saveIntent: (intent) => store.saveIntent(intent),
+    othersIntents: (runId, targetKey) => store.othersIntents(runId, targetKey),
+    intents: async (runId) => {
+      const all = await store.intents(runId);
+      for (const intent of all) if (!hasBegun(intent)) kept.add(intent.intentId);
+      return all;
+    },
+    dropIntent: async (runId, intentId) => {
+      if (!kept.has(intentId)) await store.dropIntent(runId, intentId);
+    },
+  };
 }
 
 /** Of a run that fails in this transaction: one worker looks once at what it has left, whatever that is. */
@@ -49,14 +86,9 @@ export async function wantSweep(tx: Tx, runId: string): Promise<void> {
     ON CONFLICT (run_id, segment_id) DO NOTHING`.execute(tx);
 }
 
-async function endCancelled(
-  world: FleetWorld,
-  { runId, epoch }: HeldLease,
-  workerId: string,
-  left: string | null,
-): Promise<boolean> {
+async function endCancelled(world: FleetWorld, { runId, epoch }: HeldLease, workerId: string): Promise<boolean> {
   const { db, bus } = world;
-  const has = await inDatabase(() =>
+  return inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const { rows } = await sql`DELETE FROM segments WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}
         AND worker_id = ${workerId}::uuid AND epoch = ${epoch} RETURNING segment_id`.execute(tx);
@@ -65,19 +97,22 @@ async function endCancelled(
       return true;
     }),
   );
-  if (has && left !== null) await noteInLog(world, runId, 'warn', left);
-  return has;
 }
 
 /** Nobody may hold anything any more; whoever did is fenced off for good before the sweep begins. */
-async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: string): Promise<number | null> {
+async function claimSweep(
+  { db, timing }: FleetWorld,
+  workerId: string,
+  runId: string,
+): Promise<(Clearing & { readonly epoch: number; readonly isFirst: boolean }) | null> {
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
-      const { rows: run } = await sql`
-        SELECT FROM runs WHERE id = ${runId} AND state IN ('cancelling', 'failed') FOR NO KEY UPDATE SKIP LOCKED`.execute(
-        tx,
-      );
-      if (run.length === 0) return null;
+      const { rows: run } = await sql<{ is_first: boolean }>`
+        SELECT state = 'cancelling' OR EXISTS (
+          SELECT FROM segments WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}) AS is_first
+        FROM runs WHERE id = ${runId} AND (state = 'cancelling' OR ended_at IS NOT NULL)
+          FOR NO KEY UPDATE SKIP LOCKED`.execute(tx);
+      if (run[0] === undefined) return null;
       const { rows: held } = await sql`
         SELECT FROM segments WHERE run_id = ${runId} AND ${IS_HELD} LIMIT 1`.execute(tx);
       if (held.length > 0) return null;
@@ -88,7 +123,10 @@ async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: s
           clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond', ${JSON.stringify(ZERO_COUNTERS)}::jsonb)
         ON CONFLICT (run_id, segment_id) DO UPDATE SET epoch = segments.epoch + 1, worker_id = excluded.worker_id,
           lease_until = excluded.lease_until RETURNING epoch`.execute(tx);
-      return rows[0]?.epoch ?? null;
+      const { rows: present } =
+        await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND ${IS_PRESENT} LIMIT 1`.execute(tx);
+      const isEarly = present.length > 0;
+      return rows[0] === undefined ? null : { epoch: rows[0].epoch, isEarly, isFirst: run[0].is_first };
     }),
   );
 }
@@ -97,26 +135,24 @@ async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: s
 async function sweep(
   world: FleetWorld,
   store: PostgresRunStore,
+  journal: UploadJournal,
   shares: Shares,
   runId: string,
   signal: AbortSignal,
 ): Promise<string | null> {
   const run = await readRunToOpen(world, runId);
   const record = await store.getRun(runId);
-  const hasBegun = (await store.segments(runId)).length > 0;
-  if (run === null || record === null || !hasBegun) return null;
+  const hasSegments = (await store.segments(runId)).length > 0;
+  if (run === null || record === null || !hasSegments) return null;
   const { policy } = run.definition;
   if (policy.dryRun || policy.mode === 'check') return null;
-  const timeout = new AbortController();
-  const either = AbortSignal.any([signal, timeout.signal]);
-  void world.clock.sleep(world.timing.sweepMsMax, either).then(
-    () => timeout.abort(),
-    () => undefined,
-  );
   try {
-    await using cleanup = new AsyncDisposableStack();
-    const target = await openTarget(world, run, new Side('target', run.targetConnectorId), shares, cleanup, either);
-    await clearLeftovers(record, target, { store, clock: world.clock, random: world.random }, either);
+    await inTime(world, signal, async (stopped) => {
+      await using cleanup = new AsyncDisposableStack();
+      const side = new Side('target', run.targetConnectorId);
+      const target = await openTarget(world, run, side, shares, cleanup, stopped);
+      await clearLeftovers(record, target, { store: journal, clock: world.clock, random: world.random }, stopped);
+    });
     return null;
   } catch (thrown) {
     const error = toDroverError(thrown);
@@ -128,7 +164,28 @@ async function sweep(
         ? 'temporary objects of this run may remain there'
         : `unfinished uploads may remain there: ${named.join(', ')}${more}`;
     return `The target could not be cleaned up (${error.message}); ${what}.`;
+  }
+}
+
+/** Told to stop when its time is over, and left alone when it does not: nobody waits for it for ever. */
+async function inTime(
+  { clock, timing }: FleetWorld,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const late = new AbortController();
+  const isOver = new AbortController();
+  const giveUp = async (): Promise<never> => {
+    await clock.sleep(timing.sweepMsMax, AbortSignal.any([signal, isOver.signal])).catch(() => undefined);
+    const seconds = Math.round(timing.sweepMsMax / 1_000);
+    const error = new DroverError('UNREACHABLE', `The target has not answered within ${seconds} seconds.`);
+    late.abort(error);
+    await clock.sleep(STOPPING_MS, isOver.signal);
+    throw error;
+  };
+  try {
+    await Promise.race([work(AbortSignal.any([signal, late.signal])), giveUp()]);
   } finally {
-    timeout.abort();
+    isOver.abort();
   }
 }

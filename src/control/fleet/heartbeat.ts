@@ -14,6 +14,10 @@ export interface HeartbeatEvents {
   readonly held: () => readonly HeldLease[];
   /** Leases may have run out: stop everything at once. */
   readonly onLost: () => void;
+  /** Of what was to be renewed: these are somebody else's by now. */
+  readonly onTaken: (leases: readonly HeldLease[]) => void;
+  /** Everybody counts this worker as gone: before it goes on it has to sign on again. */
+  readonly onGone: () => void;
   /** Somebody asked this worker to drain. */
   readonly onDrain: () => void;
 }
@@ -61,18 +65,24 @@ export class Heartbeat {
     const segmentIds = held.map(({ segmentId }) => segmentId);
     const epochs = held.map(({ epoch }) => epoch);
     const { rows } = await inDatabase(() =>
-      sql<{ state: string | null; counted: string[] | null }>`
-        WITH renewed AS (
+      sql<{ state: string | null; taken: readonly HeldLease[]; counted: string[] | null }>`
+        WITH held AS (
+          SELECT * FROM unnest(${runIds}::text[], ${segmentIds}::text[], ${epochs}::integer[]) AS held (run_id, segment_id, epoch)
+        ), seen AS (
+          UPDATE workers SET seen_at = clock_timestamp() WHERE id = ${this.#workerId}::uuid AND state <> 'gone'
+          RETURNING state
+        ), renewed AS (
           UPDATE segments SET lease_until = clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond'
-          FROM unnest(${runIds}::text[], ${segmentIds}::text[], ${epochs}::integer[]) AS held (run_id, segment_id, epoch)
-          WHERE segments.run_id = held.run_id AND segments.segment_id = held.segment_id
+          FROM held, seen WHERE segments.run_id = held.run_id AND segments.segment_id = held.segment_id
             AND segments.epoch = held.epoch AND segments.worker_id = ${this.#workerId}::uuid AND segments.state = 'open'
           RETURNING segments.run_id
-        ), seen AS (
-          UPDATE workers SET seen_at = clock_timestamp(), state = CASE state WHEN 'gone' THEN 'active' ELSE state END
-          WHERE id = ${this.#workerId}::uuid RETURNING state
+        ), taken AS (
+          SELECT held.* FROM held LEFT JOIN segments USING (run_id, segment_id)
+          WHERE segments.epoch IS DISTINCT FROM held.epoch
         )${handing === null ? sql`` : sql`, ${handing.queries}`}
         SELECT (SELECT state FROM seen) AS state, (SELECT count(*) FROM renewed) AS leases,
+          (SELECT coalesce(jsonb_agg(jsonb_build_object('runId', run_id, 'segmentId', segment_id, 'epoch', epoch)), '[]')
+            FROM taken) AS taken,
           ${handing === null ? sql`NULL` : sql`ARRAY(SELECT connector_id::text FROM traffic_written)`} AS counted`.execute(
         db,
       ),
@@ -81,6 +91,8 @@ export class Heartbeat {
       throw error;
     });
     handing?.taken(rows[0]?.counted ?? []);
+    this.#events.onTaken(rows[0]?.taken ?? []);
+    if (rows[0]?.state === null) return this.#events.onGone();
     this.#renewedAtMs = sentAtMs;
     this.#isLost = false;
     if (rows[0]?.state === 'draining') this.#events.onDrain();

@@ -19,9 +19,11 @@ export interface WorkerIdentity {
 const MARKER_FACT = 'artifact-store';
 const MARKER_NAME = 'fleet/marker';
 
-/** The id of the new worker. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED. */
-export async function signOn(world: FleetWorld, identity: WorkerIdentity): Promise<string> {
-  const id = newId(world);
+/**
+ * The id of the new worker, or that of one that was counted as gone and is back: it is looked at like a new one, for
+ * others may have come meanwhile. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED.
+ */
+export async function signOn(world: FleetWorld, identity: WorkerIdentity, id = newId(world)): Promise<string> {
   await inDatabase(() =>
     world.db.transaction().execute(async (tx) => {
       const [family, number] = LOCKS.fleet;
@@ -30,7 +32,8 @@ export async function signOn(world: FleetWorld, identity: WorkerIdentity): Promi
       await proveArtifacts(world, tx, id);
       await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at)
         VALUES (${id}, ${identity.name}, ${identity.host}, ${identity.pid}, ${world.programVersion}, ${PROTOCOL},
-          'active', clock_timestamp(), clock_timestamp())`.execute(tx);
+          'active', clock_timestamp(), clock_timestamp(), ${identity.slots ?? sql`DEFAULT`})
+        ON CONFLICT (id) DO UPDATE SET state = 'active', seen_at = excluded.seen_at`.execute(tx);
       await world.bus.tell('worker', id, tx);
     }),
   );

@@ -10,10 +10,11 @@ import { jsonbText } from '../runs/store-rows.ts';
 import { PostgresRunStore, type HeldLease } from '../runs/store.ts';
 import type { ControlWorld } from '../world.ts';
 import { refreshRun } from './aggregate.ts';
-import { clearAfter } from './cancelling.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { carryOut, onEnded, tellEnd } from './endings.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { Leftovers } from './leftovers.ts';
+import { readRuns, type RunNow } from './looking.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
 import { countingOf, Participation, type Ending } from './participation.ts';
 import { fleetWorld, type FleetParts, type FleetWorld } from './parts.ts';
@@ -36,6 +37,8 @@ export interface Worker {
   drain(): Promise<void>;
   /** Resolves when it has left, also because somebody asked for it from elsewhere. */
   readonly left: Promise<void>;
+  /** Why it has left by itself: it came back to a fleet that takes it no more. */
+  readonly failure: DroverError | null;
   /** Runs it takes part in now. */
   readonly runs: readonly string[];
 }
@@ -47,14 +50,6 @@ export async function startWorker(world: ControlWorld, options: WorkerOptions): 
   const own = fleetWorld(world, options);
   const id = await signOn(own, options);
   return new FleetWorker(own, options, id);
-}
-
-interface RunNow {
-  readonly id: string;
-  readonly state: string;
-  readonly workers: number;
-  /** This worker was the last one to join. */
-  readonly is_last: boolean | null;
 }
 
 /** How a run broke off here lately. */
@@ -76,9 +71,7 @@ class FleetWorker implements Worker {
   readonly #dispatcher: Dispatcher;
   readonly #parts = new Map<string, Participation>();
   readonly #ending = new Set<Promise<void>>();
-  readonly #sweeping = new Set<string>();
-  /** Failed runs after which this worker has cleared up, as far as that was possible. */
-  readonly #cleared = new Set<string>();
+  readonly #leftovers: Leftovers;
   readonly #troubles = new Map<string, Trouble>();
   /** Runs that nobody works on, and since when. */
   readonly #alone = new Map<string, number>();
@@ -89,6 +82,10 @@ class FleetWorker implements Worker {
   #draining: Promise<void> | null = null;
   #wake: AbortController | null = null;
   #isWoken = false;
+  /** As everybody knows it. */
+  #slots: number | null = null;
+  #signingOn: Promise<void> | null = null;
+  #failure: DroverError | null = null;
 
   constructor(world: FleetWorld, options: WorkerOptions, id: string) {
     this.id = id;
@@ -108,8 +105,19 @@ class FleetWorker implements Worker {
       onLost: () => this.#letGo(),
       onDrain: () => void this.drain(),
     });
+      onTaken: (leases) => leases.forEach((lease) => this.#store.lose(lease)),
+      onGone: () => void this.#signOnAgain(),
     this.#dispatcher = new Dispatcher(world);
     this.#unlisten = world.bus.listen((topic) => {
+    this.#leftovers = new Leftovers({
+      world,
+      store: this.#store,
+      shares: this.#shares,
+      workerId: id,
+      signal: this.#stop.signal,
+      onFault: (thrown) =>
+        this.#complain('What a run has left at its target could not be taken away just now.', thrown),
+    });
       if (topic === 'work') this.#wakeUp();
     });
     this.#heartbeat.start();
@@ -119,6 +127,10 @@ class FleetWorker implements Worker {
 
   get runs(): readonly string[] {
     return [...this.#parts.keys()];
+  get failure(): DroverError | null {
+    return this.#failure;
+  }
+
   }
 
   drain(): Promise<void> {
@@ -136,7 +148,7 @@ class FleetWorker implements Worker {
     this.#wake?.abort();
     await Promise.all(this.#loops);
     for (const part of this.#parts.values()) part.stop(stopped('This worker is leaving.'));
-    await Promise.all(this.#ending);
+    await Promise.all([...this.#ending, this.#leftovers.settled()]);
     await this.#dispatcher.stop();
     await this.#heartbeat.stop();
     // What was counted last.
@@ -155,6 +167,27 @@ class FleetWorker implements Worker {
 
   /** Leases may be somebody else's in a moment: sockets are destroyed, nothing more is written. */
   #letGo(): void {
+  /** The others have counted this worker as gone, and may be of another version by now. */
+  #signOnAgain(): Promise<void> {
+    if (this.#draining !== null) return Promise.resolve();
+    this.#signingOn ??= this.#trySignOn().finally(() => (this.#signingOn = null));
+    return this.#signingOn;
+  }
+
+  async #trySignOn(): Promise<void> {
+    try {
+      await signOn(this.#world, this.#options, this.id);
+      await this.#heartbeat.beat();
+      this.#world.log('info', 'This worker was away and has signed on again.', { worker: this.id });
+    } catch (thrown) {
+      this.#complain('This worker could not sign on again.', thrown);
+      const error = fromDatabase(thrown);
+      if (error.code !== 'VERSION_MISMATCH' && error.code !== 'ARTIFACTS_NOT_SHARED') return;
+      this.#failure = error;
+      void this.drain();
+    }
+  }
+
     const { log, timing } = this.#world;
     log('warn', `The database has not answered for ${timing.giveUpMs} ms: this worker lets go of its runs.`, {
       runs: this.runs.length,
@@ -178,14 +211,18 @@ class FleetWorker implements Worker {
   /** True while there is something to do or to wait for. */
   async #look(): Promise<boolean> {
     if (this.#heartbeat.isLost) return true;
-    const seen = await this.#readRuns();
+    const { resting } = this.#leftovers;
+    const seen = await readRuns(this.#world, { workerId: this.id, own: this.runs, resting });
     const states = new Map(seen.map(({ id, state }) => [id, state]));
     for (const [runId, part] of this.#parts) {
       const state = states.get(runId);
       if (state !== 'running') part.stop(stopped(`The run is ${state ?? 'gone'}.`));
       else if (part.isOutdated) part.stop(stopped('A connector of the run was authorized anew.'));
     }
-    for (const { id, state } of seen) if (state === 'cancelling' || state === 'failed') this.#clearAfter(id, state);
+    for (const { id, state, has_ended: hasEnded } of seen) {
+      const isDue = state === 'cancelling' || (hasEnded && !this.#parts.has(id) && !resting.includes(id));
+      if (isDue) this.#leftovers.look(id);
+    }
     const nowMs = this.#world.clock.monotonic();
     const free = (this.#options.runsMax ?? RUNS_PER_WORKER) - this.#parts.size;
     const joined = seen
@@ -211,28 +248,6 @@ class FleetWorker implements Worker {
     if (left === undefined) return;
     this.#alone.clear();
     this.#parts.get(left.id)?.stop(stopped('Nobody works on another run.'));
-  }
-
-  /** Those that go on, those that left something open, and those in hand whatever has become of them. */
-  async #readRuns(): Promise<readonly RunNow[]> {
-    const { db, timing } = this.#world;
-    const { rows } = await inDatabase(() =>
-      sql<RunNow>`
-        WITH seen AS (
-          SELECT id FROM runs WHERE state IN ('running', 'cancelling')
-          UNION SELECT unnest(${this.runs as string[]}::text[])
-          UNION SELECT runs.id FROM (SELECT run_id FROM intents
-            UNION SELECT run_id FROM segments WHERE kind = 'sweep' AND state = 'open') AS open JOIN runs ON runs.id = open.run_id
-            WHERE runs.state = 'failed' AND runs.id <> ALL(${[...this.#cleared]}::text[])
-        )
-        SELECT runs.id, runs.state, (
-          SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
-            AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
-          (SELECT worker_id = ${this.id}::uuid FROM run_workers WHERE run_workers.run_id = runs.id AND left_at IS NULL
-            ORDER BY joined_at DESC, worker_id LIMIT 1) AS is_last
-        FROM seen JOIN runs ON runs.id = seen.id ORDER BY runs.started_at, runs.id`.execute(db),
-    );
-    return rows;
   }
 
   #takePart(runId: string): void {
@@ -285,25 +300,6 @@ class FleetWorker implements Worker {
     const made = { faults: 0, scanned: 0, notBeforeMs: 0, delayMs: this.#world.timing.againFirstMs };
     this.#troubles.set(runId, made);
     return made;
-  }
-
-  /** In the background: a target that does not answer must not hold up anything else. */
-  #clearAfter(runId: string, state: string): void {
-    if (this.#sweeping.has(runId)) return;
-    this.#sweeping.add(runId);
-    const sweeping = clearAfter(this.#world, this.#store, this.#shares, this.id, runId, this.#stop.signal)
-      .then((isDone) => {
-        // Once: what could not be taken away then is in the run's log.
-        if (isDone && state === 'failed') this.#cleared.add(runId);
-      })
-      .catch((thrown: unknown) =>
-        this.#complain('What a run has left at its target could not be taken away just now.', thrown),
-      )
-      .finally(() => {
-        this.#sweeping.delete(runId);
-        this.#ending.delete(sweeping);
-      });
-    this.#ending.add(sweeping);
   }
 
   async #onEnded(runId: string): Promise<void> {

@@ -7,7 +7,7 @@ import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isoOf, isUuid } from '../rows.ts';
 import { searchable } from '../runs/store-rows.ts';
-import { ISSUES_KEPT_MAX } from '../runs/store.ts';
+import { ISSUES_KEPT_MAX } from '../runs/store-issues.ts';
 import type { Logs } from '../services.ts';
 import type { ControlWorld, Db } from '../world.ts';
 

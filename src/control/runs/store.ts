@@ -17,17 +17,18 @@ import type {
   Usage,
 } from '../../engine/ports.ts';
 import { DroverError } from '../../model/errors.ts';
-import { ZERO_COUNTERS, type Counters, type ItemRecord } from '../../model/outcome.ts';
+import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { Db, Tx } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
+import { issueColumns, keepIssues } from './store-issues.ts';
 import {
   bytesOrNull,
   countersPlus,
   heldRow,
   IS_HELD,
   KIND_RANK,
-  searchable,
   segmentFromRow,
+  storable,
   WAITED_MS,
   type SegmentRow,
 } from './store-rows.ts';
@@ -35,9 +36,6 @@ import { endRun, findLatestSnapshot, findUnfinished, listRuns, readRun, recordUs
 
 /** How long a lease holds without being renewed. */
 export const LEASE_VALID_MS = 10_000;
-
-/** Failed and unsupported items of one run that can be searched; all of them are in the copy log. */
-export const ISSUES_KEPT_MAX = 100_000;
 
 /** A worker that has not said anything for so long does not wait for work either. */
 const WAITING_FRESH_MS = 10_000;
@@ -60,13 +58,19 @@ export interface HeldLease {
   readonly epoch: number;
 }
 
+interface Held {
+  readonly lease: HeldLease;
+  /** Aborted when the lease is somebody else's. */
+  readonly stopper: AbortController;
+}
+
 export class PostgresRunStore implements RunStore {
   readonly #db: Db;
   /**
    * What is in the hands of this process. Only this is renewed: a lease that the database knows and nobody here does
    * (its giving back was lost) must run out.
    */
-  readonly #held = new Map<string, HeldLease>();
+  readonly #held = new Map<string, Held>();
   readonly #leaseValidMs: number;
   readonly #told: Pick<RunStoreOptions, 'onTakenOver' | 'onCommitted'>;
   readonly #onEnding: RunStoreOptions['onEnding'];
@@ -236,16 +240,31 @@ export class PostgresRunStore implements RunStore {
   }
 
   get held(): readonly HeldLease[] {
-    return [...this.#held.values()];
+    return [...this.#held.values()].map(({ lease }) => lease);
   }
 
-  hold(lease: HeldLease): void {
-    this.#held.set(`${lease.runId}/${lease.segmentId}`, lease);
+  /** The signal tells when it is somebody else's. */
+  hold(lease: HeldLease): AbortSignal {
+    const stopper = new AbortController();
+    this.#held.set(nameOf(lease), { lease, stopper });
+    return stopper.signal;
   }
 
-  drop({ runId, segmentId, epoch }: HeldLease): void {
-    const name = `${runId}/${segmentId}`;
-    if (this.#held.get(name)?.epoch === epoch) this.#held.delete(name);
+  drop(lease: HeldLease): void {
+    if (this.#held.get(nameOf(lease))?.lease.epoch === lease.epoch) this.#held.delete(nameOf(lease));
+  }
+
+  lost({ segment, epoch }: Lease): AbortSignal {
+    const held = this.#held.get(nameOf(segment));
+    return held?.lease.epoch === epoch ? held.stopper.signal : AbortSignal.abort(lostError({ ...segment, epoch }));
+  }
+
+  /** As a renewal was told. What was given back meanwhile, or taken anew, is none of it. */
+  lose(lease: HeldLease): void {
+    const held = this.#held.get(nameOf(lease));
+    if (held?.lease.epoch !== lease.epoch) return;
+    this.#held.delete(nameOf(lease));
+    held.stopper.abort(lostError(lease));
   }
 
   /** Everything that worker still holds of the run, also what nobody here knows of any more. */
@@ -311,12 +330,25 @@ export class PostgresRunStore implements RunStore {
     });
   }
 
-  #lost({ segment: { runId, segmentId }, epoch }: Lease): DroverError {
-    this.drop({ runId, segmentId, epoch });
-    return new DroverError(
-      'LEASE_LOST',
-      `Segment ${segmentId} of run ${runId} is not held under epoch ${epoch} any more.`,
+  async othersIntents(runId: string, targetKey: string): Promise<readonly Intent[]> {
+    const { rows } = await inDatabase(() =>
+      sql<{ intent: string; prefix: string; own_prefix: string }>`
+        SELECT intents.intent, other.target_prefix AS prefix, own.target_prefix AS own_prefix
+        FROM runs AS own JOIN runs AS other ON other.id <> own.id AND other.ended_at IS NULL
+          AND other.target_fingerprint = own.target_fingerprint AND other.target_container = own.target_container
+        JOIN intents ON intents.run_id = other.id WHERE own.id = ${runId}`.execute(this.#db),
     );
+    return rows.flatMap(({ intent, prefix, own_prefix: ownPrefix }) => {
+      const other = JSON.parse(intent) as Intent;
+      // Prefixes are as the database can hold them: alike at worst, and then nothing is touched.
+      return storable(prefix + other.targetKey) === storable(ownPrefix + targetKey) ? [other] : [];
+    });
+  }
+
+  #lost({ segment, epoch }: Lease): DroverError {
+    const lease = { ...segment, epoch };
+    this.drop(lease);
+    return lostError(lease);
   }
 
   async #insertSegments(runId: string, segments: readonly NewSegment[], onlyFirst: boolean): Promise<void> {
@@ -346,37 +378,11 @@ export class PostgresRunStore implements RunStore {
   }
 }
 
-interface IssueColumns {
-  readonly results: string[];
-  readonly codes: string[];
-  readonly sizes: number[];
-  readonly keys: string[];
-  readonly records: string[];
+function nameOf({ runId, segmentId }: Omit<HeldLease, 'epoch'>): string {
+  return `${runId}/${segmentId}`;
 }
 
-function issueColumns(issues: readonly ItemRecord[]): IssueColumns {
-  return {
-    results: issues.map(({ result }) => result),
-    codes: issues.map(({ code }) => code),
-    sizes: issues.map(({ sizeBytes }) => sizeBytes),
-    keys: issues.map(({ key }) => searchable(key)),
-    records: issues.map((record) => JSON.stringify(record)),
-  };
-}
-
-/**
- * As long as all issues before these were kept, the sums over the segments say how many those are: no counting of rows.
- */
-function keepIssues(runId: string, { results, codes, sizes, keys, records }: IssueColumns) {
-  return sql`, kept AS (
-    INSERT INTO run_items (run_id, segment_id, result, code, size_bytes, key_text, record)
-    SELECT ${runId}, held.segment_id, one.result, one.code, one.size_bytes, one.key_text, one.record
-    FROM held, unnest(${results}::text[], ${codes}::text[], ${sizes}::bigint[], ${keys}::text[], ${records}::text[])
-      WITH ORDINALITY AS one (result, code, size_bytes, key_text, record, place)
-    WHERE one.place <= ${ISSUES_KEPT_MAX} - (
-      SELECT coalesce(sum((counters #>> '{items,failed}')::bigint + (counters #>> '{items,unsupported}')::bigint
-        + coalesce((counters ->> 'deletesFailed')::bigint, 0)), 0)
-      FROM segments WHERE run_id = ${runId})
-    ORDER BY one.place
-  )`;
+function lostError({ runId, segmentId, epoch }: HeldLease): DroverError {
+  const words = `Segment ${segmentId} of run ${runId} is not held under epoch ${epoch} any more.`;
+  return new DroverError('LEASE_LOST', words);
 }

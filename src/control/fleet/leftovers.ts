@@ -1,0 +1,58 @@
+/**
+ * Looks after what runs that have ended left half-made at their targets. In the background: a target that does not answer
+ * must not hold up anything else.
+ */
+import type { PostgresRunStore } from '../runs/store.ts';
+import { clearAfter } from './cancelling.ts';
+import type { FleetWorld } from './parts.ts';
+import type { Shares } from './shares.ts';
+
+/** What could not be taken away is tried again with growing pauses, up to this one. */
+const AGAIN_MS_MAX = 3_600_000;
+
+export interface LeftoversParts {
+  readonly world: FleetWorld;
+  readonly store: PostgresRunStore;
+  readonly shares: Shares;
+  readonly workerId: string;
+  readonly signal: AbortSignal;
+  readonly onFault: (thrown: unknown) => void;
+}
+
+export class Leftovers {
+  readonly #parts: LeftoversParts;
+  readonly #under = new Map<string, Promise<void>>();
+  readonly #later = new Map<string, { readonly atMs: number; readonly delayMs: number }>();
+
+  constructor(parts: LeftoversParts) {
+    this.#parts = parts;
+  }
+
+  /** Ended runs that need not be looked at now. */
+  get resting(): readonly string[] {
+    const nowMs = this.#parts.world.clock.monotonic();
+    return [...this.#later].flatMap(([runId, { atMs }]) => (atMs > nowMs ? [runId] : []));
+  }
+
+  look(runId: string): void {
+    if (this.#under.has(runId)) return;
+    const { onFault } = this.#parts;
+    const clearing = this.#clear(runId)
+      .catch(onFault)
+      .finally(() => this.#under.delete(runId));
+    this.#under.set(runId, clearing);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#under.values());
+  }
+
+  /** One that was looked at too early comes again by itself; any other one only if something could not be taken away. */
+  async #clear(runId: string): Promise<void> {
+    const { world, store, shares, workerId, signal } = this.#parts;
+    const done = await clearAfter(world, store, shares, workerId, runId, signal);
+    if (done === null || done.isEarly) return;
+    const delayMs = Math.min(AGAIN_MS_MAX, 2 * (this.#later.get(runId)?.delayMs ?? world.timing.reachAgainMs / 2));
+    this.#later.set(runId, { atMs: world.clock.monotonic() + delayMs, delayMs });
+  }
+}
