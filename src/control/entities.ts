@@ -364,7 +364,10 @@ export interface Artifact {
   readonly state: 'pending' | 'ready' | 'failed' | 'expired';
   readonly sizeBytes: number | null;
   readonly sha256: string | null;
+  /** Why it failed; of a pending one, why its last try did. */
   readonly error: Failure | null;
+  /** How often it was begun; after five it has failed. */
+  readonly attempts: number;
   readonly createdAt: string;
   readonly createdBy: string;
   readonly expiresAt: string | null;
@@ -459,10 +462,14 @@ export interface Page<T> {
   readonly nextCursor: string | null;
   /** Exact up to 1,000,000; `null` where it was not asked for. */
   readonly total: number | null;
+  /** Of the first entry among all, from 0; only where the page was asked for by `at`. */
+  readonly position?: number | null | undefined;
 }
 
 export interface ListQuery {
   readonly cursor?: string | undefined;
+  /** 0–1: a page that far down instead of a cursor, for scroll bars that jump. It always counts. */
+  readonly at?: number | undefined;
   /** 1–1,000; default 100. */
   readonly limit?: number | undefined;
   /** A field name, `-` before it for descending. */

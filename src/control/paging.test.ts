@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ListQuery } from './entities.ts';
+import { newId } from './ids.ts';
 import { listPage } from './paging.ts';
 import { openTestWorld, type TestWorld } from './testing.ts';
 
@@ -31,4 +32,37 @@ test.each(INHERITED)('%s is no filter and no order', async (name) => {
 
 test('what was listed is there', async () => {
   await expect(page({ filter: { name: ['x'] }, sort: '-name' })).resolves.toMatchObject({ items: [] });
+});
+
+test('a page can be jumped to, and the pages after it follow as always', async () => {
+  const names = Array.from({ length: 40 }, (_, at) => `t${String(at).padStart(2, '0')}`);
+  await world.db
+    .insertInto('timetables')
+    .values(
+      names.map((name) => ({
+        ...{ id: newId(world), name, timetable: '{}', created_at: new Date(), created_by: 'x', updated_at: new Date() },
+      })),
+    )
+    .execute();
+  const jump = async (at: number, query: ListQuery = {}) => {
+    const { items, total, position } = await page({ ...query, at, limit: 10 });
+    return { names: items.map(({ name }) => name), total, position };
+  };
+  for (const at of [0, 0.1, 0.5, 0.73, 0.75, 0.9, 1]) {
+    const position = Math.min(Math.floor(at * 40), 30);
+    expect(await jump(at)).toEqual({ names: names.slice(position, position + 10), total: 40, position });
+    const down = names.toReversed().slice(position, position + 10);
+    expect(await jump(at, { sort: '-name' })).toEqual({ names: down, total: 40, position });
+  }
+  const middle = await page({ at: 0.5, limit: 10 });
+  const { items } = await page({ cursor: middle.nextCursor ?? '', limit: 10 });
+  expect(items.map(({ name }) => name)).toEqual(names.slice(30));
+  expect(await jump(0.5, { filter: { name: ['t07', 't09'] } })).toEqual({
+    names: ['t07', 't09'],
+    total: 2,
+    position: 0,
+  });
+  expect(await jump(1, { filter: { name: ['none'] } })).toEqual({ names: [], total: 0, position: 0 });
+  await expect(page({ at: 0.5, cursor: middle.nextCursor ?? '' })).rejects.toMatchObject({ field: 'at' });
+  await expect(page({ at: 1.5 })).rejects.toMatchObject({ field: 'at' });
 });

@@ -40,6 +40,8 @@ interface Position {
   readonly sort: string;
   readonly value: string | null;
   readonly id: string;
+  /** The page begins with it instead of after it. */
+  readonly isIncluded?: boolean;
 }
 
 /**
@@ -60,18 +62,14 @@ export async function listPage<Row extends object>(
   if (column === undefined) {
     throw invalid('sort', `There is no order "${sort}"; there are: ${Object.keys(listing.sorts).join(', ')}.`);
   }
+  const order: Order = { sort, column, id, descending };
   const filtered = narrow(base, listing);
-  const direction = descending ? 'desc' : 'asc';
-  const value = sql.raw(column.sql);
-  const rows = await after(filtered, query.cursor, sort, column, id, descending)
-    .select(sql<string | null>`(${value})::text`.as('_sort'))
-    .orderBy(value, (order) => {
-      const directed = descending ? order.desc() : order.asc();
-      // Said only where it matters: an index without it serves an order without it.
-      if (column.nullable !== true) return directed;
-      return descending ? directed.nullsLast() : directed.nullsFirst();
-    })
-    .orderBy(sql.raw(id.sql), direction)
+  const hasWords = (query.search ?? '').trim() !== '';
+  const countable = listing.counted === undefined || hasWords ? filtered : narrow(listing.counted, listing);
+  const total = query.withTotal === true || query.at !== undefined ? await count(db, countable) : null;
+  const jump = await jumpTo(countable, query, order, total ?? 0, limit);
+  const begun = jump === null ? after(filtered, positionOf(query, sort), order) : after(filtered, jump.first, order);
+  const rows = await ordered(begun.select(sql<string | null>`(${sql.raw(column.sql)})::text`.as('_sort')), order)
     .limit(limit + 1)
     .execute();
   const items = rows.slice(0, limit) as (Row & { _sort: string | null })[];
@@ -80,10 +78,60 @@ export async function listPage<Row extends object>(
     rows.length > limit && last !== undefined
       ? encode({ sort, value: last._sort, id: listing.idOf(last as unknown as Row) })
       : null;
-  const hasWords = (query.search ?? '').trim() !== '';
-  const countable = listing.counted === undefined || hasWords ? filtered : narrow(listing.counted, listing);
-  const total = query.withTotal === true ? await count(db, countable) : null;
-  return { items: items as unknown as Row[], nextCursor, total };
+  const page = { items: items as unknown as Row[], nextCursor, total };
+  return jump === null ? page : { ...page, position: jump.position };
+}
+
+interface Order {
+  readonly sort: string;
+  readonly column: SortColumn;
+  readonly id: SortColumn;
+  readonly descending: boolean;
+}
+
+function ordered<Row>(
+  rows: SelectQueryBuilder<any, any, Row>,
+  { column, id, descending }: Order,
+): SelectQueryBuilder<any, any, Row> {
+  return rows
+    .orderBy(sql.raw(column.sql), (order) => {
+      const directed = descending ? order.desc() : order.asc();
+      // Said only where it matters: an index without it serves an order without it.
+      if (column.nullable !== true) return directed;
+      return descending ? directed.nullsLast() : directed.nullsFirst();
+    })
+    .orderBy(sql.raw(id.sql), descending ? 'desc' : 'asc');
+}
+
+interface Jump {
+  /** `null`: the list is empty. */
+  readonly first: Position | null;
+  readonly position: number;
+}
+
+/** Only the place is looked for by counting, in rows without what is shown; the page then begins there as any other. */
+async function jumpTo(
+  countable: SelectQueryBuilder<any, any, any>,
+  { at, cursor }: ListQuery,
+  order: Order,
+  total: number,
+  limit: number,
+): Promise<Jump | null> {
+  if (at === undefined) return null;
+  if (cursor !== undefined && cursor !== '')
+    throw invalid('at', 'Give either a cursor or a place to jump to, not both.');
+  if (!(at >= 0 && at <= 1)) throw invalid('at', 'Give a number from 0 to 1.');
+  const position = Math.max(0, Math.min(Math.floor(at * total), total - limit));
+  const { sort, column, id } = order;
+  const found = ordered(countable.clearSelect(), order)
+    .select([
+      sql<string | null>`(${sql.raw(column.sql)})::text`.as('value'),
+      sql<string>`(${sql.raw(id.sql)})::text`.as('id'),
+    ])
+    .offset(position)
+    .limit(1);
+  const row = (await found.executeTakeFirst()) as { value: string | null; id: string } | undefined;
+  return { first: row === undefined ? null : { sort, ...row, isIncluded: true }, position };
 }
 
 /** Only the rows that the query wants, of all pages. */
@@ -111,34 +159,33 @@ export function narrow<Row>(
   return narrowed;
 }
 
+function positionOf({ cursor }: ListQuery, sort: string): Position | null {
+  if (cursor === undefined || cursor === '') return null;
+  const position = decode(cursor);
+  if (position !== null && position.sort === sort) return position;
+  throw invalid('cursor', 'This cursor does not belong to this list in this order; start without one.');
+}
+
 function after<Row>(
   narrowed: SelectQueryBuilder<any, any, Row>,
-  cursor: string | undefined,
-  sort: string,
-  column: SortColumn,
-  id: SortColumn,
-  descending: boolean,
+  position: Position | null,
+  { column, id, descending }: Order,
 ): SelectQueryBuilder<any, any, Row> {
-  if (cursor === undefined || cursor === '') return narrowed;
-  const position = decode(cursor);
-  if (position === null || position.sort !== sort) {
-    throw invalid('cursor', 'This cursor does not belong to this list in this order; start without one.');
-  }
+  if (position === null) return narrowed;
   const value = sql.raw(column.sql);
   const idValue = sql.raw(id.sql);
   const at = sql`${position.value}::${sql.raw(column.type)}`;
   const idAt = sql`${position.id}::${sql.raw(id.type)}`;
+  const further = sql.raw(`${descending ? '<' : '>'}${position.isIncluded === true ? '=' : ''}`);
   if (position.value === null) {
     return descending
-      ? narrowed.where(sql<boolean>`${value} IS NULL AND ${idValue} < ${idAt}`)
-      : narrowed.where(sql<boolean>`((${value} IS NULL AND ${idValue} > ${idAt}) OR ${value} IS NOT NULL)`);
+      ? narrowed.where(sql<boolean>`${value} IS NULL AND ${idValue} ${further} ${idAt}`)
+      : narrowed.where(sql<boolean>`((${value} IS NULL AND ${idValue} ${further} ${idAt}) OR ${value} IS NOT NULL)`);
   }
   if (descending && column.nullable === true) {
-    return narrowed.where(sql<boolean>`((${value}, ${idValue}) < (${at}, ${idAt}) OR ${value} IS NULL)`);
+    return narrowed.where(sql<boolean>`((${value}, ${idValue}) ${further} (${at}, ${idAt}) OR ${value} IS NULL)`);
   }
-  return descending
-    ? narrowed.where(sql<boolean>`(${value}, ${idValue}) < (${at}, ${idAt})`)
-    : narrowed.where(sql<boolean>`(${value}, ${idValue}) > (${at}, ${idAt})`);
+  return narrowed.where(sql<boolean>`(${value}, ${idValue}) ${further} (${at}, ${idAt})`);
 }
 
 async function count<Row>(db: Kysely<Schema>, narrowed: SelectQueryBuilder<any, any, Row>): Promise<number> {

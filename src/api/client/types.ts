@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 362f798c6008f6dad67bf07c491128dd55b6f5cbdf9932bac192aafa93d1b5e8) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 69116e7340608671c29c3e1299cc461bc6658060ce446c627f95b67f61b32fae) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1781,6 +1781,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description Weekly; the last rule that began holds. */
     BandwidthTimetable: {
@@ -2047,6 +2049,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description What the form of a new connector begins with. */
     ConnectorSuggestion: {
@@ -2181,6 +2185,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description A sign-in that was not saved yet, and where to look. */
     DiscoverDraft: {
@@ -2264,6 +2270,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description What stands at a key. */
     Entry: {
@@ -2523,6 +2531,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description Once ended: scanned = copied + same + excluded + skipped + unsupported + failed; deleted stands outside. */
     ItemCounts: {
@@ -2592,6 +2602,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description What a job decides about its runs; a change holds for the next run. */
     JobSettings: {
@@ -2783,6 +2795,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description Where within a connector. */
     Place: {
@@ -2939,6 +2953,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description What deleting a project takes along. */
     ProjectRemoval: {
@@ -3169,6 +3185,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description Equal shares of the run's objects, in key order. */
     RunMap: {
@@ -3187,6 +3205,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description A range of keys of a run. */
     RunSegment: {
@@ -3207,6 +3227,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description What a run was started with; never changes. */
     RunSnapshot: {
@@ -3289,6 +3311,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description A new schedule; it is made disabled. */
     ScheduleInput: {
@@ -3317,6 +3341,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description When. */
     ScheduleRule:
@@ -3451,6 +3477,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description Names and values. */
     Tags: {
@@ -3510,6 +3538,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description A key for programs; its secret is shown once. */
     Token: {
@@ -3540,6 +3570,8 @@ export interface components {
       nextCursor: string | null;
       /** @description Exact up to 1,000,000; null where it was not asked for. */
       total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description Why a run waits or stands still. */
     WaitReason: {
@@ -3579,6 +3611,8 @@ export interface components {
   parameters: {
     /** @description `nextCursor` of the page before. */
     cursor: string;
+    /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+    at: number;
     /** @description Entries of a page; 100 unless given. */
     limit: number;
     /** @description A field; `-` before it for descending. */
@@ -3868,6 +3902,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -4407,6 +4443,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -4486,6 +4524,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -4674,6 +4714,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -4891,6 +4933,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -5290,6 +5334,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -5611,6 +5657,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -5693,6 +5741,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -5801,6 +5851,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -6017,6 +6069,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -6303,6 +6357,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -6346,6 +6402,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -6528,6 +6586,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -6744,6 +6804,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -6920,6 +6982,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -7110,6 +7174,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */
@@ -7221,6 +7287,8 @@ export interface operations {
       query?: {
         /** @description `nextCursor` of the page before. */
         cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
         /** @description Entries of a page; 100 unless given. */
         limit?: components['parameters']['limit'];
         /** @description A field; `-` before it for descending. */

@@ -87,6 +87,12 @@ export function pageOf<T>(name: string, item: z.ZodType<T>): z.ZodType<Page<T>> 
       items: z.array(item).readonly(),
       nextCursor: z.string().nullable().describe('Give it back as `cursor`; null at the end.'),
       total: z.number().nullable().describe('Exact up to 1,000,000; null where it was not asked for.'),
+      position: z
+        .number()
+        .int()
+        .nullable()
+        .optional()
+        .describe('Of the first entry among all, from 0; only where the page was asked for by `at`.'),
     })
     .meta({ id: `${name}Page`, description: LIST_DESCRIPTION });
 }
@@ -94,6 +100,14 @@ export function pageOf<T>(name: string, item: z.ZodType<T>): z.ZodType<Page<T>> 
 /** What every list takes; `filter.NAME=value` beside it, also several times. */
 export const listQuery = z.object({
   cursor: z.string().max(4_096).optional().describe('`nextCursor` of the page before.'),
+  at: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe(
+      'Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it.',
+    ),
   limit: z.coerce.number().int().min(1).max(1_000).optional().describe('Entries of a page; 100 unless given.'),
   sort: z.string().max(64).optional().describe('A field; `-` before it for descending.'),
   search: z.string().max(200).optional().describe('Words that must occur, in any case.'),
