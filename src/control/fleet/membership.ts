@@ -1,11 +1,12 @@
 /** Who belongs to the fleet: signing on with the same version and the same artifact store as everybody else. */
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
 import { LOCKS } from '../database/locks.ts';
 import { newId } from '../ids.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { Tx } from '../world.ts';
 import type { FleetWorld } from './parts.ts';
+import type { FleetTiming } from './timing.ts';
 
 /** Raised whenever workers of two versions would not understand each other's rows. */
 export const PROTOCOL = 1;
@@ -14,6 +15,13 @@ export interface WorkerIdentity {
   readonly name: string;
   readonly host: string;
   readonly pid: number;
+  /** Runs it takes part in at once. */
+  readonly slots?: number;
+}
+
+/** Of a row of `workers` or `servers`: heard of lately, by the database's clock. */
+export function isAlive({ goneAfterMs }: Pick<FleetTiming, 'goneAfterMs'>): RawBuilder<boolean> {
+  return sql<boolean>`seen_at > clock_timestamp() - ${goneAfterMs} * interval '1 millisecond'`;
 }
 
 const MARKER_FACT = 'artifact-store';
@@ -30,7 +38,7 @@ export async function signOn(world: FleetWorld, identity: WorkerIdentity, id = n
       await sql`SELECT pg_advisory_xact_lock(${family}, ${number})`.execute(tx);
       await refuseOtherVersions(world, tx);
       await proveArtifacts(world, tx, id);
-      await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at)
+      await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at, slots)
         VALUES (${id}, ${identity.name}, ${identity.host}, ${identity.pid}, ${world.programVersion}, ${PROTOCOL},
           'active', clock_timestamp(), clock_timestamp(), ${identity.slots ?? sql`DEFAULT`})
         ON CONFLICT (id) DO UPDATE SET state = 'active', seen_at = excluded.seen_at`.execute(tx);
