@@ -1,5 +1,6 @@
 /** Parameters, queries and bodies, held against the schemas of their route. */
 import type { z } from 'zod';
+import { schemaProblems } from '../control/schema-words.ts';
 import { DroverError } from '../model/errors.ts';
 import { InvalidRequest, type FieldError } from './problems.ts';
 import type { Route } from './routes/route.ts';
@@ -47,7 +48,7 @@ function checkQuery({ query, filters }: Route, raw: RawInputs['query']): unknown
   const shape = (query as Partial<z.ZodObject>).shape;
   if (shape !== undefined) refuseUnknown(plain, Object.keys(shape));
   const parsed = query.safeParse(plain);
-  if (!parsed.success) throw new InvalidRequest(errorsOf(parsed.error));
+  if (!parsed.success) throw new InvalidRequest(errorsOf(parsed.error, plain));
   // From entries, so that a name such as `__proto__` is a member like any other, and refused like any other.
   return filter.length === 0 ? parsed.data : { ...(parsed.data as object), filter: Object.fromEntries(filter) };
 }
@@ -65,7 +66,7 @@ function checkBody({ body, fixed }: Route, raw: unknown): unknown {
   // Without a body everything is left out; where something is required, its absence is named.
   const parsed = body.safeParse(raw ?? {});
   if (parsed.success) return parsed.data;
-  throw new InvalidRequest(errorsOf(parsed.error));
+  throw new InvalidRequest(errorsOf(parsed.error, raw ?? {}));
 }
 
 function refuseFixed(fixed: Route['fixed'], raw: unknown): void {
@@ -76,28 +77,6 @@ function refuseFixed(fixed: Route['fixed'], raw: unknown): void {
   }
 }
 
-function errorsOf(error: z.ZodError): readonly FieldError[] {
-  return error.issues.flatMap((issue): FieldError[] => {
-    const path = issue.path.map(String);
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: `There is no member "${key}".` }));
-    }
-    return [{ path: path.join('.'), message: messageOf(issue) }];
-  });
-}
-
-/** Sentences of the schemas stay; those of the library are made into ours. */
-function messageOf(issue: z.core.$ZodIssue): string {
-  const words = issue.message;
-  if (/^[A-Z][^:]*\.$/.test(words)) return words;
-  if (issue.code === 'invalid_type') {
-    return issue.input === undefined ? 'This is missing.' : `Give ${article(issue.expected)}.`;
-  }
-  if (issue.code === 'invalid_value') return `Give one of: ${issue.values.map(String).join(', ')}.`;
-  return `${words.replace(/\.$/, '')}.`;
-}
-
-function article(type: string): string {
-  const word = type === 'int' ? 'whole number' : type;
-  return /^[aeiou]/.test(word) ? `an ${word}` : `a ${word}`;
+function errorsOf(error: z.ZodError, input: unknown): readonly FieldError[] {
+  return schemaProblems(error, input).map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
 }

@@ -1,4 +1,6 @@
 /** Errors on the wire: RFC 9457 problems, each code with one status. */
+import type { Preflight } from '../control/entities.ts';
+import { NotReady } from '../control/jobs/not-ready.ts';
 import { DroverError, toDroverError, type ErrorCode } from '../model/errors.ts';
 
 /** Code → HTTP status. Codes of the storage services are never 401 or 403: those speak of whoever calls the API. */
@@ -76,6 +78,8 @@ export interface Problem {
   readonly remedy: string;
   readonly errors: readonly FieldError[];
   readonly details: Readonly<Record<string, string | number>> | null;
+  /** What was found before a start that was refused, and what to grant; only with PREFLIGHT_FAILED. */
+  readonly preflight?: Preflight | undefined;
   readonly requestId: string;
 }
 
@@ -104,11 +108,18 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
     // What failed inside is for the log: it may quote a statement or a path.
     detail: isOurs ? `An unexpected fault. The server's log tells more under ${requestId}.` : error.message,
     field: error.field,
-    remedy: error.remedy,
+    remedy: remedyOf(error),
     errors: errorsOf(error),
     details: isOurs ? null : error.details,
+    ...(error instanceof NotReady ? { preflight: error.preflight } : {}),
     requestId,
   };
+}
+
+/** The table speaks of a field; where none is at fault, that would send people looking for it. */
+function remedyOf({ code, field, remedy, remedyOverride }: DroverError): string {
+  if (code !== 'INVALID_INPUT' || field !== null || remedyOverride !== null) return remedy;
+  return 'Change the request as the message says, and send it again.';
 }
 
 function errorsOf(error: DroverError): readonly FieldError[] {

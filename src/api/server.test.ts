@@ -76,7 +76,12 @@ describe('errors', () => {
   });
 
   test('everything that is wrong about a body is named at once', async () => {
-    const response = await post('/api/v1/endpoints', { kind: 'both', place: { container: 'b' }, nickname: 'x' });
+    const response = await post('/api/v1/endpoints', {
+      kind: 'both',
+      description: 5,
+      place: { container: 'b' },
+      nickname: 'x',
+    });
     const { code, errors, field } = await problem(response);
     expect(code).toBe('INVALID_INPUT');
     expect(field).toBe('kind');
@@ -84,18 +89,22 @@ describe('errors', () => {
       { path: 'kind', message: 'Give one of: source, target.' },
       { path: 'connectorId', message: 'This is missing.' },
       { path: 'place.prefix', message: 'This is missing.' },
+      { path: 'description', message: 'Give a string.' },
       { path: 'nickname', message: 'There is no member "nickname".' },
     ]);
     expect(server.calls).toEqual([]);
   });
 
   test.each([
-    ['a body that is no JSON', '{', JSON_HEADERS, 'The body is not valid JSON.'],
-    ['another kind of body', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }, 'Send JSON'],
+    ['a body that is no JSON', '{', JSON_HEADERS, 'is not valid JSON'],
+    ['another kind of body', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }, 'not marked as JSON'],
   ])('%s', async (_name, body, headers, words) => {
     const response = await server.fetch('/api/v1/projects', { method: 'POST', body, headers, as: 'admin' });
     expect(response.status).toBe(400);
-    expect((await problem(response)).detail).toContain(words);
+    const { detail, remedy, field } = await problem(response);
+    expect(detail).toContain(words);
+    // No field is named, so none is to be corrected.
+    expect([field, String(remedy)]).toEqual([null, expect.not.stringContaining('field')]);
   });
 
   test('a body that is too large', async () => {

@@ -152,10 +152,21 @@ function asOurs(thrown: FastifyError): DroverError {
         remedy: 'Send less at once, or have the administrator raise DROVER_BODY_BYTES_MAX.',
       });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new DroverError('INVALID_INPUT', 'Send JSON: Content-Type: application/json.');
+      return new DroverError(
+        'INVALID_INPUT',
+        'The body of the request is not marked as JSON, and nothing else is taken.',
+        {
+          remedy: 'Send JSON with the header Content-Type: application/json.',
+        },
+      );
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return new DroverError('INVALID_INPUT', 'The request says that its body is JSON, and the body is empty.', {
+        remedy: 'Send a JSON object, such as {}, or leave out Content-Type.',
+      });
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new DroverError('INVALID_INPUT', 'The body is not valid JSON.');
+      return new DroverError('INVALID_INPUT', 'The body of the request is not valid JSON, so nothing of it was read.', {
+        remedy: 'Look for missing quotes, commas and brackets; a JSON checker finds the place.',
+      });
     default: {
       const unstorable = [thrown, thrown.cause].find(isDataException);
       if (unstorable !== undefined) {

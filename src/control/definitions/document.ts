@@ -1,5 +1,6 @@
 /** The document that `export` writes and `apply` reads: names instead of ids, never a secret. */
 import { z } from 'zod';
+import { schemaProblems } from '../schema-words.ts';
 
 export const DOCUMENT_VERSION = 1;
 
@@ -114,7 +115,9 @@ export function parseDocument(
 ): { readonly document: Document; readonly problems?: undefined } | { readonly problems: readonly DocumentProblem[] } {
   const result = documentSchema.safeParse(input);
   if (!result.success) {
-    return { problems: result.error.issues.map(({ path, message }) => ({ path: pathOf(path), message })) };
+    return {
+      problems: schemaProblems(result.error, input).map(({ path, message }) => ({ path: pathOf(path), message })),
+    };
   }
   const problems = [
     ...repeated('connectors', result.data.connectors),

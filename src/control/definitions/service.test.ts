@@ -199,7 +199,7 @@ describe('definitions', () => {
     expect(await paths({ drover: 1, projects: [{ name: 'P', jobs: [{ name: 'J', colour: 'red' }] }] })).toEqual([
       'projects[0].jobs[0].source',
       'projects[0].jobs[0].target',
-      'projects[0].jobs[0]',
+      'projects[0].jobs[0].colour',
     ]);
     expect(await paths({ drover: 1, projects: [{ name: 'P' }, { name: 'p' }] })).toEqual(['projects[1].name']);
     const wrong = structuredClone(DOCUMENT) as typeof DOCUMENT;

@@ -69,11 +69,19 @@ export function checkPassword(password: string, email: string, field = 'password
   const length = Array.from(password).length;
   const missing = PASSWORD_CHARACTERS_MIN - length;
   if (missing > 0) {
-    throw invalid(`${length} characters. ${missing === 1 ? 'One more is' : `${missing} more are`} needed.`);
+    const words =
+      length === 0
+        ? 'The password is empty'
+        : `The password has ${length === 1 ? 'one character' : `${length} characters`}`;
+    throw invalid(
+      `${words}; it needs at least ${PASSWORD_CHARACTERS_MIN}. Add ${missing === 1 ? 'one' : missing} more.`,
+    );
   }
-  if (length > PASSWORD_CHARACTERS_MAX) throw invalid(`Use at most ${PASSWORD_CHARACTERS_MAX} characters.`);
+  if (length > PASSWORD_CHARACTERS_MAX)
+    throw invalid(`The password has ${length} characters; use at most ${PASSWORD_CHARACTERS_MAX}.`);
   if (normal(password).trim().toLowerCase() === email.toLowerCase()) {
-    throw invalid('Choose something other than the e-mail address.');
+    throw invalid('The password is the e-mail address, which others know. Choose another one.');
   }
-  if (new Set(normal(password)).size < 3) throw invalid('Choose something less uniform.');
+  if (new Set(normal(password)).size < 3)
+    throw invalid('The password repeats one or two characters, which is quickly guessed. Choose another one.');
 }

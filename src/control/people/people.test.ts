@@ -89,10 +89,10 @@ describe('set-up', () => {
   });
 
   test.each([
-    ['elevenchars', '11 characters. One more is needed.'],
-    ['short', '5 characters. 7 more are needed.'],
-    [ANA, 'Choose something other than the e-mail address.'],
-    ['aaaaaaaaaaaaaaa', 'Choose something less uniform.'],
+    ['elevenchars', 'The password has 11 characters; it needs at least 12. Add one more.'],
+    ['short', 'The password has 5 characters; it needs at least 12. Add 7 more.'],
+    [ANA, 'The password is the e-mail address, which others know. Choose another one.'],
+    ['aaaaaaaaaaaaaaa', 'The password repeats one or two characters, which is quickly guessed. Choose another one.'],
   ])('%s is no password', async (password, message) => {
     const call = signIn.setUp({ token: null, email: ANA, name: '', password });
     await expect(call).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'password', message });
