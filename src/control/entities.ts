@@ -195,6 +195,8 @@ export interface RunBrief {
   readonly endedAt: string | null;
   readonly durationMs: number;
   readonly items: Counters['items'];
+  readonly sequence: number;
+  readonly asOf: string;
 }
 
 /** `retry`: only what failed in another run. `validate`: compares both sides and changes nothing. */
@@ -214,6 +216,8 @@ export interface WaitReason {
 export interface Run {
   readonly id: string;
   readonly version: number;
+  /** What looked wrong before it began: only in the answer to its start. */
+  readonly warnings?: readonly string[] | undefined;
   /** Counts the runs of its job. */
   readonly number: number;
   readonly jobId: string;
@@ -290,9 +294,21 @@ export interface RunSegment {
   readonly epoch: number;
   readonly worker: string | null;
   readonly counters: Counters;
+  /** Of the run when this was read, so that pages with older numbers can be told from newer ones. */
+  readonly sequence: number;
+  readonly asOf: string;
 }
 
-/** One equal share of the run's objects, for drawing the key space. */
+/** The key space of a run, for drawing. `sequence` is the run's at the moment of `asOf`: both were read at once. */
+export interface RunMap {
+  readonly runId: string;
+  readonly sequence: number;
+  readonly asOf: string;
+  /** In key order. */
+  readonly cells: readonly MapCell[];
+}
+
+/** One equal share of the run's objects. */
 export interface MapCell {
   readonly from: string | null;
   readonly to: string | null;

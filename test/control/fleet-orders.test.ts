@@ -4,13 +4,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Run } from '../../src/control/entities.ts';
 import { signOn } from '../../src/control/fleet/membership.ts';
 import { fleetWorld } from '../../src/control/fleet/parts.ts';
-import { placeRuns } from '../../src/control/fleet/queue.ts';
+import { placeRuns } from '../../src/control/fleet/placing.ts';
 import { openFleet } from '../../src/control/fleet/service.ts';
 import type { Worker } from '../../src/control/fleet/worker.ts';
 import { SYSTEM } from '../../src/control/entities.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
 import { expectComplete, openFleetTest, SHORT, type FleetTest } from './fleet-world.ts';
-import { PERSON, rowOpener } from './made.ts';
+import { PERSON, rowOpener, placedRun } from './made.ts';
 
 let fleet: FleetTest;
 let worker: Worker;
@@ -246,23 +246,16 @@ describe('places', () => {
   });
 
   test('places are given by order, and never to two on one part of a target', () => {
-    const row = (id: string, prefix: string, container = 'c') => ({
-      id,
-      number: 1,
-      job: 'j',
-      state: 'queued',
-      target_fingerprint: 'f',
-      target_container: container,
-      target_prefix: prefix,
-      waits: null,
-    });
-    const placing = placeRuns([row('busy', 'a/')], [row('1', 'a/x/'), row('2', 'b/'), row('4', 'd/'), row('3', '')], 3);
+    const row = (id: string, prefix: string, container = 'c') =>
+      placedRun({ id, target_prefix: prefix, target_container: container });
+    const places = { runsMax: 3, room: null, aloneMs: 1_000 };
+    const queue = [row('1', 'a/x/'), row('2', 'b/'), row('4', 'd/'), row('3', '')];
+    const placing = placeRuns([row('busy', 'a/')], queue, places);
     expect(placing.start).toEqual(['2', '4']);
     expect(placing.waits.get('1')).toMatchObject({ kind: 'target-busy', runId: 'busy' });
     expect(placing.waits.get('3')).toMatchObject({ kind: 'target-busy', runId: 'busy' });
-    expect(placeRuns([row('busy', 'a/')], [row('1', 'a'), row('2', '', 'other')], 1).waits.get('2')?.kind).toBe(
-      'limit',
-    );
+    const full = placeRuns([row('busy', 'a/')], [row('1', 'a'), row('2', '', 'other')], { ...places, runsMax: 1 });
+    expect(full.waits.get('2')?.kind).toBe('limit');
   });
 });
 
@@ -306,11 +299,11 @@ describe('looking', () => {
     expect(run.live).toMatchObject({ phase: 'copying', limitedBy: { text: expect.any(String) } });
     const segments = await fleet.runs.segments(PERSON, id, {});
     expect(segments.items.some(({ state, worker: name }) => state === 'held' && name !== null)).toBe(true);
-    const map = await fleet.runs.map(PERSON, id, 24);
+    const { cells: map } = await fleet.runs.map(PERSON, id, 24);
     expect(map.length).toBeGreaterThan(0);
     expect(map.some(({ state }) => state === 'listing')).toBe(true);
     await fleet.until(id, 'succeeded');
-    const done = await fleet.runs.map(PERSON, id, 24);
+    const { cells: done } = await fleet.runs.map(PERSON, id, 24);
     expect(done.every(({ state }) => state === 'done')).toBe(true);
     expect(done.reduce((sum, { items }) => sum + items, 0)).toBe(400);
   });

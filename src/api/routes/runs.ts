@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { pageOf, toListQuery } from '../wire/common.ts';
 import { artifact, artifactInput, artifacts, codeCounts, runItemsPage, runLogLine } from '../wire/records.ts';
-import { bulkInput, changedCount, mapCells, overview, run, runSegment, runSnapshot, startRun } from '../wire/runs.ts';
+import { bulkInput, changedCount, overview, run, runMap, runSegment, runSnapshot, startRun } from '../wire/runs.ts';
 import { byId, byRunId, list } from './common.ts';
 import { json, NOTHING, route, type Route } from './route.ts';
 
@@ -54,7 +54,7 @@ const states: readonly Route[] = [
     params: byId,
     body: startRun,
     creates: ({ actor, services }, id) => services.runs.get(actor, id),
-    answer: json(run, 'The run.'),
+    answer: json(run, 'The run, and what looked wrong before it.'),
     handle: ({ actor, services, params, body, signal }) =>
       services.runs.start(actor, params.id, { ...body, trigger: actor.kind === 'token' ? 'token' : 'person' }, signal),
   }),
@@ -145,7 +145,7 @@ const details: readonly Route[] = [
     right: 'read',
     params: byRunId,
     query: z.object({ cells: z.coerce.number().int().min(1).max(2_000).optional().describe('240 unless given.') }),
-    answer: json(mapCells, 'In key order.'),
+    answer: json(runMap, 'In key order.'),
     handle: ({ actor, services, params, query }) => services.runs.map(actor, params.id, query.cells ?? 240),
   }),
   route({

@@ -15,7 +15,7 @@ import type {
 } from '../../control/entities.ts';
 import type { DuplicateJob, JobInput, Jobs, Projects } from '../../control/services.ts';
 import type { ItemCounts, RunState } from '../../model/outcome.ts';
-import { checkLine, id, kept, name, timeOrNull } from './common.ts';
+import { checkLine, id, kept, name, time, timeOrNull } from './common.ts';
 import { named } from './wire.ts';
 
 type Concession = Preflight['concessions'][number];
@@ -95,6 +95,8 @@ const runBrief = named<RunBrief>()(
     endedAt: timeOrNull,
     durationMs: z.number(),
     items: itemCounts,
+    sequence: z.number(),
+    asOf: time,
   }),
 );
 
@@ -269,6 +271,7 @@ export const concession = named<Concession>()(
       'digests',
       'versions',
       'protection',
+      'overwrites',
       'sizes',
     ]),
     detail: z.string(),
@@ -312,10 +315,13 @@ export const preflight = named<Preflight>()(
   }),
 );
 
-export const preflightInput = named<{ readonly count?: boolean | undefined }>()(
+export const preflightInput = named<{ readonly count?: boolean | undefined; readonly kind?: RunKind | undefined }>()(
   'PreflightInput',
   'How thoroughly.',
-  z.strictObject({ count: z.boolean().optional().describe('Also lists the source for the estimate.') }),
+  z.strictObject({
+    count: z.boolean().optional().describe('Also lists the source for the estimate.'),
+    kind: runKind.optional().describe('Of the run that is to be started. Left out: transfer.'),
+  }),
 );
 
 export const grantInput = named<{ readonly side: 'source' | 'target' }>()(

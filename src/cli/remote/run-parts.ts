@@ -84,7 +84,7 @@ export async function listSegments(remote: Remote, { id }: Run, given: ListGiven
   );
 }
 
-const SIGNS: Readonly<Record<Wire['RunMap'][number]['state'], string>> = {
+const SIGNS: Readonly<Record<Wire['RunMap']['cells'][number]['state'], string>> = {
   waiting: '·',
   listing: '▒',
   done: '█',
@@ -95,9 +95,9 @@ const SIGNS: Readonly<Record<Wire['RunMap'][number]['state'], string>> = {
 export async function showMap({ session, http }: Remote, { id }: Run, cells: number): Promise<void> {
   const params = { path: { id }, query: { cells } };
   const map = await answer(http.GET('/api/v1/runs/{id}/map', { params }));
-  for (const cell of map) await record(session, 'cell', cell);
+  for (const cell of map.cells) await record(session, 'cell', cell);
   const width = Math.max(20, Math.min(120, session.terminal.stderr.columns()));
-  const signs = map.map(({ state }) => SIGNS[state]);
+  const signs = map.cells.map(({ state }) => SIGNS[state]);
   const lines = Array.from({ length: Math.ceil(signs.length / width) }, (_, at) =>
     signs.slice(at * width, (at + 1) * width).join(''),
   );

@@ -5,7 +5,7 @@ import type { Place, TargetFacts } from '../../contract/provider.ts';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
 import { ZERO_COUNTERS, type Counters, type RunState } from '../../model/outcome.ts';
 import type { Job, JobSettings, JobType, RunBrief, RunKind } from '../entities.ts';
-import { found, isoOrNull, isUuid, keptOf } from '../rows.ts';
+import { found, isoOf, isoOrNull, isUuid, keptOf } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
 
 export function jobRows(db: Db | Tx) {
@@ -31,6 +31,8 @@ export function jobRows(db: Db | Tx) {
       'last.ended_at as last_ended_at',
       'last.active_ms as last_active_ms',
       'last.counters as last_counters',
+      'last.sequence as last_sequence',
+      'last.updated_at as last_as_of',
       sql<Date | null>`(SELECT min(next_at) FROM schedules WHERE schedules.job_id = jobs.id AND schedules.enabled)`.as(
         'next_run_at',
       ),
@@ -84,6 +86,8 @@ function lastRunOf(row: JobRow): RunBrief | null {
     endedAt: isoOrNull(row.last_ended_at),
     durationMs: Number(row.last_active_ms ?? 0),
     items: ((row.last_counters ?? ZERO_COUNTERS) as Counters).items,
+    sequence: Number(row.last_sequence ?? 0),
+    asOf: isoOf(row.last_as_of ?? row.updated_at),
   };
 }
 

@@ -6,7 +6,8 @@ import { sql } from 'kysely';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
 import { compareKeys } from '../../model/key.ts';
 import type { Counters } from '../../model/outcome.ts';
-import type { MapCell } from '../entities.ts';
+import type { MapCell, RunMap } from '../entities.ts';
+import { found, isoOf } from '../rows.ts';
 import type { ControlWorld } from '../world.ts';
 import { IS_HELD, keyOrNull } from './store-rows.ts';
 import { findLatestSnapshot } from './store-runs.ts';
@@ -32,22 +33,17 @@ interface Row {
   readonly counters: Counters;
 }
 
-export async function mapOf(world: ControlWorld, runId: string, cells: number): Promise<readonly MapCell[]> {
-  const run = await world.db
-    .selectFrom('runs')
-    .select(['pair_id', 'ended_at'])
-    .where('id', '=', runId)
-    .executeTakeFirst();
-  if (run === undefined) return [];
-  const { rows } = await sql<Row>`
-    SELECT from_key, to_key, settled_key, state, counters,
-      ${IS_HELD} IS TRUE AS is_held
-    FROM segments WHERE run_id = ${runId} AND kind = 'keys' ORDER BY from_key NULLS FIRST`.execute(world.db);
+/** ENTITY_NOT_FOUND. In one statement, so that cells and sequence are of the same moment. */
+export async function mapOf(world: ControlWorld, runId: string, cells: number): Promise<RunMap> {
+  const { rows } = await sql<Row & { pair_id: string; sequence: string; as_of: Date; is_segment: boolean }>`
+    SELECT runs.pair_id, runs.sequence, statement_timestamp() AS as_of, segments.run_id IS NOT NULL AS is_segment,
+      from_key, to_key, settled_key, segments.state, segments.counters, ${IS_HELD} IS TRUE AS is_held
+    FROM runs LEFT JOIN segments ON segments.run_id = runs.id AND segments.kind = 'keys'
+    WHERE runs.id = ${runId} ORDER BY from_key NULLS FIRST`.execute(world.db);
+  const run = found(rows[0], 'run', runId);
   const quantiles = await lastQuantiles(world, run.pair_id);
-  return cellsOf(
-    rows.flatMap((row) => stretchesOf(row, quantiles)),
-    cells,
-  );
+  const stretches = rows.filter((row) => row.is_segment).flatMap((row) => stretchesOf(row, quantiles));
+  return { runId, sequence: Number(run.sequence), asOf: isoOf(run.as_of), cells: cellsOf(stretches, cells) };
 }
 
 interface Quantile {
