@@ -3,6 +3,7 @@ import type { NameRules } from '../model/names.ts';
 import type { Entry } from '../model/entry.ts';
 import { Tally, type Counters } from '../model/outcome.ts';
 import type { CopyContext } from './copy-context.ts';
+import type { Denials } from './denials.ts';
 import type { Gate } from './lanes.ts';
 import type { RunRecord } from './ports.ts';
 import type { SnapshotIndex } from './snapshot.ts';
@@ -27,6 +28,7 @@ export interface RunContext extends CopyContext {
   readonly largeAheadBytesMax: number;
   readonly waits: Waits;
 }
+  readonly denials: Denials;
 
 /** Sums and positions as they are now, ahead of the last commit. */
 export class LiveState {

@@ -2,7 +2,7 @@
 import type { Expectation } from '../contract/provider.ts';
 import type { DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
-import { toDroverError } from '../model/errors.ts';
+import { toDroverError, type DroverError } from '../model/errors.ts';
 import type { NameRules } from '../model/names.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import {
@@ -67,7 +67,10 @@ async function planAgain(context: RunContext, situation: ItemSituation, kind: Di
     const planned = planItem(context, { ...situation, source: read });
     return 'settled' in planned ? planned.settled : await planned.work();
   } catch (error) {
-    return failedOrStop(context, source, error, { startedAtMs, durationMs: context.world.clock.now() - startedAtMs });
+    return await failedOrStop(context, source, error, {
+      startedAtMs,
+      durationMs: context.world.clock.now() - startedAtMs,
+    });
   }
 }
 
@@ -192,7 +195,7 @@ function restore(context: RunContext, situation: ItemSituation): Planned {
         expect: expectedThen(context, situation),
       });
     } catch (error) {
-      return failedOrStop(context, source, error, { startedAtMs: context.world.clock.now(), durationMs: 0 });
+      return await failedOrStop(context, source, error, { startedAtMs: context.world.clock.now(), durationMs: 0 });
     }
   };
   return { work, sizeBytes: 0 };
@@ -210,7 +213,7 @@ export async function copyTimed(context: RunContext, order: CopyOrder, reason: s
   try {
     return copiedSettled(order, await copyItem(context, order, context.signal), timing(), reason);
   } catch (error) {
-    return failedOrStop(context, order.entry, error, timing());
+    return await failedOrStop(context, order.entry, error, timing());
   } finally {
     context.live.end(order.entry.key);
     leave?.();
@@ -222,14 +225,24 @@ export interface Timing {
   readonly durationMs: number;
 }
 
-export function failedOrStop(context: RunContext, entry: Entry, thrown: unknown, timing: Timing): Settled {
+export async function failedOrStop(
+  context: RunContext,
+  entry: Entry,
+  thrown: unknown,
+  timing: Timing,
+): Promise<Settled> {
+  return failedSettled(entry, await onlyOfItem(context, thrown), timing);
+}
+
+/** Throws, and stops the run here, for what concerns more than the item: also for a right that is gone for all of them. */
+export async function onlyOfItem(context: RunContext, thrown: unknown): Promise<DroverError> {
   if (context.signal.aborted) throw cancelled();
   const error = toDroverError(thrown);
-  if (error.policy.scope !== 'item') {
-    context.stop(error);
-    throw error;
-  }
-  return failedSettled(entry, error, timing);
+  const stopper = error.policy.scope === 'item' ? await context.denials.judge(error, context.signal) : error;
+  if (context.signal.aborted) throw cancelled();
+  if (stopper === null) return error;
+  context.stop(stopper);
+  throw stopper;
 }
 
 /**

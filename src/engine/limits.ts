@@ -92,3 +92,11 @@ export const SHARED_PIECES_PER_LANE = 8;
 
 /** Longest rest between two tries to split a segment in which no cut was found. */
 export const SPLIT_REST_MS_MAX = 10_000;
+
+/**
+ * So many requests of one kind denied in a row, over all lanes, and the place itself is looked at; each time that it was
+ * not the place, twice as many, up to the most. Where fewer come, it is looked at after the wait.
+ */
+export const DENIED_IN_A_ROW = 8;
+export const DENIED_IN_A_ROW_MAX = 1_024;
+export const DENIED_WAIT_MS = 1_000;

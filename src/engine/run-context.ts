@@ -3,6 +3,7 @@ import type { TargetFacts } from '../contract/provider.ts';
 import { ByteBudget } from '../lib/byte-budget.ts';
 import { Shaper } from '../lib/shaper.ts';
 import { LiveState, type RunContext } from './context.ts';
+import { Denials } from './denials.ts';
 import { compileFilter } from './filter.ts';
 import { Gate } from './lanes.ts';
 import { LARGE_AHEAD_BUDGETS, LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
@@ -29,8 +30,9 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
   const { clock, random, onRetry } = world;
   const { tuning } = options;
   const waits = new Waits(clock);
-  const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random, onRetry });
-  const target = retryingTarget(ends.target, { clock: waits.clockFor('target'), random, onRetry });
+  const denials = new Denials(clock, ends.rights ?? null);
+  const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random, onRetry, denials });
+  const target = retryingTarget(ends.target, { clock: waits.clockFor('target'), random, onRetry, denials });
   const live = new LiveState();
   live.add(started.counters);
   const budget = new ByteBudget(() => tuning.bytesInFlightMax);
@@ -52,6 +54,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     largeAheadBytesMax:
       options.isShared === true ? LARGE_AHEAD_BUDGETS * tuning.bytesInFlightMax : Number.POSITIVE_INFINITY,
     waits,
+    denials,
     signal: AbortSignal.any([options.signal, stopper.signal]),
     uploads: new UploadBook(world.store, started.runId, clock, random),
     partGate: new Gate(lanes(PARTS_IN_FLIGHT)),

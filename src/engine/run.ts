@@ -187,6 +187,8 @@ class Session {
 /** The fault is the connector's, or passes, or somebody else has the run: the same run goes on once it is mended. */
 function isContinuable({ code, policy }: DroverError): boolean {
   if (policy.scope === 'account' || policy.retry !== 'never') return true;
+  // What concerns a whole run is a right that can be given again: single items never come here.
+  if (code === 'PERMISSION_DENIED') return true;
   return code === 'DISK_FULL' || code === 'LEASE_LOST' || code === 'GUARD_BUSY' || code === 'CANCELLED';
 }
 

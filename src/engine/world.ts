@@ -2,12 +2,15 @@
 import type { Source, Target } from '../contract/provider.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
 import type { DroverError, Failure } from '../model/errors.ts';
+import type { AskRights } from './denials.ts';
 import type { Progress, Tuning } from './definition.ts';
 import type { ArtifactStore, RequestCounts, RunRecord, RunStore } from './ports.ts';
 
 export interface Ends {
   readonly source: Source;
   readonly target: Target;
+  /** Asked when objects are denied in a row; absent: every denial is the object's own. */
+  readonly rights?: AskRights;
 }
 
 /** Everything a run touches beside its two ends. */

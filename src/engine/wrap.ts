@@ -7,12 +7,15 @@ import type { Clock, Random } from '../lib/world.ts';
 import { retrying } from '../lib/retry.ts';
 import { toDroverError, type DroverError } from '../model/errors.ts';
 import { keyAfter } from '../model/key.ts';
+import type { Denials, Need, SideName } from './denials.ts';
 import { REQUEST_ATTEMPTS_MAX } from './limits.ts';
 
 export interface RetryWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly onRetry?: ((error: DroverError) => void) | undefined;
+  /** Told how requests went that need a right of their own. */
+  readonly denials?: Denials;
 }
 
 interface Try {
@@ -28,6 +31,12 @@ function tryer({ clock, random, onRetry }: RetryWorld): Try {
   return Object.assign(attempt, { again: (error: DroverError) => onRetry?.(error) });
 }
 
+type Watch = <T>(kind: string, need: Need, work: () => Promise<T>) => Promise<T>;
+
+function watcher({ denials }: RetryWorld, side: SideName): Watch {
+  return (kind, need, work) => (denials === undefined ? work() : denials.watch(side, kind, need, work));
+}
+
 function lister(inner: Lister & { readonly traits: { readonly seek: 'key' | 'none' } }, attempt: Try): Lister {
   return {
     scan: (range, signal) => resumingScan(inner, inner.traits.seek, range, signal, attempt),
@@ -38,6 +47,7 @@ function lister(inner: Lister & { readonly traits: { readonly seek: 'key' | 'non
 
 export function retryingSource(inner: Source, world: RetryWorld): Source {
   const attempt = tryer(world);
+  const watch = watcher(world, 'source');
   const { facets } = inner;
   return {
     ...lister(inner, attempt),
@@ -62,13 +72,15 @@ export function retryingSource(inner: Source, world: RetryWorld): Source {
         },
       }),
     },
-    read: (entry, range, signal) => attempt(signal, () => inner.read(entry, range, signal)),
+    read: (entry, range, signal) =>
+      watch('read', 'read', () => attempt(signal, () => inner.read(entry, range, signal))),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
 }
 
 export function retryingTarget(inner: Target, world: RetryWorld): Target {
   const attempt = tryer(world);
+  const watch = watcher(world, 'target');
   const { facets } = inner;
   const ready = inner.ready?.bind(inner);
   const observe = inner.observe?.bind(inner);
@@ -82,9 +94,12 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
     facts: inner.facts,
     facets: {
       ...facets,
-      ...(facets.parts && { parts: retryingParts(facets.parts, attempt) }),
+      ...(facets.parts && { parts: retryingParts(facets.parts, attempt, watch) }),
       ...(facets.removal && {
-        removal: { remove: (entry, signal) => attempt(signal, () => facets.removal!.remove(entry, signal)) },
+        removal: {
+          remove: (entry, signal) =>
+            watch('remove', 'delete', () => attempt(signal, () => facets.removal!.remove(entry, signal))),
+        },
       }),
       ...(facets.properties && {
         properties: {
@@ -97,9 +112,11 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
       }),
     },
     write: (key, body, options) =>
-      isRepeatable(body)
-        ? attempt(options.signal, () => inner.write(key, body, options))
-        : inner.write(key, body, options),
+      watch('write', 'write', async () =>
+        isRepeatable(body)
+          ? attempt(options.signal, () => inner.write(key, body, options))
+          : inner.write(key, body, options),
+      ),
     ...(ready && { ready: (signal) => attempt(signal, () => ready(signal)) }),
     ...(observe && { observe: (signal) => attempt(signal, () => observe(signal)) }),
     ...(sweep && { sweep: (options, signal) => attempt(signal, () => sweep(options, signal)) }),
@@ -107,16 +124,19 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
   };
 }
 
-function retryingParts(inner: Parts, attempt: Try): Parts {
+function retryingParts(inner: Parts, attempt: Try, watch: Watch): Parts {
   return {
     limits: inner.limits,
     // A begin whose answer was lost may have begun: the journal of intents deals with that, not a blind repeat.
-    begin: (key, sizeBytes, partBytes, options) => inner.begin(key, sizeBytes, partBytes, options),
+    begin: (key, sizeBytes, partBytes, options) =>
+      watch('begin', 'write', () => inner.begin(key, sizeBytes, partBytes, options)),
     find: (key, sinceMs, signal) => attempt(signal, () => inner.find(key, sinceMs, signal)),
     put: (upload, index, body, digests, signal) =>
-      isRepeatable(body)
-        ? attempt(signal, () => inner.put(upload, index, body, digests, signal))
-        : inner.put(upload, index, body, digests, signal),
+      watch('part', 'write', async () =>
+        isRepeatable(body)
+          ? attempt(signal, () => inner.put(upload, index, body, digests, signal))
+          : inner.put(upload, index, body, digests, signal),
+      ),
     list: (upload, signal) => attempt(signal, () => inner.list(upload, signal)),
     complete: (upload, receipts, options) => attempt(options.signal, () => inner.complete(upload, receipts, options)),
     abort: (upload, signal) => attempt(signal, () => inner.abort(upload, signal)),

@@ -5,6 +5,7 @@ import { placesOverlap } from '../../contract/places.ts';
 import type { Place, Target, TargetFacts } from '../../contract/provider.ts';
 import type { EndDefinition, TransferDefinition } from '../../engine/definition.ts';
 import type { RunResult } from '../../engine/world.ts';
+import { rightsOf, type AskRights } from '../../engine/denials.ts';
 import { readItems } from '../../engine/item-log.ts';
 import { negotiate } from '../../engine/negotiate.ts';
 import type { RunRecord } from '../../engine/ports.ts';
@@ -80,7 +81,14 @@ export async function transfer(
     targetTitle: targetEnd.end.connector.provider.manifest.title,
   });
   const definition = continued?.definition ?? { ...draft, concessions };
-  const prepared = { definition, source, target: opened, runId, continued, options };
+  const rights = rightsOf(
+    {
+      source: { account: sourceEnd.end.account, place: definition.source.place, label: definition.source.label },
+      target: { account: targetEnd.end.account, place: definition.target.place, label: definition.target.label },
+    },
+    'The same command then continues.',
+  );
+  const prepared = { definition, source, target: opened, rights, runId, continued, options };
   await say(session, state, prepared);
 
   const result = await run(session, state, prepared, () => countsOf(sourceEnd.end.side, targetEnd.end.side));
@@ -91,6 +99,7 @@ interface Prepared {
   readonly definition: TransferDefinition;
   readonly source: SourceEnd;
   readonly target: Target;
+  readonly rights: AskRights;
   readonly runId: string;
   readonly continued: RunRecord | null;
   readonly options: TransferOptions;
@@ -197,7 +206,7 @@ async function run(
   prepared: Prepared,
   requests: () => ReturnType<typeof countsOf>,
 ): Promise<RunResult> {
-  const { definition, source, target, runId, continued, options } = prepared;
+  const { definition, source, target, rights, runId, continued, options } = prepared;
   const { terminal, world } = session;
   await terminal.record({
     type: 'run',
@@ -218,7 +227,7 @@ async function run(
   try {
     return await runTransfer(
       definition,
-      { source: source.source, target },
+      { source: source.source, target, rights },
       {
         clock: world.clock,
         random: world.random,

@@ -104,7 +104,7 @@ function changing(world: ControlWorld): Pick<ConnectorService, Changing> {
 async function reportHealth(
   { db, bus }: ControlWorld,
   id: string,
-  error: { readonly code: string; readonly message: string } | null,
+  error: { readonly code: string; readonly message: string; readonly remedy?: string } | null,
   seenVersion?: number,
 ): Promise<void> {
   if (!isUuid(id)) return;
@@ -133,9 +133,9 @@ async function reportLostSignIn(world: ControlWorld, id: string, thrown: unknown
   if (code === 'UNAUTHENTICATED' || code === 'CREDENTIALS_EXPIRED') await reportHealth(world, id, { code, message });
 }
 
-function failureOf({ code, message }: { readonly code: string; readonly message: string }): Failure {
+function failureOf({ code, message, remedy }: Parameters<Connectors['reportHealth']>[1] & object): Failure {
   const known: ErrorCode = Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL';
-  return { code: known, message, field: null, remedy: ERRORS[known].remedy };
+  return { code: known, message, field: null, remedy: remedy ?? ERRORS[known].remedy };
 }
 
 function checking(world: ControlWorld): Pick<ConnectorService, Checking> {

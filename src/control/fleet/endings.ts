@@ -1,4 +1,5 @@
 /** Carries out what a worker's broken part means for the run. */
+import { sql } from 'kysely';
 import type { Failure } from '../../model/errors.ts';
 import type { WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
@@ -130,7 +131,7 @@ export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
   }
 }
 
-/** A whole run has just used them. */
+/** A whole run has just used them; one that still waits may need more of them than that one did. */
 async function noteHealthy(world: FleetWorld, connectorIds: readonly string[]): Promise<void> {
   const marked = await world.db
     .selectFrom('connectors')
@@ -140,3 +141,7 @@ async function noteHealthy(world: FleetWorld, connectorIds: readonly string[]): 
     .execute();
   for (const { id } of marked) await world.parts.reportHealth(id, null);
 }
+    .where(
+      sql<boolean>`NOT EXISTS (SELECT FROM runs WHERE runs.state IN ('pausing', 'paused')
+        AND runs.waits ->> 'connectorId' = connectors.id::text AND runs.error ->> 'code' = 'PERMISSION_DENIED')`,
+    )

@@ -9,7 +9,16 @@ import { DroverError, toDroverError, type Failure } from '../../model/errors.ts'
 import { inDatabase } from '../runs/database-errors.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
 import type { PostgresRunStore, RunStoreOptions } from '../runs/store.ts';
-import { openEnds, readRunToOpen, requestsOf, Side, sideOfError, type RunToOpen, type Sides } from './ends.ts';
+import {
+  explained,
+  openEnds,
+  readRunToOpen,
+  requestsOf,
+  Side,
+  sideOfError,
+  type RunToOpen,
+  type Sides,
+} from './ends.ts';
 import type { FleetWorld } from './parts.ts';
 import type { Shares } from './shares.ts';
 
@@ -181,7 +190,9 @@ export class Participation {
     // Of an earlier part whose giving back was lost with the database.
     await store.releaseAll(runId, workerId);
     await using cleanup = new AsyncDisposableStack();
-    const ends = await openEnds(world, run, sides, shares, cleanup, signal);
+    const ends = await openEnds(world, run, sides, shares, cleanup, signal).catch(async (thrown: unknown) => {
+      throw await explained(toDroverError(thrown), run, sides, signal);
+    });
     const { clock, random, log, artifacts } = world;
     const result = await runTransfer(
       run.definition,
@@ -207,7 +218,7 @@ export class Participation {
     );
     onScanned(result.run.counters.items.scanned);
     if (result.run.endedAtMs !== null || result.interrupted || result.error === null) return null;
-    return errorOf(result.error);
+    return explained(errorOf(result.error), run, sides, signal);
   }
 
   /** Read live by the engine: shares change while workers come and go. */
@@ -239,8 +250,9 @@ export class Participation {
   #sideOf(error: DroverError | null): 'source' | 'target' | null {
     if (error === null || this.#sides === null) return null;
     for (const side of ['source', 'target'] as const) {
-      const seen = this.#sides[side].accountError;
-      if (seen !== null && seen.code === error.code && seen.message === error.message) return side;
+      const { accountError, denied } = this.#sides[side];
+      if ([accountError, denied].some((seen) => seen?.code === error.code && seen.message === error.message))
+        return side;
     }
     for (const side of ['source', 'target'] as const) {
       if (this.#sides[side].accountError?.code === error.code) return side;

@@ -12,7 +12,7 @@ import type { ArtifactStore } from '../../engine/ports.ts';
 import { ExternalSort } from '../../engine/sort.ts';
 import type { Ends } from '../../engine/world.ts';
 import type { Entry } from '../../model/entry.ts';
-import { DroverError } from '../../model/errors.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
 import { compareKeys, isWithin, keyAfter } from '../../model/key.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { PostgresRunStore } from '../runs/store.ts';
@@ -182,7 +182,12 @@ async function* lookedUp(
 }
 
 async function oneOf(inner: Lister, key: string, signal: AbortSignal): Promise<readonly Entry[]> {
-  const entry = await inner.stat(key, signal);
+  const entry = await inner.stat(key, signal).catch((error: unknown) => {
+    if (toDroverError(error).code === 'PERMISSION_DENIED') return 'denied' as const;
+    throw error;
+  });
+  // It has a lock of its own, which is its own failure; a listing tells enough to try it.
+  if (entry === 'denied') return (await versionsOf(inner, key, signal)).slice(-1);
   return entry === null || entry.isImplied ? [] : [entry];
 }
 

@@ -36,6 +36,9 @@ export function judge({ error, side, faults }: Breakdown): Verdict {
     case 'UNREACHABLE':
     case 'CLOCK_SKEW':
       return faults < FAULTS_MAX ? { kind: 'again', isFault: true } : { kind: 'attention', failure, side };
+    // Of one object it is the object's failure and never comes here: this is a place, and its owner can give it back.
+    case 'PERMISSION_DENIED':
+      return { kind: 'attention', failure, side };
     default:
   }
   if (error.policy.scope === 'account') return { kind: 'attention', failure, side };
