@@ -8,14 +8,15 @@ import type { WaitReason } from '../../src/control/entities.ts';
 import { refreshRun } from '../../src/control/fleet/aggregate.ts';
 import { Dispatcher } from '../../src/control/fleet/dispatcher.ts';
 import { fleetWorld, type FleetWorld } from '../../src/control/fleet/parts.ts';
-import { giveOutPlaces, placeRuns } from '../../src/control/fleet/queue.ts';
+import { placeRuns } from '../../src/control/fleet/placing.ts';
+import { giveOutPlaces } from '../../src/control/fleet/queue.ts';
 import { openRetention } from '../../src/control/retention/retention.ts';
 import { PostgresRunStore } from '../../src/control/runs/store.ts';
 import { changeState } from '../../src/control/runs/transitions.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { ZERO_COUNTERS } from '../../src/model/outcome.ts';
 import { expectComplete, makeStore, openFleetTest, setHealth, SHORT, type FleetTest } from './fleet-world.ts';
-import { makeConnector, makeJob, makeRunRow, PERSON, rowOpener } from './made.ts';
+import { makeConnector, makeJob, makeRunRow, PERSON, rowOpener, placedRun } from './made.ts';
 
 let fleet: FleetTest;
 beforeEach(async () => {
@@ -143,23 +144,15 @@ describe('a database whose clock was set back', () => {
 });
 
 describe('places', () => {
-  const row = (id: string, prefix: string) => ({
-    id,
-    number: 1,
-    job: 'j',
-    state: 'queued',
-    target_fingerprint: 'f',
-    target_container: 'c',
-    target_prefix: prefix,
-    waits: null,
-  });
+  const row = (id: string, prefix: string) => placedRun({ id, target_prefix: prefix });
+  const places = { runsMax: 5, room: null, aloneMs: 1_000 };
 
   test('are not taken by later runs from one that waits for its whole target', () => {
-    const placing = placeRuns([row('busy', 'a/')], [row('1', ''), row('2', 'b/'), row('3', 'a/b/')], 5);
+    const placing = placeRuns([row('busy', 'a/')], [row('1', ''), row('2', 'b/'), row('3', 'a/b/')], places);
     expect(placing.start).toEqual([]);
     expect(placing.waits.get('1')).toMatchObject({ kind: 'target-busy', runId: 'busy' });
     expect(placing.waits.get('2')).toMatchObject({ kind: 'target-busy', runId: '1' });
-    expect(placeRuns([], [row('1', ''), row('2', 'b/')], 5).start).toEqual(['1']);
+    expect(placeRuns([], [row('1', ''), row('2', 'b/')], places).start).toEqual(['1']);
   });
 
   test('are given behind any number of runs that wait for one target', async () => {

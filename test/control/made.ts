@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Config } from '../../src/contract/fields.ts';
 import type { Actor } from '../../src/control/entities.ts';
+import type { PlacedRun } from '../../src/control/fleet/placing.ts';
 import { newId } from '../../src/control/ids.ts';
 import type { ControlWorld, OpenConnector } from '../../src/control/world.ts';
 import { defineTransfer } from '../../src/engine/transfer.ts';
@@ -142,5 +143,23 @@ export function rowOpener(world: ControlWorld): OpenConnector {
       saveAccount: async () => undefined,
     });
     return { account, provider, name: row.name, config: row.config, version: row.version };
+  };
+}
+
+/** A run as the queue looks at it. */
+export function placedRun(change: Partial<PlacedRun> & Pick<PlacedRun, 'id'>): PlacedRun {
+  return {
+    number: 1,
+    job: 'j',
+    state: 'queued',
+    source_connector_id: 'a',
+    target_connector_id: 'b',
+    target_fingerprint: 'f',
+    target_container: 'c',
+    target_prefix: `${change.id}/`,
+    waits: null,
+    workers: 0,
+    waited_ms: 0,
+    ...change,
   };
 }

@@ -29,6 +29,13 @@ const NO_WORKER: WaitReason = {
   connectorId: null,
 };
 
+const NOBODY_FREE: WaitReason = {
+  kind: 'workers-busy',
+  text: 'No worker has room for it just now; it goes on by itself as soon as one has.',
+  runId: null,
+  connectorId: null,
+};
+
 /** A run that is at work and says nothing for so long is looked at from here. */
 const STALE_MS = 5_000;
 
@@ -151,10 +158,7 @@ async function moveOn(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean)
       await goOnWhenMended(world, run);
       return;
     case 'running':
-      if (!hasWorkers && run.waits === null) await changeWaits(world.db, world.bus, run.id, ['running'], NO_WORKER);
-      if (run.workers > 0 && run.waits?.kind === 'no-worker') {
-        await changeWaits(world.db, world.bus, run.id, ['running'], null);
-      }
+      await sayWhoIsMissing(world, run, hasWorkers);
       await refreshRun(world, run.id, STALE_MS);
       return;
     default:
@@ -163,6 +167,17 @@ async function moveOn(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean)
 
 function patienceMs({ timing }: DispatchWorld, hasWorkers: boolean): number {
   return hasWorkers ? timing.goneAfterMs + 2 * timing.sweepMsMax : timing.goneAfterMs;
+}
+
+async function sayWhoIsMissing(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean): Promise<void> {
+  const { db, bus, timing } = world;
+  const isSaid = run.waits?.kind === 'no-worker' || run.waits?.kind === 'workers-busy';
+  let waits: WaitReason | null = null;
+  if (run.workers === 0 && !hasWorkers) waits = NO_WORKER;
+  // Joining takes a moment, and so does trying again.
+  else if (run.workers === 0 && (isSaid || run.waited_ms > timing.leaseValidMs)) waits = NOBODY_FREE;
+  if (waits === null ? !isSaid : run.waits !== null && !isSaid) return;
+  await changeWaits(db, bus, run.id, ['running'], waits);
 }
 
 async function settlePause(world: DispatchWorld, { id, waits }: ActiveRow): Promise<void> {

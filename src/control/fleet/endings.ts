@@ -35,8 +35,29 @@ export async function carryOut(
 async function showDisk(world: FleetWorld, runId: string, message: string): Promise<void> {
   const text = `${message} The run goes on by itself when there is room.`;
   const waits: WaitReason = { kind: 'disk', text, runId: null, connectorId: null };
-  const isNew = await changeWaits(world.db, world.bus, runId, ['running'], waits);
+  const isNew =
+    (await haltUnlessShared(world, runId, waits)) ??
+    (await changeWaits(world.db, world.bus, runId, ['running'], waits));
   if (isNew) await noteInLog(world, runId, 'warn', text, 'DISK_FULL');
+}
+
+/**
+ * A run that stands still gives its place back, and gets one again for its next try. `null` where others are at it, who
+ * may have room; otherwise whether it says something new.
+ */
+async function haltUnlessShared(world: FleetWorld, runId: string, waits: WaitReason): Promise<boolean | null> {
+  const { db, bus, timing } = world;
+  return inDatabase(() =>
+    db.transaction().execute(async (tx) => {
+      const { rows: others } = await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND left_at IS NULL
+        AND seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond' LIMIT 1`.execute(tx);
+      if (others.length > 0) return null;
+      const { rows } = await sql<{ kind: string | null }>`SELECT waits ->> 'kind' AS kind FROM runs
+        WHERE id = ${runId}`.execute(tx);
+      const has = await changeState(tx, bus, runId, { from: ['running'], to: 'queued', waits });
+      return has && rows[0]?.kind !== 'disk';
+    }),
+  );
 }
 
 /**
@@ -138,10 +159,10 @@ async function noteHealthy(world: FleetWorld, connectorIds: readonly string[]): 
     .select('id')
     .where('id', 'in', connectorIds)
     .where('health', '=', 'needs-attention')
-    .execute();
-  for (const { id } of marked) await world.parts.reportHealth(id, null);
-}
     .where(
       sql<boolean>`NOT EXISTS (SELECT FROM runs WHERE runs.state IN ('pausing', 'paused')
         AND runs.waits ->> 'connectorId' = connectors.id::text AND runs.error ->> 'code' = 'PERMISSION_DENIED')`,
     )
+    .execute();
+  for (const { id } of marked) await world.parts.reportHealth(id, null);
+}

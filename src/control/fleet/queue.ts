@@ -1,110 +1,159 @@
-/** Who may run: so many at once, in the order of queueing, and one at a time for each part of a target. */
+/** Gives places to runs: what was decided by `placing.ts`, carried out in one transaction. */
 import { sql } from 'kysely';
-import { placesOverlap } from '../../contract/places.ts';
+import type { BandwidthTimetable } from '../../engine/definition.ts';
+import { rateAt } from '../../engine/timetable.ts';
 import type { WaitReason } from '../entities.ts';
 import { LOCKS } from '../database/locks.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { BUSY_STATES } from '../runs/states.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
-import type { DispatchWorld } from './parts.ts';
+import type { Tx } from '../world.ts';
+import { runsMaxOf } from './installation.ts';
+import { isAlive } from './membership.ts';
+import { noteInLog, type DispatchWorld } from './parts.ts';
+import { placeRuns, type PlacedRun, type Placing } from './placing.ts';
 
-interface Row {
-  readonly id: string;
-  readonly number: number;
-  readonly job: string;
-  readonly state: string;
-  readonly target_fingerprint: string;
-  readonly target_container: string;
-  readonly target_prefix: string;
-  readonly waits: WaitReason | null;
+interface Row extends PlacedRun {
+  readonly timetable_id: string | null;
+  /** What the workers at it say. */
+  readonly limited_by: string | null;
 }
 
 /** Queued runs looked at in one go: where there is a place, further back, for those in front may all wait for one target. */
 const LOOKED_AT_MAX = 5_000;
 /** Where there is none, so many are told why they wait. */
 const LOOKED_AT_FULL_MAX = 500;
+/** And of each pair of connectors so many, wherever they stand: a long queue of one hides no other. */
+const LOOKED_AT_PER_PAIR = 3;
 
-export interface Placing {
-  readonly start: readonly string[];
-  readonly waits: ReadonlyMap<string, WaitReason>;
-}
-
-/** The pure part: which of the queued runs begin, and why the others wait. `queued` in their order. */
-export function placeRuns(busy: readonly Row[], queued: readonly Row[], runsMax: number): Placing {
-  const start: string[] = [];
-  const waits = new Map<string, WaitReason>();
-  const taken = [...busy];
-  /** What runs further in front wait for: nobody behind them may take it meanwhile, or they could wait for ever. */
-  const reserved: Row[] = [];
-  const reserve = (run: Row): void => {
-    if (!reserved.some((one) => isWithin(run, one))) reserved.push(run);
-  };
-  for (const run of queued) {
-    const other = taken.find((one) => overlaps(one, run)) ?? reserved.find((one) => overlaps(one, run));
-    if (other !== undefined) {
-      waits.set(run.id, busyTarget(other));
-      reserve(run);
-    } else if (taken.length >= runsMax) waits.set(run.id, atLimit(runsMax));
-    else {
-      start.push(run.id);
-      taken.push(run);
-    }
-  }
-  return { start, waits };
-}
+const CLOSED: WaitReason = {
+  kind: 'bandwidth',
+  text: "The job's bandwidth timetable allows nothing at this hour; the run goes on when it does again.",
+  runId: null,
+  connectorId: null,
+};
 
 /** Does nothing when another process is at it in this moment. Returns the runs that began. */
 export async function giveOutPlaces(world: DispatchWorld): Promise<readonly string[]> {
-  const { db, bus, runsAtOnceMax } = world;
-  return inDatabase(() =>
+  const { db } = world;
+  const round = await inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const [family, number] = LOCKS.queue;
       const lock = await sql<{ has: boolean }>`SELECT pg_try_advisory_xact_lock(${family}, ${number}) AS has`.execute(
         tx,
       );
-      if (lock.rows[0]?.has !== true) return [];
-      const columns = sql`runs.id, runs.number, jobs.name AS job, runs.state, runs.target_fingerprint,
-        runs.target_container, runs.target_prefix, runs.waits`;
-      const { rows: busy } = await sql<Row>`SELECT ${columns} FROM runs JOIN jobs ON jobs.id = runs.job_id
-        WHERE runs.state = ANY(${BUSY_STATES as unknown as string[]}::text[])`.execute(tx);
-      const most = busy.length >= runsAtOnceMax ? LOOKED_AT_FULL_MAX : LOOKED_AT_MAX;
-      const { rows: queued } = await sql<Row>`SELECT ${columns} FROM runs JOIN jobs ON jobs.id = runs.job_id
-        WHERE runs.state = 'queued' ORDER BY runs.queued_at, runs.id LIMIT ${most}`.execute(tx);
-      if (queued.length === 0) return [];
-      const { start, waits } = placeRuns(busy, queued, runsAtOnceMax);
-      const started: string[] = [];
-      for (const id of start) {
-        if (await changeState(tx, bus, id, { from: ['queued'], to: 'running' })) started.push(id);
-      }
-      for (const { id, waits: before } of queued) {
-        const reason = waits.get(id);
-        if (reason === undefined || (before?.text === reason.text && before.runId === reason.runId)) continue;
-        await changeWaits(tx, bus, id, ['queued'], reason);
-      }
-      return started;
+      return lock.rows[0]?.has === true ? decide(world, tx) : null;
     }),
   );
+  if (round === null) return [];
+  for (const { id, words } of round.left) await noteInLog(world, id, 'info', words);
+  return round.started;
 }
 
-const placeOf = (row: Row) => ({ container: row.target_container, prefix: row.target_prefix });
-
-function overlaps(a: Row, b: Row): boolean {
-  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), null, placeOf(b));
+interface Round {
+  readonly started: readonly string[];
+  /** What those that gave their place back are told. */
+  readonly left: readonly { readonly id: string; readonly words: string }[];
 }
 
-/** All of `a` lies in `b`. */
-function isWithin(a: Row, b: Row): boolean {
-  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), 'all', placeOf(b));
+async function decide(world: DispatchWorld, tx: Tx): Promise<Round> {
+  const runsMax = await runsMaxOf(tx, world.runsAtOnceMax);
+  const busy = await readBusy(world, tx);
+  const queued = await readQueued(world, tx, busy.length >= runsMax ? LOOKED_AT_FULL_MAX : LOOKED_AT_MAX);
+  const closed = await closedTimetables(tx, [...busy, ...queued]);
+  const left: { id: string; words: string }[] = [];
+  const giveBack = async (id: string, waits: WaitReason): Promise<void> => {
+    const has = await changeState(tx, world.bus, id, { from: ['running'], to: 'queued', waits });
+    if (has) left.push({ id, words: `The run gives its place back. ${waits.text}` });
+  };
+  // Only one that is really held back by it: until then there may be much to list and to compare.
+  const shut = busy.filter((run) => run.limited_by === 'bandwidth' && closed.has(run.timetable_id));
+  for (const { id } of shut) await giveBack(id, CLOSED);
+  const going = busy.filter((run) => !shut.includes(run));
+  if (queued.length === 0 && going.length <= runsMax) return { started: [], left };
+  const places = { runsMax, room: await readRoom(world, tx), aloneMs: world.timing.leaseValidMs };
+  const placing = placeRuns(going, queued, places, haltedOf(world, queued, closed));
+  for (const id of placing.back) await giveBack(id, placing.waits.get(id) as WaitReason);
+  return { started: await carryOut(world, tx, queued, placing), left };
 }
 
-function atLimit(runsMax: number): WaitReason {
-  const runs = runsMax === 1 ? 'one run goes' : `${runsMax} runs go`;
-  const text = `At most ${runs} on at once; it begins as soon as there is a place.`;
-  return { kind: 'limit', text, runId: null, connectorId: null };
+async function carryOut(world: DispatchWorld, tx: Tx, queued: readonly Row[], placing: Placing): Promise<string[]> {
+  const { bus } = world;
+  const started: string[] = [];
+  const waitsOf = new Map(queued.map(({ id, waits }) => [id, waits]));
+  for (const id of placing.start) {
+    // Kept until somebody is at it again: a disk that is still full is not told of once more.
+    const waits = waitsOf.get(id)?.kind === 'disk' ? { waits: waitsOf.get(id) ?? null } : {};
+    if (await changeState(tx, bus, id, { from: ['queued'], to: 'running', ...waits })) started.push(id);
+  }
+  for (const { id, waits: before } of queued) {
+    const reason = placing.waits.get(id);
+    if (reason === undefined || (before?.text === reason.text && before.runId === reason.runId)) continue;
+    await changeWaits(tx, bus, id, ['queued'], reason);
+  }
+  return started;
 }
 
-function busyTarget(other: Row): WaitReason {
-  const does = other.state === 'queued' ? 'waits in front of it for' : 'writes to';
-  const text = `Run ${other.number} of "${other.job}" ${does} the same part of the target; it begins when that one is done.`;
-  return { kind: 'target-busy', text, runId: other.id, connectorId: null };
+/** What stands still for a reason of its own: it would take a place and do nothing with it. */
+function haltedOf(
+  { timing }: DispatchWorld,
+  queued: readonly Row[],
+  closed: ReadonlySet<string | null>,
+): ReadonlyMap<string, WaitReason> {
+  const halted = new Map<string, WaitReason>();
+  for (const { id, waits, timetable_id: timetableId, waited_ms: waitedMs } of queued) {
+    if (waits?.kind === 'bandwidth' && closed.has(timetableId)) halted.set(id, waits);
+    // Whether there is room again shows only by trying.
+    if (waits?.kind === 'disk' && waitedMs < timing.againMsMax) halted.set(id, waits);
+  }
+  return halted;
+}
+
+const COLUMNS = sql`runs.id, runs.number, jobs.name AS job, runs.state, runs.source_connector_id, runs.target_connector_id,
+  runs.target_fingerprint, runs.target_container, runs.target_prefix, runs.waits, jobs.timetable_id,
+  runs.live -> 'limitedBy' ->> 'kind' AS limited_by,
+  (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS waited_ms`;
+
+const workersOf = ({ timing }: DispatchWorld) => sql`(SELECT count(*)::integer FROM run_workers
+  WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
+    AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond')`;
+
+async function readBusy(world: DispatchWorld, tx: Tx): Promise<readonly Row[]> {
+  const { rows } = await sql<Row>`SELECT ${COLUMNS}, ${workersOf(world)} AS workers
+    FROM runs JOIN jobs ON jobs.id = runs.job_id
+    WHERE runs.state = ANY(${BUSY_STATES as unknown as string[]}::text[]) ORDER BY runs.started_at, runs.id`.execute(
+    tx,
+  );
+  return rows;
+}
+
+async function readQueued(world: DispatchWorld, tx: Tx, most: number): Promise<readonly Row[]> {
+  const { rows } = await sql<Row>`
+    WITH ranked AS (
+      SELECT id, row_number() OVER (ORDER BY queued_at, id) AS place,
+        row_number() OVER (PARTITION BY source_connector_id, target_connector_id ORDER BY queued_at, id) AS place_of_pair
+      FROM runs WHERE state = 'queued'
+    )
+    SELECT ${COLUMNS}, CASE WHEN runs.started_at IS NULL THEN 0 ELSE ${workersOf(world)} END AS workers
+    FROM ranked JOIN runs ON runs.id = ranked.id JOIN jobs ON jobs.id = runs.job_id
+    WHERE place <= ${most} OR place_of_pair <= ${LOOKED_AT_PER_PAIR} ORDER BY place`.execute(tx);
+  return rows;
+}
+
+/** How many runs the workers that live take part in; `null` where there are none. */
+async function readRoom({ timing }: DispatchWorld, tx: Tx): Promise<number | null> {
+  const { rows } = await sql<{ room: number | null }>`SELECT sum(slots)::integer AS room FROM workers
+    WHERE state = 'active' AND ${isAlive(timing)}`.execute(tx);
+  return rows[0]?.room ?? null;
+}
+
+/** By the database's clock, so that no two processes disagree. */
+async function closedTimetables(tx: Tx, runs: readonly Row[]): Promise<ReadonlySet<string | null>> {
+  const asked = runs.filter(({ limited_by: limit, waits }) => limit === 'bandwidth' || waits?.kind === 'bandwidth');
+  const ids = [...new Set(asked.flatMap(({ timetable_id: id }) => (id === null ? [] : [id])))];
+  if (ids.length === 0) return new Set();
+  const { rows } = await sql<{ id: string; timetable: BandwidthTimetable; now_ms: number }>`
+    SELECT id, timetable, (extract(epoch FROM clock_timestamp()) * 1000)::double precision AS now_ms
+    FROM timetables WHERE id = ANY(${ids}::uuid[])`.execute(tx);
+  return new Set(rows.filter((row) => rateAt(row.timetable, row.now_ms) === 0).map(({ id }) => id));
 }

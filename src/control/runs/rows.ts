@@ -42,7 +42,9 @@ export function runRows(db: Db | Tx) {
       'runs.sequence',
       'jobs.name as job_name',
       'projects.name as project_name',
-      sql<number | null>`CASE WHEN runs.state = 'queued' THEN (
+      // What stands still for a reason of its own stands in no line.
+      sql<number | null>`CASE WHEN runs.state = 'queued'
+        AND coalesce(runs.waits ->> 'kind', '') NOT IN ('bandwidth', 'disk') THEN (
         SELECT count(*)::integer FROM runs AS ahead WHERE ahead.state = 'queued'
           AND (ahead.queued_at, ahead.id) <= (runs.queued_at, runs.id)) END`.as('queue_place'),
     ]);

@@ -1,0 +1,265 @@
+/**
+ * The pure part of the queue: which of the queued runs begin, which give their place back, and why the others wait.
+ * Places go to connectors in turn, so that a slow one, or one with many jobs, never keeps another one waiting.
+ */
+import { placesOverlap } from '../../contract/places.ts';
+import type { WaitReason } from '../entities.ts';
+
+export interface PlacedRun {
+  readonly id: string;
+  readonly number: number;
+  readonly job: string;
+  readonly state: string;
+  readonly source_connector_id: string;
+  readonly target_connector_id: string;
+  readonly target_fingerprint: string;
+  readonly target_container: string;
+  readonly target_prefix: string;
+  readonly waits: WaitReason | null;
+  /** That are at it. Of a queued one: that have not let go yet. */
+  readonly workers: number;
+  /** Since its row was changed. */
+  readonly waited_ms: number;
+}
+
+export interface Places {
+  /** Runs at once, by the setting. */
+  readonly runsMax: number;
+  /** Runs that the workers that are there take part in; `null`: there are none, and one may come. */
+  readonly room: number | null;
+  /** A run that nobody has begun to work on for so long finds nobody. */
+  readonly aloneMs: number;
+}
+
+export interface Placing {
+  readonly start: readonly string[];
+  /** Of those that wait, also of those that give their place back. */
+  readonly waits: ReadonlyMap<string, WaitReason>;
+  /** Give their place back. */
+  readonly back: readonly string[];
+}
+
+/**
+ * `busy` in the order in which they began, `queued` in theirs. `halted`: what stands still for a reason of its own, and
+ * needs no place meanwhile; it keeps its part of the target from those behind.
+ */
+export function placeRuns(
+  busy: readonly PlacedRun[],
+  queued: readonly PlacedRun[],
+  places: Places,
+  halted: ReadonlyMap<string, WaitReason> = new Map(),
+): Placing {
+  const round = new Round(busy, queued, places);
+  round.leaveIdlePlaces();
+  round.sortOut(halted);
+  round.giveOut();
+  return round;
+}
+
+class Round implements Placing {
+  readonly start: string[] = [];
+  readonly waits = new Map<string, WaitReason>();
+  readonly back: string[] = [];
+  readonly #places: Places;
+  readonly #most: number;
+  readonly #queued: readonly PlacedRun[];
+  /** What has a place. */
+  #taken: PlacedRun[];
+  /** Writes to its part of the target, with a place or still without having let go. */
+  readonly #writing: PlacedRun[];
+  readonly #order: ReadonlyMap<string, number>;
+  /** What runs further in front wait for: nobody behind them may take it meanwhile, or they could wait for ever. */
+  readonly #reserved: PlacedRun[] = [];
+  /** Those that need nothing but a place, in their order. */
+  readonly #waiting = new Map<string, PlacedRun>();
+  /** Runs with a place, by connector. */
+  readonly #held = new Map<string, number>();
+
+  constructor(busy: readonly PlacedRun[], queued: readonly PlacedRun[], places: Places) {
+    this.#places = places;
+    this.#most = Math.min(places.runsMax, places.room ?? places.runsMax);
+    this.#queued = queued;
+    this.#order = new Map(queued.map(({ id }, at) => [id, at]));
+    this.#taken = [...busy];
+    this.#writing = [...busy, ...queued.filter(({ workers }) => workers > 0)];
+    for (const run of busy) this.#hold(run, 1);
+  }
+
+  /** More have a place than there is room for, as after a worker has gone: those that nobody works on wait visibly. */
+  leaveIdlePlaces(): void {
+    if (this.#places.room === null) return;
+    const idle = this.#taken.filter(
+      ({ state, workers, waited_ms: waitedMs }) =>
+        state === 'running' && workers === 0 && waitedMs >= this.#places.aloneMs,
+    );
+    for (const run of idle.toReversed()) {
+      if (this.#taken.length <= this.#most) return;
+      this.#giveBack(run, this.#noPlace());
+    }
+  }
+
+  /** Who waits for a part of its target, or for something of its own. */
+  sortOut(halted: ReadonlyMap<string, WaitReason>): void {
+    for (const run of this.#queued) {
+      const reason = halted.get(run.id);
+      const other =
+        this.#writing.find((one) => one.id !== run.id && overlaps(one, run)) ??
+        this.#reserved.find((one) => overlaps(one, run));
+      if (reason === undefined && other === undefined) {
+        this.#waiting.set(run.id, run);
+        continue;
+      }
+      this.waits.set(run.id, reason ?? busyTarget(other as PlacedRun));
+      this.#reserve(run);
+    }
+  }
+
+  giveOut(): void {
+    while (this.#waiting.size > 0) {
+      const next = this.#fairest();
+      const ahead = this.#aheadOf(next);
+      if (ahead !== undefined) {
+        this.#block(next, ahead);
+        continue;
+      }
+      if (this.#taken.length >= this.#most) {
+        const other = this.#replacedBy(next);
+        if (other === undefined) break;
+        this.#giveBack(other, gaveWay(next));
+      }
+      this.#begin(next);
+    }
+    for (const id of this.#waiting.keys()) this.waits.set(id, this.#noPlace());
+  }
+
+  #begin(run: PlacedRun): void {
+    this.start.push(run.id);
+    const begun = { ...run, state: 'running' };
+    this.#taken.push(begun);
+    this.#hold(run, 1);
+    this.#waiting.delete(run.id);
+    for (const one of this.#waiting.values()) if (overlaps(one, run)) this.#block(one, begun);
+  }
+
+  #block(run: PlacedRun, other: PlacedRun): void {
+    this.#waiting.delete(run.id);
+    this.waits.set(run.id, busyTarget(other));
+    this.#reserve(run);
+  }
+
+  #giveBack(run: PlacedRun, why: WaitReason): void {
+    this.#taken = this.#taken.filter((one) => one !== run);
+    this.#hold(run, -1);
+    const begun = this.start.indexOf(run.id);
+    if (begun === -1) this.back.push(run.id);
+    else this.start.splice(begun, 1);
+    this.waits.set(run.id, begun === -1 ? why : this.#noPlace());
+  }
+
+  /** The first in order of those with a connector that has no place, or else of those whose connectors hold the fewest. */
+  #fairest(): PlacedRun {
+    let best: PlacedRun | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const run of this.#waiting.values()) {
+      const holds = this.#isLeftOut(run) ? 0 : this.#holds(run);
+      if (holds >= least) continue;
+      best = run;
+      least = holds;
+      if (least === 0) break;
+    }
+    return best as PlacedRun;
+  }
+
+  /** On the same part of a target, order comes before fairness. */
+  #aheadOf(run: PlacedRun): PlacedRun | undefined {
+    const own = this.#order.get(run.id) as number;
+    const isAhead = (one: PlacedRun): boolean => (this.#order.get(one.id) as number) < own && overlaps(one, run);
+    for (const one of this.#waiting.values()) {
+      if (one === run) break;
+      if (isAhead(one)) return one;
+    }
+    return this.#reserved.find(isAhead);
+  }
+
+  /**
+   * Who gives way to a run one of whose connectors has no place at all: one without which each of its own connectors still
+   * has one. So the number of connectors that get on only grows, and nobody is sent to and fro.
+   */
+  #replacedBy(next: PlacedRun): PlacedRun | undefined {
+    // What may well stand still again at once takes no place from anybody.
+    if (!this.#isLeftOut(next) || next.waits?.kind === 'disk') return undefined;
+    let chosen: PlacedRun | undefined;
+    for (const run of this.#taken) {
+      if (run.state !== 'running') continue;
+      const ends = [run.source_connector_id, run.target_connector_id];
+      if (ends.some((id) => (this.#held.get(id) ?? 0) < 2)) continue;
+      if (chosen === undefined || this.#isRatherGiven(run, chosen)) chosen = run;
+    }
+    return chosen;
+  }
+
+  /** Rather one that nobody works on, then one of those that hold most, then the last to begin. */
+  #isRatherGiven(one: PlacedRun, other: PlacedRun): boolean {
+    if ((one.workers === 0) !== (other.workers === 0)) return one.workers === 0;
+    return this.#holds(one) >= this.#holds(other);
+  }
+
+  #isLeftOut({ source_connector_id: source, target_connector_id: target }: PlacedRun): boolean {
+    return !this.#held.has(source) || !this.#held.has(target);
+  }
+
+  #holds({ source_connector_id: source, target_connector_id: target }: PlacedRun): number {
+    return (this.#held.get(source) ?? 0) + (this.#held.get(target) ?? 0);
+  }
+
+  #hold({ source_connector_id: source, target_connector_id: target }: PlacedRun, more: 1 | -1): void {
+    for (const id of new Set([source, target])) {
+      const runs = (this.#held.get(id) ?? 0) + more;
+      if (runs === 0) this.#held.delete(id);
+      else this.#held.set(id, runs);
+    }
+  }
+
+  #reserve(run: PlacedRun): void {
+    if (!this.#reserved.some((one) => isWithin(run, one))) this.#reserved.push(run);
+  }
+
+  #noPlace(): WaitReason {
+    const { runsMax, room } = this.#places;
+    return room !== null && room < runsMax ? workersBusy(room) : atLimit(runsMax);
+  }
+}
+
+const placeOf = (row: PlacedRun) => ({ container: row.target_container, prefix: row.target_prefix });
+
+function overlaps(a: PlacedRun, b: PlacedRun): boolean {
+  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), null, placeOf(b));
+}
+
+/** All of `a` lies in `b`. */
+function isWithin(a: PlacedRun, b: PlacedRun): boolean {
+  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), 'all', placeOf(b));
+}
+
+function atLimit(runsMax: number): WaitReason {
+  const runs = runsMax === 1 ? 'one run goes' : `${runsMax} runs go`;
+  const text = `At most ${runs} on at once; it begins as soon as there is a place.`;
+  return { kind: 'limit', text, runId: null, connectorId: null };
+}
+
+function workersBusy(room: number): WaitReason {
+  const runs = room === 1 ? 'one run' : `${room} runs`;
+  const text = `The workers that are there have room for ${runs} at once; it begins as soon as there is a place. Another worker brings more of them, and so does a higher "runsPerWorkerMax".`;
+  return { kind: 'workers-busy', text, runId: null, connectorId: null };
+}
+
+function gaveWay(to: PlacedRun): WaitReason {
+  const text = `It made way for run ${to.number} of "${to.job}", whose connector had no place at all; it goes on where it is as soon as there is a place.`;
+  return { kind: 'limit', text, runId: to.id, connectorId: null };
+}
+
+function busyTarget(other: PlacedRun): WaitReason {
+  const does = other.state === 'queued' ? 'waits in front of it for' : 'writes to';
+  const text = `Run ${other.number} of "${other.job}" ${does} the same part of the target; it begins when that one is done.`;
+  return { kind: 'target-busy', text, runId: other.id, connectorId: null };
+}

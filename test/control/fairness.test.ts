@@ -1,0 +1,305 @@
+/** That one connector never keeps another one waiting: places, slots of workers, and runs that stand still. */
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Run } from '../../src/control/entities.ts';
+import { Dispatcher } from '../../src/control/fleet/dispatcher.ts';
+import { setRunsMax } from '../../src/control/fleet/installation.ts';
+import { fleetWorld } from '../../src/control/fleet/parts.ts';
+import { placeRuns, type PlacedRun } from '../../src/control/fleet/placing.ts';
+import { giveOutPlaces } from '../../src/control/fleet/queue.ts';
+import { DroverError } from '../../src/model/errors.ts';
+import { expectComplete, makeStore, openFleetTest, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
+import { makeConnector, makeJob, makeRunRow, PERSON, placedRun, rowOpener } from './made.ts';
+
+const PLACES = { runsMax: 10, room: null, aloneMs: 1_000 };
+
+describe('places', () => {
+  const of = (connector: string, id: string, change: Partial<PlacedRun> = {}): PlacedRun =>
+    placedRun({ id, source_connector_id: connector, target_connector_id: `${connector}-target`, ...change });
+  const many = (connector: string, runs: number, change: Partial<PlacedRun> = {}): PlacedRun[] =>
+    Array.from({ length: runs }, (_, at) => of(connector, `${connector}${at}`, change));
+  const busy = (connector: string, runs: number): PlacedRun[] =>
+    many(connector, runs, { state: 'running', workers: 1 });
+
+  test('go to connectors in turn, to the first in order within each', () => {
+    const { start, waits } = placeRuns([], [...many('a', 9), ...many('b', 3), of('c', 'c0')], {
+      ...PLACES,
+      runsMax: 6,
+    });
+    expect(start).toEqual(['a0', 'b0', 'c0', 'a1', 'b1', 'a2']);
+    expect([...waits.keys()]).toHaveLength(7);
+    expect(waits.get('b2')?.kind).toBe('limit');
+  });
+
+  test('are given back by a connector that has several for one that has none', () => {
+    const { start, back, waits } = placeRuns(busy('a', 10), [...many('b', 2), of('c', 'c0')], PLACES);
+    expect(start).toEqual(['b0', 'c0']);
+    expect(back).toEqual(['a9', 'a8']);
+    expect(waits.get('a9')).toMatchObject({ kind: 'limit', runId: 'b0' });
+    // The second one of b waits for an end: its connector gets on.
+    expect(waits.get('b1')?.kind).toBe('limit');
+  });
+
+  test('are not given back where that would only move the waiting', () => {
+    expect(placeRuns([...busy('a', 1), ...busy('b', 1)], many('c', 1), { ...PLACES, runsMax: 2 })).toMatchObject({
+      start: [],
+      back: [],
+    });
+    const disk = { kind: 'disk', text: '', runId: null, connectorId: null } as const;
+    expect(placeRuns(busy('a', 10), [of('b', 'b0', { waits: disk })], PLACES).back).toEqual([]);
+  });
+
+  test('are as many as the workers that are there have room for', () => {
+    const { start, waits } = placeRuns([], many('a', 6), { ...PLACES, room: 4 });
+    expect(start).toHaveLength(4);
+    expect(waits.get('a5')).toMatchObject({ kind: 'workers-busy', text: expect.stringContaining('room for 4 runs') });
+  });
+
+  test('of runs that nobody works on go back to the queue when there is room for fewer', () => {
+    const alone = many('a', 3, { state: 'running', waited_ms: 5_000 }).map((run) => ({
+      ...run,
+      id: `${run.id}-alone`,
+    }));
+    const { back, waits } = placeRuns([...busy('b', 2), ...alone], [], { ...PLACES, room: 3 });
+    expect(back).toEqual(['a2-alone', 'a1-alone']);
+    expect(waits.get('a2-alone')?.kind).toBe('workers-busy');
+    expect(placeRuns([...busy('b', 2), ...alone], [], { ...PLACES, room: null }).back).toEqual([]);
+  });
+
+  test('on one part of a target go by order, whatever is fair, and never before the one that had it has let go', () => {
+    const target = { target_prefix: 'x/' };
+    const turn = placeRuns(busy('a', 1), [of('a', '1', target), of('b', '2', target)], { ...PLACES, runsMax: 2 });
+    expect(turn.start).toEqual(['1']);
+    expect(turn.waits.get('2')).toMatchObject({ kind: 'target-busy', runId: '1' });
+    const leaving = of('a', '3', { ...target, workers: 1 });
+    const early = placeRuns([], [of('b', '2', target), leaving], PLACES);
+    expect(early.start).toEqual([]);
+    expect(early.waits.get('2')).toMatchObject({ kind: 'target-busy', runId: '3' });
+    expect(placeRuns([], [of('b', '2', target), { ...leaving, workers: 0 }], PLACES).start).toEqual(['2']);
+  });
+
+  test('never go to two runs on one part of a target, to more than there are, or away from a connector without need', () => {
+    const run = fc.record({
+      source: fc.constantFrom('a', 'b', 'c', 'd'),
+      target: fc.constantFrom('a', 'x', 'y'),
+      prefix: fc.constantFrom('', 'p/', 'p/q/', 'r/', 's/', 't/', 'u/'),
+    });
+    const runs = fc.array(run, { maxLength: 25 });
+    fc.assert(
+      fc.property(
+        runs,
+        fc.integer({ min: 1, max: 6 }),
+        fc.option(fc.integer({ min: 1, max: 6 })),
+        (all, runsMax, room) => {
+          const rows = all.map(({ source, target, prefix }, at) =>
+            placedRun({
+              id: `${at}`,
+              source_connector_id: source,
+              target_connector_id: target,
+              target_fingerprint: target,
+              target_prefix: prefix,
+            }),
+          );
+          const places = { ...PLACES, runsMax, room };
+          const first = placeRuns([], rows, places);
+          expect(first.start.length).toBeLessThanOrEqual(Math.min(runsMax, room ?? runsMax));
+          const going = rows
+            .filter(({ id }) => first.start.includes(id))
+            .map((one) => ({ ...one, state: 'running', workers: 1 }));
+          for (const one of going)
+            for (const other of going) if (one !== other) expect(together(one, other)).toBe(false);
+          // Everybody else says why, and the same question once more changes nothing.
+          const rest = rows.filter(({ id }) => !first.start.includes(id));
+          expect(rest.every(({ id }) => first.waits.has(id))).toBe(true);
+          expect(placeRuns(going, rest, places)).toMatchObject({ start: [], back: [] });
+        },
+      ),
+    );
+  });
+});
+
+function together(one: PlacedRun, other: PlacedRun): boolean {
+  const [a, b] = [one.target_prefix, other.target_prefix];
+  return one.target_fingerprint === other.target_fingerprint && (a.startsWith(b) || b.startsWith(a));
+}
+
+describe('on one worker', () => {
+  let fleet: FleetTest;
+  beforeEach(async () => {
+    fleet = await openFleetTest();
+  });
+  afterEach(() => fleet[Symbol.asyncDispose]());
+
+  /** Jobs between two connectors of their own, each with its part of the target. */
+  async function jobsOf(name: string, jobs: number, objects: number): Promise<MemoryJob[]> {
+    const [from, to] = ['from', 'to'].map((end) => makeStore(`${name}-${end}-${randomUUID()}`)) as [
+      MemoryJob['from'],
+      MemoryJob['to'],
+    ];
+    const ids: string[] = [];
+    for (const store of [from, to]) {
+      store.ensure('box');
+      ids.push(
+        await makeConnector(fleet.world, {
+          provider: 'memory',
+          config: { store: store.name },
+          fingerprint: `memory:${store.name}`,
+        }),
+      );
+    }
+    const made: MemoryJob[] = [];
+    for (let at = 0; at < jobs; at++) {
+      for (let n = 0; n < objects; n++) from.put('box', `${at}/k${n}`, `content ${n}`);
+      const prefix = `${at}/`;
+      const job = await makeJob(
+        fleet.world,
+        { connectorId: ids[0] as string, container: 'box', prefix },
+        { connectorId: ids[1] as string, container: 'box', prefix },
+      );
+      made.push({ ...job, from, to });
+    }
+    return made;
+  }
+
+  async function startAll(jobs: readonly MemoryJob[]): Promise<Run[]> {
+    const runs: Run[] = [];
+    for (const job of jobs) runs.push(await fleet.start(job));
+    return runs;
+  }
+
+  const now = (run: Run): Promise<Run> => fleet.runs.get(PERSON, run.id);
+
+  test('ten throttled runs let one of another connector go on and end', async () => {
+    await fleet.worker('one', { runsMax: 4 });
+    const slow = await jobsOf('slow', 10, 60);
+    slow[0]!.from.hooks.before = async (operation) => {
+      if (operation === 'GET') throw new DroverError('THROTTLED', 'Slow down.');
+    };
+    const throttled = await startAll(slow);
+    await fleet.untilTrue('four are at it', async () => {
+      const states = await Promise.all(throttled.map(now));
+      return states.filter(({ live }) => live !== null).length >= 4;
+    });
+    const [other] = await jobsOf('other', 1, 20);
+    const run = await fleet.until((await fleet.start(other!)).id, 'succeeded');
+    expect(run.counters.items.copied).toBe(20);
+    const states = await Promise.all(throttled.map(now));
+    expect(states.filter(({ endedAt }) => endedAt !== null)).toEqual([]);
+    expect(states.filter(({ state }) => state === 'running').length).toBeGreaterThanOrEqual(3);
+    slow[0]!.from.hooks.before = null;
+    for (const { id } of throttled) await fleet.until(id, 'succeeded');
+  });
+
+  test('each run that is not worked on says why, and its place', async () => {
+    await fleet.worker('one', { runsMax: 2 });
+    const [job, ...rest] = await jobsOf('slow', 6, 40);
+    const open = Promise.withResolvers<void>();
+    job!.from.hooks.before = async (operation) => {
+      if (operation === 'GET') await open.promise;
+    };
+    const runs = await startAll([job!, ...rest]);
+    await fleet.untilTrue('two go on and the others wait for the worker', async () => {
+      const states = await Promise.all(runs.map(now));
+      const going = states.filter(({ live }) => live !== null);
+      const waiting = states.filter(({ waits, queuePlace }) => waits?.kind === 'workers-busy' && queuePlace !== null);
+      return going.length === 2 && waiting.length === 4;
+    });
+    open.resolve();
+    for (const { id } of runs) await fleet.until(id, 'succeeded');
+  });
+
+  test('a run that throttling holds back takes no slot from others', async () => {
+    await fleet.worker('one', { runsMax: 1 });
+    const slow = await fleet.job({ objects: 60 });
+    slow.from.hooks.before = async (operation) => {
+      if (operation === 'GET') throw new DroverError('THROTTLED', 'Slow down.');
+    };
+    const first = await fleet.start(slow);
+    await fleet.untilTrue('it is throttled', async () => (await now(first)).live?.limitedBy.kind === 'source');
+    const quick = await fleet.job({ objects: 20 });
+    await expectComplete(fleet, quick, await fleet.until((await fleet.start(quick)).id, 'succeeded'));
+    expect((await now(first)).state).toBe('running');
+    slow.from.hooks.before = null;
+    await fleet.until(first.id, 'succeeded');
+  });
+
+  test('a run that its timetable stops gives its place to others and takes one again', async () => {
+    await fleet.worker('one', { runsMax: 1, runsAtOnceMax: 1 });
+    const halted = await fleet.job({ objects: 40 });
+    const rule = (bytesPerSecond: number | null): string =>
+      JSON.stringify({ timeZone: 'UTC', rules: [{ day: null, minuteOfDay: 0, bytesPerSecond }] });
+    await sql`WITH made AS (INSERT INTO timetables (id, created_at, created_by, updated_at, name, timetable)
+        VALUES (gen_random_uuid(), now(), 'test', now(), 'shut', ${rule(0)}::jsonb) RETURNING id)
+      UPDATE jobs SET timetable_id = made.id FROM made WHERE jobs.id = ${halted.jobId}`.execute(fleet.world.db);
+    const first = await fleet.start(halted);
+    await fleet.untilTrue('it gives its place back', async () => {
+      const { state, waits } = await now(first);
+      return state === 'queued' && waits?.kind === 'bandwidth';
+    });
+    const other = await fleet.job({ objects: 20 });
+    await expectComplete(fleet, other, await fleet.until((await fleet.start(other)).id, 'succeeded'));
+    expect(await now(first)).toMatchObject({ state: 'queued', waits: { kind: 'bandwidth' }, queuePlace: null });
+    await sql`UPDATE timetables SET timetable = ${rule(null)}::jsonb`.execute(fleet.world.db);
+    await expectComplete(fleet, halted, await fleet.until(first.id, 'succeeded'));
+  });
+});
+
+describe('the number of runs at once', () => {
+  let fleet: FleetTest;
+  beforeEach(async () => {
+    fleet = await openFleetTest();
+  });
+  afterEach(() => fleet[Symbol.asyncDispose]());
+
+  const worldOf = (runsAtOnceMax: number) =>
+    fleetWorld(fleet.world, {
+      openConnector: rowOpener(fleet.world),
+      reportHealth: async () => undefined,
+      append: async () => undefined,
+      timing: SHORT,
+      runsAtOnceMax,
+    });
+
+  test("is the installation's, whatever the process that gives them was started with", async () => {
+    const job = await fleet.job({ objects: 0 });
+    for (let n = 0; n < 6; n++)
+      await makeRunRow(fleet.world, job, `run-${n}`, { targetPrefix: `${n}/`, state: 'queued' });
+    await setRunsMax(fleet.world.db, 2);
+    expect(await giveOutPlaces(worldOf(10))).toHaveLength(2);
+    expect(await giveOutPlaces(worldOf(1))).toHaveLength(0);
+    await setRunsMax(fleet.world.db, 3);
+    expect(await giveOutPlaces(worldOf(10))).toHaveLength(1);
+  });
+
+  test('leaves nobody behind a long queue of another connector', async () => {
+    const job = await fleet.job({ objects: 0 });
+    await makeRunRow(fleet.world, job, 'busy', { targetPrefix: 'a/' });
+    await makeRunRow(fleet.world, job, 'busy-2', { targetPrefix: 'b/' });
+    await makeRunRow(fleet.world, job, 'q0', { targetPrefix: 'c/', state: 'queued', queuedAtMs: 1_000 });
+    await sql`INSERT INTO runs (id, job_id, project_id, number, kind, trigger, created_by, transfer_id, pair_id, definition,
+        snapshot, source_connector_id, target_connector_id, source_path, target_path, target_fingerprint,
+        target_container, target_prefix, state, queued_at, updated_at, counters, requests)
+      SELECT 'q' || n, job_id, project_id, number + n, kind, trigger, created_by, transfer_id, pair_id, definition,
+        snapshot, source_connector_id, target_connector_id, source_path, target_path, target_fingerprint,
+        target_container, 'q' || n || '/', state, queued_at + n * interval '1 millisecond', updated_at, counters, requests
+      FROM runs, generate_series(1000, 1700) AS n WHERE id = 'q0'`.execute(fleet.world.db);
+    const other = await fleet.job({ objects: 0 });
+    await makeRunRow(fleet.world, other, 'other', { targetPrefix: 'z/', state: 'queued', queuedAtMs: 9_000 });
+    expect(await giveOutPlaces(worldOf(2))).toEqual(['other']);
+    expect((await fleet.runs.get(PERSON, 'busy-2')).waits).toMatchObject({ kind: 'limit', runId: 'other' });
+  });
+
+  test('a run that all workers leave alone says so', async () => {
+    const job = await fleet.job({ objects: 0 });
+    await makeRunRow(fleet.world, job, 'alone');
+    const dispatcher = new Dispatcher(worldOf(10));
+    await dispatcher.tick();
+    expect((await fleet.runs.get(PERSON, 'alone')).waits?.kind).toBe('no-worker');
+    await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at)
+      VALUES (${randomUUID()}, 'w', 'h', 1, '1', 1, 'active', now(), clock_timestamp())`.execute(fleet.world.db);
+    await dispatcher.tick();
+    expect((await fleet.runs.get(PERSON, 'alone')).waits?.kind).toBe('workers-busy');
+  });
+});
