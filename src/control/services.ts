@@ -32,7 +32,6 @@ import type {
   JobSettings,
   JobTuning,
   ListQuery,
-  MapCell,
   NotificationEvent,
   Page,
   Person,
@@ -41,6 +40,7 @@ import type {
   Role,
   Run,
   RunItem,
+  RunMap,
   RunKind,
   RunLogLine,
   RunSegment,
@@ -295,7 +295,13 @@ export interface Jobs {
     input: Pick<JobInput, 'sourceEndpointId' | 'targetEndpointId' | 'settings'>,
   ): Promise<readonly Concession[]>;
   /** Permission checks on both sides, estimate and warnings; `count`: also lists the source for the estimate. */
-  preflight(actor: Actor, id: string, options: { count: boolean }, signal: AbortSignal): Promise<Preflight>;
+  preflight(
+    actor: Actor,
+    id: string,
+    /** What is to be started; default: a transfer. What only compares writes nothing, and needs no right to. */
+    options: { readonly count: boolean; readonly kind?: RunKind | undefined },
+    signal: AbortSignal,
+  ): Promise<Preflight>;
   /** Azure: assigns the role where it may and waits until it works. FORBIDDEN with the command to run otherwise. */
   grant(actor: Actor, id: string, side: 'source' | 'target', signal: AbortSignal): Promise<Preflight>;
 }
@@ -317,8 +323,8 @@ export interface Runs {
   get(actor: Actor, id: string): Promise<Run>;
   snapshot(actor: Actor, id: string): Promise<RunSnapshot>;
   segments(actor: Actor, id: string, query: ListQuery): Promise<Page<RunSegment>>;
-  map(actor: Actor, id: string, cells: number): Promise<readonly MapCell[]>;
-  /** GUARD_BUSY when the job has an active run; PREFLIGHT_FAILED with the lines. */
+  map(actor: Actor, id: string, cells: number): Promise<RunMap>;
+  /** GUARD_BUSY when the job has an active run; PREFLIGHT_FAILED with the whole report. The run has its `warnings`. */
   start(actor: Actor, jobId: string, input: StartRun, signal: AbortSignal): Promise<Run>;
   /** Idempotent: pausing what is paused is fine. WRONG_STATE once it has ended. */
   pause(actor: Actor, id: string): Promise<Run>;

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 69116e7340608671c29c3e1299cc461bc6658060ce446c627f95b67f61b32fae) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 faf5eeac291589f3c6c5793b4237207c5e31c599f237a542e3d5a97df17b4b85) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1979,6 +1979,7 @@ export interface components {
         | 'digests'
         | 'versions'
         | 'protection'
+        | 'overwrites'
         | 'sizes';
       detail: string;
     };
@@ -2890,6 +2891,8 @@ export interface components {
     PreflightInput: {
       /** @description Also lists the source for the estimate. */
       count?: boolean;
+      /** @description Of the run that is to be started. Left out: transfer. */
+      kind?: components['schemas']['RunKind'];
     };
     /** @description A schedule that need not be saved. */
     PreviewSchedule: {
@@ -2922,6 +2925,8 @@ export interface components {
       details: {
         [key: string]: string | number;
       } | null;
+      /** @description What was found and what to grant; only with PREFLIGHT_FAILED. */
+      preflight?: components['schemas']['Preflight'];
       /** @description Names this request in the server's log. */
       requestId: string;
     };
@@ -3007,6 +3012,8 @@ export interface components {
       /** @description Stays the same for ever. */
       id: string;
       version: number;
+      /** @description What looked wrong before it began: only in the answer to its start. */
+      warnings?: string[];
       /** @description Counts the runs of its job. */
       number: number;
       /** @description Stays the same for ever. */
@@ -3073,6 +3080,9 @@ export interface components {
       endedAt: string | null;
       durationMs: number;
       items: components['schemas']['ItemCounts'];
+      sequence: number;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      asOf: string;
     };
     /** @description From the last run, or from counting. */
     RunEstimate: {
@@ -3188,16 +3198,23 @@ export interface components {
       /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
       position?: number | null;
     };
-    /** @description Equal shares of the run's objects, in key order. */
+    /** @description Equal shares of the run's objects, in key order; read anew when the run changes. */
     RunMap: {
-      from: string | null;
-      to: string | null;
-      /** @enum {string} */
-      state: 'waiting' | 'listing' | 'done' | 'issues' | 'failed';
-      items: number;
-      failed: number;
-      unsupported: number;
-    }[];
+      runId: string;
+      /** @description The run's, when the cells were read. */
+      sequence: number;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      asOf: string;
+      cells: {
+        from: string | null;
+        to: string | null;
+        /** @enum {string} */
+        state: 'waiting' | 'listing' | 'done' | 'issues' | 'failed';
+        items: number;
+        failed: number;
+        unsupported: number;
+      }[];
+    };
     /** @description One page of a list. */
     RunPage: {
       readonly items: components['schemas']['Run'][];
@@ -3219,6 +3236,10 @@ export interface components {
       epoch: number;
       worker: string | null;
       counters: components['schemas']['Counters'];
+      /** @description The run's, when this was read. */
+      sequence: number;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      asOf: string;
     };
     /** @description One page of a list. */
     RunSegmentPage: {
@@ -5408,7 +5429,7 @@ export interface operations {
       };
     };
     responses: {
-      /** @description The run. */
+      /** @description The run, and what looked wrong before it. */
       201: {
         headers: {
           ETag?: string;

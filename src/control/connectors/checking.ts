@@ -97,9 +97,20 @@ async function keepCheck(
       .executeTakeFirst();
     if (kept === undefined) return;
     const line = { action: 'connector.test', entityKind: 'connector', entityId: id, entityName: kept.name };
-    await audit(tx, actor, { ...line, changes: { refused: [null, refusal?.code ?? null] } });
+    await audit(tx, actor, { ...line, ...refusedOf(lines, refusal) });
     await bus.tell('connector', id, tx);
   });
+}
+
+/** What was refused, by permission; of a check that found nothing wrong there is nothing to say. */
+function refusedOf(
+  lines: readonly CheckLine[],
+  refusal: DroverError | null,
+): { readonly changes?: Readonly<Record<string, readonly [null, unknown]>> } {
+  const refused = lines.filter(({ result }) => result === 'refused').map(({ what, message }) => ({ what, message }));
+  const isSaid = refusal === null || refused.some(({ message }) => message === refusal.message);
+  const all = isSaid ? refused : [{ what: 'account', message: refusal.message }, ...refused];
+  return all.length === 0 ? {} : { changes: { refused: [null, all] } };
 }
 
 /** No provider should repeat a secret; if one does, nobody sees it. */

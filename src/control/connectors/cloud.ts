@@ -194,26 +194,13 @@ async function keepSeen(
     .execute();
 }
 
-async function keepOutcome(
+export async function keepOutcome(
   tx: Tx,
   connectorId: string,
   outcome: Partial<Pick<CloudAccount, 'lastSyncAt' | 'lastSyncError'>>,
 ): Promise<void> {
   await sql`UPDATE connectors SET cloud = cloud || ${JSON.stringify(outcome)}::jsonb
     WHERE id = ${connectorId} AND cloud IS NOT NULL`.execute(tx);
-}
-
-/** Takes the next connector whose time has come, and sets its next time; `null` when none is due. */
-export async function claimDue({ db, clock }: ControlWorld): Promise<string | null> {
-  const now = new Date(clock.now());
-  const { rows } = await sql<{ id: string }>`
-    UPDATE connectors SET next_sync_at = CASE
-      WHEN cloud ->> 'syncEveryMinutes' IS NULL THEN NULL
-      ELSE ${now}::timestamptz + (cloud ->> 'syncEveryMinutes')::int * interval '1 minute' END
-    WHERE id = (
-      SELECT id FROM connectors WHERE next_sync_at <= ${now} ORDER BY next_sync_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id`.execute(db);
-  return rows[0]?.id ?? null;
 }
 
 /** When a connector with these settings is looked at next, after they changed; at once where it never was. */

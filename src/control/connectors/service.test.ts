@@ -171,6 +171,17 @@ describe('reauthorizing', () => {
   });
 });
 
+/** What the audit says of the last one. */
+async function lastTest(): Promise<unknown> {
+  const row = await world.db
+    .selectFrom('audit')
+    .select('changes')
+    .where('action', '=', 'connector.test')
+    .orderBy('number', 'desc')
+    .executeTakeFirst();
+  return row?.changes;
+}
+
 describe('tests', () => {
   test('stream line by line and are kept', async () => {
     const { id } = await make();
@@ -184,8 +195,12 @@ describe('tests', () => {
   test('a right that is missing leaves the connector healthy; a lost sign-in does not', async () => {
     const { id } = await make();
     const lines = await collect(connectors.test(operator, id, { container: 'absent', prefix: '' }, 'read', signal));
-    expect(lines.some(({ result }) => result === 'refused')).toBe(true);
+    const refused = lines.filter(({ result }) => result === 'refused').map(({ what, message }) => ({ what, message }));
+    expect(refused.length).toBeGreaterThan(0);
     expect((await connectors.get(viewer, id)).health).toBe('healthy');
+    expect(await lastTest()).toEqual({ refused: [null, refused] });
+    await collect(connectors.test(operator, id, { container: 'photos', prefix: '' }, 'read', signal));
+    expect(await lastTest()).toEqual({});
     const changed = new MemoryStore({ passphrase: 'another' }, 'vaulted');
     await using other = await openTestWorld({
       databaseUrl: world.databaseUrl,
@@ -196,6 +211,7 @@ describe('tests', () => {
       health: 'needs-attention',
       healthReason: { field: 'passphrase' },
     });
+    expect(await lastTest()).toMatchObject({ refused: [null, [{ what: 'identity' }]] });
   });
 
   test('of values not saved yet, with the secret that is saved', async () => {

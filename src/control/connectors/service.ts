@@ -12,7 +12,8 @@ import type { Connectors } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { authorize, reauthorize } from './authorize.ts';
 import { streamCheck, testSaved } from './checking.ts';
-import { checkTags, claimDue, cloudOf, takeInventory } from './cloud.ts';
+import { checkTags, cloudOf, takeInventory } from './cloud.ts';
+import { syncDueInventories } from './due-inventories.ts';
 import { parseForm } from './fields.ts';
 import { freeName } from './names.ts';
 import { connectorOpener, discoverAccounts, providerOf, readSaved, type SavedConnector } from './open.ts';
@@ -235,7 +236,7 @@ function using(world: ControlWorld): Pick<ConnectorService, Using> {
 }
 
 function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
-  const { db, providers, log } = world;
+  const { db, providers } = world;
   const open = connectorOpener(world);
   async function refresh(id: string, signal: AbortSignal): Promise<void> {
     const { cloud } = await rowOf(db, id);
@@ -258,18 +259,6 @@ function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
       await refresh(id, signal);
       return connectorOf(await rowOf(db, id), providers);
     },
-    async syncDue(signal) {
-      let taken = 0;
-      while (!signal.aborted) {
-        const id = await claimDue(world);
-        if (id === null) break;
-        taken++;
-        // What failed is kept with the connector, and its next time is set already.
-        await refresh(id, signal).catch((thrown: unknown) => {
-          log('warn', 'An inventory failed.', { connectorId: id, reason: toDroverError(thrown).message });
-        });
-      }
-      return taken;
-    },
+    syncDue: (signal) => syncDueInventories(world, refresh, signal),
   };
 }

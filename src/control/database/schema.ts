@@ -275,6 +275,7 @@ export interface RunWorkersTable {
   left_at: TimeOrNull;
   waiting: Generated<boolean>;
   progress: JsonbOrNull;
+  shares_at: TimeOrNull;
 }
 
 export interface WorkersTable {

@@ -248,12 +248,112 @@ describe('a validation report', () => {
       },
     });
     await stopping.tick(stopper.signal);
-    expect((await reports.get(PERSON, id)).state).toBe('pending');
+    expect(await reports.get(PERSON, id)).toMatchObject({ state: 'pending', attempts: 0 });
     await sql`UPDATE artifacts SET taken_until = now() + interval '1 minute' WHERE id = ${id}`.execute(fleet.world.db);
     expect(await reports.tick(NEVER)).toBe(0);
-    await sql`UPDATE artifacts SET taken_until = now() - interval '1 second' WHERE id = ${id}`.execute(fleet.world.db);
+    await sql`UPDATE artifacts SET taken_until = now() - interval '31 second' WHERE id = ${id}`.execute(fleet.world.db);
     expect(await reports.tick(NEVER)).toBe(1);
     expect((await reports.get(PERSON, id)).state).toBe('ready');
+  });
+
+  /** A server that ends while it makes a report: nothing it would still do is done. */
+  async function dieMaking(): Promise<void> {
+    const dies = Promise.withResolvers<never>();
+    const isAt = Promise.withResolvers<void>();
+    const { world } = fleet;
+    const get = (): Promise<never> => {
+      isAt.resolve();
+      return dies.promise;
+    };
+    void reportsOf({ ...world, artifacts: { ...world.artifacts, get } }).tick(NEVER);
+    await isAt.promise;
+  }
+
+  test('that ends every server which makes it waits longer each time, is given up, and can be tried again', async () => {
+    const { run } = await ran({ objects: 3 });
+    const { id } = await reports.request(PERSON, run.id, 'report-json', {});
+    const passed = (seconds: number): Promise<unknown> =>
+      sql`UPDATE artifacts SET taken_until = now() - ${seconds} * interval '1 second' WHERE id = ${id}`.execute(
+        fleet.world.db,
+      );
+    for (const [at, waitS] of [30, 60, 120, 240, 480].entries()) {
+      await dieMaking();
+      expect(await reports.get(PERSON, id)).toMatchObject({ state: 'pending', attempts: at + 1 });
+      await passed(waitS - 2);
+      expect(await reports.tick(NEVER)).toBe(0);
+      await passed(waitS + 1);
+    }
+    expect(await reports.tick(NEVER)).toBe(1);
+    const given = await reports.get(PERSON, id);
+    expect(given).toMatchObject({ state: 'failed', error: { code: 'INTERNAL' } });
+    expect(given.error?.message).toBe('Each of 5 servers that made this report ended while it did so.');
+    expect(await reports.tick(NEVER)).toBe(0);
+    await expect(reports.retry(fleet.world.as('viewer'), id)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await reports.retry(PERSON, id)).toMatchObject({ state: 'pending', attempts: 0, error: null });
+    await expect(reports.retry(PERSON, id)).rejects.toMatchObject({ code: 'WRONG_STATE' });
+    expect(await reports.tick(NEVER)).toBe(1);
+    const ready = await reports.get(PERSON, id);
+    expect(ready).toMatchObject({ state: 'ready', attempts: 1 });
+    expect(
+      createHash('sha256')
+        .update(await bytesOf(ready))
+        .digest('hex'),
+    ).toBe(ready.sha256);
+  });
+
+  test('of a server that was only slow changes nothing that another has made since', async () => {
+    const { run } = await ran({ objects: 3 });
+    const { id } = await reports.request(PERSON, run.id, 'report-json', {});
+    const { world } = fleet;
+    const goes = Promise.withResolvers<void>();
+    const isAt = Promise.withResolvers<void>();
+    const { artifacts } = world;
+    const slow = reportsOf({
+      ...world,
+      artifacts: {
+        get: (name) => artifacts.get(name),
+        list: (prefix) => artifacts.list(prefix),
+        removeAll: (prefix) => artifacts.removeAll(prefix),
+        async put(name, content) {
+          isAt.resolve();
+          await goes.promise;
+          return artifacts.put(name, content);
+        },
+      },
+    });
+    const ticking = slow.tick(NEVER);
+    await isAt.promise;
+    await sql`UPDATE artifacts SET taken_until = now() - interval '1 hour' WHERE id = ${id}`.execute(world.db);
+    expect(await reports.tick(NEVER)).toBe(1);
+    const ready = await reports.get(PERSON, id);
+    goes.resolve();
+    await ticking;
+    expect(await reports.get(PERSON, id)).toEqual(ready);
+    expect(
+      createHash('sha256')
+        .update(await bytesOf(ready))
+        .digest('hex'),
+    ).toBe(ready.sha256);
+  });
+
+  test('that meets a fault which may pass is tried again by itself', async () => {
+    const { run } = await ran({ objects: 3 });
+    const { id } = await reports.request(PERSON, run.id, 'report-json', {});
+    const { world } = fleet;
+    const away = {
+      ...world.artifacts,
+      get: () => Promise.reject(new DroverError('UNREACHABLE', 'The store is away.')),
+    };
+    expect(await reportsOf({ ...world, artifacts: away }).tick(NEVER)).toBe(1);
+    expect(await reports.get(PERSON, id)).toMatchObject({
+      state: 'pending',
+      attempts: 1,
+      error: { code: 'UNREACHABLE' },
+    });
+    expect(await reports.tick(NEVER)).toBe(0);
+    await sql`UPDATE artifacts SET taken_until = now() - interval '31 second' WHERE id = ${id}`.execute(world.db);
+    expect(await reports.tick(NEVER)).toBe(1);
+    expect(await reports.get(PERSON, id)).toMatchObject({ state: 'ready', error: null });
   });
 
   test('that cannot be made says why', async () => {

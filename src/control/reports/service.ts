@@ -2,31 +2,24 @@
  * Files made from runs. A copy log is streamed when it is downloaded; a report is made in the background by whichever
  * server takes it, and kept with the artifacts until it expires.
  */
-import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { readItems } from '../../engine/item-log.ts';
-import type { RunStore } from '../../engine/ports.ts';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
-import { DroverError, toFailure, type Failure } from '../../model/errors.ts';
+import { DroverError, type Failure } from '../../model/errors.ts';
 import type { Counters } from '../../model/outcome.ts';
 import { makeAudit } from '../audit.ts';
-import { SYSTEM, type Actor, type Artifact, type Run, type RunSnapshot } from '../entities.ts';
+import type { Actor, Artifact, Run } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { jobFacts } from '../jobs/rows.ts';
 import { demand } from '../people/roles.ts';
 import { found, isoOf, isoOrNull, isUuid } from '../rows.ts';
 import type { Reports } from '../services.ts';
-import type { ControlWorld, OpenConnector } from '../world.ts';
+import type { ControlWorld } from '../world.ts';
 import { chosen, toCsv, toNdjsonGz } from './copy-log.ts';
 import { findingsOf } from './findings.ts';
-import { toHtml } from './html.ts';
-import { makeReport } from './report.ts';
-import { signReport } from './signing.ts';
+import { contentName, makeNext, SPOT_CHECK_DEFAULT, type MakingParts, type ReportParameters } from './making.ts';
 import { whatCanGo } from './what-can-go.ts';
 
-/** A server that makes a report says so this often; one that fell silent loses it to another. */
-const HOLD_MS = 60_000;
-const SPOT_CHECK_DEFAULT = 100;
 const SPOT_CHECK_MAX = 10_000;
 
 const FILE_NAMES: Readonly<Record<Artifact['kind'], string>> = {
@@ -40,19 +33,12 @@ const FILE_NAMES: Readonly<Record<Artifact['kind'], string>> = {
 /** Read when they are asked for. */
 const STREAMED: readonly string[] = ['copy-log-csv', 'copy-log-ndjson', 'manifest'];
 
-export interface ReportParts {
-  readonly store: RunStore;
-  readonly openConnector: OpenConnector;
-  readonly runOf: (actor: Actor, runId: string) => Promise<Run>;
-  readonly snapshotOf: (actor: Actor, runId: string) => Promise<RunSnapshot>;
-}
-
 export interface ReportsWithWork extends Reports {
   /** Makes what is pending; returns how many. */
   tick(signal: AbortSignal): Promise<number>;
 }
 
-export function openReports(world: ControlWorld, parts: ReportParts): ReportsWithWork {
+export function openReports(world: ControlWorld, parts: MakingParts): ReportsWithWork {
   const { db } = world;
   const work = new ReportWork(world, parts);
   return {
@@ -74,20 +60,16 @@ export function openReports(world: ControlWorld, parts: ReportParts): ReportsWit
     request: (actor, runId, kind, options) => work.request(actor, runId, kind, options),
     download: (actor, id) => work.download(actor, id),
     whatCanGo: (actor, jobId) => work.whatCanGo(actor, jobId),
-    tick: (signal) => work.tick(signal),
+    retry: (actor, id) => work.retry(actor, id),
+    tick: (signal) => makeNext(world, parts, signal),
   };
-}
-
-interface Parameters {
-  readonly spotCheck?: number | undefined;
-  readonly results?: readonly string[] | undefined;
 }
 
 class ReportWork {
   readonly #world: ControlWorld;
-  readonly #parts: ReportParts;
+  readonly #parts: MakingParts;
 
-  constructor(world: ControlWorld, parts: ReportParts) {
+  constructor(world: ControlWorld, parts: MakingParts) {
     this.#world = world;
     this.#parts = parts;
   }
@@ -100,7 +82,7 @@ class ReportWork {
     return found(row, 'artifact', id);
   }
 
-  async request(actor: Actor, runId: string, kind: Artifact['kind'], options: Parameters): Promise<Artifact> {
+  async request(actor: Actor, runId: string, kind: Artifact['kind'], options: ReportParameters): Promise<Artifact> {
     demand(actor, 'report');
     const { db, bus, clock, settings } = this.#world;
     const run = await this.#parts.runOf(actor, runId);
@@ -152,7 +134,7 @@ class ReportWork {
     }
     if (STREAMED.includes(row.kind)) await this.#refuseExpired(row.run_id);
     else {
-      const content = await artifacts.get(row.object_name);
+      const content = await artifacts.get(contentName(row.object_name, row.attempts));
       if (content === null)
         throw new DroverError('NOT_FOUND', `"${artifact.fileName}" is gone from the artifact store.`);
       return { artifact, content: once(content) };
@@ -165,7 +147,7 @@ class ReportWork {
         throw new DroverError('WRONG_STATE', 'This run has no manifest: it has not ended, or it copied nothing.');
       return { artifact, content: once(Buffer.from(JSON.stringify(index))) };
     }
-    const { results } = row.parameters as Parameters;
+    const { results } = row.parameters as ReportParameters;
     const items = chosen(readItems(record, { store, artifacts }), results ?? null);
     return { artifact, content: row.kind === 'copy-log-csv' ? toCsv(items) : toNdjsonGz(items) };
   }
@@ -181,82 +163,26 @@ class ReportWork {
     });
   }
 
-  async tick(signal: AbortSignal): Promise<number> {
-    const { db, clock } = this.#world;
-    const taken = await db.transaction().execute(async (tx) => {
-      const row = await tx
-        .selectFrom('artifacts')
-        .selectAll()
-        .where('state', '=', 'pending')
-        .where(sql<boolean>`(taken_until IS NULL OR taken_until < now())`)
-        .orderBy('created_at')
-        .limit(1)
-        .forUpdate()
-        .skipLocked()
+  async retry(actor: Actor, id: string): Promise<Artifact> {
+    demand(actor, 'report');
+    const { db, bus, clock } = this.#world;
+    const { file_name: name } = await this.row(id);
+    await db.transaction().execute(async (tx) => {
+      const again = await tx
+        .updateTable('artifacts')
+        .set({ state: 'pending', attempts: 0, error: null, taken_until: null })
+        .where('id', '=', id)
+        .where('state', '=', 'failed')
+        .returning('id')
         .executeTakeFirst();
-      if (row === undefined) return null;
-      await hold(tx, row.id);
-      return row;
-    });
-    if (taken === null) return 0;
-    const stopper = new AbortController();
-    const holding = this.#keepHolding(taken.id, stopper.signal);
-    try {
-      const { kind, run_id: runId, parameters, object_name: name } = taken;
-      const { spotCheck = SPOT_CHECK_DEFAULT } = parameters as Parameters;
-      const content = await this.#make(runId, kind as Artifact['kind'], spotCheck, signal);
-      await this.#world.artifacts.put(name, content);
-      await this.#finish(taken.id, {
-        state: 'ready',
-        size_bytes: content.length,
-        sha256: createHash('sha256').update(content).digest('hex'),
-      });
-    } catch (thrown) {
-      if (signal.aborted) {
-        await letGo(this.#world.db, taken.id).catch(() => undefined);
-        return 0;
+      if (again === undefined) {
+        throw new DroverError('WRONG_STATE', `"${name}" has not failed, so there is nothing to try again.`);
       }
-      await this.#finish(taken.id, { state: 'failed', error: JSON.stringify(toFailure(thrown)) });
-      this.#world.log('warn', 'A report could not be made.', { artifactId: taken.id, atMs: clock.now() });
-    } finally {
-      stopper.abort();
-      await holding;
-    }
-    return 1;
-  }
-
-  async #make(runId: string, kind: Artifact['kind'], objects: number, signal: AbortSignal): Promise<Uint8Array> {
-    const run = await this.#parts.runOf(SYSTEM, runId);
-    const snapshot = await this.#parts.snapshotOf(SYSTEM, runId);
-    const { store, openConnector } = this.#parts;
-    const report = await makeReport({ world: this.#world, store, openConnector }, run, snapshot, objects, signal);
-    const body = Buffer.from(JSON.stringify(report));
-    const signature = await signReport(this.#world, body);
-    if (kind === 'report-html') return Buffer.from(toHtml(report, signature));
-    // The signed bytes stand inside as text, so that whoever checks them has exactly these.
-    return Buffer.from(`${JSON.stringify({ report: body.toString('utf8'), ...signature })}\n`);
-  }
-
-  async #keepHolding(id: string, signal: AbortSignal): Promise<void> {
-    const { db, clock } = this.#world;
-    while (!signal.aborted) {
-      await clock.sleep(HOLD_MS / 3, signal).catch(() => undefined);
-      if (!signal.aborted) await hold(db, id).catch(() => undefined);
-    }
-  }
-
-  async #finish(
-    id: string,
-    change: { state: string; size_bytes?: number; sha256?: string; error?: string },
-  ): Promise<void> {
-    const { db, bus } = this.#world;
-    await db
-      .updateTable('artifacts')
-      .set({ ...change, taken_until: null })
-      .where('id', '=', id)
-      .where('state', '=', 'pending')
-      .execute();
-    await bus.tell('artifact', id);
+      const line = { action: 'artifact.retry', entityKind: 'artifact', entityId: id, entityName: name };
+      await makeAudit(clock)(tx, actor, line);
+      await bus.tell('artifact', id, tx);
+    });
+    return artifactOf(await this.row(id));
   }
 
   async whatCanGo(actor: Actor, jobId: string): ReturnType<Reports['whatCanGo']> {
@@ -334,20 +260,6 @@ function expectCleanValidation(
   return counters.items.excluded;
 }
 
-async function hold(db: Pick<ControlWorld['db'], 'updateTable'>, id: string): Promise<void> {
-  await db
-    .updateTable('artifacts')
-    .set({ taken_until: sql<Date>`now() + ${HOLD_MS} * interval '1 millisecond'` })
-    .where('id', '=', id)
-    .where('state', '=', 'pending')
-    .execute();
-}
-
-/** Another server takes it at once. */
-async function letGo(db: ControlWorld['db'], id: string): Promise<void> {
-  await db.updateTable('artifacts').set({ taken_until: null }).where('id', '=', id).execute();
-}
-
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
   yield content;
 }
@@ -364,6 +276,7 @@ function artifactOf(row: ArtifactRow): Artifact {
     sizeBytes: row.size_bytes === null ? null : Number(row.size_bytes),
     sha256: row.sha256,
     error: row.error as Failure | null,
+    attempts: row.attempts,
     createdAt: isoOf(row.created_at),
     createdBy: row.created_by,
     expiresAt: isoOrNull(row.expires_at),

@@ -88,12 +88,38 @@ test('files go before rows: whoever dies in between leaves what the next look fi
   const [old, _newer] = [await makeRun(90, 'f'), await makeRun(1, 'f')];
   const removing = { ...world.artifacts, removeAll: async () => Promise.reject(new Error('the disk is away')) };
   const broken = openRetention({ ...world, artifacts: Object.assign(Object.create(world.artifacts), removing) });
-  await expect(broken.tick(NEVER)).rejects.toThrow('the disk is away');
+  await broken.tick(NEVER);
+  expect(world.logged.at(-1)).toContain('the disk is away');
   expect(await leftOf(old)).toMatchObject(WHOLE);
   await world.artifacts.removeAll(`runs/${old}/`);
   expect(await leftOf(old)).toMatchObject({ chunks: 1, files: 0, expired: false });
   await all();
+  expect(await leftOf(old)).toMatchObject({ chunks: 1, files: 0, expired: false });
+  await clock.advance(3_600_001);
+  await all();
   expect(await leftOf(old)).toEqual(GONE);
+});
+
+test('what cannot be removed holds up nothing else, and is tried later and later', async () => {
+  const ids = [await makeRun(91, 'p'), await makeRun(90, 'p'), await makeRun(1, 'p')] as const;
+  const { artifacts } = world;
+  const tried: { atMs: number; counted: number }[] = [];
+  const removeAll = async (prefix: string): Promise<void> => {
+    if (!prefix.includes(`${ids[0]}/`)) return artifacts.removeAll(prefix);
+    const row = await world.db.selectFrom('runs').select('cleaning_attempts').where('id', '=', ids[0]).execute();
+    tried.push({ atMs: clock.now(), counted: row[0]?.cleaning_attempts ?? 0 });
+    throw new Error('this one cannot go');
+  };
+  const retention = openRetention({ ...world, artifacts: Object.assign(Object.create(artifacts), { removeAll }) });
+  for (let hours = 0; hours < 70; hours++) {
+    await retention.tick(NEVER);
+    await clock.advance(3_600_001);
+  }
+  expect(await leftOf(ids[1])).toEqual(GONE);
+  // Counted before it begins: a server that ends in the middle counts too.
+  expect(tried.map(({ counted }) => counted)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  const waits = tried.slice(1).map(({ atMs }, at) => Math.floor((atMs - (tried[at]?.atMs ?? 0)) / 3_600_000));
+  expect(waits).toEqual([1, 2, 4, 8, 16, 24]);
 });
 
 test('files of reports expire, and say so', async () => {

@@ -121,6 +121,7 @@ CREATE TABLE runs (
   UNIQUE (job_id, number)
 );
 CREATE INDEX runs_queued ON runs (queued_at, id);
+CREATE INDEX runs_uncleaned ON runs (id) WHERE cleaning_attempts > 0;
 CREATE INDEX runs_active ON runs (state) WHERE state IN ('queued', 'running', 'pausing', 'paused', 'cancelling');
 CREATE INDEX runs_state ON runs (state, queued_at);
 CREATE INDEX runs_started ON runs (started_at NULLS FIRST, id);
@@ -199,10 +200,11 @@ CREATE TABLE run_sessions (
   PRIMARY KEY (run_id, session)
 ) WITH (fillfactor = 50);
 
--- Who is at work on a run: one row per worker process and run.
+-- Who is at work on a run: one row per worker process and run. shares_at: as of when its shares of limits are.
 CREATE TABLE run_workers (
   run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, worker_id uuid NOT NULL, joined_at timestamptz NOT NULL,
   seen_at timestamptz NOT NULL, left_at timestamptz, waiting boolean NOT NULL DEFAULT false, progress jsonb,
+  shares_at timestamptz,
   PRIMARY KEY (run_id, worker_id)
 ) WITH (fillfactor = 50);
 
