@@ -1,10 +1,14 @@
 // Bundles src/main.ts into dist/drover.mjs: one file starts faster than stripping types at every start.
 // Two builds may run at once: each writes files of its own and renames them into place.
+// With --release nothing of earlier builds stays.
 import { build } from 'esbuild';
-import { existsSync, mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** A program that is just starting may still read the parts of the build before this one. */
+const KEEP_MS = process.argv.includes('--release') ? 0 : 3_600_000;
 if (existsSync(`${root}/src/main.ts`)) {
   // A source that is saved while we build must look newer than what we built from.
   const startedAt = new Date();
@@ -34,5 +38,15 @@ if (existsSync(`${root}/src/main.ts`)) {
     writeFileSync(temporary, file.contents);
     utimesSync(temporary, startedAt, startedAt);
     renameSync(temporary, file.path);
+  }
+  removeEarlier(join(root, 'dist', 'parts'), new Set(files.map(({ path }) => path)), startedAt);
+}
+
+function removeEarlier(folder, current, startedAt) {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (current.has(path)) continue;
+    const builtAt = statSync(path, { throwIfNoEntry: false });
+    if (builtAt !== undefined && startedAt - builtAt.mtime >= KEEP_MS) rmSync(path, { force: true });
   }
 }
