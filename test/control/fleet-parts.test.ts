@@ -1,18 +1,12 @@
-/** The parts of workers that decide without a database, and shares of limits. */
+/** The parts of workers that decide without a database. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { sql } from 'kysely';
 import { liveOf } from '../../src/control/fleet/aggregate.ts';
-import { fleetWorld } from '../../src/control/fleet/parts.ts';
-import { Shares } from '../../src/control/fleet/shares.ts';
 import { FAULTS_MAX, judge } from '../../src/control/fleet/verdict.ts';
 import { watched } from '../../src/control/fleet/watched.ts';
 import { cellsOf, type Stretch } from '../../src/control/runs/map.ts';
-import { openTestWorld } from '../../src/control/testing.ts';
 import { DroverError, type ErrorCode } from '../../src/model/errors.ts';
 import { ZERO_COUNTERS } from '../../src/model/outcome.ts';
-import { systemClock } from '../../src/lib/system.ts';
-import { makeConnector, makeJob, makeRunRow, rowOpener } from './made.ts';
 
 describe('what a broken part means', () => {
   test.each([
@@ -138,50 +132,4 @@ describe('the picture of a run', () => {
     const later = liveOf([row({ ...told, limitedBy: 'target' })], { ...run, live, now: new Date(9_000) });
     expect(later?.limitedBy.since).toBe('1970-01-01T00:00:00.000Z');
   });
-});
-
-test('limits are cut into equal shares of the workers at work, and hold requests back', async () => {
-  await using world = await openTestWorld();
-  const limits = { requestsPerSecond: 20, transfersMax: 12 };
-  const connectorId = await makeConnector(world, { provider: 'memory', config: {}, fingerprint: 'f', limits });
-  const job = await makeJob(world, { connectorId, container: 's' }, { connectorId, container: 't' });
-  await makeRunRow(world, job, 'run-1');
-  await sql`UPDATE jobs SET transfers_max = 30`.execute(world.db);
-  for (const name of ['a', 'b']) {
-    await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at)
-      VALUES ('run-1', md5(${name})::uuid, now(), clock_timestamp())`.execute(world.db);
-  }
-  const parts = { openConnector: rowOpener(world), reportHealth: async () => undefined, append: async () => undefined };
-  const shares = new Shares(fleetWorld(world, parts));
-  await shares.join('run-1', [connectorId]);
-  expect(shares.transfersMax('run-1', [connectorId])).toBe(6);
-  await sql`UPDATE connectors SET limits = ${JSON.stringify({ ...limits, transfersMax: null })}::jsonb`.execute(
-    world.db,
-  );
-  await shares.refresh();
-  expect(shares.transfersMax('run-1', [connectorId])).toBe(15);
-  let sent = 0;
-  const open = shares.limited(connectorId, () => ({
-    send: async () => {
-      sent += 1;
-      return {} as never;
-    },
-    close: async () => undefined,
-  }));
-  const transport = open({ caCertificate: null, connectionsMax: 1 });
-  const stop = new AbortController();
-  const request = {
-    method: 'GET',
-    origin: 'x',
-    path: '/',
-    headers: {},
-    body: null,
-    operation: 'GET',
-    signal: stop.signal,
-  };
-  const startedAtMs = systemClock.monotonic();
-  await Promise.all(Array.from({ length: 8 }, () => transport.send(request)));
-  // Ten a second for this one of two workers: eight of them take most of a second.
-  expect(systemClock.monotonic() - startedAtMs).toBeGreaterThan(500);
-  expect(sent).toBe(8);
 });

@@ -198,7 +198,12 @@ export class Participation {
       run.definition,
       ends,
       {
-        ...{ clock, random, log, store, artifacts, worker: workerId },
+        clock,
+        random,
+        log,
+        store,
+        artifacts,
+        worker: workerId,
         requests: () => requestsOf(sides),
         onRetry: (error) => {
           const { connectorId, name } = sideOfError(error) ?? sides.source;
@@ -265,7 +270,8 @@ export class Participation {
     await inDatabase(() =>
       sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at)
         VALUES (${runId}, ${workerId}::uuid, clock_timestamp(), clock_timestamp())
-        ON CONFLICT (run_id, worker_id) DO UPDATE SET seen_at = excluded.seen_at, left_at = NULL, waiting = false,
+        ON CONFLICT (run_id, worker_id) DO UPDATE SET joined_at = excluded.joined_at, seen_at = excluded.seen_at,
+          shares_at = NULL, left_at = NULL, waiting = false,
           progress = NULL`.execute(world.db),
     );
   }

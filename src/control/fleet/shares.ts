@@ -1,97 +1,163 @@
 /**
- * Limits that hold for all workers together, cut into equal shares: each worker takes the limit divided by the number of
- * workers at work on that connector (requests per second, transfers) or on that run (transfers of the job, bandwidth).
- * Who is at work is read before a run is begun and every few seconds; until a new worker is seen, shares add up to more
- * for that long.
+ * Limits that hold for all workers together, cut into shares: of a connector's requests per second and of a run's
+ * bandwidth each worker has an equal part; of transfers, which are whole, each part in a run has one. Who is at work is
+ * read before a run is begun, as soon as somebody joins, and every few seconds. How it is cut: `sharing.ts`.
  */
 import { sql } from 'kysely';
 import { Shaper } from '../../lib/shaper.ts';
 import type { OpenTransport } from '../../lib/transport.ts';
-import type { Clock } from '../../lib/world.ts';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
 import type { ConnectorLimits } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { FleetWorld } from './parts.ts';
+import { isAcknowledged, shareOf, wholeShareOf, workersAmong, type Participant } from './sharing.ts';
 
 interface ConnectorShare {
   limits: ConnectorLimits;
-  workers: number;
-  /** Runs of this worker that use it. */
-  runs: number;
-  /** Whether anything has changed since a run with it began. */
+  /** Anything has changed since a run with it began when this has. */
   revision: string;
+  participants: readonly Participant[];
   readonly rate: Shaper;
 }
 
 interface RunShare {
-  workers: number;
-  transfersMax: number | null;
-  bandwidth: BandwidthTimetable | null;
+  readonly participants: readonly Participant[];
+  readonly transfersMax: number | null;
+  readonly bandwidth: BandwidthTimetable | null;
+}
+
+/** A run of this worker. */
+interface OwnRun {
+  readonly connectorIds: readonly string[];
+  /** The first look after it had joined, by the database's clock; whoever looks later sees it. */
+  seenSinceMs: number | null;
 }
 
 const NO_LIMITS: ConnectorLimits = { requestsPerSecond: null, transfersMax: null };
 const FRESH_MS = 10_000;
+/** Who is at work on what, and how lately they have looked themselves. */
+const IS_THERE = sql`run_workers.left_at IS NULL
+  AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'`;
 
 export class Shares {
   readonly #world: FleetWorld;
+  readonly #workerId: string;
   readonly #connectors = new Map<string, ConnectorShare>();
   readonly #runs = new Map<string, RunShare>();
-  /** Runs of this worker, and the connectors of each. */
-  readonly #own = new Map<string, readonly string[]>();
+  readonly #own = new Map<string, OwnRun>();
+  #lookedAt: string | null = null;
 
-  constructor(world: FleetWorld) {
+  constructor(world: FleetWorld, workerId: string) {
     this.#world = world;
+    this.#workerId = workerId;
   }
 
-  /** This worker takes part in that run; from now on its limits are known. */
+  /** This worker takes part in that run, and says so already; from now on its limits are known. */
   async join(runId: string, connectorIds: readonly string[]): Promise<void> {
-    this.#own.set(runId, connectorIds);
+    this.#own.set(runId, { connectorIds, seenSinceMs: null });
     await this.refresh();
+    // The others look at once, not only at their next turn.
+    await this.#world.bus.tell('worker', this.#workerId);
   }
 
   leave(runId: string): void {
     this.#own.delete(runId);
     this.#runs.delete(runId);
-    const used = [...this.#own.values()].flat();
+    const used = [...this.#own.values()].flatMap(({ connectorIds }) => connectorIds);
     for (const id of this.#connectors.keys()) if (!used.includes(id)) this.#connectors.delete(id);
+  }
+
+  /** As of when the shares are: for `run_workers.shares_at`, by which others know that they were counted. */
+  get lookedAt(): string | null {
+    return this.#lookedAt;
+  }
+
+  /** Somebody has not counted this worker yet: its shares are next to nothing until then. */
+  get isWaiting(): boolean {
+    return [...this.#own].some(
+      ([runId, { connectorIds }]) =>
+        !this.#isAcknowledgedIn(runId) || connectorIds.some((id) => !this.#isAcknowledgedAt(id)),
+    );
   }
 
   /** Reads who is at work on what. */
   async refresh(): Promise<void> {
     const runIds = [...this.#own.keys()];
-    const connectorIds = [...new Set([...this.#own.values()].flat())];
+    const connectorIds = [...new Set([...this.#own.values()].flatMap((own) => own.connectorIds))];
     if (runIds.length === 0) return;
-    const fresh = sql`run_workers.left_at IS NULL
-      AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'`;
-    const connectors = await inDatabase(() =>
-      sql<{ id: string; limits: ConnectorLimits; revision: string; workers: number }>`
-        SELECT connectors.id, connectors.limits,
-          md5(connectors.config::text || connectors.secret_fingerprints::text) AS revision,
-          (SELECT count(DISTINCT run_workers.worker_id)::integer FROM runs JOIN run_workers ON run_workers.run_id = runs.id
-            WHERE runs.state = 'running' AND connectors.id IN (runs.source_connector_id, runs.target_connector_id)
-              AND ${fresh}) AS workers
-        FROM connectors WHERE connectors.id = ANY(${connectorIds}::uuid[])`.execute(this.#world.db),
-    );
-    for (const { id, limits, revision, workers } of connectors.rows) {
-      const used = [...this.#own.values()].filter((ids) => ids.includes(id)).length;
-      if (used === 0) continue;
-      Object.assign(this.#connector(id), { limits, revision, workers: Math.max(1, workers), runs: Math.max(1, used) });
-    }
     const { rows } = await inDatabase(() =>
-      sql<{ id: string; transfers_max: number | null; timetable: BandwidthTimetable | null; workers: number }>`
-        SELECT runs.id, jobs.transfers_max, timetables.timetable,
-          (SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND ${fresh}) AS workers
-        FROM runs JOIN jobs ON jobs.id = runs.job_id LEFT JOIN timetables ON timetables.id = jobs.timetable_id
-        WHERE runs.id = ANY(${runIds}::text[])`.execute(this.#world.db),
+      sql<ParticipantRow>`
+        SELECT statement_timestamp()::text AS now, extract(epoch FROM statement_timestamp())::float8 * 1000 AS now_ms,
+          run_workers.run_id, run_workers.worker_id, runs.source_connector_id AS source, runs.target_connector_id AS target,
+          extract(epoch FROM run_workers.joined_at)::float8 * 1000 AS joined_ms,
+          extract(epoch FROM run_workers.shares_at)::float8 * 1000 AS looked_ms
+        FROM run_workers JOIN runs ON runs.id = run_workers.run_id
+        WHERE ${IS_THERE} AND (runs.source_connector_id = ANY(${connectorIds}::uuid[])
+          OR runs.target_connector_id = ANY(${connectorIds}::uuid[]))`.execute(this.#world.db),
     );
-    for (const row of rows) {
-      if (!this.#own.has(row.id)) continue;
-      this.#runs.set(row.id, {
-        workers: Math.max(1, row.workers),
-        transfersMax: row.transfers_max,
-        bandwidth: row.timetable,
-      });
+    const participants = rows.map(participantOf);
+    const known = await this.#readLimits(runIds, connectorIds);
+    for (const { id, limits, revision } of known.connectors) {
+      const all = participants.filter((one) => one.connectorIds.includes(id));
+      if (this.#isUsed(id)) Object.assign(this.#connector(id), { limits, revision, participants: all });
     }
+    for (const { id, transfers_max: transfersMax, timetable } of known.runs) {
+      const all = participants.filter(({ runId }) => runId === id);
+      if (this.#own.has(id)) this.#runs.set(id, { participants: all, transfersMax, bandwidth: timetable });
+    }
+    for (const [runId, own] of this.#own) {
+      const isThere = participants.some((one) => one.runId === runId && one.workerId === this.#workerId);
+      if (isThere && runIds.includes(runId)) own.seenSinceMs ??= rows[0]?.now_ms ?? null;
+    }
+    this.#lookedAt = rows[0]?.now ?? this.#lookedAt;
+  }
+
+  async #readLimits(runIds: readonly string[], connectorIds: readonly string[]): Promise<Limits> {
+    const { db } = this.#world;
+    const connectors = await inDatabase(() =>
+      sql<Limits['connectors'][number]>`
+        SELECT id, limits, md5(config::text || secret_fingerprints::text) AS revision FROM connectors
+        WHERE id = ANY(${connectorIds}::uuid[])`.execute(db),
+    );
+    const runs = await inDatabase(() =>
+      sql<Limits['runs'][number]>`
+        SELECT runs.id, jobs.transfers_max, timetables.timetable
+        FROM runs JOIN jobs ON jobs.id = runs.job_id LEFT JOIN timetables ON timetables.id = jobs.timetable_id
+        WHERE runs.id = ANY(${runIds}::text[])`.execute(db),
+    );
+    return { connectors: connectors.rows, runs: runs.rows };
+  }
+
+  /** Of these, the runs that no further worker may take part in: each of the transfers that a limit allows is given out. */
+  async fullAmong(runIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (runIds.length === 0) return new Set();
+    const { rows } = await inDatabase(() =>
+      sql<{ id: string }>`
+        SELECT runs.id FROM runs JOIN jobs ON jobs.id = runs.job_id
+        WHERE runs.id = ANY(${runIds}::text[]) AND (
+          jobs.transfers_max <= (SELECT count(*) FROM run_workers WHERE run_workers.run_id = runs.id AND ${IS_THERE})
+          OR EXISTS (SELECT FROM connectors WHERE connectors.id IN (runs.source_connector_id, runs.target_connector_id)
+            AND (connectors.limits->>'transfersMax')::float8 <= (
+              SELECT count(*) FROM run_workers JOIN runs AS others ON others.id = run_workers.run_id
+              WHERE connectors.id IN (others.source_connector_id, others.target_connector_id) AND ${IS_THERE})))`.execute(
+        this.#world.db,
+      ),
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  /** Looks every few seconds, at once when somebody joins, and often while others have not counted this worker yet. */
+  async keep(signal: AbortSignal, onFault: (thrown: unknown) => void): Promise<void> {
+    const { clock, timing, bus } = this.#world;
+    let wake = new AbortController();
+    const unlisten = bus.listen((topic) => topic === 'worker' && wake.abort());
+    while (!signal.aborted) {
+      wake = new AbortController();
+      await this.refresh().catch(onFault);
+      const delayMs = this.isWaiting ? timing.progressEveryMs : timing.sharesEveryMs;
+      await clock.sleep(delayMs, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
+    }
+    unlisten();
   }
 
   /** What the connector's fields and secrets were when they were last read. */
@@ -101,15 +167,30 @@ export class Shares {
 
   /** The share of the run's transfers that this worker may have in flight; `null`: no limit was set. */
   transfersMax(runId: string, connectorIds: readonly string[]): number | null {
+    const most = this.#wholeShare(runId, connectorIds);
+    if (most === null) return null;
+    const isAcknowledged =
+      this.#isAcknowledgedIn(runId) && connectorIds.every((id) => this.#isAcknowledgedAt(id, runId));
+    return isAcknowledged ? Math.max(1, most) : 1;
+  }
+
+  /** There are more at work than there are transfers to give out, and this part came last: it has to end. */
+  isCrowdedOut(runId: string): boolean {
+    return this.#wholeShare(runId, this.#own.get(runId)?.connectorIds ?? []) === 0;
+  }
+
+  #wholeShare(runId: string, connectorIds: readonly string[]): number | null {
+    const own = { runId, workerId: this.#workerId };
     const run = this.#runs.get(runId);
     const shares = connectorIds.map((id) => {
       const connector = this.#connectors.get(id);
       const most = connector?.limits.transfersMax ?? null;
-      return most === null || connector === undefined ? null : most / connector.workers / connector.runs;
+      return most === null || connector === undefined ? null : wholeShareOf(most, own, connector.participants);
     });
-    const own = run === undefined || run.transfersMax === null ? null : run.transfersMax / run.workers;
-    const limits = [own, ...shares].filter((share) => share !== null);
-    return limits.length === 0 ? null : Math.max(1, Math.floor(Math.min(...limits)));
+    const ofRun = run === undefined || run.transfersMax === null ? null : run;
+    if (ofRun !== null) shares.push(wholeShareOf(ofRun.transfersMax as number, own, ofRun.participants));
+    const limits = shares.filter((share) => share !== null);
+    return limits.length === 0 ? null : Math.min(...limits);
   }
 
   /** The run's timetable with this worker's share of each rate. Read live: a changed timetable holds at once. */
@@ -117,8 +198,16 @@ export class Shares {
     const run = this.#runs.get(runId);
     if (run === undefined || run.bandwidth === null) return null;
     const { timeZone, rules } = run.bandwidth;
-    const share = (rate: number | null): number | null => (rate === null ? null : rate / run.workers);
+    const workers = workersAmong(run.participants);
+    const isAcknowledged = this.#isAcknowledgedIn(runId);
+    const share = (rate: number | null): number | null =>
+      rate === null ? null : shareOf(rate, workers, isAcknowledged);
     return { timeZone, rules: rules.map((rule) => ({ ...rule, bytesPerSecond: share(rule.bytesPerSecond) })) };
+  }
+
+  /** Requests wait for the limit of the connector. */
+  isHoldingBack(connectorId: string): boolean {
+    return (this.#connectors.get(connectorId)?.rate.waiting ?? 0) > 0;
   }
 
   /** Holds requests back to this worker's share of the connector's limit, over all runs of this worker. */
@@ -136,26 +225,74 @@ export class Shares {
     };
   }
 
+  /** By all who are at work on the run. */
+  #isAcknowledgedIn(runId: string): boolean {
+    const sinceMs = this.#own.get(runId)?.seenSinceMs ?? null;
+    const all = this.#runs.get(runId)?.participants;
+    return sinceMs !== null && all !== undefined && isAcknowledged(sinceMs, this.#workerId, all);
+  }
+
+  /** By all who use the connector: since this worker uses it at all, or since that run of it does. */
+  #isAcknowledgedAt(connectorId: string, runId: string | null = null): boolean {
+    const since = [...this.#own]
+      .filter(([id, { connectorIds }]) => (runId === null || id === runId) && connectorIds.includes(connectorId))
+      .map(([, { seenSinceMs }]) => seenSinceMs ?? Number.POSITIVE_INFINITY);
+    const all = this.#connectors.get(connectorId)?.participants ?? [];
+    return since.length > 0 && isAcknowledged(Math.min(...since), this.#workerId, all);
+  }
+
+  #isUsed(connectorId: string): boolean {
+    return [...this.#own.values()].some(({ connectorIds }) => connectorIds.includes(connectorId));
+  }
+
   #connector(id: string): ConnectorShare {
     const known = this.#connectors.get(id);
     if (known !== undefined) return known;
     const made: ConnectorShare = {
       limits: NO_LIMITS,
-      workers: 1,
-      runs: 1,
       revision: '',
-      rate: rateOf(this.#world.clock, () => this.#connectors.get(id)),
+      participants: [],
+      rate: new Shaper(this.#world.clock, () => this.#rateOf(id)),
     };
     this.#connectors.set(id, made);
     return made;
   }
+
+  /** One request is one unit of what the shaper holds back. */
+  #rateOf(id: string): number | null {
+    const connector = this.#connectors.get(id);
+    const perSecond = connector?.limits.requestsPerSecond ?? null;
+    if (perSecond === null || connector === undefined) return null;
+    return shareOf(perSecond, workersAmong(connector.participants), this.#isAcknowledgedAt(id));
+  }
 }
 
-/** One request is one unit of what the shaper holds back. */
-function rateOf(clock: Clock, share: () => ConnectorShare | undefined): Shaper {
-  return new Shaper(clock, () => {
-    const now = share();
-    const perSecond = now?.limits.requestsPerSecond ?? null;
-    return perSecond === null || now === undefined ? null : perSecond / now.workers;
-  });
+interface ParticipantRow {
+  readonly now: string;
+  readonly now_ms: number;
+  readonly run_id: string;
+  readonly worker_id: string;
+  readonly source: string;
+  readonly target: string;
+  readonly joined_ms: number;
+  readonly looked_ms: number | null;
+}
+
+interface Limits {
+  readonly connectors: readonly { readonly id: string; readonly limits: ConnectorLimits; readonly revision: string }[];
+  readonly runs: readonly {
+    readonly id: string;
+    readonly transfers_max: number | null;
+    readonly timetable: BandwidthTimetable | null;
+  }[];
+}
+
+function participantOf(row: ParticipantRow): Participant {
+  return {
+    runId: row.run_id,
+    workerId: row.worker_id,
+    connectorIds: [row.source, row.target],
+    joinedAtMs: row.joined_ms,
+    lookedAtMs: row.looked_ms,
+  };
 }

@@ -6,10 +6,8 @@ import { sql } from 'kysely';
 import { BYTES_IN_FLIGHT_MAX, SEGMENTS_AT_ONCE } from '../../engine/limits.ts';
 import { DroverError } from '../../model/errors.ts';
 import { inDatabase, fromDatabase } from '../runs/database-errors.ts';
-import { jsonbText } from '../runs/store-rows.ts';
 import { PostgresRunStore, type HeldLease } from '../runs/store.ts';
 import type { ControlWorld } from '../world.ts';
-import { refreshRun } from './aggregate.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { carryOut, onEnded, tellEnd } from './endings.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -19,6 +17,7 @@ import { signOff, signOn, type WorkerIdentity } from './membership.ts';
 import { countingOf, Participation, type Ending } from './participation.ts';
 import { fleetWorld, type FleetParts, type FleetWorld } from './parts.ts';
 import { Shares } from './shares.ts';
+import { tellProgress } from './telling.ts';
 import { judge } from './verdict.ts';
 
 export interface WorkerOptions extends FleetParts, WorkerIdentity {
@@ -99,7 +98,7 @@ class FleetWorker implements Worker {
       onEnding: (tx, runId) => tellEnd(world, tx, runId),
       onEnded: (runId) => this.#onEnded(runId),
     });
-    this.#shares = new Shares(world);
+    this.#shares = new Shares(world, id);
     this.#heartbeat = new Heartbeat(world, id, {
       held: () => this.#inHand(),
       onLost: () => this.#letGo(),
@@ -218,6 +217,7 @@ class FleetWorker implements Worker {
       const state = states.get(runId);
       if (state !== 'running') part.stop(stopped(`The run is ${state ?? 'gone'}.`));
       else if (part.isOutdated) part.stop(stopped('A connector of the run was authorized anew.'));
+      else if (this.#shares.isCrowdedOut(runId)) part.stop(stopped('Others have all transfers that a limit allows.'));
     }
     for (const { id, state, has_ended: hasEnded } of seen) {
       const isDue = state === 'cancelling' || (hasEnded && !this.#parts.has(id) && !resting.includes(id));
@@ -225,8 +225,10 @@ class FleetWorker implements Worker {
     }
     const nowMs = this.#world.clock.monotonic();
     const free = (this.#options.runsMax ?? RUNS_PER_WORKER) - this.#parts.size;
-    const joined = seen
-      .filter(({ id, state }) => state === 'running' && !this.#parts.has(id))
+    const open = seen.filter(({ id, state }) => state === 'running' && !this.#parts.has(id));
+    const full = free > 0 ? await this.#shares.fullAmong(open.map(({ id }) => id)) : new Set<string>();
+    const joined = open
+      .filter(({ id }) => !full.has(id))
       .filter(({ id }) => (this.#troubles.get(id)?.notBeforeMs ?? 0) <= nowMs)
       .toSorted((a, b) => a.workers - b.workers)
       .slice(0, Math.max(0, free));
@@ -308,44 +310,23 @@ class FleetWorker implements Worker {
     );
   }
 
-  /** What each run looks like from here, once a second and in one statement; then the runs' own rows. */
   async #telling(): Promise<void> {
     const { clock, timing } = this.#world;
     while (!this.#stop.signal.aborted) {
       await clock.sleep(timing.progressEveryMs, this.#stop.signal).catch(() => undefined);
       if (this.#parts.size === 0 || this.#stop.signal.aborted) continue;
       try {
-        await this.#tell();
+        await tellProgress(this.#world, this.id, [...this.#parts.values()], this.#shares.lookedAt);
       } catch (thrown) {
         this.#complain('Progress could not be told.', thrown);
       }
     }
   }
 
-  async #tell(): Promise<void> {
-    const { db, timing } = this.#world;
-    const told = [...this.#parts.values()].map((part) => ({ runId: part.runId, progress: part.progress() }));
-    const ids = told.map(({ runId }) => runId);
-    const texts = told.map(({ progress }) => jsonbText(progress));
-    await inDatabase(() =>
-      sql`UPDATE run_workers SET seen_at = clock_timestamp(), progress = coalesce(one.progress::jsonb, run_workers.progress)
-        FROM unnest(${ids}::text[], ${texts}::text[]) AS one (run_id, progress)
-        WHERE run_workers.run_id = one.run_id AND run_workers.worker_id = ${this.id}::uuid
-          AND run_workers.left_at IS NULL`.execute(db),
-    );
-    for (const runId of ids) await refreshRun(this.#world, runId, timing.progressEveryMs * 0.9);
-  }
-
-  async #sharing(): Promise<void> {
-    const { clock, timing } = this.#world;
-    while (!this.#stop.signal.aborted) {
-      try {
-        await this.#shares.refresh();
-      } catch (thrown) {
-        this.#complain('The shares of this worker could not be computed anew.', thrown);
-      }
-      await clock.sleep(timing.sharesEveryMs, this.#stop.signal).catch(() => undefined);
-    }
+  #sharing(): Promise<void> {
+    const onFault = (thrown: unknown): void =>
+      this.#complain('The shares of this worker could not be computed anew.', thrown);
+    return this.#shares.keep(this.#stop.signal, onFault);
   }
 
   #complain(words: string, thrown: unknown): void {

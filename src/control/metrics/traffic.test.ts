@@ -46,7 +46,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 test('whatever processes come, go, and are folded away while they live: nothing is lost, counted twice or goes down', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
       await sql`DELETE FROM traffic`.execute(world.db);
       const writers = [0, 1, 2].map(() => new Traffic(newId(world)));
       const wanted: Record<string, number> = {};
