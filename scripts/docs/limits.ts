@@ -23,7 +23,7 @@ export function commentedLimits(root: string): { readonly name: string; readonly
   const found: { name: string; why: string }[] = [];
   let why = '';
   for (const line of readFileSync(join(root, FILE), 'utf8').split('\n')) {
-    const comment = /^(?:\/\*\*| \*) ?(.*?)(?: ?\*\/)?$/.exec(line);
+    const comment = /^(?:\/\*\*| \*(?!\/)) ?(.*?)(?: ?\*\/)?$/.exec(line);
     const constant = /^export const ([A-Z0-9_]+)/.exec(line);
     if (line === '') why = '';
     else if (constant !== null) found.push({ name: constant[1] as string, why });

@@ -1,5 +1,5 @@
 /**
- * What a segment writes about itself. Four kinds of lines, each in its own chunks; a commit names the chunks it made
+ * What a segment writes about itself. Several kinds of lines, each in its own chunks; a commit names the chunks it made
  * durable, and readers ignore all others: so log rows and counters agree by construction.
  */
 import type { Expectation } from '../contract/provider.ts';
@@ -11,7 +11,16 @@ import { packLines } from './lines.ts';
 import type { ArtifactStore, Lease } from './ports.ts';
 
 /** `log`: item records. `snap`: snapshot rows. `later`: put off to a later segment. `extra`: only at the target. */
-export type ChunkKind = 'log' | 'snap' | 'later' | 'extra';
+type OwnKind = 'log' | 'snap' | 'later' | 'extra';
+
+/**
+ * What a later phase has to do, in its order, for the segments into which it is cut: those of a stage begin when all of
+ * the stage before are done.
+ */
+export type Stage = 'work1' | 'work2' | 'work3';
+
+/** `ahead`: settled behind an item that still moves; named by the checkpoint, until its items are in the others. */
+export type ChunkKind = OwnKind | Stage | 'ahead';
 
 /** An item put off: its name must be mapped (joined by target name), or its content asked back first. */
 export interface LaterRow {
@@ -44,6 +53,11 @@ export function chunkPrefix(runId: string): string {
   return `runs/${runId}/`;
 }
 
+export function chunkName({ segment, epoch }: Lease, number: number, kind: ChunkKind): string {
+  const name = `${String(number).padStart(8, '0')}.${kind}.ndjson.gz`;
+  return `${chunkPrefix(segment.runId)}${segment.segmentId}/${epoch}/${name}`;
+}
+
 export function chunksOfKind(names: readonly string[], kind: ChunkKind): string[] {
   return names.filter((name) => name.endsWith(`.${kind}.ndjson.gz`));
 }
@@ -51,7 +65,7 @@ export function chunksOfKind(names: readonly string[], kind: ChunkKind): string[
 /** Collects lines in key order and turns them into durable chunks. */
 export class ChunkWriter {
   readonly #artifacts: ArtifactStore;
-  #lines: Record<ChunkKind, string[]> = { log: [], snap: [], later: [], extra: [] };
+  #lines: Record<OwnKind, string[]> = { log: [], snap: [], later: [], extra: [] };
   #issues: ItemRecord[] = [];
   #tally = new Tally();
   #sizeBytes = 0;
@@ -93,7 +107,7 @@ export class ChunkWriter {
     const lines = this.#lines;
     const counters = this.#tally.total;
     const issues = this.#issues;
-    const number = String(this.#next).padStart(8, '0');
+    const number = this.#next;
     this.#lines = { log: [], snap: [], later: [], extra: [] };
     this.#issues = [];
     this.#tally = new Tally();
@@ -102,14 +116,14 @@ export class ChunkWriter {
     const names: string[] = [];
     for (const kind of ['log', 'snap', 'later', 'extra'] as const) {
       if (lines[kind].length === 0) continue;
-      const name = `${chunkPrefix(lease.segment.runId)}${lease.segment.segmentId}/${lease.epoch}/${number}.${kind}.ndjson.gz`;
+      const name = chunkName(lease, number, kind);
       await this.#artifacts.put(name, packLines(lines[kind]));
       names.push(name);
     }
     return { names, counters, issues };
   }
 
-  #push(kind: ChunkKind, row: unknown): void {
+  #push(kind: OwnKind, row: unknown): void {
     const line = JSON.stringify(row);
     this.#lines[kind].push(line);
     this.#sizeBytes += line.length + 1;

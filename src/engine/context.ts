@@ -23,12 +23,13 @@ export interface RunContext extends CopyContext {
   readonly sorting: { source: boolean; target: boolean };
   readonly smallGate: Gate;
   readonly largeGate: Gate;
+  readonly deletionGate: Gate;
   readonly live: LiveState;
   /** Bytes of large objects that a segment plans ahead; more would be out of reach for other workers. */
   readonly largeAheadBytesMax: number;
   readonly waits: Waits;
-}
   readonly denials: Denials;
+}
 
 /** Sums and positions as they are now, ahead of the last commit. */
 export class LiveState {

@@ -6,7 +6,7 @@ import { DroverError, toDroverError } from '../model/errors.ts';
 import type { RunContext } from './context.ts';
 import { cancelled } from './lanes.ts';
 import { ASK_AGAIN_MS, IDLE_MS, LOOK_EVERY_ROUNDS, SPLIT_REST_MS_MAX, WAITING_MS, YIELD_MS } from './limits.ts';
-import { nextSegment } from './phase-order.ts';
+import { nextSegments } from './phase-order.ts';
 import { runPhase } from './phases.ts';
 import type { Lease, SegmentKind, SegmentRecord } from './ports.ts';
 import { SegmentWork } from './segment.ts';
@@ -25,6 +25,8 @@ interface Held {
   readonly lease: Lease;
   readonly stopper: AbortController;
   work: SegmentWork | null;
+  /** What is settled of it can be kept. */
+  savable: { save(): Promise<void> } | null;
   isLost: boolean;
   /** A split that found no cut is not tried again at once: each costs a few listings. */
   splitAtMs: number;
@@ -135,16 +137,16 @@ export class Crew {
       const segments = await store.segments(runId);
       const open = segments.filter(({ state }) => state === 'open');
       if (open.length === 0) {
-        const next = nextSegment(segments, definition.policy);
-        if (next === null) return false;
-        await store.addSegments(runId, [next]);
+        const next = nextSegments(segments, definition.policy);
+        if (next.length === 0) return false;
+        await store.addSegments(runId, next);
         this.#begin();
         return true;
       }
       if (!this.#options.isShared) throw new DroverError('GUARD_BUSY', 'Another worker holds a part of this run.');
       const kind = (open[0] as SegmentRecord).kind;
       this.#options.onKind(kind);
-      await this.#setWaiting(kind === 'keys');
+      await this.#setWaiting(kind !== 'settle');
     } else if (round > 0 && round % LOOK_EVERY_ROUNDS === 0) {
       const run = await store.getRun(runId);
       if (run === null || run.endedAtMs !== null) return false;
@@ -168,8 +170,19 @@ export class Crew {
     this.#begin();
     this.#options.onKind(lease.segment.kind);
     const stopper = new AbortController();
-    const held: Held = { lease, stopper, work: null, isLost: false, splitAtMs: this.#now, splitRestMs: IDLE_MS };
+    const held: Held = {
+      lease,
+      stopper,
+      work: null,
+      savable: null,
+      isLost: false,
+      splitAtMs: this.#now,
+      splitRestMs: IDLE_MS,
+    };
     this.#held.add(held);
+    const lost = this.#context.world.store.lost?.(lease);
+    if (lost?.aborted === true) this.#lose(held, lost.reason);
+    lost?.addEventListener('abort', () => this.#lose(held, lost.reason), { once: true, signal: stopper.signal });
     const task: Promise<void> = this.#perform(held)
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
@@ -180,9 +193,6 @@ export class Crew {
       });
     this.#running.add(task);
   }
-    const lost = this.#context.world.store.lost?.(lease);
-    if (lost?.aborted === true) this.#lose(held, lost.reason);
-    lost?.addEventListener('abort', () => this.#lose(held, lost.reason), { once: true, signal: stopper.signal });
 
   async #perform(held: Held): Promise<void> {
     const { lease } = held;
@@ -194,7 +204,7 @@ export class Crew {
     } catch (error) {
       if (this.#isLoss(held, error)) this.#lose(held, error);
       else context.stop(error);
-      if (held.work !== null) await held.work.save().catch(() => undefined);
+      if (held.savable !== null) await held.savable.save().catch(() => undefined);
       else await context.world.store.release(lease).catch(() => undefined);
       if (!held.isLost) throw error;
       if (held.work?.isListed === false) context.live.unlistedSegments -= 1;
@@ -206,13 +216,13 @@ export class Crew {
     if (kind === 'keys') {
       if (this.#options.isShared) context.live.unlistedSegments += 1;
       held.work = new SegmentWork(context, held.lease);
+      held.savable = held.work;
       await held.work.run();
       return;
     }
     const segments = await context.world.store.segments(runId);
     if (kind === 'settle') return this.#options.settle(context, held.lease, segments);
-    const before = segments.filter((segment) => segment.kind !== kind);
-    await runPhase(context, held.lease, before);
+    await runPhase(context, held.lease, segments, (work) => (held.savable = work));
   }
 
   /** The run's own, except that a lease that is lost stops its segment alone. */

@@ -21,6 +21,27 @@ export const SEGMENTS_AT_ONCE = 3;
 /** Items of one segment between the oldest unsettled one and the newest planned one. */
 export const WINDOW_ITEMS_MAX = 4_000;
 
+/** Chunks beside the others of a segment for what settled behind an item that still moves; more become one. */
+export const AHEAD_CHUNKS_MAX = 16;
+
+/** A later phase with no more units than this is one segment; one with more is cut into pieces of this. */
+export const PIECE_ITEMS_MAX = 1_000;
+
+/** The same by the content to be moved. */
+export const PIECE_BYTES_MAX = 1024 * MIB;
+
+/** The same of restores: fewer, because a piece waits for the last of them. */
+export const PIECE_RESTORES_MAX = 500;
+
+/** Folders to delete in one piece; those that hold folders of another piece wait until all the others are gone. */
+export const PIECE_FOLDERS_MAX = 500;
+
+/** Segments into which one stage of a later phase is cut at most; a piece holds more where there is more. */
+export const PIECES_MAX = 256;
+
+/** Deletions at once in one process. */
+export const DELETIONS_AT_ONCE = 16;
+
 /** A chunk is written when its lines reach this size, or at the latest after this time. */
 export const CHUNK_BYTES_MAX = MIB / 2;
 export const COMMIT_EVERY_MS = 3_000;

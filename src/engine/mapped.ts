@@ -8,8 +8,8 @@ import { chunkPrefix, NOTHING_SETTLED, type LaterRow, type Settled } from './chu
 import type { RunContext } from './context.ts';
 import { groupsOf, named, nameOrder, RowsByName } from './fold.ts';
 import { failedOrStop, planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
-import { laterRows, type Step } from './later.ts';
-import { SMALL_BYTES_MAX } from './limits.ts';
+import { laterRows, type Phase, type Unit } from './later.ts';
+import { PIECE_ITEMS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { isBesideName, originalOf } from './naming.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
 import { ExternalSort } from './sort.ts';
@@ -20,12 +20,27 @@ interface Placed {
   readonly row: LaterRow;
 }
 
+/** Large items may wait for their lanes without holding up small ones. */
+const AT_ONCE = 64;
+
+export const MAPPED: Phase = {
+  atOnce: AT_ONCE,
+  pieceItemsMax: PIECE_ITEMS_MAX,
+  units,
+  worker: (context) => (line) => {
+    const { rows, previous } = JSON.parse(line) as Meeting;
+    return perform(context, joined(context, rows, previous));
+  },
+};
+
+/** Everything about one name at the target. */
+interface Meeting {
+  readonly rows: readonly LaterRow[];
+  readonly previous: readonly SnapshotRow[];
+}
+
 /** Joins both sides by target name. Where several source keys want one name, the one that bears it wins. */
-export async function* mappedSteps(
-  context: RunContext,
-  lease: Lease,
-  segments: readonly SegmentRecord[],
-): AsyncGenerator<Step> {
+async function* units(context: RunContext, lease: Lease, segments: readonly SegmentRecord[]): AsyncGenerator<Unit> {
   const { rules, run, world } = context;
   const spill = `${chunkPrefix(run.runId)}sorting/`;
   const order = nameOrder(rules);
@@ -35,10 +50,12 @@ export async function* mappedSteps(
     const all = laterRows(context, segments, 'mapped');
     const rows = rules.caseSensitive ? all : named(context, all, `${spill}names-${lease.epoch}/`);
     for await (const row of rows) await sort.add({ at: order(row.targetKey), row });
-    const previous = new RowsByName(context);
+    const known = new RowsByName(context);
     for await (const group of groupsOf(sort.sorted(), ({ at }) => at)) {
       const { at } = group[0] as Placed;
-      yield stepOf(context, at, joined(context, group, await previous.at(at)));
+      const meeting: Meeting = { rows: group.map(({ row }) => row), previous: await known.at(at) };
+      const sizeBytes = group.reduce((sum, { row }) => sum + (row.side === 'source' ? row.entry.sizeBytes : 0), 0);
+      yield { stage: 'work1', sizeBytes, line: JSON.stringify(meeting) };
     }
   } finally {
     await sort.clear();
@@ -58,8 +75,7 @@ interface Join {
   readonly previous: readonly SnapshotRow[];
 }
 
-function joined({ filter }: RunContext, group: readonly Placed[], previous: readonly SnapshotRow[]): Join {
-  const rows = group.map(({ row }) => row);
+function joined({ filter }: RunContext, rows: readonly LaterRow[], previous: readonly SnapshotRow[]): Join {
   const sources = rows.filter(({ side }) => side === 'source');
   const targets = rows.filter(({ side }) => side === 'target');
   const wanted = sources.filter(({ entry }) => filter(entry) === null);
@@ -78,8 +94,10 @@ function joined({ filter }: RunContext, group: readonly Placed[], previous: read
   };
 }
 
-function stepOf(context: RunContext, key: string, join: Join): Step {
-  const work = async (): Promise<Settled> => {
+async function perform(context: RunContext, join: Join): Promise<Settled> {
+  const isLarge = join.winner.some(({ entry }) => entry.sizeBytes > SMALL_BYTES_MAX);
+  const leave = isLarge ? null : await context.smallGate.enter(context.signal);
+  try {
     const first = await firstOf(context, join);
     const rest: Settled[] = [...leftBehind(context, join.winner, first)];
     for (const row of join.others) rest.push(await carriedOut(planOther(context, row, join, first)));
@@ -88,16 +106,9 @@ function stepOf(context: RunContext, key: string, join: Join): Step {
       rest.push(await carriedOut(planItem(context, situation)));
     }
     return rest.length === 0 ? first : joinSettled([first, ...rest]);
-  };
-  const isLarge = join.winner.some(({ entry }) => entry.sizeBytes > SMALL_BYTES_MAX);
-  if (isLarge) return { key, work };
-  return {
-    key,
-    work: async () => {
-      const leave = await context.smallGate.enter(context.signal);
-      return work().finally(leave);
-    },
-  };
+  } finally {
+    leave?.();
+  }
 }
 
 async function firstOf(context: RunContext, join: Join): Promise<Settled> {

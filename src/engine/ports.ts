@@ -35,7 +35,8 @@ export interface RequestCounts {
 
 /**
  * `keys`: a range of keys to list, compare and copy. `mapped`: items whose name the target cannot hold as it is.
- * `restores`: archived items that were asked back. `deletes`: what a mirror removes, after everything else.
+ * `restores`: archived items that were asked back. `deletes`: what a mirror removes, after everything else. Of these
+ * the first segment brings everything in order, and others follow for the pieces of it where it is much.
  * `settle`: what is left behind is swept, the snapshot is indexed, the run gets its end; never split, never committed,
  * closed by `endRun`. Each kind begins when all segments of the kinds before it are done.
  */
@@ -45,7 +46,7 @@ export interface SegmentRecord {
   readonly runId: string;
   readonly segmentId: string;
   readonly kind: SegmentKind;
-  /** `[from, to)` in key order; `null` is open. */
+  /** `[from, to)` in key order; `null` is open. Of later kinds: places in the phase's own order. */
   readonly from: string | null;
   readonly to: string | null;
   readonly state: 'open' | 'done';
@@ -65,6 +66,11 @@ export interface Checkpoint {
   readonly targetCursor: Json;
   /** Rising number of the next chunk. */
   readonly nextChunk: number;
+  /**
+   * Chunks with what settled behind `settledKey` while an earlier item still moved: a bounded number of items, not in
+   * the sums yet. Whoever goes on takes them as settled.
+   */
+  readonly ahead?: readonly string[];
 }
 
 /** The right to work on a segment. */
@@ -178,25 +184,25 @@ export interface RunStore {
   waiting(runId: string): Promise<number>;
   /** A worker that is gone does not wait any more, whatever it said last. */
   setWaiting(runId: string, worker: string, isWaiting: boolean): Promise<void>;
-  /** LEASE_LOST when the run has ended: nobody would end that upload any more. */
-  saveIntent(intent: Intent): Promise<void>;
-  dropIntent(runId: string, intentId: string): Promise<void>;
-  intents(runId: string): Promise<readonly Intent[]>;
-}
   /**
    * Aborted, with LEASE_LOST as the reason, as soon as this process learns that the lease is somebody else's: sooner than
    * by its next commit. Left out where nobody else can take it.
    */
   lost?(lease: Lease): AbortSignal;
-
-/** Named immutable chunks. Names are `/`-separated and safe for file systems. */
-export interface ArtifactStore {
-  /** Durable when it resolves; replacing an existing name is allowed (a repeated attempt writes the same name). */
+  /** LEASE_LOST when the run has ended: nobody would end that upload any more. */
+  saveIntent(intent: Intent): Promise<void>;
+  dropIntent(runId: string, intentId: string): Promise<void>;
+  intents(runId: string): Promise<readonly Intent[]>;
   /**
    * Of other runs that have not ended and write the same object, with that key relative to this run's target. Left out
    * where no two runs ever have one target.
    */
   othersIntents?(runId: string, targetKey: string): Promise<readonly Intent[]>;
+}
+
+/** Named immutable chunks. Names are `/`-separated and safe for file systems. */
+export interface ArtifactStore {
+  /** Durable when it resolves; replacing an existing name is allowed (a repeated attempt writes the same name). */
   put(name: string, content: Uint8Array): Promise<void>;
   /** `null` when there is none. */
   get(name: string): Promise<Uint8Array | null>;

@@ -6,7 +6,7 @@ import { LiveState, type RunContext } from './context.ts';
 import { Denials } from './denials.ts';
 import { compileFilter } from './filter.ts';
 import { Gate } from './lanes.ts';
-import { LARGE_AHEAD_BUDGETS, LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
+import { DELETIONS_AT_ONCE, LARGE_AHEAD_BUDGETS, LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
 import type { RunRecord } from './ports.ts';
 import type { SnapshotIndex } from './snapshot.ts';
 import { rateAt } from './timetable.ts';
@@ -60,6 +60,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     partGate: new Gate(lanes(PARTS_IN_FLIGHT)),
     smallGate: new Gate(() => tuning.transfersMax ?? SMALL_LANES),
     largeGate: new Gate(lanes(LARGE_LANES)),
+    deletionGate: new Gate(DELETIONS_AT_ONCE),
     memory: (bytes, signal) => budget.acquire(bytes, signal),
     bandwidth: shaper === null ? null : (bytes, signal) => waits.during('bandwidth', shaper.take(bytes, signal)),
     onBytes: (key, bytes) => live.moved(key, bytes),

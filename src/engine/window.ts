@@ -9,6 +9,10 @@ export interface Slot {
   /** There is something at the target under this key. */
   readonly seesTarget: boolean;
   settled: Settled | null;
+  /** Between which two beats it settled. */
+  beat: number;
+  /** Settled, and durable although an earlier item still moves. */
+  isAhead: boolean;
 }
 
 export class Window {
@@ -26,7 +30,7 @@ export class Window {
   }
 
   open(key: string, seesTarget = false): Slot {
-    const slot: Slot = { key, seesTarget, settled: null };
+    const slot: Slot = { key, seesTarget, settled: null, beat: 0, isAhead: false };
     this.#slots.push(slot);
     return slot;
   }
@@ -42,5 +46,13 @@ export class Window {
       this.#at = 0;
     }
     return { settled: slot.settled, seesTarget: slot.seesTarget };
+  }
+
+  /** Those that settled behind one that has not, in key order. */
+  *waiting(): Generator<Slot & { readonly settled: Settled }> {
+    for (let at = this.#at; at < this.#slots.length; at++) {
+      const slot = this.#slots[at] as Slot;
+      if (slot.settled !== null) yield slot as Slot & { readonly settled: Settled };
+    }
   }
 }

@@ -1,0 +1,67 @@
+/** The phase of archived items that were asked back: it waits for each, then copies it. Waiting costs one look a minute. */
+import type { Entry } from '../model/entry.ts';
+import { DroverError } from '../model/errors.ts';
+import { compareKeys } from '../model/key.ts';
+import { joinSettled } from './account.ts';
+import { chunkPrefix, type LaterRow, type Settled } from './chunks.ts';
+import type { RunContext } from './context.ts';
+import { groupsOf, nameOrder } from './fold.ts';
+import { copyTimed, failedOrStop } from './item.ts';
+import { laterRows, type Phase, type Unit } from './later.ts';
+import { PIECE_RESTORES_MAX, RESTORE_POLL_MS } from './limits.ts';
+import type { Lease, SegmentRecord } from './ports.ts';
+import { ExternalSort } from './sort.ts';
+
+/** Waiting for a restore occupies nothing; all of a piece wait at once. */
+export const RESTORES: Phase = {
+  atOnce: PIECE_RESTORES_MAX,
+  pieceItemsMax: PIECE_RESTORES_MAX,
+  units,
+  worker: (context) => async (line) => {
+    const settled: Settled[] = [];
+    for (const row of JSON.parse(line) as LaterRow[]) settled.push(await copyRestored(context, row));
+    return settled.length === 1 ? (settled[0] as Settled) : joinSettled(settled);
+  },
+};
+
+/** A unit is what goes to one name, the versions of an item in their order. */
+async function* units(context: RunContext, lease: Lease, segments: readonly SegmentRecord[]): AsyncGenerator<Unit> {
+  const spill = `${chunkPrefix(context.run.runId)}sorting/restores-${lease.epoch}/`;
+  const order = nameOrder(context.rules);
+  // By the names at the target, as the next run and a later check want to read them.
+  const byName = (a: LaterRow, b: LaterRow): number => compareKeys(order(a.targetKey), order(b.targetKey));
+  const sort = new ExternalSort<LaterRow>(context.world.artifacts, spill, byName);
+  try {
+    for await (const row of laterRows(context, segments, 'restore')) await sort.add(row);
+    for await (const group of groupsOf(sort.sorted(), ({ targetKey }) => order(targetKey)))
+      yield { stage: 'work1', sizeBytes: 0, line: JSON.stringify(group) };
+  } finally {
+    await sort.clear();
+  }
+}
+
+async function copyRestored(context: RunContext, { entry, targetKey, expect }: LaterRow): Promise<Settled> {
+  const { clock } = context.world;
+  const startedAtMs = clock.now();
+  try {
+    await untilOnline(context, entry);
+  } catch (error) {
+    return failedOrStop(context, entry, error, { startedAtMs, durationMs: clock.now() - startedAtMs });
+  }
+  const leave = await context.smallGate.enter(context.signal);
+  return copyTimed(context, { entry, targetKey, expect: expect ?? { kind: 'any' } }, 'restored').finally(leave);
+}
+
+async function untilOnline(context: RunContext, entry: Entry): Promise<void> {
+  const facet = context.source.facets.restore;
+  for (;;) {
+    const status = await facet?.status(entry, context.signal);
+    if (status === 'online') return;
+    if (status === 'archived') {
+      throw new DroverError('ARCHIVED', `The restore of ${JSON.stringify(entry.key)} ended before it was copied.`, {
+        key: entry.key,
+      });
+    }
+    await context.world.clock.sleep(RESTORE_POLL_MS, context.signal);
+  }
+}
