@@ -451,6 +451,8 @@ export interface Overview {
   }[];
   readonly running: readonly Run[];
   readonly queued: number;
+  /** Runs that may go on at once, in the whole installation. */
+  readonly runsMax: number;
   readonly today: { readonly items: number; readonly bytes: number; readonly failed: number; readonly runs: number };
   readonly codes: readonly { readonly code: string; readonly items: number }[];
   readonly nextSchedules: readonly Schedule[];

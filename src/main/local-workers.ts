@@ -3,7 +3,7 @@
  * is started again; all of them end with the server, also when it is killed, because their standard input does.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Settings } from '../control/settings/settings.ts';
+import { SETTING_NAMES, variableOf, type SettingName, type Settings } from '../control/settings/settings.ts';
 import type { Log } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
 import type { Environment } from './server-world.ts';
@@ -28,6 +28,8 @@ export interface LocalWorkers extends AsyncDisposable {
 
 export interface LocalWorkersOptions {
   readonly settings: Settings;
+  /** Of `--config`. */
+  readonly configPath: string | null;
   readonly databaseUrl: string;
   readonly log: Log;
   readonly environment: Environment;
@@ -87,10 +89,11 @@ class LocalWorker {
   }
 
   #start(): void {
-    const { settings, environment } = this.#options;
+    const { settings, configPath, environment } = this.#options;
     const startedAtMs = performance.now();
     const name = settings.workerName ?? 'local';
-    const flags = ['worker', '--with-parent', '--worker-name', `${name}-${this.#number}`];
+    const config = configPath === null ? [] : ['--config', configPath];
+    const flags = ['worker', '--with-parent', '--worker-name', `${name}-${this.#number}`, ...config];
     const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...flags], {
       env: { ...environment.variables, ...variablesFor(this.#options) },
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -122,22 +125,54 @@ class LocalWorker {
   }
 }
 
-/** The same database, keys, artifacts and bounds as ours, wherever ours came from. */
+/** What a worker does depends on it, so it is handed on. Complete by its type: whoever adds a setting decides here. */
+const FOR_WORKERS: Readonly<Record<SettingName, boolean>> = {
+  dataDir: true,
+  databaseUrl: true,
+  databasePoolMax: true,
+  artifacts: true,
+  artifactRetentionDays: true,
+  masterKey: true,
+  masterKeyFile: true,
+  runsMax: true,
+  runsPerWorkerMax: true,
+  // What connectors must not reach they must not reach from workers either.
+  allowLinkLocalEndpoints: true,
+  trustedEndpoints: true,
+  localFolders: true,
+  logLevel: true,
+  logFormat: true,
+  // Each has its own, by a flag.
+  workerName: false,
+  localWorkers: false,
+  listen: false,
+  allowedHosts: false,
+  publicUrl: false,
+  trustedProxies: false,
+  insecureCookies: false,
+  bodyBytesMax: false,
+  sessionLifetimeHours: false,
+  signInAttemptsMax: false,
+  signInWindowMinutes: false,
+  oidcIssuer: false,
+  oidcClientId: false,
+  oidcClientSecret: false,
+  oidcAllowedDomains: false,
+  oidcDefaultRole: false,
+  smtpUrl: false,
+  mailFrom: false,
+};
+
+/** Every setting that workers use, as it holds here, wherever it came from. */
 export function variablesFor({
   settings,
   databaseUrl,
 }: Pick<LocalWorkersOptions, 'settings' | 'databaseUrl'>): Record<string, string> {
-  const given: Record<string, string | null> = {
-    DATABASE_URL: databaseUrl,
-    DROVER_DATA_DIR: settings.dataDir,
-    DROVER_MASTER_KEY: settings.masterKey,
-    DROVER_MASTER_KEY_FILE: settings.masterKeyFile,
-    DROVER_ARTIFACTS: settings.artifacts,
-    // What connectors must not reach they must not reach from workers either.
-    DROVER_LOCAL_FOLDERS: settings.localFolders.length === 0 ? null : settings.localFolders.join(','),
-    DROVER_ALLOW_LINK_LOCAL_ENDPOINTS: String(settings.allowLinkLocalEndpoints),
-    DROVER_LOG_LEVEL: settings.logLevel,
-    DROVER_LOG_FORMAT: settings.logFormat,
-  };
-  return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== null));
+  const given: Settings = { ...settings, databaseUrl };
+  const entries = SETTING_NAMES.filter((name) => FOR_WORKERS[name]).flatMap((name) => {
+    const value = given[name];
+    if (value === null || (Array.isArray(value) && value.length === 0)) return [];
+    return [[variableOf(name), Array.isArray(value) ? value.join(',') : String(value)]];
+  });
+  return Object.fromEntries(entries) as Record<string, string>;
 }

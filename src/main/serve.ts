@@ -8,6 +8,7 @@ import type { Api, ReadyReport } from '../api/world.ts';
 import type { ServerCall } from '../cli/server-commands.ts';
 import { startDueWork } from '../control/due.ts';
 import { openDispatching } from '../control/fleet/dispatching.ts';
+import { setRunsMax } from '../control/fleet/installation.ts';
 import {
   adoptArtifacts,
   foreignWorkers,
@@ -54,9 +55,12 @@ export async function serve(
   });
   if (newArtifacts) await adoptArtifacts(world);
   await proveServerArtifacts(world);
+  await setRunsMax(world.db, settings.runsMax);
   const lost = lostDatabase(opened);
   const services = openServices(world, call.signal);
-  const workers = startLocalWorkers({ settings, databaseUrl: opened.url, log, environment });
+  const workers = startLocalWorkers({
+    ...{ settings, configPath: call.configPath, databaseUrl: opened.url, log, environment },
+  });
   closing.use(workers);
   const api = await openApi({
     services,
@@ -228,8 +232,9 @@ function hostWords(settings: Settings): readonly string[] {
 }
 
 function masterKeyWords(settings: Settings): string {
-  if (settings.masterKey !== null) return 'from the environment';
-  const path = settings.masterKeyFile ?? join(settings.dataDir, 'master.key');
+  const kms = settings.masterKeyKms === null ? '' : `, wrapped with ${settings.masterKeyKms}`;
+  if (settings.masterKey !== null) return `from the environment${kms}`;
+  const path = (settings.masterKeyFile ?? join(settings.dataDir, 'master.key')) + kms;
   return `${path}: keep a copy elsewhere, without it saved secrets cannot be read`;
 }
 

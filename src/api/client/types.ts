@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 faf5eeac291589f3c6c5793b4237207c5e31c599f237a542e3d5a97df17b4b85) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 f7fd0450bc20366cdd8b0584bec44882ac02c9ec9faa995f8df59a9dea38a3e1) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2753,6 +2753,8 @@ export interface components {
       }[];
       running: components['schemas']['Run'][];
       queued: number;
+      /** @description Runs that may go on at once, in the whole installation. */
+      runsMax: number;
       today: {
         items: number;
         bytes: number;
@@ -2900,7 +2902,7 @@ export interface components {
       /** @description 5 unless given. */
       count?: number;
     };
-    /** @description The next moments. */
+    /** @description The next moments, as clocks in the zone of the schedule show them. */
     PreviewTimes: string[];
     /** @description What went wrong, why, and what to do (RFC 9457). */
     Problem: {

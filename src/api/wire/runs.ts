@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Counters } from '../../model/outcome.ts';
 import type { Policy } from '../../model/policy.ts';
-import type { MapCell, Run, RunLive, RunSegment, RunSnapshot, Timetable, WaitReason } from '../../control/entities.ts';
+import type { Run, RunLive, RunMap, RunSegment, RunSnapshot, Timetable, WaitReason } from '../../control/entities.ts';
 import type { Overview, StartRun } from '../../control/services.ts';
 import { failure, id, place, time, timeOrNull } from './common.ts';
 import { concession, itemCounts, policyMembers, runKind, runState } from './jobs.ts';
@@ -68,6 +68,10 @@ export const run = named<Run>()(
   z.object({
     id,
     version: z.number(),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .describe('What looked wrong before it began: only in the answer to its start.'),
     number: z.number().describe('Counts the runs of its job.'),
     jobId: id,
     jobName: z.string(),
@@ -149,22 +153,29 @@ export const runSegment = named<RunSegment>()(
     epoch: z.number(),
     worker: z.string().nullable(),
     counters,
+    sequence: z.number().describe("The run's, when this was read."),
+    asOf: time,
   }),
 );
 
-export const mapCells = named<readonly MapCell[]>()(
+export const runMap = named<RunMap>()(
   'RunMap',
-  "Equal shares of the run's objects, in key order.",
-  z.array(
-    z.object({
-      from: z.string().nullable(),
-      to: z.string().nullable(),
-      state: z.enum(['waiting', 'listing', 'done', 'issues', 'failed']),
-      items: z.number(),
-      failed: z.number(),
-      unsupported: z.number(),
-    }),
-  ),
+  "Equal shares of the run's objects, in key order; read anew when the run changes.",
+  z.object({
+    runId: z.string(),
+    sequence: z.number().describe("The run's, when the cells were read."),
+    asOf: time,
+    cells: z.array(
+      z.object({
+        from: z.string().nullable(),
+        to: z.string().nullable(),
+        state: z.enum(['waiting', 'listing', 'done', 'issues', 'failed']),
+        items: z.number(),
+        failed: z.number(),
+        unsupported: z.number(),
+      }),
+    ),
+  }),
 );
 
 /** Who started it, and when, is known. */
@@ -211,6 +222,7 @@ export const overview = named<Overview>()(
     attention: z.array(z.object({ connectorId: id, connectorName: z.string(), text: z.string(), runs: z.number() })),
     running: z.array(run),
     queued: z.number(),
+    runsMax: z.number().describe('Runs that may go on at once, in the whole installation.'),
     today: z.object({ items: z.number(), bytes: z.number(), failed: z.number(), runs: z.number() }),
     codes: z.array(z.object({ code: z.string(), items: z.number() })),
     nextSchedules: z.array(schedule),

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { makeConnector, makeJob, makeRunRow } from '../../../test/control/made.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
+import { setRunsMax } from '../fleet/installation.ts';
 import { openLogs } from '../logs/service.ts';
 import { openRuns } from '../runs/service.ts';
 import { openTestWorld } from '../testing.ts';
@@ -45,8 +46,11 @@ test('the first page says what needs somebody, what runs and what a day brought'
     attention: [{ connectorId: broken, text: 'The key is gone.', runs: 1 }],
     running: [{ id: 'overview3' }],
     queued: 1,
+    runsMax: 10,
     today: { items: 107, bytes: 1_070, failed: 3, runs: 2 },
     codes: [{ code: 'CHANGED', items: 1 }],
     nextSchedules: [],
   });
+  await setRunsMax(world.db, 3);
+  expect(await overview(world.as('viewer'))).toMatchObject({ runsMax: 3 });
 });

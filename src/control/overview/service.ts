@@ -1,6 +1,7 @@
 /** The first page: what needs somebody, what runs, what today brought. */
 import { sql } from 'kysely';
 import type { Actor } from '../entities.ts';
+import { runsMaxOf } from '../fleet/installation.ts';
 import { demand } from '../people/roles.ts';
 import type { Logs, Overview, Runs, Schedules, Services } from '../services.ts';
 import type { ControlWorld, Db } from '../world.ts';
@@ -11,7 +12,7 @@ const CODES_SHOWN_MAX = 10;
 const DAY_MS = 86_400_000;
 
 export function openOverview(
-  { db, clock }: ControlWorld,
+  { db, clock, settings }: ControlWorld,
   {
     runs,
     schedules,
@@ -20,10 +21,11 @@ export function openOverview(
 ): Services['overview'] {
   return async (actor: Actor): Promise<Overview> => {
     demand(actor, 'read');
-    const [attention, running, queued, today, codes, next] = await Promise.all([
+    const [attention, running, queued, runsMax, today, codes, next] = await Promise.all([
       attentionOf(db),
       runs.list(actor, { filter: { state: ['running', 'pausing', 'cancelling'] }, limit: RUNNING_SHOWN_MAX }),
       queuedOf(db),
+      runsMaxOf(db, settings.runsMax),
       todayOf(db, clock.now()),
       logs.codes(actor, null),
       schedules.list(actor, { filter: { enabled: ['true'] }, limit: SCHEDULES_SHOWN_MAX }),
@@ -32,6 +34,7 @@ export function openOverview(
       attention,
       running: running.items,
       queued,
+      runsMax,
       today,
       codes: codes.slice(0, CODES_SHOWN_MAX).map(({ code, items }) => ({ code, items })),
       nextSchedules: next.items,

@@ -2,9 +2,10 @@
 import { isIP } from 'node:net';
 import { address, choice, list, secret, size, text, url, urlComplaint, whole, yesOrNo } from './kinds.ts';
 import type { Setting } from './kinds.ts';
+import { wrappedKeyOf } from './wrapped-key.ts';
 
 const MIB = 1024 * 1024;
-const MASTER_KEY_BYTES = 32;
+export const MASTER_KEY_BYTES = 32;
 
 export const SETTINGS = {
   listen: address(
@@ -85,13 +86,29 @@ export const SETTINGS = {
       section: 'Storage of its own',
       help: 'The key that wraps all secrets: 32 bytes in base64, such as `openssl rand -base64 32` makes. Left out, the server makes one in the data folder. Backups of the database do not hold it.',
     },
-    (value) => (isMasterKey(value) ? null : 'Give 32 bytes in base64, such as "openssl rand -base64 32" makes.'),
+    (value) =>
+      isMasterKey(value) || wrappedKeyOf(value) !== null
+        ? null
+        : 'Give 32 bytes in base64, such as "openssl rand -base64 32" makes.',
   ),
   masterKeyFile: text({
     section: 'Storage of its own',
     help: 'A file that holds the master key; instead of `masterKey`.',
     example: '/etc/drover/master.key',
   }),
+  masterKeyKms: text({
+    section: 'Storage of its own',
+    help: 'A key of AWS KMS (its ARN or that of an alias) or of Azure Key Vault (`https://VAULT.vault.azure.net/keys/KEY`) that wraps the master key: `masterKey` or its file then holds what `drover vault wrap` made, and the server asks that service at its start.',
+    example: 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+  }),
+  masterKeyKmsEndpoint: url(
+    {
+      section: 'Storage of its own',
+      help: 'The address of AWS KMS, where it is a private endpoint.',
+      example: 'https://vpce-1a2b-3c4d.kms.eu-central-1.vpce.amazonaws.com',
+    },
+    ['https', 'http'],
+  ),
 
   workerName: text({
     section: 'Workers',
@@ -102,11 +119,17 @@ export const SETTINGS = {
     { min: 0, max: 64, fallback: 1 },
   ),
   runsMax: whole(
-    { section: 'Workers', help: 'Runs that may be under way at a time, over all workers; the others wait in a queue.' },
+    {
+      section: 'Workers',
+      help: 'Runs that may be under way at a time, over all workers; the others wait in a queue. What the server that started last was given holds for all.',
+    },
     { min: 1, max: 1000, fallback: 10 },
   ),
   runsPerWorkerMax: whole(
-    { section: 'Workers', help: 'Runs that one worker takes part in at a time.' },
+    {
+      section: 'Workers',
+      help: 'Runs that one worker takes part in at a time. Those that a store or a limit holds back do not count, up to four times as many in all.',
+    },
     { min: 1, max: 100, fallback: 4 },
   ),
 
