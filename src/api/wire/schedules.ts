@@ -105,4 +105,8 @@ export const previewInput = named<PreviewInput>()(
   }),
 );
 
-export const previewTimes = named<readonly string[]>()('PreviewTimes', 'The next moments.', z.array(time));
+export const previewTimes = named<readonly string[]>()(
+  'PreviewTimes',
+  'The next moments, as clocks in the zone of the schedule show them.',
+  z.array(z.string().describe('ISO 8601 with the offset of that zone then, such as 2026-03-01T09:00:00.000+01:00.')),
+);

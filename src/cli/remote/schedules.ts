@@ -249,7 +249,9 @@ async function preview(remote: Remote, given: RuleGiven & { count: string }): Pr
   const body = { schedule: inputOf(remote, given), count: parseCount(given.count, '--count', 1, 100) };
   const moments = await answer(http.POST('/api/v1/schedules/preview', { body }));
   for (const at of moments) await record(session, 'moment', { at });
-  const lines = moments.map((at) => timeOf(at, session.format));
+  // As clocks in that zone show it: 2026-11-23 02:00:00 +01:00.
+  const zone = body.schedule.timeZone;
+  const lines = moments.map((at) => `${at.slice(0, 10)} ${at.slice(11, 19)} ${at.slice(23)}  ${zone}`);
   await session.terminal.print(lines.length === 0 ? 'It would never start.' : lines.join('\n'));
 }
 

@@ -10,6 +10,7 @@ import type { Json } from '../../model/json.ts';
 import { checkCloud } from '../connectors/cloud.ts';
 import type { Connector, Endpoint, Job, Schedule } from '../entities.ts';
 import { DEFAULT_SETTINGS, settingsOf } from '../jobs/settings.ts';
+import { isTwin } from '../schedules/rows.ts';
 import { checkTiming } from '../schedules/rule.ts';
 import type { DefinitionPlan } from '../services.ts';
 import { checkTimetable } from '../timetables/service.ts';
@@ -171,15 +172,27 @@ class Planner {
     this.#schedules(`${projectName} / ${given.name}`, given, saved, at);
   }
 
-  /** A schedule has no name: the one that is equal, else the one at the same position, is meant. */
+  /**
+   * A schedule has no name: the one that is equal is meant, else one at the same moments, else the one at the same
+   * position. In this order no step makes two of a job alike on the way.
+   */
   #schedules(jobName: string, given: DocumentJob, job: Job | undefined, at: readonly [number, number]): void {
     const saved = job === undefined ? [] : (this.#state.schedules.get(job.id) ?? []);
     const equal = given.schedules.map((one) => saved.find((other) => !differs(documentSchedule(other), one)));
     const taken = new Set(equal.map((one) => one?.id));
+    for (const [scheduleAt, schedule] of given.schedules.entries()) {
+      if (equal[scheduleAt] !== undefined || !isTiming(schedule)) continue;
+      equal[scheduleAt] = saved.find((other) => !taken.has(other.id) && isTwin(other, schedule));
+      taken.add(equal[scheduleAt]?.id);
+    }
     const rest = saved.filter(({ id }) => !taken.has(id));
     for (const [scheduleAt, schedule] of given.schedules.entries()) {
       const path = `projects[${at[0]}].jobs[${at[1]}].schedules[${scheduleAt}]`;
       this.#checked(path, () => checkTiming(schedule));
+      const twinAt = given.schedules.findIndex((one) => isTiming(one) && isTiming(schedule) && isTwin(one, schedule));
+      if (twinAt !== -1 && twinAt < scheduleAt) {
+        this.#problem(`${path}.rule`, `schedules[${twinAt}] of this job has the same rule and time zone already.`);
+      }
       const same: Schedule | undefined = equal[scheduleAt] ?? rest.shift();
       const before = same === undefined ? null : documentSchedule(same);
       const work = { kind: 'schedule', at: [...at, scheduleAt] as const, id: same?.id ?? null } as const;
@@ -257,4 +270,14 @@ function changesBetween(before: object, after: object): Change[] {
 
 function differs(a: unknown, b: unknown): boolean {
   return canonicalJson(a as Json) !== canonicalJson(b as Json);
+}
+
+/** What is wrong with others is said where it is checked. */
+function isTiming(schedule: DocumentSchedule): boolean {
+  try {
+    checkTiming(schedule);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -223,6 +223,21 @@ describe('definitions', () => {
     expect((await server.export())['connectors']).toEqual([]);
   });
 
+  test('refuse two schedules of a job at the same moments, and change places of those there are', async () => {
+    const server = await openServer();
+    await server.apply(DOCUMENT);
+    const turned = structuredClone(DOCUMENT) as typeof DOCUMENT;
+    const { schedules } = turned.projects[0]!.jobs[0]!;
+    schedules.reverse();
+    for (const one of schedules) Object.assign(one, { runKind: 'dry-run', enabled: false });
+    expect((await server.apply(turned)).problems).toEqual([]);
+    const { total } = await server.services.schedules.list(server.admin, { withTotal: true });
+    expect(total).toBe(schedules.length);
+    schedules.push({ ...structuredClone(schedules[0]!), enabled: false });
+    const { problems } = await server.plan(turned);
+    expect(problems.map(({ path }) => path)).toEqual([`projects[0].jobs[0].schedules[${schedules.length - 1}].rule`]);
+  });
+
   test('refuse what cannot change, by its path', async () => {
     const server = await openServer();
     await server.apply(DOCUMENT);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ScheduleRule } from '../entities.ts';
-import { checkTiming, nextAfter, upcoming } from './rule.ts';
+import { checkTiming, inZone, nextAfter, upcoming } from './rule.ts';
 
 const berlin = (rule: ScheduleRule, more: { startsAt?: string; endsAt?: string } = {}) => ({
   rule,
@@ -121,5 +121,28 @@ describe('what is refused, with the member at fault', () => {
 
   test('and a good one passes', () => {
     expect(() => checkTiming(berlin({ kind: 'monthly', day: 31, time: '23:59' }))).not.toThrow();
+  });
+});
+
+describe('a moment in a zone', () => {
+  const zones = ['UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'America/St_Johns', 'Pacific/Chatham', 'Pacific/Kiritimati'];
+
+  test('is the same moment, and shows the time of clocks there', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...zones), fc.integer({ min: 0, max: 4e12 }), (timeZone, atMs) => {
+        const text = inZone(atMs, timeZone);
+        expect(Date.parse(text)).toBe(atMs);
+        const shown = new Date(atMs).toLocaleString('sv-SE', { timeZone });
+        expect(text.slice(0, 19).replace('T', ' ')).toBe(shown);
+      }),
+    );
+  });
+
+  test.each([
+    ['UTC', '1970-01-01T00:00:00.000+00:00'],
+    ['America/St_Johns', '1969-12-31T20:30:00.000-03:30'],
+    ['Asia/Kathmandu', '1970-01-01T05:30:00.000+05:30'],
+  ])('%s', (timeZone, text) => {
+    expect(inZone(0, timeZone)).toBe(text);
   });
 });

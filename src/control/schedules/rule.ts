@@ -52,6 +52,43 @@ export function checkTiming({ rule, timeZone, startsAt, endsAt }: ScheduleTiming
   checkRule(rule);
 }
 
+/** Due at the same moments, however it was written. */
+export function isSameRule(a: ScheduleTiming, b: ScheduleTiming): boolean {
+  return momentsOf(a) === momentsOf(b);
+}
+
+function momentsOf({ rule, timeZone }: ScheduleTiming): string {
+  if (rule.kind === 'once') return `once ${Date.parse(rule.at)}`;
+  const { timeZone: zone } = new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions();
+  const day = rule.kind === 'monthly' && rule.day > 28 ? rule.day : '';
+  return [zone, patternOf(rule).trim().split(/\s+/).join(' '), day].join('|');
+}
+
+/** ISO 8601 as clocks there show it, with their offset: 2026-11-23T02:00:00.000+01:00. */
+export function inZone(atMs: number, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    calendar: 'iso8601',
+    numberingSystem: 'latn',
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  })
+    .formatToParts(new Date(atMs))
+    .reduce<Record<string, number>>((all, { type, value }) => ({ ...all, [type]: Number(value) }), {});
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
+  const shownMs = Date.UTC(year, month - 1, day, hour, minute, second);
+  const offsetMinutes = Math.round((shownMs - Math.floor(atMs / 1_000) * 1_000) / 60_000);
+  const [hours, minutes] = [Math.trunc(Math.abs(offsetMinutes) / 60), Math.abs(offsetMinutes) % 60];
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const local = new Date(atMs + offsetMinutes * 60_000).toISOString().replace('Z', '');
+  return `${local}${offsetMinutes < 0 ? '-' : '+'}${two(hours)}:${two(minutes)}`;
+}
+
 function momentOr(text: string | null | undefined, otherwise: number): number {
   return text === null || text === undefined ? otherwise : Date.parse(text);
 }

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../lib/system.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Preflight, Run, Schedule } from '../entities.ts';
 import { openJobs } from '../jobs/service.ts';
 import { openProjects } from '../projects/service.ts';
-import type { Schedules, StartRun } from '../services.ts';
+import type { Jobs, Schedules, StartRun } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { insertPair } from '../testing/fixtures.ts';
 import { openSchedules } from './service.ts';
@@ -12,11 +12,15 @@ import { openSchedules } from './service.ts';
 let world: TestWorld;
 let schedules: Schedules;
 let jobId: string;
+let jobs: Jobs;
 let nowMs = Date.parse('2026-11-22T12:00:00Z');
 let started: StartRun[] = [];
 let startError: DroverError | null = null;
 let startErrors: (DroverError | (() => void))[] = [];
 let refusedBy: string[] = [];
+/** Jobs whose endpoints do not answer, until then. */
+const hanging = new Map<string, Promise<void>>();
+let asked: string[] = [];
 let preflight: Pick<Preflight, 'ok' | 'source'> = { ok: true, source: [] };
 
 const never = new AbortController().signal;
@@ -26,12 +30,16 @@ beforeAll(async () => {
   world = await openTestWorld({ clock: { ...systemClock, now: () => nowMs } });
   const cleanup = { removeFilesOf: async () => undefined };
   const checked = async () => ({ target: [], grants: [], concessions: [], warnings: [], estimate: null, ...preflight });
-  const jobs = openJobs(world, { cleanup, preflight: checked, grant: checked });
+  jobs = openJobs(world, { cleanup, preflight: checked, grant: checked });
   const project = await openProjects(world, cleanup).create(world.as('admin'), { name: 'Scheduled' });
   jobId = (await jobs.create(world.as('admin'), project.id, { name: 'Nightly', ...(await insertPair(world)) })).id;
   schedules = openSchedules(world, {
     preflight: checked,
-    start: async (_actor, _job, input) => {
+    start: async (_actor, job, input) => {
+      if (hanging.has(job)) {
+        asked.push(job);
+        await hanging.get(job);
+      }
       if (startError !== null) throw startError;
       for (let next = startErrors.shift(); next !== undefined; next = startErrors.shift()) {
         if (next instanceof DroverError) throw next;
@@ -128,7 +136,7 @@ describe('a schedule', () => {
   });
 
   test('is started by one of several servers only', async () => {
-    for (let count = 0; count < 4; count++) await enabled();
+    for (let count = 0; count < 4; count++) await enabled({ ...daily, rule: { kind: 'daily', time: `02:0${count}` } });
     nowMs += 86_400_000;
     const handled = await Promise.all([schedules.tick(never), schedules.tick(never), schedules.tick(never)]);
     expect(handled.reduce((sum, count) => sum + count, 0)).toBe(4);
@@ -178,6 +186,78 @@ describe('a schedule', () => {
     expect(lines.map(({ action }) => action)).toEqual(
       ['create', 'enable', 'update', 'disable', 'remove'].map((word) => `schedule.${word}`),
     );
+  });
+
+  test('is refused where the job has one at the same moments already, naming that one', async () => {
+    const operator = world.as('operator');
+    const first = await schedules.create(operator, jobId, daily);
+    const twins: Parameters<Schedules['create']>[2][] = [
+      daily,
+      { ...daily, runKind: 'dry-run' },
+      { ...daily, timeZone: 'europe/berlin' },
+      { ...daily, rule: { kind: 'cron', text: '0  2 * * *' } },
+      { ...daily, startsAt: '2027-01-01T00:00:00Z' },
+    ];
+    for (const twin of twins) {
+      await expect(schedules.create(operator, jobId, twin)).rejects.toMatchObject({
+        code: 'ALREADY_EXISTS',
+        field: 'rule',
+        message: expect.stringContaining(first.id),
+      });
+    }
+    const both = await Promise.allSettled(
+      [1, 2, 3].map(() => schedules.create(operator, jobId, { ...daily, timeZone: 'UTC' })),
+    );
+    expect(both.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const other = await schedules.create(operator, jobId, { ...daily, rule: { kind: 'daily', time: '03:00' } });
+    await expect(schedules.update(operator, other.id, null, { rule: daily.rule })).rejects.toMatchObject({
+      code: 'ALREADY_EXISTS',
+      field: 'rule',
+    });
+    await schedules.update(operator, first.id, null, { runKind: 'dry-run', endsAt: '2026-12-01T00:00:00Z' });
+    // One after the other.
+    await schedules.create(operator, jobId, { ...daily, startsAt: '2027-01-01T00:00:00Z' });
+  });
+
+  test('starts in time while the endpoints of others do not answer', async () => {
+    const admin = world.as('admin');
+    const { projectId } = await world.db.selectFrom('jobs').select('project_id as projectId').executeTakeFirstOrThrow();
+    const pair = await insertPair(world);
+    const gate = Promise.withResolvers<void>();
+    const stuck: string[] = [];
+    for (let n = 0; n < 12; n++) {
+      const job = await jobs.create(admin, projectId, { name: `Stuck ${n}`, ...pair, targetSubPath: `${n}/` });
+      const { id } = await schedules.create(admin, job.id, daily);
+      await schedules.enable(admin, id, never);
+      hanging.set(job.id, gate.promise);
+      stuck.push(job.id);
+    }
+    asked = [];
+    nowMs = Date.parse('2026-11-23T01:00:00Z');
+    const ticking = schedules.tick(never);
+    const { id } = await enabled({ ...daily, rule: { kind: 'hourly', everyHours: 1, minute: 0 } });
+    nowMs = Date.parse('2026-11-23T02:00:00Z');
+    await vi.waitFor(
+      async () => {
+        expect((await schedules.get(admin, id)).lastOutcome).toMatchObject({ outcome: 'started' });
+      },
+      { timeout: 10_000 },
+    );
+    expect(started).toMatchObject([{ scheduledAt: '2026-11-23T02:00:00.000Z' }]);
+    // The rest waits, since so many with one connector wait already.
+    expect(asked).toHaveLength(8);
+    gate.resolve();
+    expect(await ticking).toBe(13);
+    expect(new Set(asked)).toEqual(new Set(stuck));
+    hanging.clear();
+  });
+
+  test('shows its next moments as clocks in its zone do', () => {
+    expect(schedules.preview({ ...daily, startsAt: '2027-03-26T12:00:00Z' }, 3)).toEqual([
+      '2027-03-27T02:00:00.000+01:00',
+      '2027-03-28T03:00:00.000+02:00',
+      '2027-03-29T02:00:00.000+02:00',
+    ]);
   });
 
   test('shows its next five moments before it is saved', () => {

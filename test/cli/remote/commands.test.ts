@@ -154,6 +154,8 @@ test('timetables are saved, changed, used and removed', async () => {
 test('schedules are made disabled, previewed, enabled and removed', async () => {
   const preview = await fine('schedule', 'preview', '--monthly', '31', '--at', '02:00', '--count', '3');
   expect(preview.stdout.trim().split('\n')).toHaveLength(3);
+  const nepal = await fine('schedule', 'preview', '--daily', '02:00', '--time-zone', 'Asia/Kathmandu', '--count', '1');
+  expect(nepal.stdout.trim()).toMatch(/^\d{4}-\d\d-\d\d 02:00:00 \+05:45 {2}Asia\/Kathmandu$/);
   await fine('schedule', 'create', 'One/Same', '--daily', '3:30');
   expect((await fine('schedule', 'show', 'One/Same')).stdout).toMatch(/When +daily at 03:30 \(UTC\)[\s\S]*Enabled +no/);
   expect((await fine('schedule', 'enable', 'One/Same')).stdout).toMatch(/Enabled +yes\nNext /);
