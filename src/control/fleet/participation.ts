@@ -132,6 +132,15 @@ export class Participation {
     return false;
   }
 
+  /** It waits for somebody outside: for a side that asked to slow down, a limit, or the timetable. */
+  get isHeldBack(): boolean {
+    const { world, shares } = this.#options;
+    const nowMs = world.clock.monotonic();
+    if (this.#progress?.limitedBy === 'bandwidth' || this.connectorIds.some((id) => shares.isHoldingBack(id)))
+      return true;
+    return this.#sides !== null && [this.#sides.source, this.#sides.target].some((side) => side.isThrottled(nowMs));
+  }
+
   progress(): WorkerProgress | null {
     const progress = this.#progress;
     const sides = this.#sides;

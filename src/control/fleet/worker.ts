@@ -21,7 +21,7 @@ import { tellProgress } from './telling.ts';
 import { judge } from './verdict.ts';
 
 export interface WorkerOptions extends FleetParts, WorkerIdentity {
-  /** Runs this worker takes part in at once. */
+  /** Runs this worker takes part in at once, without those that are held back from outside. */
   readonly runsMax?: number;
   /** Bytes of content in memory, shared by all its runs. */
   readonly bytesInFlightMax?: number;
@@ -43,11 +43,13 @@ export interface Worker {
 }
 
 export const RUNS_PER_WORKER = 10;
+/** Times as many in all: one that is throttled costs next to nothing, and must not keep others out; but not without end. */
+const HELD_BACK_FACTOR = 4;
 
 /** Resolves when it has signed on. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED, DATABASE_UNAVAILABLE. */
 export async function startWorker(world: ControlWorld, options: WorkerOptions): Promise<Worker> {
   const own = fleetWorld(world, options);
-  const id = await signOn(own, options);
+  const id = await signOn(own, { ...options, slots: options.runsMax ?? RUNS_PER_WORKER });
   return new FleetWorker(own, options, id);
 }
 
@@ -79,12 +81,12 @@ class FleetWorker implements Worker {
   readonly #loops: readonly Promise<void>[];
   readonly #hasLeft = Promise.withResolvers<void>();
   #draining: Promise<void> | null = null;
-  #wake: AbortController | null = null;
-  #isWoken = false;
   /** As everybody knows it. */
   #slots: number | null = null;
   #signingOn: Promise<void> | null = null;
   #failure: DroverError | null = null;
+  #wake: AbortController | null = null;
+  #isWoken = false;
 
   constructor(world: FleetWorld, options: WorkerOptions, id: string) {
     this.id = id;
@@ -102,12 +104,10 @@ class FleetWorker implements Worker {
     this.#heartbeat = new Heartbeat(world, id, {
       held: () => this.#inHand(),
       onLost: () => this.#letGo(),
-      onDrain: () => void this.drain(),
-    });
       onTaken: (leases) => leases.forEach((lease) => this.#store.lose(lease)),
       onGone: () => void this.#signOnAgain(),
-    this.#dispatcher = new Dispatcher(world);
-    this.#unlisten = world.bus.listen((topic) => {
+      onDrain: () => void this.drain(),
+    });
     this.#leftovers = new Leftovers({
       world,
       store: this.#store,
@@ -117,6 +117,8 @@ class FleetWorker implements Worker {
       onFault: (thrown) =>
         this.#complain('What a run has left at its target could not be taken away just now.', thrown),
     });
+    this.#dispatcher = new Dispatcher(world);
+    this.#unlisten = world.bus.listen((topic) => {
       if (topic === 'work') this.#wakeUp();
     });
     this.#heartbeat.start();
@@ -124,12 +126,12 @@ class FleetWorker implements Worker {
     this.#loops = [this.#looking(), this.#telling(), this.#sharing()];
   }
 
-  get runs(): readonly string[] {
-    return [...this.#parts.keys()];
   get failure(): DroverError | null {
     return this.#failure;
   }
 
+  get runs(): readonly string[] {
+    return [...this.#parts.keys()];
   }
 
   drain(): Promise<void> {
@@ -164,8 +166,6 @@ class FleetWorker implements Worker {
     return this.#store.held.filter(({ runId }) => this.#parts.get(runId)?.isOverdue !== true);
   }
 
-  /** Leases may be somebody else's in a moment: sockets are destroyed, nothing more is written. */
-  #letGo(): void {
   /** The others have counted this worker as gone, and may be of another version by now. */
   #signOnAgain(): Promise<void> {
     if (this.#draining !== null) return Promise.resolve();
@@ -187,6 +187,8 @@ class FleetWorker implements Worker {
     }
   }
 
+  /** Leases may be somebody else's in a moment: sockets are destroyed, nothing more is written. */
+  #letGo(): void {
     const { log, timing } = this.#world;
     log('warn', `The database has not answered for ${timing.giveUpMs} ms: this worker lets go of its runs.`, {
       runs: this.runs.length,
@@ -224,7 +226,8 @@ class FleetWorker implements Worker {
       if (isDue) this.#leftovers.look(id);
     }
     const nowMs = this.#world.clock.monotonic();
-    const free = (this.#options.runsMax ?? RUNS_PER_WORKER) - this.#parts.size;
+    const slots = this.#slotsNow();
+    const free = slots - this.#parts.size;
     const open = seen.filter(({ id, state }) => state === 'running' && !this.#parts.has(id));
     const full = free > 0 ? await this.#shares.fullAmong(open.map(({ id }) => id)) : new Set<string>();
     const joined = open
@@ -235,7 +238,23 @@ class FleetWorker implements Worker {
     for (const { id } of joined) this.#takePart(id);
     if (free <= 0) this.#makeRoom(seen, nowMs);
     for (const id of this.#troubles.keys()) if (!states.has(id)) this.#troubles.delete(id);
+    await this.#tellSlots(slots);
     return seen.length > 0;
+  }
+
+  #slotsNow(): number {
+    const most = this.#options.runsMax ?? RUNS_PER_WORKER;
+    const heldBack = [...this.#parts.values()].filter((part) => part.isHeldBack).length;
+    return most + Math.min(heldBack, most * (HELD_BACK_FACTOR - 1));
+  }
+
+  /** So that no run is given a place that nobody has room for. */
+  async #tellSlots(slots: number): Promise<void> {
+    if (this.#slots === slots) return;
+    const { db, bus } = this.#world;
+    await inDatabase(() => sql`UPDATE workers SET slots = ${slots} WHERE id = ${this.id}::uuid`.execute(db));
+    this.#slots = slots;
+    await bus.tell('worker', this.id);
   }
 
   /** A run that nobody has a place for comes before others' help in one that is worked on: the last to join it leaves. */
