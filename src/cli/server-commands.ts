@@ -28,6 +28,11 @@ export interface ServerCommands {
     path: string,
   ): Promise<{ readonly tables: number; readonly rows: number; readonly sizeBytes: number }>;
   restore(call: ServerCall, path: string): Promise<{ readonly tables: number; readonly rows: number }>;
+  /** Writes the master key, or a new one, wrapped with the key that the settings name. Touches no database. */
+  wrapMasterKey(
+    call: ServerCall,
+    options: { readonly out: string; readonly isNew: boolean },
+  ): Promise<{ readonly keyId: string; readonly masterKeyId: string }>;
   /** `handOver`: processes that run with the old key learn the new one by themselves. */
   rotateVault(
     call: ServerCall,

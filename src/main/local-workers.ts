@@ -3,6 +3,7 @@
  * is started again; all of them end with the server, also when it is killed, because their standard input does.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { listWords } from '../control/settings/kinds.ts';
 import { SETTING_NAMES, variableOf, type SettingName, type Settings } from '../control/settings/settings.ts';
 import type { Log } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
@@ -134,6 +135,8 @@ const FOR_WORKERS: Readonly<Record<SettingName, boolean>> = {
   artifactRetentionDays: true,
   masterKey: true,
   masterKeyFile: true,
+  masterKeyKms: true,
+  masterKeyKmsEndpoint: true,
   runsMax: true,
   runsPerWorkerMax: true,
   // What connectors must not reach they must not reach from workers either.
@@ -172,7 +175,7 @@ export function variablesFor({
   const entries = SETTING_NAMES.filter((name) => FOR_WORKERS[name]).flatMap((name) => {
     const value = given[name];
     if (value === null || (Array.isArray(value) && value.length === 0)) return [];
-    return [[variableOf(name), Array.isArray(value) ? value.join(',') : String(value)]];
+    return [[variableOf(name), Array.isArray(value) ? listWords(value as string[]) : String(value)]];
   });
   return Object.fromEntries(entries) as Record<string, string>;
 }

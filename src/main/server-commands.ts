@@ -1,20 +1,30 @@
 /** The server's commands, constructed. Brought in only when one of them is called. */
 import { createReadStream, existsSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerCall, ServerCommands } from '../cli/server-commands.ts';
 import { backup, restore, status } from '../control/database/backup.ts';
 import type { Database } from '../control/database/connect.ts';
 import { SYSTEM, type Actor, type Role } from '../control/entities.ts';
 import { describeSettings } from '../control/settings/load.ts';
-import { loadMasterKey } from '../control/settings/master-key.ts';
-import { isMasterKey, type Settings } from '../control/settings/settings.ts';
+import { loadMasterKey, MASTER_KEY_FILE, openKey } from '../control/settings/master-key.ts';
+import { isMasterKey, MASTER_KEY_BYTES, type Settings } from '../control/settings/settings.ts';
+import { wrappedKeyOf, wrappedText } from '../control/settings/wrapped-key.ts';
+import { masterKeyOf } from '../control/vault/envelope.ts';
 import { HAND_OVER_MS, rotateVault } from '../control/vault/vault.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
+import { keyWrappingOf } from './key-wrapping.ts';
 import { serve } from './serve.ts';
 import { settingsOf } from './server-settings.ts';
-import { logOf, openServerDatabase, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
+import {
+  logOf,
+  MASTER_KEY_MS_MAX,
+  openServerDatabase,
+  openWorld,
+  type Environment,
+  type OpenedDatabase,
+} from './server-world.ts';
 import { openServices, type AllServices } from './services.ts';
 import { work } from './worker.ts';
 
@@ -31,6 +41,7 @@ export function serverCommands(environment: Environment): ServerCommands {
         const { tables, rows } = await restore(database, createReadStream(path));
         return { tables: tables.length, rows };
       }),
+    wrapMasterKey: (call, options) => wrapKey(call, environment, options),
     rotateVault: (call, newKeyFile, handOver) => rotate(call, environment, newKeyFile, handOver),
     setUp: (call, person) => withServices(call, environment, (services) => setUp(services, person)),
     setupLink: (call) =>
@@ -106,16 +117,11 @@ async function rotate(
   handOver: boolean,
 ): ReturnType<ServerCommands['rotateVault']> {
   const { settings } = settingsOf(call, environment.variables);
-  const text = (await readFile(newKeyFile, 'utf8').catch(() => '')).trim();
-  if (!isMasterKey(text)) {
-    throw new DroverError('INVALID_INPUT', `${newKeyFile} does not hold a key of 32 bytes in base64.`, {
-      field: '--new-key-file',
-      remedy: 'Make one with: openssl rand -base64 32',
-    });
-  }
   const log = logOf({ ...settings, logLevel: 'warn' });
-  const oldKey = loadMasterKey({ settings, random: systemRandom, log, mayMake: false });
-  const newKey = Buffer.from(text, 'base64');
+  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(MASTER_KEY_MS_MAX)]);
+  const newKey = await readKey(newKeyFile, '--new-key-file', settings, environment, signal);
+  const wrapping = keyWrappingOf(settings, environment.variables, log);
+  const oldKey = await loadMasterKey({ settings, random: systemRandom, log, mayMake: false, wrapping, signal });
   return withDatabase(call, environment, async ({ database }) => {
     const world = { db: database.kysely, clock: systemClock, random: systemRandom };
     const { rotated, masterKeyId } = await rotateVault(world, {
@@ -125,6 +131,82 @@ async function rotate(
     });
     return { secrets: rotated, masterKeyId };
   });
+}
+
+/** In the open or wrapped; who wrapped it stands in it, and whoever names the file trusts it. */
+async function readKey(
+  path: string,
+  field: string,
+  settings: Settings,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const text = (await readFile(path, 'utf8').catch(() => '')).trim();
+  const wrapped = wrappedKeyOf(text);
+  if (wrapped === null && !isMasterKey(text)) {
+    throw new DroverError('INVALID_INPUT', `${path} does not hold a key of 32 bytes in base64.`, {
+      field,
+      remedy: 'Make one with: openssl rand -base64 32',
+    });
+  }
+  const log = logOf({ ...settings, logLevel: 'warn' });
+  const own =
+    wrapped === null ? null : keyWrappingOf({ ...settings, masterKeyKms: wrapped.keyId }, environment.variables, log);
+  return openKey(text, { where: path, field }, { wrapping: own, signal });
+}
+
+/** The master key as it is now, or a new one, wrapped with the key that the settings name, in a file that was not there. */
+async function wrapKey(
+  call: ServerCall,
+  environment: Environment,
+  { out, isNew }: Parameters<ServerCommands['wrapMasterKey']>[1],
+): ReturnType<ServerCommands['wrapMasterKey']> {
+  const { settings } = settingsOf(call, environment.variables);
+  const wrapping = keyWrappingOf(settings, environment.variables, logOf({ ...settings, logLevel: 'warn' }));
+  if (wrapping === null) {
+    throw new DroverError('USAGE', 'Nobody said with which key to wrap.', {
+      field: '--master-key-kms',
+      remedy:
+        'Name it with --master-key-kms or DROVER_MASTER_KEY_KMS: an ARN of AWS KMS, or https://VAULT.vault.azure.net/keys/KEY.',
+    });
+  }
+  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(MASTER_KEY_MS_MAX)]);
+  const key = isNew ? systemRandom.bytes(MASTER_KEY_BYTES) : await presentKey(settings, environment, signal);
+  const wrapped = await wrapping.wrap(key, signal);
+  // What cannot be unwrapped would be noticed at the next start only.
+  const again = await wrapping.unwrap(wrapped, signal);
+  if (!Buffer.from(again).equals(Buffer.from(key))) {
+    throw new DroverError('MASTER_KEY_WRONG', `What ${wrapping.name} wrapped it does not unwrap to the same.`, {
+      field: 'masterKeyKms',
+      remedy: 'Nothing was written. Use another key.',
+    });
+  }
+  try {
+    await writeFile(out, `${wrappedText(wrapped)}\n`, { flag: 'wx', mode: 0o600, flush: true });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const words = code === 'EEXIST' ? `There is a file ${out} already.` : `${out} cannot be written (${code}).`;
+    const remedy = 'Name a file that is not there yet, in a folder that you may write to.';
+    throw new DroverError(code === 'EEXIST' ? 'ALREADY_EXISTS' : 'INVALID_INPUT', words, {
+      cause,
+      field: '--out',
+      remedy,
+    });
+  }
+  return { keyId: wrapped.keyId, masterKeyId: masterKeyOf(key).id };
+}
+
+/** Wherever it is and whoever wrapped it so far. */
+async function presentKey(settings: Settings, environment: Environment, signal: AbortSignal): Promise<Uint8Array> {
+  if (settings.masterKey === null) {
+    const path = settings.masterKeyFile ?? join(settings.dataDir, MASTER_KEY_FILE);
+    return readKey(path, 'masterKeyFile', settings, environment, signal);
+  }
+  const wrapped = wrappedKeyOf(settings.masterKey);
+  const log = logOf({ ...settings, logLevel: 'warn' });
+  const wrapping =
+    wrapped === null ? null : keyWrappingOf({ ...settings, masterKeyKms: wrapped.keyId }, environment.variables, log);
+  return openKey(settings.masterKey, { where: 'DROVER_MASTER_KEY', field: 'masterKey' }, { wrapping, signal });
 }
 
 /** The first admin; or, when asked to, a new password for somebody who is there. A token comes with both. */

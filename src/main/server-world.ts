@@ -25,6 +25,7 @@ import { azureBlob } from '../providers/azure-blob/provider.ts';
 import { local } from '../providers/local/provider.ts';
 import { s3 } from '../providers/s3/provider.ts';
 import { FolderArtifactStore } from '../standalone/artifacts.ts';
+import { keyWrappingOf } from './key-wrapping.ts';
 import { makeLog } from './log.ts';
 
 export const PROVIDERS = new Map([s3, azureBlob, local].map((provider) => [provider.manifest.id, provider]));
@@ -44,6 +45,8 @@ export function logOf(settings: Pick<Settings, 'logLevel' | 'logFormat'>): Log {
 }
 
 const CONNECT_AGAIN_MS = 2_000;
+/** However often it is tried: a start that hangs tells nobody what is wrong. */
+export const MASTER_KEY_MS_MAX = 60_000;
 
 export interface OpenedDatabase extends AsyncDisposable {
   readonly database: Database;
@@ -116,7 +119,9 @@ export async function openWorld(
   if (mayMake) await migrate(database);
   else await requireSchema(database);
   const db = database.kysely;
-  const masterKey = loadMasterKey({ settings, random: systemRandom, log, mayMake });
+  const wrapping = keyWrappingOf(settings, variables, log);
+  const signal = AbortSignal.timeout(MASTER_KEY_MS_MAX);
+  const masterKey = await loadMasterKey({ settings, random: systemRandom, log, mayMake, wrapping, signal });
   const vault = await openVault({ db, masterKey, clock: systemClock, random: systemRandom });
   const bus = openBus({ db, connection: database.connection, clock: systemClock, log });
   const openTransport = openUndiciTransport(variables);

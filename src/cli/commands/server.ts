@@ -6,6 +6,7 @@ import type { Start } from '../program.ts';
 import type { ServerCall, ServerCommands } from '../server-commands.ts';
 import type { Session } from '../session.ts';
 import { EMPTY_SUMMARY } from '../summary.ts';
+import { visible } from '../terminal.ts';
 import type { CliWorld } from '../world.ts';
 
 interface Given {
@@ -90,8 +91,26 @@ function addDatabase(program: Command, world: CliWorld, run: Run): void {
 
 function addVault(program: Command, world: CliWorld, run: Run): void {
   const vault = program.command('vault').description('the secrets of connectors');
+  withSettings(world, vault.command('wrap'))
+    .requiredOption('--out <file>', 'where the wrapped key goes; it must not be there yet')
+    .option('--new', 'wrap a new master key, for "vault rotate"; it is never in the open')
+    .description('wrap the master key with a key of AWS KMS or Azure Key Vault (--master-key-kms)')
+    .action((given: Given) =>
+      run(given, async (server, call, session) => {
+        const out = String(given['out']);
+        const isNew = given['new'] === true;
+        const { keyId, masterKeyId } = await server.wrapMasterKey(call, { out, isNew });
+        const next = isNew
+          ? `Next: drover vault rotate --new-key-file ${out}`
+          : `Next: start every server and worker with DROVER_MASTER_KEY_KMS and DROVER_MASTER_KEY_FILE=${out}, and destroy the key in the open.`;
+        await session.terminal.say(
+          `${out} holds the master key ${masterKeyId}, wrapped with ${visible(keyId)}.\n${next}`,
+        );
+        await session.terminal.record({ type: 'wrapped-key', file: out, keyId, masterKeyId });
+      }),
+    );
   withSettings(world, vault.command('rotate'))
-    .requiredOption('--new-key-file <file>', 'holds the new master key: 32 bytes in base64')
+    .requiredOption('--new-key-file <file>', 'holds the new master key: 32 bytes in base64, or what "vault wrap" made')
     .option('--no-hand-over', 'for an old key that others know: what runs with it must be started again')
     .description('wrap all secrets with another master key, while servers and workers run')
     .action((given: Given) =>

@@ -165,6 +165,9 @@ function contradictions(settings: Settings, sources: Partial<Record<SettingName,
   if (settings.masterKey !== null && settings.masterKeyFile !== null) {
     complain('masterKeyFile', 'Give either masterKey or masterKeyFile, not both.');
   }
+  if (settings.masterKeyKmsEndpoint !== null && settings.masterKeyKms === null) {
+    complain('masterKeyKmsEndpoint', 'It needs masterKeyKms, the key that is there.');
+  }
   if (settings.oidcIssuer !== null && settings.oidcClientId === null) {
     complain('oidcIssuer', 'It needs oidcClientId, the client that is registered there.');
   }

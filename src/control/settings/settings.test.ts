@@ -233,50 +233,53 @@ describe('the files of the data folder', () => {
   });
 
   const logged: string[] = [];
-  const key = (given: { masterKey?: string; masterKeyFile?: string; mayMake?: boolean }): Uint8Array =>
+  const key = (given: { masterKey?: string; masterKeyFile?: string; mayMake?: boolean }): Promise<Uint8Array> =>
     loadMasterKey({
       settings: { masterKey: given.masterKey ?? null, masterKeyFile: given.masterKeyFile ?? null, dataDir: folder },
       random: systemRandom,
       log: (_level, message) => void logged.push(message),
       mayMake: given.mayMake ?? true,
+      wrapping: null,
+      signal: AbortSignal.timeout(10_000),
     });
 
-  test('the master key is made once, for its owner only, with a warning', () => {
+  test('the master key is made once, for its owner only, with a warning', async () => {
     logged.length = 0;
-    const made = key({});
+    const made = await key({});
     expect(made).toHaveLength(32);
     const path = join(folder, MASTER_KEY_FILE);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(logged).toEqual([expect.stringContaining('backups of the database do not hold it')]);
     expect(logged.join()).not.toContain(readFileSync(path, 'utf8').trim());
-    expect(key({})).toEqual(made);
+    expect(await key({})).toEqual(made);
     expect(logged).toHaveLength(1);
   });
 
-  test('a worker makes none', () => {
-    expect(() => key({ mayMake: false })).toThrow(expect.objectContaining({ code: 'MASTER_KEY_WRONG' }));
+  test('a worker makes none', async () => {
+    await expect(key({ mayMake: false })).rejects.toMatchObject({ code: 'MASTER_KEY_WRONG' });
     expect(existsSync(join(folder, MASTER_KEY_FILE))).toBe(false);
   });
 
-  test('a key that is given beats the folder, and a file that is not there is never made', () => {
-    expect(key({ masterKey: KEY })).toEqual(new Uint8Array(32).fill(9));
+  test('a key that is given beats the folder, and a file that is not there is never made', async () => {
+    expect(await key({ masterKey: KEY })).toEqual(new Uint8Array(32).fill(9));
     expect(existsSync(join(folder, MASTER_KEY_FILE))).toBe(false);
-    expect(() => key({ masterKeyFile: join(folder, 'absent') })).toThrow(
-      expect.objectContaining({ code: 'MASTER_KEY_WRONG', field: 'masterKeyFile' }),
-    );
+    await expect(key({ masterKeyFile: join(folder, 'absent') })).rejects.toMatchObject({
+      code: 'MASTER_KEY_WRONG',
+      field: 'masterKeyFile',
+    });
   });
 
-  test('a file without a key is refused and left alone', () => {
+  test('a file without a key is refused and left alone', async () => {
     const path = join(folder, MASTER_KEY_FILE);
     writeFileSync(path, 'hunter2');
-    expect(() => key({})).toThrow(expect.objectContaining({ code: 'MASTER_KEY_WRONG' }));
+    await expect(key({})).rejects.toMatchObject({ code: 'MASTER_KEY_WRONG' });
     expect(readFileSync(path, 'utf8')).toBe('hunter2');
   });
 
-  test('a file that others can read is used with a warning', () => {
+  test('a file that others can read is used with a warning', async () => {
     logged.length = 0;
     writeFileSync(join(folder, 'key'), `${KEY}\n`, { mode: 0o644 });
-    expect(key({ masterKeyFile: join(folder, 'key') })).toEqual(new Uint8Array(32).fill(9));
+    expect(await key({ masterKeyFile: join(folder, 'key') })).toEqual(new Uint8Array(32).fill(9));
     expect(logged).toEqual([expect.stringContaining('can be read by others')]);
   });
 });

@@ -1,0 +1,163 @@
+/** One key of Azure Key Vault that wraps a small secret, as the identity of this machine may use it. */
+import type { Context } from '../../contract/provider.ts';
+import { retrying } from '../../lib/retry.ts';
+import type { HttpResponse, Transport } from '../../lib/transport.ts';
+import { DroverError, toDroverError, type ErrorCode } from '../../model/errors.ts';
+import { openTokens } from './tokens.ts';
+
+/** Key and, where it was named, its version. Plain HTTP is for stand-ins on this machine. */
+export const VAULT_KEY =
+  /^(?:https:\/\/[^/?#@]+|http:\/\/(?:127\.0\.0\.1|localhost)(?::\d+)?)\/keys\/[\w-]+(?:\/[\w-]+)?$/;
+
+const API_VERSION = '7.4';
+const ALGORITHM = 'RSA-OAEP-256';
+const ANSWER_BYTES_MAX = 64 * 1024;
+const ATTEMPTS_MAX = 4;
+const THROTTLED_MS_MAX = 10_000;
+const IDLE_MS_MAX = 10_000;
+
+export class VaultKey {
+  readonly name: string;
+  readonly #keyUrl: string;
+  readonly #context: Omit<Context, 'saveAccount'>;
+  readonly #token: (signal: AbortSignal) => Promise<string>;
+
+  /** `keyUrl`: `https://VAULT.vault.azure.net/keys/KEY`, with or without a version. Touches no network. */
+  constructor(keyUrl: string, context: Omit<Context, 'saveAccount'>) {
+    this.name = `the key ${keyUrl} of Azure Key Vault`;
+    this.#keyUrl = keyUrl;
+    this.#context = context;
+    const whole = { ...context, saveAccount: async () => undefined };
+    this.#token = openTokens('environment', {}, whole, `${audienceOf(new URL(keyUrl))}/.default`);
+  }
+
+  async wrap(key: Uint8Array, signal: AbortSignal): Promise<{ keyId: string; wrapped: Uint8Array }> {
+    const { kid, value } = await this.#call(this.#keyUrl, 'wrapkey', key, signal);
+    return { keyId: kid, wrapped: value };
+  }
+
+  /** With the version of the key that wrapped it: a newer one could not. */
+  async unwrap(
+    { keyId, wrapped }: { readonly keyId: string; readonly wrapped: Uint8Array },
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    if (withoutVersion(keyId) !== withoutVersion(this.#keyUrl)) {
+      throw this.#named(new DroverError('MASTER_KEY_WRONG', `it was wrapped with another one, ${keyId}.`));
+    }
+    return (await this.#call(keyId, 'unwrapkey', wrapped, signal)).value;
+  }
+
+  async #call(keyUrl: string, action: string, content: Uint8Array, signal: AbortSignal) {
+    const { clock, random, log, openTransport } = this.#context;
+    const transport = openTransport({ caCertificate: null, connectionsMax: 1 });
+    try {
+      const limits = { attemptsMax: ATTEMPTS_MAX, throttledMsMax: THROTTLED_MS_MAX };
+      return await retrying(() => this.#once(transport, `${keyUrl}/${action}`, content, signal), {
+        clock,
+        random,
+        log,
+        signal,
+        ...limits,
+      });
+    } catch (thrown) {
+      throw this.#named(thrown);
+    } finally {
+      await transport.close();
+    }
+  }
+
+  async #once(transport: Transport, address: string, content: Uint8Array, signal: AbortSignal) {
+    const url = new URL(address);
+    const body = Buffer.from(JSON.stringify({ alg: ALGORITHM, value: Buffer.from(content).toString('base64url') }));
+    const response = await transport.send({
+      method: 'POST',
+      origin: url.origin,
+      path: `${url.pathname}?api-version=${API_VERSION}`,
+      headers: {
+        authorization: `Bearer ${await this.#token(signal)}`,
+        accept: 'application/json',
+        'content-type': 'application/json',
+      },
+      body: { sizeBytes: body.length, content: body },
+      operation: 'KMS',
+      signal,
+      idleMsMax: IDLE_MS_MAX,
+    });
+    const answer = await jsonIn(response);
+    if (response.status !== 200) throw refusal(response, answer);
+    const { kid, value } = answer;
+    if (typeof kid !== 'string' || typeof value !== 'string') {
+      throw new DroverError('UNAVAILABLE', 'something else answered in its place.');
+    }
+    return { kid, value: Buffer.from(value, 'base64url') };
+  }
+
+  /** Whoever reads it at a start that failed must know which key it is about. */
+  #named(thrown: unknown): DroverError {
+    const { code, message, remedyOverride, retryAfterMs } = toDroverError(thrown);
+    return new DroverError(code, `The master key cannot be had from ${this.name}: ${message}`, {
+      cause: thrown,
+      field: 'masterKeyKms',
+      remedy: remedyOverride ?? REMEDIES[code] ?? null,
+      retryAfterMs,
+    });
+  }
+}
+
+const REMEDIES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  UNREACHABLE:
+    'Check the address in DROVER_MASTER_KEY_KMS, the network and the proxy of this machine, and start again.',
+  TIMED_OUT: 'Check the network and the proxy of this machine, and start again.',
+  UNAVAILABLE: 'Start again when the service is there again.',
+  THROTTLED: 'Start again in a minute.',
+  UNAUTHENTICATED:
+    'Give this machine an identity of Entra ID: a managed one, or AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret.',
+  PERMISSION_DENIED:
+    'Give the identity of this machine the role "Key Vault Crypto User" on this key, and enable the key.',
+  MASTER_KEY_WRONG: 'Name the key that wrapped the master key in DROVER_MASTER_KEY_KMS, and enable it.',
+};
+
+/** Each cloud, and each kind of vault, has tokens of its own. */
+function audienceOf({ hostname }: URL): string {
+  const known = [
+    'vault.azure.net',
+    'vault.usgovcloudapi.net',
+    'vault.azure.cn',
+    'managedhsm.azure.net',
+    'managedhsm.usgovcloudapi.net',
+  ];
+  return `https://${known.find((suffix) => hostname.endsWith(`.${suffix}`)) ?? 'vault.azure.net'}`;
+}
+
+function withoutVersion(keyUrl: string): string {
+  const url = URL.parse(keyUrl);
+  if (url === null) return keyUrl;
+  return `${url.origin}${url.pathname.split('/').slice(0, 3).join('/')}`.toLowerCase();
+}
+
+function refusal({ status, headers }: HttpResponse, answer: Readonly<Record<string, unknown>>): DroverError {
+  const error = (answer['error'] ?? {}) as { readonly code?: unknown; readonly message?: unknown };
+  const told = [error.code ?? `status ${status}`, String(error.message ?? '').slice(0, 300)];
+  const seconds = Number(headers['retry-after']);
+  return new DroverError(codeOf(status), `it refused (${told.filter((part) => part !== '').join(', ')}).`, {
+    retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : null,
+  });
+}
+
+function codeOf(status: number): ErrorCode {
+  if (status === 401) return 'UNAUTHENTICATED';
+  if (status === 403) return 'PERMISSION_DENIED';
+  if (status === 400 || status === 404 || status === 409) return 'MASTER_KEY_WRONG';
+  if (status === 429) return 'THROTTLED';
+  return status >= 500 ? 'UNAVAILABLE' : 'INTERNAL';
+}
+
+async function jsonIn(response: HttpResponse): Promise<Readonly<Record<string, unknown>>> {
+  const bytes = await response.bytes(ANSWER_BYTES_MAX);
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
