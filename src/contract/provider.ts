@@ -126,7 +126,7 @@ export interface Account extends AsyncDisposable {
   /** Endpoint and account in one stable line without secrets, for ids and for "is it the same store?" questions. */
   readonly fingerprint: string;
   /** Permission by permission, and who we are. Never throws for a refusal: the report says it. */
-  check(place: Place | null, use: Use, signal: AbortSignal): AsyncIterable<CheckLine>;
+  check(place: Place | null, use: Use, signal: AbortSignal, wish?: CheckWish): AsyncIterable<CheckLine>;
   /** Buckets or containers (`''`), then folders: for pickers and `ls`. */
   browse(path: Place | null, signal: AbortSignal): AsyncIterable<BrowsePage>;
   /** The whole address of a place as its users write it; absent: `PROVIDER://CONTAINER/PREFIX`. Touches nothing. */
@@ -156,6 +156,15 @@ export interface AccountRoles {
 }
 
 export type Use = 'read' | 'write' | 'both';
+
+/**
+ * What a job wants of a place beside reading or writing. What it does not want is not tried, or is a warning that says
+ * what follows from it. Left out: everything.
+ */
+export interface CheckWish {
+  readonly tags: boolean;
+  readonly deletes: boolean;
+}
 
 export interface SourceOptions {
   /** `all`: every version is an item, oldest first inside a key. Only with the `versions` facet. */

@@ -43,6 +43,7 @@ export interface Concession {
     | 'digests'
     | 'versions'
     | 'protection'
+    | 'overwrites'
     | 'sizes';
   /** A sentence for people. */
   readonly detail: string;

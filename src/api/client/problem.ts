@@ -9,6 +9,8 @@ export class ServerProblem extends DroverError {
   readonly status: number;
   readonly errors: readonly { readonly path: string; readonly message: string }[];
   readonly requestId: string | null;
+  /** What was found before a start that was refused. */
+  readonly preflight: components['schemas']['Preflight'] | null;
 
   constructor(
     code: ErrorCode,
@@ -21,12 +23,14 @@ export class ServerProblem extends DroverError {
       remedy?: string | null;
       retryAfterMs?: number | null;
       details?: Readonly<Record<string, string | number>> | null;
+      preflight?: ServerProblem['preflight'] | undefined;
     },
   ) {
     super(code, message, options);
     this.status = options.status;
     this.requestId = options.requestId;
     this.errors = options.errors ?? [];
+    this.preflight = options.preflight ?? null;
   }
 }
 
@@ -45,7 +49,7 @@ export async function problemOfAnswer(answer: Response): Promise<ServerProblem> 
 }
 
 export function serverProblem(problem: Problem, answer: Pick<Response, 'headers'> | null): ServerProblem {
-  const { code, detail, status, field, remedy, errors, details, requestId } = problem;
+  const { code, detail, status, field, remedy, errors, details, requestId, preflight } = problem;
   const known = Object.hasOwn(ERRORS, code) ? code : 'INTERNAL';
   return new ServerProblem(known, detail, {
     status,
@@ -54,6 +58,7 @@ export function serverProblem(problem: Problem, answer: Pick<Response, 'headers'
     field,
     remedy,
     details: details ?? null,
+    preflight,
     retryAfterMs: retryAfterMs(answer?.headers.get('retry-after') ?? null),
   });
 }

@@ -211,7 +211,7 @@ const jobs: readonly Route[] = [
     body: preflightInput,
     answer: json(preflight, 'Whether it could start, and what to grant.'),
     handle: ({ actor, services, params, body, signal }) =>
-      services.jobs.preflight(actor, params.id, { count: body.count ?? false }, signal),
+      services.jobs.preflight(actor, params.id, { count: body.count ?? false, kind: body.kind }, signal),
   }),
   route({
     name: 'grantRole',

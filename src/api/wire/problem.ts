@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Problem } from '../problems.ts';
 import { errorCode } from './common.ts';
+import { preflight } from './jobs.ts';
 import { named } from './wire.ts';
 
 export const problem = named<Problem>()(
@@ -22,6 +23,7 @@ export const problem = named<Problem>()(
       .record(z.string(), z.union([z.string(), z.number()]))
       .nullable()
       .describe("The storage service's own words, where it was asked."),
+    preflight: preflight.optional().describe('What was found and what to grant; only with PREFLIGHT_FAILED.'),
     requestId: z.string().describe("Names this request in the server's log."),
   }),
 );

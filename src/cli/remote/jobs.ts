@@ -1,5 +1,7 @@
 /** `job create|list|show|update|duplicate|remove|preflight|outcomes|grant|what-can-go`. */
 import type { Command } from 'commander';
+import { ServerProblem } from '../../api/client/client.ts';
+import { DroverError } from '../../model/errors.ts';
 import { EXIT, exitOfFailure } from '../exit.ts';
 import { formatRange } from '../format.ts';
 import type { CommandEnd } from '../session.ts';
@@ -85,15 +87,18 @@ export function addJobs(job: Command, start: RemoteStart): void {
 function addAdvice(job: Command, start: RemoteStart): void {
   one(job, 'preflight', 'whether it could start now, what to grant, and what to expect')
     .option('--count', 'also list the source for the estimate')
-    .action((word: string, { count }: { count?: boolean }) =>
+    .option('--kind <kind>', 'of the run that is to be started: transfer, dry-run or validate', 'transfer')
+    .action((word: string, { count, kind: given }: { count?: boolean; kind: string }) =>
       start(async (remote) => {
         const { id } = await findJob(remote, word);
         const params = { path: { id } };
-        const body = { count: count === true };
+        const kind = parseChoice(given, '--kind', ['transfer', 'dry-run', 'validate']);
+        const body = { count: count === true, kind };
         const { signal } = remote.session;
         return showPreflight(
           remote,
           await answer(remote.http.POST('/api/v1/jobs/{id}/preflight', { params, body, signal })),
+          word,
         );
       }),
     );
@@ -108,6 +113,7 @@ function addAdvice(job: Command, start: RemoteStart): void {
         return showPreflight(
           remote,
           await answer(remote.http.POST('/api/v1/jobs/{id}/grants', { params, body: { side }, signal })),
+          word,
         );
       }),
     );
@@ -277,7 +283,8 @@ function outcomeLines(outcomes: Wire['Concessions']): string[] {
   return outcomes.map(({ aspect, detail }) => `${aspect}: ${visible(detail)}`);
 }
 
-async function showPreflight({ session }: Remote, preflight: Wire['Preflight']): Promise<CommandEnd> {
+/** Everything that was found, and what to grant. */
+export async function printPreflight({ session }: Remote, preflight: Wire['Preflight'], job: string): Promise<void> {
   const { format, terminal } = session;
   await record(session, 'preflight', preflight);
   for (const side of ['source', 'target'] as const) {
@@ -286,8 +293,9 @@ async function showPreflight({ session }: Remote, preflight: Wire['Preflight']):
     );
   }
   for (const { title, text, offered, side } of preflight.grants) {
-    const offer = offered === null ? '' : `\nOr let Drover try: drover job grant JOB --side ${side}`;
-    await terminal.print(`${visible(title)}\n${text.split('\n').map(visible).join('\n')}${offer}`);
+    const offer =
+      offered === null ? '' : `Let Drover do it: drover job grant "${visible(job)}" --side ${side}\nOr run:\n`;
+    await terminal.print(`${visible(title)}\n${offer}${text.split('\n').map(visible).join('\n')}`);
   }
   if (preflight.concessions.length > 0) {
     await terminal.print(
@@ -297,13 +305,33 @@ async function showPreflight({ session }: Remote, preflight: Wire['Preflight']):
   for (const warning of preflight.warnings) await terminal.print(`!   ${visible(warning)}`);
   const { estimate } = preflight;
   if (estimate !== null) {
-    const { items, sizeBytes, requests, lowMs, highMs, basis } = estimate;
+    const { items, sizeBytes, archivedItems, requests, lowMs, highMs, basis } = estimate;
+    const archived = archivedItems === 0 ? '' : ` (${format.count(archivedItems)} of them archived)`;
     await terminal.print(
-      `About ${format.plural(items, OBJECTS)}, ${format.bytes(sizeBytes)}, ${format.count(requests)} requests, ` +
+      `About ${format.plural(items, OBJECTS)}${archived}, ${format.bytes(sizeBytes)}, ${format.count(requests)} requests, ` +
         `${formatRange({ low: lowMs, high: highMs })} (${basis === 'counted' ? 'counted now' : 'from the last run'}).`,
     );
   }
   await terminal.print(preflight.ok ? 'It could start now.' : 'It could not start now.');
+}
+
+/** For what is refused because of it: the report first, as `job preflight` gives it, then the error in short. */
+export function tellWhatIsMissing(remote: Remote, job: string): (thrown: unknown) => Promise<never> {
+  return async (thrown) => {
+    if (!(thrown instanceof ServerProblem) || thrown.preflight === null) throw thrown;
+    await printPreflight(remote, thrown.preflight, job);
+    const { message, code, field } = thrown;
+    throw new DroverError(code, message, {
+      field,
+      cause: thrown,
+      remedy: 'Grant what is printed above, and start again.',
+    });
+  };
+}
+
+async function showPreflight(remote: Remote, preflight: Wire['Preflight'], job: string): Promise<CommandEnd> {
+  const { session } = remote;
+  await printPreflight(remote, preflight, job);
   if (preflight.ok) return { exit: EXIT.FINE, summary: { ...EMPTY_SUMMARY, durationMs: session.elapsedMs } };
   const refused = [...preflight.source, ...preflight.target].find(({ result }) => result === 'refused');
   const error = {

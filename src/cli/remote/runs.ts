@@ -6,7 +6,7 @@ import { visible } from '../terminal.ts';
 import { phaseWord, proofLine } from '../texts.ts';
 import { parseChoice, parseCount } from '../units.ts';
 import { makeFile, saveArtifact } from './downloads.ts';
-import { one } from './jobs.ts';
+import { one, tellWhatIsMissing } from './jobs.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { findJob, findProject, findRun, newestRun } from './names.ts';
 import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
@@ -60,7 +60,10 @@ async function startRun(remote: Remote, word: string, given: StartGiven): Promis
     ...(given.allowEmptySource === true ? { allowEmptySource: true } : {}),
   };
   const params = { path: { id: job.id } };
-  const run = await answer(http.POST('/api/v1/jobs/{id}/runs', { params, body, signal: session.signal }));
+  const run = await answer(http.POST('/api/v1/jobs/{id}/runs', { params, body, signal: session.signal })).catch(
+    tellWhatIsMissing(remote, jobPath(job)),
+  );
+  for (const warning of run.warnings ?? []) await session.terminal.say(`!   ${visible(warning)}`);
   session.phase = 'during';
   session.interim = summaryOf(run);
   if (given.watch === true) {

@@ -4,6 +4,7 @@ import { parseBandwidth } from '../../engine/timetable.ts';
 import { DroverError } from '../../model/errors.ts';
 import { named, parseChoice, parseCount } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
+import { tellWhatIsMissing } from './jobs.ts';
 import { findJob, findSchedule, findTimetable } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { facts } from './table.ts';
@@ -64,9 +65,7 @@ export function addSchedules(program: Command, start: RemoteStart): void {
   );
   about('enable', 'let it start runs; the permissions are checked first').action((word: string) =>
     start(async (remote) => {
-      const params = { path: { id: (await findSchedule(remote, word)).id } };
-      const { signal } = remote.session;
-      await showSchedule(remote, await answer(remote.http.POST('/api/v1/schedules/{id}/enable', { params, signal })));
+      await showSchedule(remote, await enable(remote, await findSchedule(remote, word)));
     }),
   );
   about('disable', 'let it start no more runs').action((word: string) =>
@@ -165,14 +164,20 @@ function inputOf({ session }: Remote, given: RuleGiven): Wire['ScheduleInput'] {
   };
 }
 
+async function enable(remote: Remote, { id, jobName, projectName }: Wire['Schedule']): Promise<Wire['Schedule']> {
+  const params = { path: { id } };
+  const { signal } = remote.session;
+  const call = answer(remote.http.POST('/api/v1/schedules/{id}/enable', { params, signal }));
+  return call.catch(tellWhatIsMissing(remote, `${projectName}/${jobName}`));
+}
+
 async function createSchedule(remote: Remote, word: string, given: RuleGiven & { enable?: boolean }): Promise<void> {
   const { http, session } = remote;
   const body = inputOf(remote, given);
   const { id } = await findJob(remote, word);
   let made = await answer(http.POST('/api/v1/jobs/{id}/schedules', { params: { path: { id } }, body }));
   if (given.enable === true) {
-    const params = { path: { id: made.id } };
-    made = await answer(http.POST('/api/v1/schedules/{id}/enable', { params, signal: session.signal }));
+    made = await enable(remote, made);
   }
   await showSchedule(remote, made);
   if (!made.enabled) await session.terminal.say(`It starts nothing yet. Let it: drover schedule enable ${made.id}`);

@@ -95,7 +95,7 @@ export function outcomesOf(
   if (to === undefined || to.target === null) {
     throw unusable('targetEndpointId', `${to?.title ?? target.provider} cannot be a target.`);
   }
-  return negotiate({
+  const concessions = negotiate({
     source: from.source,
     target: to.target,
     facts: target.facts,
@@ -103,6 +103,10 @@ export function outcomesOf(
     sourceTitle: from.title,
     targetTitle: to.title,
   });
+  if (settings.targetNewer !== 'overwrite') return concessions;
+  const detail =
+    'Where both sides have an object of the same name and other content, the source wins, also when the target is newer.';
+  return [...concessions, { aspect: 'overwrites', detail }];
 }
 
 class JobWork {

@@ -13,7 +13,8 @@ import { mapOf } from './map.ts';
 import { carryOutOrder, type Order } from './orders.ts';
 import { removeRun } from './removal.ts';
 import { RUN_LISTING, runOf, runRow, runRows } from './rows.ts';
-import { insertRun, refuseUnready } from './start.ts';
+import { refuseUnready } from '../jobs/not-ready.ts';
+import { insertRun } from './start.ts';
 import { ACTIVE_STATES } from './states.ts';
 import { IS_HELD, keyOrNull } from './store-rows.ts';
 
@@ -90,13 +91,17 @@ async function started(
   signal: AbortSignal,
 ): Promise<Run> {
   demand(actor, 'run');
-  if (input.skipPreflight !== true) {
-    refuseUnready(await parts.preflight(actor, jobId, { count: false }, signal));
-  }
+  const preflight =
+    input.skipPreflight === true
+      ? null
+      : await parts.preflight(actor, jobId, { count: false, kind: input.kind }, signal);
+  if (preflight !== null) refuseUnready(preflight);
   return inDatabase(async () => {
     const id = await world.db.transaction().execute((tx) => insertRun(world, audit, tx, actor, jobId, input));
     await note(world, parts, id, `Started by ${actor.name}.`);
-    return runOf(await runRow(world.db, id));
+    const warnings = preflight?.warnings ?? [];
+    for (const warning of warnings) await note(world, parts, id, warning, 'warn');
+    return { ...runOf(await runRow(world.db, id)), warnings };
   });
 }
 
@@ -149,9 +154,15 @@ async function bulk(
   return { changed };
 }
 
-async function note(world: ControlWorld, parts: RunsParts, runId: string, message: string): Promise<void> {
+async function note(
+  world: ControlWorld,
+  parts: RunsParts,
+  runId: string,
+  message: string,
+  level: RunLogLine['level'] = 'info',
+): Promise<void> {
   try {
-    await parts.append(runId, { level: 'info', code: null, message });
+    await parts.append(runId, { level, code: null, message });
   } catch (error) {
     world.log('warn', 'A line of the run log could not be written.', { run: runId, error: String(error) });
   }

@@ -6,7 +6,7 @@ import type { EndDefinition } from '../../engine/definition.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
 import { DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
-import type { Actor, Preflight, RunKind, RunSnapshot } from '../entities.ts';
+import type { Actor, RunKind, RunSnapshot } from '../entities.ts';
 import { jobFacts, type EndFacts, type JobFacts } from '../jobs/rows.ts';
 import { policyOf } from '../jobs/settings.ts';
 import type { StartRun } from '../services.ts';
@@ -21,19 +21,6 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
   validate: 'check',
   retry: 'retry',
 };
-
-/** PREFLIGHT_FAILED says what is refused, and in its remedy exactly what to grant. */
-export function refuseUnready(preflight: Preflight): void {
-  if (preflight.ok) return;
-  const refused = [
-    ...preflight.source.filter(({ result }) => result === 'refused').map(({ message }) => `Source: ${message}`),
-    ...preflight.target.filter(({ result }) => result === 'refused').map(({ message }) => `Target: ${message}`),
-  ];
-  const [grant] = preflight.grants;
-  throw new DroverError('PREFLIGHT_FAILED', refused.join(' '), {
-    remedy: grant === undefined ? null : `${grant.title}: ${grant.text}`,
-  });
-}
 
 /** In one transaction with its audit line. GUARD_BUSY, WRONG_STATE, INVALID_INPUT. Returns the run's id. */
 export async function insertRun(

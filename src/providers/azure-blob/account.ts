@@ -4,6 +4,7 @@ import type {
   AccountRoles,
   BrowsePage,
   CheckLine,
+  CheckWish,
   Place,
   PolicyRequest,
   PolicyText,
@@ -55,7 +56,7 @@ export class AzureAccount implements Account {
     this.fingerprint = `azure-blob ${origin}${basePath} ${accountName}`;
   }
 
-  check(place: Place | null, use: Use, signal: AbortSignal): AsyncIterable<CheckLine> {
+  check(place: Place | null, use: Use, signal: AbortSignal, wish?: CheckWish): AsyncIterable<CheckLine> {
     const restricted = this.#restriction();
     return checkAccount(
       {
@@ -63,6 +64,7 @@ export class AzureAccount implements Account {
         hasEndpointField: this.#config['endpoint'] !== undefined,
         place: place ?? (restricted.container === '' ? null : restricted),
         use,
+        wish,
       },
       signal,
     );

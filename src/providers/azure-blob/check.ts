@@ -1,5 +1,5 @@
 /** Permission by permission, on the place itself: what works, what does not, and what to correct. */
-import type { CheckLine, Place, Use } from '../../contract/provider.ts';
+import type { CheckLine, CheckWish, Place, Use } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { blockId, READABLE_LENGTH } from './block-ids.ts';
 import type { BlobClient } from './client.ts';
@@ -12,6 +12,7 @@ export interface CheckSettings {
   /** The place to look at; `null`: the account as a whole. */
   readonly place: Place | null;
   readonly use: Use;
+  readonly wish?: CheckWish | undefined;
 }
 
 export async function* checkAccount(settings: CheckSettings, signal: AbortSignal): AsyncGenerator<CheckLine> {
@@ -65,10 +66,13 @@ async function* permissionLines(
       yield await tried(settings, 'read', 'Blobs can be read.', () =>
         readOne(client, place, sample.name, sample.entry.sizeBytes, signal),
       );
-      yield await tried(settings, 'tags', 'Tags can be read.', () => readTagsOf(client, place, sample.name, signal));
+      if (settings.wish?.tags !== false) {
+        yield await tried(settings, 'tags', 'Tags can be read.', () => readTagsOf(client, place, sample.name, signal));
+      }
     }
   }
   if (use === 'read') return;
+  if (use === 'write' && page !== null) yield await headLine(settings, place, signal);
   yield* writeLines(settings, place, signal);
 }
 
@@ -84,11 +88,40 @@ async function* writeLines(settings: CheckSettings, place: Place, signal: AbortS
   );
   yield written;
   if (canDelete && written.result === 'ok') {
-    yield await tried(settings, 'tags', 'Tags can be written.', () => putProbe(probe, { 'x-ms-tags': 'drover=probe' }));
+    if (settings.wish?.tags !== false) {
+      const tags = { 'x-ms-tags': 'drover=probe' };
+      yield await tried(settings, 'tags', 'Tags can be written.', () => putProbe(probe, tags));
+    }
     yield await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(probe));
   } else {
-    yield deletable;
+    yield settings.wish?.deletes === false ? unneeded(deletable) : deletable;
   }
+}
+
+/** Only a mirror deletes. */
+function unneeded(deletable: CheckLine): CheckLine {
+  if (deletable.what !== 'delete' || deletable.result !== 'refused') return deletable;
+  const message = `Blobs cannot be deleted: nothing is, in this mode, but small blobs named .drover-probe-… may remain (${deletable.message})`;
+  return { ...deletable, result: 'warning', message };
+}
+
+/** A target is looked at again by its headers; one that is not there answers the question too. */
+async function headLine(settings: CheckSettings, place: Place, signal: AbortSignal): Promise<CheckLine> {
+  const { client } = settings;
+  const blob = `${place.prefix}.drover-probe-check-${client.clock.now().toString(36)}`;
+  const answer = await tried(settings, 'read', 'Blobs can be looked at.', () =>
+    client.sendAndDiscard({
+      method: 'HEAD',
+      operation: 'HEAD',
+      container: place.container,
+      blob,
+      signal,
+      accepts: [200, 404],
+    }),
+  );
+  if (answer.what !== 'read' || answer.result !== 'refused') return answer;
+  const message = `What is at the target cannot be looked at: writes of which the answer is lost count as failed (${answer.message})`;
+  return { ...answer, result: 'warning', message };
 }
 
 /** Comes before any answer, so it says what is used and not that it works. */

@@ -1,46 +1,19 @@
 /** Permission by permission: who we are, and what may be done at the place. Nothing here throws for a refusal. */
-import type { CheckLine, Place, Use } from '../../contract/provider.ts';
-import type { Random } from '../../lib/world.ts';
-import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { CheckLine, CheckWish, Place, Use } from '../../contract/provider.ts';
+import { toDroverError } from '../../model/errors.ts';
 import type { Entry } from '../../model/entry.ts';
 import { keyParameter } from './address.ts';
+import { bucketArn, granting, isAboutRights, line, refusal } from './check-lines.ts';
+import { headLine, readLine, tagsLine, writeLines, type ObjectCheck } from './check-objects.ts';
 import type { S3Client } from './client.ts';
 import type { CredentialSource } from './credentials.ts';
-import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
 import { listOnce } from './scan.ts';
-import { Objects } from './objects.ts';
 import { ownerNames } from './owner.ts';
 import type { Sts } from './sts.ts';
 
-export interface CheckParts {
-  readonly client: S3Client;
+export interface CheckParts extends ObjectCheck {
   readonly sts: Sts;
   readonly identities: { readonly base: CredentialSource; readonly acting: CredentialSource };
-  readonly random: Random;
-}
-
-type Result = CheckLine['result'];
-
-function line(what: CheckLine['what'], result: Result, message: string, more: Partial<CheckLine> = {}): CheckLine {
-  return { what, result, message, field: null, remedy: null, ...more };
-}
-
-/** `message` in front of what happened. */
-function refusal(what: CheckLine['what'], message: string, thrown: unknown): CheckLine {
-  const error = toDroverError(thrown);
-  const result: Result = isAboutRights(error) || error.policy.scope === 'account' ? 'refused' : 'unknown';
-  const settled = error.code === 'PLACE_NOT_FOUND' || error.code === 'INVALID_INPUT' ? 'refused' : result;
-  return line(what, settled, `${message}: ${error.message}`, { field: fieldOf(error), remedy: error.remedy });
-}
-
-function isAboutRights(error: DroverError): boolean {
-  return error.code === 'PERMISSION_DENIED' || error.code === 'UNAUTHENTICATED';
-}
-
-function fieldOf(error: DroverError): string | null {
-  if (error.field !== null) return error.field;
-  if (error.code !== 'UNREACHABLE') return null;
-  return /certificate|TLS|SSL/i.test(error.message) ? 'caCertificate' : 'endpoint';
 }
 
 /** Troubles after which nothing further can be learnt. */
@@ -54,6 +27,7 @@ export async function* check(
   place: Place | null,
   use: Use,
   signal: AbortSignal,
+  wish: CheckWish = { tags: true, deletes: true },
 ): AsyncGenerator<CheckLine> {
   const { client } = parts;
   try {
@@ -76,13 +50,14 @@ export async function* check(
   let canRead = use === 'write';
   let canWrite = use === 'read';
   if (use !== 'write') {
-    const read = await readLine(client, at, listed.first, signal);
-    canRead = read.result === 'ok';
+    const { line: read, readable } = await readLine(client, at, listed.samples, signal);
+    canRead = read.result === 'ok' || read.result === 'warning';
     yield read;
-    if (canRead && listed.first !== null) yield await tagsLine(client, at, listed.first, signal);
+    if (wish.tags && readable !== null) yield await tagsLine(client, at, readable, signal);
   }
   if (use !== 'read') {
-    for await (const answer of writeLines(parts, at, signal)) {
+    if (use === 'write' && listed.line.result === 'ok') yield await headLine(parts, at, signal);
+    for await (const answer of writeLines(parts, at, wish, signal)) {
       if (answer.what === 'write') canWrite = answer.result === 'ok';
       yield answer;
     }
@@ -215,7 +190,7 @@ async function list(
   client: S3Client,
   place: Place,
   signal: AbortSignal,
-): Promise<{ line: CheckLine; first: Entry | null; isFinal: boolean }> {
+): Promise<{ line: CheckLine; samples: readonly Entry[]; isFinal: boolean }> {
   const query = [
     ['encoding-type', 'url'],
     ['list-type', '2'],
@@ -225,101 +200,25 @@ async function list(
   try {
     const at = { bucket: place.container, prefix: place.prefix };
     const page = await listOnce(client, at, query, { isMd5: true }, signal);
-    const first =
-      page.entries.find((entry) => entry.availability === 'online' && entry.sizeBytes > 0) ?? page.entries[0] ?? null;
-    return { line: line('list', 'ok', `${nameOf(place)} can be listed.`), first, isFinal: false };
+    const listed = line('list', 'ok', `${nameOf(place)} can be listed.`);
+    return { line: listed, samples: samplesOf(page.entries), isFinal: false };
   } catch (thrown) {
+    const refused = refusal('list', `${nameOf(place)} cannot be listed`, thrown);
     return {
-      line: refusal('list', `${nameOf(place)} cannot be listed`, thrown),
-      first: null,
+      line: granting(refused, thrown, 's3:ListBucket', bucketArn(client, place)),
+      samples: [],
       isFinal: isFinal(thrown),
     };
   }
 }
 
+/** Far from each other: one object may have a lock of its own. */
+function samplesOf(entries: readonly Entry[]): readonly Entry[] {
+  const good = entries.filter((entry) => entry.availability === 'online' && entry.sizeBytes > 0);
+  const from = good.length > 0 ? good : entries;
+  return [...new Set([from[0], from[Math.floor(from.length / 2)], from.at(-1)])].filter((entry) => entry !== undefined);
+}
+
 function nameOf(place: Place): string {
   return place.prefix === '' ? `Bucket "${place.container}"` : `"${place.prefix}" in bucket "${place.container}"`;
-}
-
-/** One byte of one object that is there. */
-async function readLine(client: S3Client, place: Place, first: Entry | null, signal: AbortSignal): Promise<CheckLine> {
-  if (first === null) return line('read', 'unknown', 'There is no object here to try reading with.');
-  try {
-    const response = await client.send({
-      method: 'GET',
-      bucket: place.container,
-      key: place.prefix + first.key,
-      headers: {
-        ...(first.sizeBytes > 0 ? { range: 'bytes=0-0' } : {}),
-        ...encryptionOfRead(client.settings),
-      },
-      operation: 'GET',
-      signal,
-    });
-    await response.discard();
-    return line('read', 'ok', 'Objects can be read.');
-  } catch (thrown) {
-    const error = toDroverError(thrown);
-    if (error.code === 'ARCHIVED')
-      return line('read', 'unknown', 'The first objects are archived; reading was not tried.');
-    return refusal('read', 'Objects cannot be read', error);
-  }
-}
-
-/** Whoever may not read tags is not told that there are any. */
-async function tagsLine(client: S3Client, place: Place, first: Entry, signal: AbortSignal): Promise<CheckLine> {
-  try {
-    const objects = new Objects(client, { bucket: place.container, prefix: place.prefix });
-    await objects.readTags(first, signal);
-    return line('tags', 'ok', 'Tags can be read.');
-  } catch (thrown) {
-    const error = toDroverError(thrown);
-    if (!isAboutRights(error)) return refusal('tags', 'Reading tags was not possible', error);
-    const message = 'Tags cannot be read: objects are copied without them.';
-    return line('tags', 'warning', message, { remedy: 'Grant s3:GetObjectTagging, or choose to ignore tags.' });
-  }
-}
-
-async function* writeLines(parts: CheckParts, place: Place, signal: AbortSignal): AsyncGenerator<CheckLine> {
-  const { client } = parts;
-  const name = `.drover-probe-${Buffer.from(parts.random.bytes(8)).toString('hex')}`;
-  const on = { bucket: place.container, key: place.prefix + name };
-  const content = Buffer.from('drover probe', 'utf8');
-  const put = (headers: Record<string, string>) =>
-    client.run({
-      ...on,
-      method: 'PUT',
-      headers: { ...encryptionOfWrite(client.settings), ...headers },
-      body: { sizeBytes: content.length, content },
-      operation: 'PUT',
-      signal,
-    });
-  try {
-    await put({});
-  } catch (thrown) {
-    yield refusal('write', 'Objects cannot be written', thrown);
-    return;
-  }
-  let isRemoved = false;
-  const remove = async (stop: AbortSignal) => {
-    await client.run({ ...on, method: 'DELETE', operation: 'DELETE', signal: stop });
-    isRemoved = true;
-  };
-  try {
-    yield line('write', 'ok', 'Objects can be written.');
-    yield await put({ 'x-amz-tagging': 'drover=probe' }).then(
-      () => line('tags', 'ok', 'Tags can be written.'),
-      (thrown: unknown) => refusal('tags', 'Tags cannot be written', thrown),
-    );
-    yield await remove(signal).then(
-      () => line('delete', 'ok', 'Objects can be deleted.'),
-      (thrown: unknown) => {
-        const answer = refusal('delete', 'Objects cannot be deleted, so a mirror is not possible', thrown);
-        return { ...answer, message: `${answer.message} The probe "${on.key}" remains.` };
-      },
-    );
-  } finally {
-    // Whoever stops listening half-way must not leave the probe behind.
-    if (!isRemoved) await remove(new AbortController().signal).catch(() => undefined);
-  }
 }

@@ -65,7 +65,8 @@ function openAccount(settings: S3Settings, context: Context): Account {
   };
   return {
     fingerprint,
-    check: (place, use, signal) => check({ client, sts, identities, random: context.random }, place, use, signal),
+    check: (place, use, signal, wish) =>
+      check({ client, sts, identities, random: context.random }, place, use, signal, wish),
     browse: (path, signal) => {
       if (path !== null && path.container !== '') checkBucket(settings, path.container);
       return browse(client, path, signal);

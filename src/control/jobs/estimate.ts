@@ -1,0 +1,142 @@
+/** What a run will come to, from the last one or from counting, and what about that people should know before it begins. */
+import type { Source } from '../../contract/provider.ts';
+import { compileFilter } from '../../engine/filter.ts';
+import { DroverError } from '../../model/errors.ts';
+import type { Counters } from '../../model/outcome.ts';
+import type { JobSettings, RunEstimate, RunKind } from '../entities.ts';
+import type { ControlWorld, OpenConnector } from '../world.ts';
+import type { JobFacts } from './rows.ts';
+
+/** What a migration job of the product that is followed here takes; Drover takes more, and people should know. */
+const NOTABLE_ITEMS = 10_000_000;
+/** From here on a run takes days on most lines, and its requests cost what somebody should have agreed to. */
+const NOTABLE_BYTES = 100 * 1000 ** 4;
+const NOTABLE_REQUESTS = 50_000_000;
+const NOTABLE_MS = 3 * 24 * 3_600_000;
+/** Without a last run: what a small object and a byte are taken to cost, from slow to fast. */
+const SLOW = { itemsPerSecond: 150, bytesPerSecond: 20e6 };
+const FAST = { itemsPerSecond: 1_500, bytesPerSecond: 200e6 };
+
+/** What only compares says nothing about how long moving takes: each kind is measured by its own. */
+export async function estimateFromLastRun(
+  { db }: ControlWorld,
+  { job }: JobFacts,
+  kind: RunKind,
+): Promise<RunEstimate | null> {
+  const last = await db
+    .selectFrom('runs')
+    .select(['id', 'counters', 'requests', 'active_ms'])
+    .where('job_id', '=', job.id)
+    .where('state', 'in', ['succeeded', 'completed-with-issues'])
+    .where('kind', '=', kind === 'retry' ? 'transfer' : kind)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  if (last === undefined) return null;
+  const { archived } = await db
+    .selectFrom('run_items')
+    .select((eb) => eb.fn.countAll<string>().as('archived'))
+    .where('run_id', '=', last.id)
+    .where('code', '=', 'ARCHIVED')
+    .executeTakeFirstOrThrow();
+  const { items, bytes } = last.counters as Counters;
+  const requests = last.requests as Record<string, Record<string, number>>;
+  const activeMs = Number(last.active_ms);
+  return {
+    basis: 'last-run',
+    items: items.scanned,
+    sizeBytes: bytes.scanned,
+    archivedItems: Number(archived),
+    requests: Object.values(requests)
+      .flatMap((classes) => Object.values(classes))
+      .reduce((total, count) => total + count, 0),
+    lowMs: Math.round(activeMs * 0.5),
+    highMs: Math.round(activeMs * 2),
+  };
+}
+
+/** Lists the source once; nothing is read. */
+export async function counted(
+  world: ControlWorld,
+  openConnector: OpenConnector,
+  { job, source }: JobFacts,
+  signal: AbortSignal,
+): Promise<RunEstimate> {
+  const { account } = await openConnector(source.connectorId, world.openTransport);
+  await using closing = new AsyncDisposableStack();
+  closing.use(account);
+  const opened: Source = await account.source(source.place, { versions: job.settings.versions }, signal);
+  closing.use(opened);
+  const leaveOut = compileFilter(job.settings.filter, world.clock.now());
+  const sum = { items: 0, sizeBytes: 0, archivedItems: 0 };
+  let pages = 0;
+  for await (const page of opened.scan({ from: null, to: null, resume: null }, signal)) {
+    pages += 1;
+    for (const entry of page.entries) {
+      if (leaveOut(entry) !== null) continue;
+      sum.items += 1;
+      sum.sizeBytes += entry.sizeBytes;
+      if (entry.availability === 'archived') sum.archivedItems += 1;
+    }
+    if (!page.complete) continue;
+    const timeMs = ({ itemsPerSecond, bytesPerSecond }: typeof SLOW): number =>
+      Math.round((sum.items / itemsPerSecond + sum.sizeBytes / bytesPerSecond) * 1_000);
+    return {
+      basis: 'counted',
+      ...sum,
+      requests: pages * 2 + sum.items * 2,
+      lowMs: timeMs(FAST),
+      highMs: timeMs(SLOW),
+    };
+  }
+  throw new DroverError('LISTING_INCOMPLETE', `The listing of "${source.fullPath}" broke off.`);
+}
+
+const APART = 'Several jobs on parts of it are easier to watch and to repeat.';
+
+/** `isFirst`: the job has not moved anything yet. */
+export function warningsOf(
+  estimate: RunEstimate | null,
+  settings: JobSettings,
+  kind: RunKind,
+  isFirst: boolean,
+): readonly string[] {
+  const moves = kind === 'transfer' || kind === 'retry';
+  const warnings = estimate === null ? [] : warningsOfSize(estimate, settings, moves);
+  if (moves && isFirst && settings.targetNewer === 'overwrite') warnings.push(OVERWRITES);
+  return warnings;
+}
+
+const OVERWRITES =
+  'What the target has newer under the same name is overwritten. A dry run shows it; the setting for newer targets can leave it alone.';
+
+function warningsOfSize(estimate: RunEstimate, settings: JobSettings, moves: boolean): string[] {
+  const { items, sizeBytes, requests, lowMs, archivedItems } = estimate;
+  const warnings: string[] = [];
+  if (items === 0) {
+    const end = settings.mode === 'mirror' ? ' A mirror refuses to delete everything because of it.' : '';
+    warnings.push(`The source holds nothing that the filters let through.${end}`);
+  }
+  if (items > NOTABLE_ITEMS) warnings.push(`This is more than ${count(NOTABLE_ITEMS)} objects. ${APART}`);
+  if (sizeBytes > NOTABLE_BYTES) warnings.push(`This is more than 100 TB. ${APART}`);
+  if (requests > NOTABLE_REQUESTS) {
+    warnings.push(`It takes about ${count(requests)} requests, which both stores charge for.`);
+  }
+  if (lowMs > NOTABLE_MS) {
+    warnings.push(`It takes ${Math.floor(lowMs / 86_400_000)} days at least. ${APART}`);
+  }
+  if (archivedItems > 0 && settings.archived === 'report') {
+    warnings.push(
+      `${count(archivedItems)} objects are archived and will be reported as unsupported, unless the job asks for their restore.`,
+    );
+  } else if (archivedItems > 0 && moves) {
+    warnings.push(
+      `${count(archivedItems)} objects are archived: the run asks for their restore, which the provider charges for and which takes hours or days.`,
+    );
+  }
+  return warnings;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}

@@ -1,0 +1,94 @@
+/** Rights and credentials that go away in mid-run: on a real database, real connectors and a simulated Amazon S3. */
+import { sql } from 'kysely';
+import { describe, expect, test } from 'vitest';
+import { openCloud, SECRET, take } from './cloud-world.ts';
+import { PERSON } from './made.ts';
+
+const { signal } = new AbortController();
+
+describe('a policy that is removed in mid-run', () => {
+  test.each([
+    ['source', 's3:GetObject', 'GET', 40],
+    ['source', 's3:ListBucket', 'LIST', 1],
+    ['target', 's3:PutObject', 'PUT', 40],
+  ] as const)('at the %s, of %s, pauses it and loses nothing', async (side, action, operation, count) => {
+    const cloud = await openCloud();
+    if (operation === 'LIST') for (let at = 0; at < 1_000; at++) cloud.service.put('photos', `z/${at}`, 'more');
+    const { id } = await cloud.start();
+    let giveBack = (): void => undefined;
+    cloud.after(operation, count, () => {
+      giveBack = take(side === 'source' ? cloud.reader : cloud.writer, action);
+    });
+    const paused = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
+    expect(paused).toMatchObject({
+      state: 'paused',
+      waits: { kind: 'attention', connectorId: cloud.ids[side] },
+      error: { code: 'PERMISSION_DENIED', remedy: expect.stringContaining(action) },
+    });
+    expect(paused.counters.items.failed).toBe(0);
+    const connector = await cloud.connectors.get(cloud.admin, cloud.ids[side]);
+    expect(connector).toMatchObject({ health: 'needs-attention', healthReason: { code: 'PERMISSION_DENIED' } });
+    giveBack();
+    for await (const _ of cloud.connectors.test(cloud.admin, cloud.ids[side], null, 'both', signal));
+    const run = await cloud.until(id, 'failed', 'succeeded', 'completed-with-issues');
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(cloud.service.keys('archive')).toEqual(cloud.service.keys('photos'));
+    const items = await cloud.items(id);
+    expect(new Set(items.map(({ key }) => key)).size).toBe(items.length);
+    expect(items.every(({ result }) => result === 'copied' || result === 'same')).toBe(true);
+  });
+});
+
+test('objects with a lock of their own fail singly, however many stand in a row', async () => {
+  const cloud = await openCloud();
+  const open = cloud.reader.find(({ actions }) => actions.includes('s3:GetObject'))!;
+  cloud.reader[cloud.reader.indexOf(open)] = { ...open, prefix: 'k/' };
+  for (let at = 0; at < 30; at++) cloud.service.put('photos', `locked/${at}`, 'not for everybody');
+  const { id } = await cloud.start();
+  const run = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
+  expect(run).toMatchObject({ state: 'completed-with-issues', counters: { items: { failed: 30, copied: 200 } } });
+  const failed = (await cloud.items(id)).filter(({ result }) => result === 'failed');
+  expect(new Set(failed.map(({ code }) => code))).toEqual(new Set(['PERMISSION_DENIED']));
+  await expect(cloud.connectors.get(cloud.admin, cloud.ids.source)).resolves.toMatchObject({ health: 'healthy' });
+  const again = await cloud.runs.start(
+    PERSON,
+    cloud.job.jobId,
+    { kind: 'retry', retryOf: id, trigger: 'person' },
+    signal,
+  );
+  const retried = await cloud.until(again.id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
+  expect(retried).toMatchObject({ state: 'completed-with-issues', counters: { items: { failed: 30 } } });
+});
+
+describe('credentials that are revoked in mid-run', () => {
+  test.each([
+    ['source', 'AKREADER'],
+    ['target', 'AKWRITER'],
+  ] as const)('of the %s pause it, and the connector authorized anew lets it end', async (side, key) => {
+    const cloud = await openCloud();
+    const { id } = await cloud.start();
+    cloud.after(
+      'GET',
+      40,
+      () => undefined,
+      ({ request }) =>
+        new RegExp(`${key}/`).test(request.headers['authorization'] ?? '')
+          ? { kind: 'status', status: 403, code: 'InvalidAccessKeyId' }
+          : null,
+    );
+    const paused = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
+    expect(paused).toMatchObject({ state: 'paused', waits: { kind: 'attention', connectorId: cloud.ids[side] } });
+    expect(paused.counters.items.failed).toBe(0);
+    await expect(cloud.connectors.get(cloud.admin, cloud.ids[side])).resolves.toMatchObject({
+      health: 'needs-attention',
+    });
+    const config = { accessKeyId: `${key}2`, secretAccessKey: SECRET };
+    await cloud.connectors.reauthorize(cloud.admin, cloud.ids[side], null, config);
+    const run = await cloud.until(id, 'failed', 'succeeded', 'completed-with-issues');
+    expect(run).toMatchObject({ state: 'succeeded', error: null, counters: { items: { scanned: 200, failed: 0 } } });
+    expect(cloud.service.keys('archive')).toEqual(cloud.service.keys('photos'));
+    const { rows } = await sql<{ action: string }>`SELECT action FROM audit
+      WHERE action = 'connector.reauthorize'`.execute(cloud.world.db);
+    expect(rows).toHaveLength(1);
+  });
+});
