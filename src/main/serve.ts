@@ -1,5 +1,6 @@
 /** `drover serve`: database, tables, API, due work and local workers, until it is told to stop. */
 import { existsSync, statfsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isLoopback, namesHosts } from '../api/guards.ts';
@@ -9,12 +10,10 @@ import type { ServerCall } from '../cli/server-commands.ts';
 import { startDueWork } from '../control/due.ts';
 import { openDispatching } from '../control/fleet/dispatching.ts';
 import { setRunsMax } from '../control/fleet/installation.ts';
-import {
-  adoptArtifacts,
-  foreignWorkers,
-  proveServerArtifacts,
-  versionMismatch,
-} from '../control/fleet/server-checks.ts';
+import { migrate } from '../control/database/migrate.ts';
+import { forgetServers, signOnServer } from '../control/fleet/server-presence.ts';
+import { foreignProcesses, versionMismatch, withNobodyElse } from '../control/fleet/versions.ts';
+import { adoptArtifacts, proveServerArtifacts } from '../control/fleet/server-checks.ts';
 import { openCounting } from '../control/metrics/traffic.ts';
 import { openMetrics } from '../control/metrics/metrics.ts';
 import { openReplays } from '../control/replays.ts';
@@ -26,6 +25,7 @@ import { DroverError, toDroverError } from '../model/errors.ts';
 import { startLocalWorkers, type LocalWorkers } from './local-workers.ts';
 import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
+import { openTracing } from './tracing.ts';
 import { connectPatiently, logOf, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
 import { openServices, type AllServices } from './services.ts';
 
@@ -44,15 +44,21 @@ export async function serve(
   const log = logOf(settings);
   await using closing = new AsyncDisposableStack();
   closing.use(collectWhenIdle());
+  const instance = `${hostname()}/${process.pid}`;
+  const tracing = await openTracing(settings, log, environment, { role: 'server', instance });
+  // Last of all: what ends while we stop is told too.
+  if (tracing !== null) closing.use(tracing);
   await call.say(`Drover ${environment.programVersion}\n`);
   const opened = await step(call, 'Database', async () => {
     refuseFullDisk(settings);
     return closing.use(await connectPatiently(settings, log, call));
   });
-  const { world } = await step(call, 'Tables', async () => {
-    await waitForForeignWorkers(opened, environment.programVersion, call);
+  const { world: opening } = await step(call, 'Tables', async () => {
+    await bringUpToDate(opened, environment.programVersion, call);
     return closing.use(await openWorld(settings, opened, log, environment, true));
   });
+  const world = tracing === null ? opening : { ...opening, tracing };
+  const presence = closing.use(await signOnServer(world, { host: hostname(), pid: process.pid }));
   if (newArtifacts) await adoptArtifacts(world);
   await proveServerArtifacts(world);
   await setRunsMax(world.db, settings.runsMax);
@@ -70,6 +76,7 @@ export async function serve(
     settings,
     programVersion: world.programVersion,
     providers: world.providers,
+    ...(tracing !== null && { tracing }),
     replays: openReplays(world),
     bus: world.bus,
     ready: () => readiness(world, workers),
@@ -82,7 +89,7 @@ export async function serve(
   closing.use(openDispatching(world));
   await workers.ready;
   await announce(call, settings, services, settings.publicUrl ?? url);
-  await untilStopped(call.signal, [workers.failed, lost]);
+  await untilStopped(call.signal, [workers.failed, lost, presence.failed]);
   await call.say('Stopping. Runs that are going on continue at the next start.');
 }
 
@@ -93,16 +100,21 @@ async function step<T>(call: ServerCall, name: string, work: () => Promise<T>): 
   return result;
 }
 
-/** Those of a server that was just killed end by themselves within seconds; others have to be stopped. */
-async function waitForForeignWorkers({ database }: OpenedDatabase, version: string, call: ServerCall): Promise<void> {
+/**
+ * Workers of a server that was just killed end by themselves within seconds; others have to be stopped. VERSION_MISMATCH,
+ * before anything is changed, while anybody of another version lives.
+ */
+async function bringUpToDate({ database, embedded }: OpenedDatabase, version: string, call: ServerCall): Promise<void> {
+  if (embedded !== null) await forgetServers(database.kysely);
   for (let waitedMs = 0; ; waitedMs += FOREIGN_LOOK_MS) {
-    const foreign = await foreignWorkers(database.kysely, version);
-    if (foreign.length === 0) return;
-    const error = versionMismatch(foreign, version);
+    const foreign = await foreignProcesses(database.kysely, version);
+    if (foreign.length === 0) break;
+    const error = versionMismatch(foreign, 'server', version);
     if (waitedMs >= FOREIGN_MS_MAX || call.signal.aborted) throw error;
     if (waitedMs === 0) await call.say(`  ${error.message} Waiting for them to end.`);
     await systemClock.sleep(FOREIGN_LOOK_MS, call.signal);
   }
+  await withNobodyElse(database.kysely, version, () => migrate(database));
 }
 
 /** SERVER_BUSY or INVALID_INPUT where the address cannot be listened on. */

@@ -4,12 +4,11 @@ import { DroverError } from '../../model/errors.ts';
 import { LOCKS } from '../database/locks.ts';
 import { newId } from '../ids.ts';
 import { inDatabase } from '../runs/database-errors.ts';
+import { WAITS_NO_MORE } from '../runs/store-workers.ts';
 import type { Tx } from '../world.ts';
 import type { FleetWorld } from './parts.ts';
 import type { FleetTiming } from './timing.ts';
-
-/** Raised whenever workers of two versions would not understand each other's rows. */
-export const PROTOCOL = 1;
+import { PROTOCOL, refuseOtherVersions } from './versions.ts';
 
 export interface WorkerIdentity {
   readonly name: string;
@@ -36,7 +35,7 @@ export async function signOn(world: FleetWorld, identity: WorkerIdentity, id = n
     world.db.transaction().execute(async (tx) => {
       const [family, number] = LOCKS.fleet;
       await sql`SELECT pg_advisory_xact_lock(${family}, ${number})`.execute(tx);
-      await refuseOtherVersions(world, tx);
+      await refuseOtherVersions(tx, 'worker', world.programVersion, world.timing);
       await proveArtifacts(world, tx, id);
       await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at, slots)
         VALUES (${id}, ${identity.name}, ${identity.host}, ${identity.pid}, ${world.programVersion}, ${PROTOCOL},
@@ -50,25 +49,11 @@ export async function signOn(world: FleetWorld, identity: WorkerIdentity, id = n
 
 export async function signOff(world: FleetWorld, workerId: string): Promise<void> {
   await inDatabase(async () => {
-    await sql`UPDATE run_workers SET left_at = clock_timestamp(), waiting = false
+    await sql`UPDATE run_workers SET left_at = clock_timestamp(), ${WAITS_NO_MORE}
       WHERE worker_id = ${workerId} AND left_at IS NULL`.execute(world.db);
-    await sql`UPDATE workers SET state = 'gone' WHERE id = ${workerId}`.execute(world.db);
+    await sql`UPDATE workers SET state = 'gone', left_at = clock_timestamp() WHERE id = ${workerId}`.execute(world.db);
   });
   await world.bus.tell('worker', workerId);
-}
-
-async function refuseOtherVersions(world: FleetWorld, tx: Tx): Promise<void> {
-  const { rows } = await sql<{ name: string; host: string; program_version: string }>`
-    SELECT name, host, program_version FROM workers
-    WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${world.timing.goneAfterMs} * interval '1 millisecond'
-      AND (protocol <> ${PROTOCOL} OR program_version <> ${world.programVersion})
-    ORDER BY started_at LIMIT 1`.execute(tx);
-  const other = rows[0];
-  if (other === undefined) return;
-  throw new DroverError(
-    'VERSION_MISMATCH',
-    `The worker "${other.name}" on ${other.host} runs version ${other.program_version}; this one is ${world.programVersion}. Workers of two versions do not share runs.`,
-  );
 }
 
 /**

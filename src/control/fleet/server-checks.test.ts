@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../ids.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
-import { adoptArtifacts, foreignWorkers, proveServerArtifacts, versionMismatch } from './server-checks.ts';
+import { adoptArtifacts, proveServerArtifacts } from './server-checks.ts';
 
 let world: TestWorld;
 beforeAll(async () => {
@@ -18,29 +18,6 @@ async function insertWorker(name: string, version: string, state: string, second
 }
 
 describe('a server before it begins', () => {
-  test('finds workers of another version that live, and only those', async () => {
-    await insertWorker('old', '0.9.0', 'active', 1);
-    await insertWorker('old and gone', '0.9.0', 'gone', 1);
-    await insertWorker('old and silent', '0.9.0', 'active', 3_600);
-    await insertWorker('same', '1.0.0', 'active', 1);
-    const found = await foreignWorkers(world.db, '1.0.0');
-    expect(found).toEqual([{ name: 'old', host: 'here', programVersion: '0.9.0' }]);
-    expect(versionMismatch(found, '1.0.0')).toMatchObject({
-      code: 'VERSION_MISMATCH',
-      message: expect.stringContaining('"old" on here (0.9.0)'),
-    });
-    await world.db.deleteFrom('workers').execute();
-  });
-
-  test('finds none where there are no tables yet', async () => {
-    await sql`ALTER TABLE workers RENAME TO workers_elsewhere`.execute(world.db);
-    try {
-      expect(await foreignWorkers(world.db, '1.0.0')).toEqual([]);
-    } finally {
-      await sql`ALTER TABLE workers_elsewhere RENAME TO workers`.execute(world.db);
-    }
-  });
-
   test('is refused when it does not see the artifact store of its workers', async () => {
     await proveServerArtifacts(world);
     await insertWorker('at work', '1.0.0', 'active', 1);

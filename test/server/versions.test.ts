@@ -1,0 +1,84 @@
+/** A server and a worker as processes, beside a server of another version. */
+import { randomBytes } from 'node:crypto';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDatabase, type Database } from '../../src/control/database/connect.ts';
+import { migrate } from '../../src/control/database/migrate.ts';
+import { openTestDatabase, type TestDatabase } from '../postgres.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/drover', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'drover-versions-'));
+const KEY = randomBytes(32).toString('base64');
+const children: ChildProcess[] = [];
+let made: TestDatabase;
+let database: Database;
+
+beforeAll(async () => {
+  made = await openTestDatabase();
+  database = await openDatabase({ url: made.url, log: () => undefined });
+  await migrate(database);
+});
+afterAll(async () => {
+  for (const child of children) {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.kill('SIGTERM')) await ended;
+  }
+  await database.close();
+  await made.drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Started {
+  readonly said: () => string;
+  readonly ended: Promise<number | null>;
+}
+
+function start(...words: string[]): Started {
+  const child = spawn(PROGRAM, words, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      DATABASE_URL: made.url,
+      DROVER_DATA_DIR: join(folder, 'data'),
+      DROVER_MASTER_KEY: KEY,
+      DROVER_ARTIFACTS: join(folder, 'artifacts'),
+      DROVER_LISTEN: '127.0.0.1:0',
+      DROVER_LOCAL_WORKERS: '0',
+    },
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (text += part.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  children.push(child);
+  void ended.then(() => children.splice(children.indexOf(child), 1));
+  return { said: () => text, ended };
+}
+
+async function until(started: Started, words: string): Promise<void> {
+  const end = Date.now() + 60_000;
+  while (!started.said().includes(words)) {
+    if (Date.now() > end) throw new Error(`"${words}" was never said; it was: ${started.said()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test('a server waits for one of another version to end, and a worker is refused', async () => {
+  await sql`INSERT INTO servers (id, host, pid, program_version, protocol, started_at, seen_at)
+    VALUES (gen_random_uuid(), 'elsewhere', 1, '0.0.1', 1, now(), now() + interval '1 hour')`.execute(database.kysely);
+  const worker = start('worker', '--worker-name', 'new');
+  expect(await worker.ended).toBe(2);
+  expect(worker.said()).toContain('the server on elsewhere (0.0.1)');
+  const server = start('serve', '--json');
+  await until(server, 'Waiting for them to end.');
+  expect(server.said()).toContain('the server on elsewhere (0.0.1)');
+  await database.kysely.deleteFrom('servers').execute();
+  await until(server, '"ready"');
+  const { rows } = await sql<{ program_version: string }>`SELECT program_version FROM servers`.execute(database.kysely);
+  expect(rows).toHaveLength(1);
+  expect(rows[0]?.program_version).not.toBe('0.0.1');
+}, 120_000);
