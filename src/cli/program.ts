@@ -173,7 +173,7 @@ function addRuns(program: Command, start: Start): void {
   runs
     .command('list', { isDefault: true })
     .description('the newest runs first')
-    .option('--limit <n>', 'so many at most', '50')
+    .option('--limit <n>', 'show the newest, this many at most', '50')
     .action((given: { limit: string }) =>
       start(async (session) => listRuns(session, parseCount(given.limit, '--limit', 1, 100_000))),
     );

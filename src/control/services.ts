@@ -46,6 +46,7 @@ import type {
   RunSegment,
   RunSnapshot,
   RunTrigger,
+  RunWorker,
   Schedule,
   ScheduleEvent,
   ScheduleRule,
@@ -323,6 +324,7 @@ export interface Runs {
   get(actor: Actor, id: string): Promise<Run>;
   snapshot(actor: Actor, id: string): Promise<RunSnapshot>;
   segments(actor: Actor, id: string, query: ListQuery): Promise<Page<RunSegment>>;
+  workers(actor: Actor, id: string): Promise<readonly RunWorker[]>;
   map(actor: Actor, id: string, cells: number): Promise<RunMap>;
   /** GUARD_BUSY when the job has an active run; PREFLIGHT_FAILED with the whole report. The run has its `warnings`. */
   start(actor: Actor, jobId: string, input: StartRun, signal: AbortSignal): Promise<Run>;
@@ -442,18 +444,41 @@ export interface Fleet {
   drain(actor: Actor, workerId: string): Promise<void>;
 }
 
+/** Something that somebody has to do something about. */
+export interface Attention {
+  readonly kind: 'connector' | 'run' | 'schedule' | 'subscription' | 'worker' | 'artifact';
+  /** Of the entity; of a fleet without any worker, `null`. */
+  readonly id: string | null;
+  /** As people know it. */
+  readonly name: string;
+  /** What happened, and why. */
+  readonly text: string;
+  /** What to do. */
+  readonly remedy: string;
+  /** Its path, below the address of the server as below `/api/v1`. */
+  readonly link: string;
+  readonly at: string;
+  /** So many runs wait for it. */
+  readonly runs: number;
+}
+
 export interface Overview {
-  readonly attention: readonly {
-    readonly connectorId: string;
-    readonly connectorName: string;
-    readonly text: string;
-    readonly runs: number;
-  }[];
+  /** Newest first, at most 100. */
+  readonly attention: readonly Attention[];
+  /** There is more than that. */
+  readonly moreAttention: boolean;
   readonly running: readonly Run[];
   readonly queued: number;
   /** Runs that may go on at once, in the whole installation. */
   readonly runsMax: number;
-  readonly today: { readonly items: number; readonly bytes: number; readonly failed: number; readonly runs: number };
+  readonly today: {
+    readonly items: number;
+    readonly bytes: number;
+    /** Objects. */
+    readonly failed: number;
+    readonly runs: number;
+    readonly failedRuns: number;
+  };
   readonly codes: readonly { readonly code: string; readonly items: number }[];
   readonly nextSchedules: readonly Schedule[];
 }

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 f7fd0450bc20366cdd8b0584bec44882ac02c9ec9faa995f8df59a9dea38a3e1) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 bb8acaab639b1224f4cf9f24e564225f5aebe273b79335705635a7923657224d) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1757,6 +1757,24 @@ export interface components {
     };
     /** @description Newest first. */
     Artifacts: components['schemas']['Artifact'][];
+    /** @description Something that somebody has to do something about. */
+    Attention: {
+      /** @enum {string} */
+      kind: 'connector' | 'run' | 'schedule' | 'subscription' | 'worker' | 'artifact';
+      /** @description null: no worker is there at all. */
+      id: string | null;
+      name: string;
+      /** @description What happened, and why. */
+      text: string;
+      /** @description What to do. */
+      remedy: string;
+      /** @description Its path, below the address of the server as below /api/v1. */
+      link: string;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      at: string;
+      /** @description So many runs wait for it. */
+      runs: number;
+    };
     /** @description Who did what to what. */
     AuditLine: {
       number: number;
@@ -2744,13 +2762,10 @@ export interface components {
     };
     /** @description What needs attention, what is going on, what comes next. */
     Overview: {
-      attention: {
-        /** @description Stays the same for ever. */
-        connectorId: string;
-        connectorName: string;
-        text: string;
-        runs: number;
-      }[];
+      /** @description Newest first, at most 100. */
+      attention: components['schemas']['Attention'][];
+      /** @description There is more than that. */
+      moreAttention: boolean;
       running: components['schemas']['Run'][];
       queued: number;
       /** @description Runs that may go on at once, in the whole installation. */
@@ -2758,8 +2773,10 @@ export interface components {
       today: {
         items: number;
         bytes: number;
+        /** @description Objects. */
         failed: number;
         runs: number;
+        failedRuns: number;
       };
       codes: {
         code: string;

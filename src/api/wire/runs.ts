@@ -219,11 +219,33 @@ export const overview = named<Overview>()(
   'Overview',
   'What needs attention, what is going on, what comes next.',
   z.object({
-    attention: z.array(z.object({ connectorId: id, connectorName: z.string(), text: z.string(), runs: z.number() })),
+    attention: z
+      .array(
+        z
+          .object({
+            kind: z.enum(['connector', 'run', 'schedule', 'subscription', 'worker', 'artifact']),
+            id: id.nullable().describe('null: no worker is there at all.'),
+            name: z.string(),
+            text: z.string().describe('What happened, and why.'),
+            remedy: z.string().describe('What to do.'),
+            link: z.string().describe('Its path, below the address of the server as below /api/v1.'),
+            at: time,
+            runs: z.number().describe('So many runs wait for it.'),
+          })
+          .meta({ id: 'Attention', description: 'Something that somebody has to do something about.' }),
+      )
+      .describe('Newest first, at most 100.'),
+    moreAttention: z.boolean().describe('There is more than that.'),
     running: z.array(run),
     queued: z.number(),
     runsMax: z.number().describe('Runs that may go on at once, in the whole installation.'),
-    today: z.object({ items: z.number(), bytes: z.number(), failed: z.number(), runs: z.number() }),
+    today: z.object({
+      items: z.number(),
+      bytes: z.number(),
+      failed: z.number().describe('Objects.'),
+      runs: z.number(),
+      failedRuns: z.number(),
+    }),
     codes: z.array(z.object({ code: z.string(), items: z.number() })),
     nextSchedules: z.array(schedule),
   }),

@@ -41,7 +41,7 @@ export function addListOptions(command: Command): Command {
     .option('--search <words>', 'only those that hold these words')
     .option('--filter <name=value>', 'only those whose field has this value; can be repeated', collect)
     .option('--sort <field>', 'in this order; "-" before it for the other way round')
-    .option('--limit <n>', 'so many at most', '100');
+    .option('--limit <n>', 'show this many at most', '100');
 }
 
 const PAGE_MAX = 1_000;
@@ -72,7 +72,7 @@ export async function showList<T>(
   if (session.terminal.options.json) return;
   if (entries.length === 0) await session.terminal.print(list.none);
   else await session.terminal.print(table(list.columns, entries));
-  if (cursor !== null) await session.terminal.say(`There are more than ${wanted}; --limit shows them.`);
+  if (cursor !== null) await session.terminal.say(`There are more than ${wanted}; a higher --limit shows them.`);
 }
 
 export function queryOf(given: ListGiven, fixed: Readonly<Record<string, readonly string[]>>): Query {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
 import { parseChoice } from '../units.ts';
+import { formatDuration } from '../format.ts';
 import { addListOptions, collect, showList, type ListGiven } from './lists.ts';
 import { findProject, findSubscription, findWorker } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
@@ -259,6 +260,8 @@ async function listWorkers({ session, http }: Remote): Promise<void> {
         { title: 'State', text: ({ state }) => state },
         { title: 'Runs', text: ({ runs }) => format.count(runs), isNumber: true },
         { title: 'Segments', text: ({ segments }) => format.count(segments), isNumber: true },
+        { title: 'Claims', text: ({ claims }) => format.count(claims), isNumber: true },
+        { title: 'Idle', text: ({ idleMs }) => formatDuration(idleMs), isNumber: true },
         { title: 'Version', text: ({ programVersion }) => programVersion },
         { title: 'Seen', text: ({ seenAt }) => timeOf(seenAt, format) },
       ],
@@ -271,19 +274,21 @@ async function showOverview({ session, http }: Remote): Promise<void> {
   const { format, terminal } = session;
   const overview = await answer(http.GET('/api/v1/overview'));
   await record(session, 'overview', overview);
-  const { attention, running, queued, today, codes, nextSchedules } = overview;
-  for (const { connectorName, text, runs } of attention) {
+  const { attention, moreAttention, running, queued, today, codes, nextSchedules } = overview;
+  for (const { name, text, remedy, runs } of attention) {
     const waiting = runs === 0 ? '' : ` ${format.plural(runs, { one: '# run waits', other: '# runs wait' })} for it.`;
-    await terminal.print(`!  ${visible(connectorName)}: ${visible(text)}${waiting}`);
+    await terminal.print(`!  ${visible(name)}: ${visible(text)}${waiting}\n   ${visible(remedy)}`);
   }
+  if (moreAttention) await terminal.print('!  There is more than this.');
   for (const run of running) {
     const job = jobPath({ projectName: run.projectName, name: run.jobName });
     await terminal.print(`${run.id}  ${visible(job)}  ${stateOf(run)}  ${amountOf(run, format)}`);
   }
-  const runs = format.plural(today.runs, { one: '# run', other: '# runs' });
+  const failedRuns = today.failedRuns === 0 ? '' : ` (${format.count(today.failedRuns)} failed)`;
+  const runs = `${format.plural(today.runs, { one: '# run', other: '# runs' })}${failedRuns}`;
   await terminal.print(
     `${format.count(running.length)} running, ${format.count(queued)} queued. ` +
-      `Today: ${runs}, ${format.count(today.items)} transferred, ${format.bytes(today.bytes)}, ${format.count(today.failed)} failed.`,
+      `Today: ${runs}, ${format.count(today.items)} transferred, ${format.bytes(today.bytes)}, ${format.plural(today.failed, { one: '# object', other: '# objects' })} failed.`,
   );
   for (const { code, items } of codes) await terminal.print(`   ${code}  ${format.count(items)}`);
   for (const { projectName, jobName, nextAt, rule } of nextSchedules) {

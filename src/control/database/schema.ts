@@ -165,6 +165,7 @@ export interface JobsTable {
   last_run_id: string | null;
   last_state: string | null;
   last_run_at: TimeOrNull;
+  failed_run_id: ColumnType<string | null, string | null | undefined, string | null>;
 }
 
 export interface RunsTable {
@@ -276,6 +277,11 @@ export interface RunWorkersTable {
   waiting: Generated<boolean>;
   progress: JsonbOrNull;
   shares_at: TimeOrNull;
+  claims: Generated<number>;
+  takeovers: Generated<number>;
+  waits: Generated<number>;
+  waiting_since: TimeOrNull;
+  idle_ms: Generated<Big>;
 }
 
 export interface WorkersTable {
@@ -288,6 +294,7 @@ export interface WorkersTable {
   state: string;
   started_at: Time;
   seen_at: Time;
+  left_at: TimeOrNull;
   takeovers: Generated<number>;
   /** Runs it takes part in at once, as things are. */
   slots: Generated<number>;

@@ -30,6 +30,7 @@ test('the first page says what needs somebody, what runs and what a day brought'
     ['overview3', 'running', 7, 1, null],
     ['overview4', 'succeeded', 100, 2, 0.5],
     ['overview5', 'succeeded', 1_000, 0, 2],
+    ['overview6', 'failed', 0, 0, 0.1],
   ] as const) {
     await makeRunRow(world, job, id, { state });
     await sql`UPDATE runs SET counters = ${counters(copied, failed)}::jsonb,
@@ -43,14 +44,22 @@ test('the first page says what needs somebody, what runs and what a day brought'
   const overview = openOverview(world, { runs, schedules, logs: openLogs(world) });
   const shown = await overview(world.as('viewer'));
   expect(shown).toMatchObject({
-    attention: [{ connectorId: broken, text: 'The key is gone.', runs: 1 }],
+    moreAttention: false,
     running: [{ id: 'overview3' }],
     queued: 1,
     runsMax: 10,
-    today: { items: 107, bytes: 1_070, failed: 3, runs: 2 },
+    today: { items: 107, bytes: 1_070, failed: 3, runs: 3, failedRuns: 1 },
     codes: [{ code: 'CHANGED', items: 1 }],
     nextSchedules: [],
   });
+  expect(shown.attention).toHaveLength(3);
+  expect(shown.attention).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ kind: 'connector', id: broken, text: 'The key is gone.', runs: 1 }),
+      expect.objectContaining({ kind: 'run', id: 'overview6' }),
+      expect.objectContaining({ kind: 'worker', id: null, runs: 2 }),
+    ]),
+  );
   await setRunsMax(world.db, 3);
   expect(await overview(world.as('viewer'))).toMatchObject({ runsMax: 3 });
 });

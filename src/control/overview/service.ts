@@ -5,6 +5,7 @@ import { runsMaxOf } from '../fleet/installation.ts';
 import { demand } from '../people/roles.ts';
 import type { Logs, Overview, Runs, Schedules, Services } from '../services.ts';
 import type { ControlWorld, Db } from '../world.ts';
+import { attentionOf } from './attention.ts';
 
 const RUNNING_SHOWN_MAX = 6;
 const SCHEDULES_SHOWN_MAX = 5;
@@ -21,7 +22,7 @@ export function openOverview(
 ): Services['overview'] {
   return async (actor: Actor): Promise<Overview> => {
     demand(actor, 'read');
-    const [attention, running, queued, runsMax, today, codes, next] = await Promise.all([
+    const [needed, running, queued, runsMax, today, codes, next] = await Promise.all([
       attentionOf(db),
       runs.list(actor, { filter: { state: ['running', 'pausing', 'cancelling'] }, limit: RUNNING_SHOWN_MAX }),
       queuedOf(db),
@@ -31,7 +32,7 @@ export function openOverview(
       schedules.list(actor, { filter: { enabled: ['true'] }, limit: SCHEDULES_SHOWN_MAX }),
     ]);
     return {
-      attention,
+      ...needed,
       running: running.items,
       queued,
       runsMax,
@@ -40,26 +41,6 @@ export function openOverview(
       nextSchedules: next.items,
     };
   };
-}
-
-async function attentionOf(db: Db): Promise<Overview['attention']> {
-  const rows = await db
-    .selectFrom('connectors')
-    .select(['id', 'name', 'health_reason'])
-    .select(
-      sql<string>`(SELECT count(*) FROM runs WHERE runs.state = 'paused'
-        AND (runs.source_connector_id = connectors.id OR runs.target_connector_id = connectors.id))`.as('runs'),
-    )
-    .where('health', '=', 'needs-attention')
-    .orderBy('updated_at', 'desc')
-    .limit(100)
-    .execute();
-  return rows.map(({ id, name, health_reason, runs }) => ({
-    connectorId: id,
-    connectorName: name,
-    text: (health_reason as { message?: string } | null)?.message ?? 'It needs to be authorized again.',
-    runs: Number(runs),
-  }));
 }
 
 async function queuedOf(db: Db): Promise<number> {
@@ -81,6 +62,7 @@ async function todayOf(db: Db, nowMs: number): Promise<Overview['today']> {
       sql<string>`coalesce(sum((counters->'bytes'->>'copied')::bigint), 0)`.as('bytes'),
       sql<string>`coalesce(sum((counters->'items'->>'failed')::bigint), 0)`.as('failed'),
       sql<string>`count(*)`.as('runs'),
+      sql<string>`count(*) FILTER (WHERE state = 'failed')`.as('failed_runs'),
     ])
     .where((where) =>
       where.or([where('ended_at', '>=', since), where('state', 'in', ['running', 'pausing', 'cancelling'])]),
@@ -91,5 +73,6 @@ async function todayOf(db: Db, nowMs: number): Promise<Overview['today']> {
     bytes: Number(row.bytes),
     failed: Number(row.failed),
     runs: Number(row.runs),
+    failedRuns: Number(row.failed_runs),
   };
 }

@@ -106,11 +106,12 @@ test('runs are listed, shown and drawn', async () => {
   expect((await fine('run', 'list', '--in', 'failed,paused')).stdout).toContain('No runs.');
   expect((await fine('job', 'list', '--in', 'succeeded')).stdout).toContain('Acme/Photos');
   expect((await fine('job', 'list', '--in', 'failed')).stdout).toContain('No jobs.');
-  expect((await fine('job', 'runs', 'photos', '--limit', '1')).stderr).toContain('--limit shows them');
+  expect((await fine('job', 'runs', 'photos', '--limit', '1')).stderr).toContain('a higher --limit shows them');
   expect((await fine('run', 'show', 'photos')).stdout).toMatch(/Run +\w+, number 5 of "Acme\/Photos"/);
   expect((await fine('job', 'logs', 'Photos')).stdout).toContain('Started by Ana');
   expect((await fine('run', 'items', 'Photos')).stdout).toContain('None');
   expect((await fine('run', 'segments', 'Photos')).stdout).toContain('done');
+  expect((await fine('run', 'workers', 'Photos')).stdout).toMatch(/Worker +Joined +Left +Items +Claims[\s\S]*\d+ s/);
   expect((await fine('run', 'map', 'Photos')).stdout).toContain('█ done');
 });
 

@@ -91,13 +91,15 @@ CREATE TABLE jobs (
   source_endpoint_id uuid NOT NULL REFERENCES endpoints, source_sub_path text NOT NULL, source_full_path text NOT NULL,
   target_endpoint_id uuid NOT NULL REFERENCES endpoints, target_sub_path text NOT NULL, target_full_path text NOT NULL,
   settings text NOT NULL, transfers_max integer, timetable_id uuid REFERENCES timetables,
-  runs_made integer NOT NULL DEFAULT 0, last_run_id text, last_state text, last_run_at timestamptz
+  runs_made integer NOT NULL DEFAULT 0, last_run_id text, last_state text, last_run_at timestamptz,
+  failed_run_id text
 );
 CREATE UNIQUE INDEX jobs_name ON jobs (project_id, lower(name));
 CREATE INDEX jobs_created ON jobs (created_at, id);
 CREATE INDEX jobs_by_name ON jobs (lower(name), id);
 CREATE INDEX jobs_last_run ON jobs (last_run_at NULLS FIRST, id);
 CREATE INDEX jobs_state ON jobs (last_state, created_at);
+CREATE INDEX jobs_failed ON jobs (id) WHERE failed_run_id IS NOT NULL;
 CREATE INDEX jobs_source ON jobs (source_endpoint_id);
 CREATE INDEX jobs_target ON jobs (target_endpoint_id);
 
@@ -149,6 +151,22 @@ BEGIN
 END $$;
 CREATE TRIGGER job_follows_run AFTER INSERT OR UPDATE OF state OR DELETE ON runs
   FOR EACH ROW EXECUTE FUNCTION job_follows_run();
+
+-- The last run of a job that failed with no good one since. What only looks says nothing about what moves objects.
+CREATE FUNCTION job_knows_failure() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    UPDATE jobs SET failed_run_id = NULL WHERE id = OLD.job_id AND failed_run_id = OLD.id;
+  ELSIF NEW.state IN ('failed', 'succeeded', 'completed-with-issues') THEN
+    UPDATE jobs SET failed_run_id = CASE NEW.state WHEN 'failed' THEN NEW.id END
+    WHERE id = NEW.job_id AND (failed_run_id IS NOT NULL OR NEW.state = 'failed')
+      AND (NEW.kind IN ('transfer', 'retry') OR NOT EXISTS (
+        SELECT FROM runs WHERE runs.id = jobs.failed_run_id AND runs.kind IN ('transfer', 'retry')));
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER job_knows_failure AFTER INSERT OR UPDATE OF state OR DELETE ON runs
+  FOR EACH ROW EXECUTE FUNCTION job_knows_failure();
 
 -- No row per object. from_key and to_key: bytes of the key; null is open.
 CREATE TABLE segments (
@@ -205,12 +223,15 @@ CREATE TABLE run_workers (
   run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, worker_id uuid NOT NULL, joined_at timestamptz NOT NULL,
   seen_at timestamptz NOT NULL, left_at timestamptz, waiting boolean NOT NULL DEFAULT false, progress jsonb,
   shares_at timestamptz,
+  claims integer NOT NULL DEFAULT 0, takeovers integer NOT NULL DEFAULT 0, waits integer NOT NULL DEFAULT 0,
+  waiting_since timestamptz, idle_ms bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, worker_id)
 ) WITH (fillfactor = 50);
+CREATE INDEX run_workers_worker ON run_workers (worker_id);
 
 CREATE TABLE workers (
   id uuid PRIMARY KEY, name text NOT NULL, host text NOT NULL, pid integer NOT NULL, program_version text NOT NULL,
-  protocol integer NOT NULL, state text NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL,
+  protocol integer NOT NULL, state text NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL, left_at timestamptz,
   takeovers integer NOT NULL DEFAULT 0, slots integer NOT NULL DEFAULT 10
 ) WITH (fillfactor = 50);
 
@@ -243,7 +264,6 @@ CREATE TABLE schedule_events (
   at timestamptz NOT NULL, outcome text NOT NULL, run_id text, detail text,
   PRIMARY KEY (schedule_id, number)
 );
-CREATE INDEX schedule_events_trouble ON schedule_events (at) WHERE outcome <> 'started';
 
 CREATE TABLE artifacts (
   id uuid PRIMARY KEY, run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, kind text NOT NULL,
