@@ -5,6 +5,8 @@ import { FakeClock } from '../../lib/fake-world.ts';
 import { newId } from '../ids.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { openRetention } from './retention.ts';
+import { PostgresRunStore } from '../runs/store.ts';
+import { ZERO_COUNTERS } from '../../model/outcome.ts';
 
 const DAY_MS = 86_400_000;
 const NEVER = new AbortController().signal;
@@ -41,6 +43,15 @@ async function makeRun(daysAgo: number, pairId: string, change: { snapshot?: boo
   await world.artifacts.put(name, Buffer.from('x'));
   await world.artifacts.put(`runs/${id}/snapshot.json`, Buffer.from('x'));
   return id;
+}
+
+async function inTables(id: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const table of ['segments', 'run_workers', 'run_sessions']) {
+    const { rows } = await sql`SELECT FROM ${sql.table(table)} WHERE run_id = ${id}`.execute(world.db);
+    if (rows.length > 0) found.push(table);
+  }
+  return found;
 }
 
 async function leftOf(id: string) {
@@ -178,4 +189,43 @@ test('rows that nobody asks for any more go: deliveries, sessions, idempotency k
   await all();
   expect((await sql`SELECT FROM deliveries`.execute(world.db)).rows).toHaveLength(1);
   expect((await sql`SELECT key FROM idempotency`.execute(world.db)).rows).toEqual([{ key: '0.5' }]);
+});
+
+test('of a run that has come of age its row remains, with the sums that it had', async () => {
+  const store = new PostgresRunStore(world.db);
+  const [old, newest] = [await makeRun(90, 'i', { snapshot: false }), await makeRun(1, 'i')];
+  const counters = { ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned: 7, copied: 7 } };
+  for (const id of [old, newest]) {
+    await sql`UPDATE segments SET counters = ${JSON.stringify(counters)}::jsonb WHERE run_id = ${id}`.execute(world.db);
+    await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at, left_at)
+      VALUES (${id}, gen_random_uuid(), now(), now(), now())`.execute(world.db);
+    await store.recordUsage(id, 'w/1', { requests: { source: { GET: 7 }, target: {} }, activeMs: 5 });
+    await sql`UPDATE runs SET counters = ${JSON.stringify(counters)}::jsonb,
+      requests = '{"source":{"GET":7},"target":{}}' WHERE id = ${id}`.execute(world.db);
+  }
+  const before = await store.getRun(old);
+  expect(before?.counters.items.copied).toBe(7);
+  await all();
+  expect(await inTables(old)).toEqual([]);
+  expect(await inTables(newest)).toEqual(['segments', 'run_workers', 'run_sessions']);
+  const { durationMs: _before, ...sums } = before ?? { durationMs: 0 };
+  expect(await store.getRun(old)).toMatchObject(sums);
+});
+
+test('workers and servers that went long ago are forgotten', async () => {
+  const days = (count: number) => new Date(clock.now() - count * DAY_MS);
+  for (const [name, age] of [
+    ['old', 31],
+    ['silent', 31],
+    ['recent', 29],
+  ] as const) {
+    const state = name === 'silent' ? 'active' : 'gone';
+    await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at)
+      VALUES (${newId(world)}, ${name}, 'h', 1, '1', 1, ${state}, ${days(age)}, ${days(age)})`.execute(world.db);
+    await sql`INSERT INTO servers (id, host, pid, program_version, protocol, started_at, seen_at)
+      VALUES (${newId(world)}, ${name}, 1, '1', 1, ${days(age)}, ${days(age)})`.execute(world.db);
+  }
+  await all();
+  expect((await sql`SELECT name FROM workers`.execute(world.db)).rows).toEqual([{ name: 'recent' }]);
+  expect((await sql`SELECT host FROM servers`.execute(world.db)).rows).toEqual([{ host: 'recent' }]);
 });

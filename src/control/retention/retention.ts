@@ -10,6 +10,8 @@ import { HAS_NEWEST_SNAPSHOT, IS_READ } from './kept.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** What there is of a run beside its own row, which keeps the sums. */
+const RUN_TABLES = ['chunks', 'run_items', 'run_log', 'segments', 'run_workers', 'run_sessions'] as const;
 /** At one look; the next comes at once while there is more. */
 const RUNS_AT_ONCE = 50;
 /** What could not be removed, or ended the server that removed it, waits so long; of a run's logs twice as long each time. */
@@ -19,6 +21,8 @@ const SESSIONS_KEPT_DAYS = 30;
 const DELIVERIES_KEPT_DAYS = 30;
 const SCHEDULE_EVENTS_KEPT_DAYS = 400;
 const IDEMPOTENCY_KEPT_DAYS = 1;
+/** Their names stand in what runs show of who was at work. */
+const WORKERS_KEPT_DAYS = 30;
 
 export function openRetention(world: ControlWorld): { tick(signal: AbortSignal): Promise<number> } {
   return {
@@ -108,9 +112,7 @@ async function removeLogs({ db, artifacts, bus, log }: ControlWorld, id: string)
     if (free.length === 0) return false;
     // Files first: a crash in between is made up for at the next look.
     await artifacts.removeAll(chunkPrefix(id));
-    await tx.deleteFrom('chunks').where('run_id', '=', id).execute();
-    await tx.deleteFrom('run_items').where('run_id', '=', id).execute();
-    await tx.deleteFrom('run_log').where('run_id', '=', id).execute();
+    for (const table of RUN_TABLES) await tx.deleteFrom(table).where('run_id', '=', id).execute();
     await tx
       .updateTable('runs')
       .set({ logs_expired: true, has_snapshot: false, cleaning_attempts: 0, cleaning_after: null })
@@ -129,5 +131,11 @@ async function removeOldRows({ db, clock }: ControlWorld): Promise<void> {
   await db.deleteFrom('idempotency').where('created_at', '<', daysAgo(IDEMPOTENCY_KEPT_DAYS)).execute();
   // Also what waits for a subscriber that was disabled long ago.
   await db.deleteFrom('deliveries').where('at', '<', daysAgo(DELIVERIES_KEPT_DAYS)).execute();
+  await db
+    .deleteFrom('workers')
+    .where('seen_at', '<', daysAgo(WORKERS_KEPT_DAYS))
+    .where(sql<boolean>`NOT EXISTS (SELECT FROM segments WHERE segments.worker_id = workers.id AND state = 'open')`)
+    .execute();
+  await db.deleteFrom('servers').where('seen_at', '<', daysAgo(WORKERS_KEPT_DAYS)).execute();
   await db.deleteFrom('schedule_events').where('at', '<', daysAgo(SCHEDULE_EVENTS_KEPT_DAYS)).execute();
 }

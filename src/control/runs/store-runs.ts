@@ -16,9 +16,13 @@ import {
 } from './store-rows.ts';
 
 /** Sums as of now: the columns of the row are refreshed about once a second. */
+/** What has reached its age has only its sums left. */
+const summed = (sums: RawBuilder<unknown>, name: string): RawBuilder<unknown> =>
+  sql`CASE WHEN logs_expired THEN ${sql.ref(`runs.${name}`)} ELSE ${sums} END AS ${sql.ref(name)}`;
+
 const RUN_COLUMNS = sql`id, transfer_id, pair_id, definition, state, queued_at, started_at, updated_at, ended_at, error,
-  manifest_root, (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id) AS counters,
-  ${summedRequests(sql`runs.id`)} AS requests, ${summedActiveMs(sql`runs.id`)} AS active_ms`;
+  manifest_root, ${summed(sql`(SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id)`, 'counters')},
+  ${summed(summedRequests(sql`runs.id`), 'requests')}, ${summed(summedActiveMs(sql`runs.id`), 'active_ms')}`;
 
 export async function readRun(db: Db | Tx, runId: string): Promise<RunRecord | null> {
   const [run] = await select(db, sql`WHERE id = ${runId}`);
