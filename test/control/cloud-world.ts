@@ -37,7 +37,9 @@ export async function openCloud(settings: Partial<Policy> = {}) {
   const reader: Grant[] = READING.map((action) => ({ actions: [action], buckets: ['photos'] }));
   const writer: Grant[] = [...WRITING, ...MORE].map((action) => ({ actions: [action], buckets: ['archive'] }));
   const user = (name: string, accessKeyId: string, grants: Grant[]) => ({
-    ...{ name, accessKeyId, grants },
+    name,
+    accessKeyId,
+    grants,
     secretAccessKey: SECRET,
   });
   const service = createS3Service({
@@ -85,8 +87,13 @@ export async function openCloud(settings: Partial<Policy> = {}) {
   const append = async (_: string, { message }: { message: string }) => void lines.push(message);
   const runs = openRuns(world, { preflight: preflight.preflight, append });
   const worker = await startWorker(world, {
-    ...{ name: 'one', host: 'here', pid: process.pid, timing: SHORT },
-    ...{ openConnector, reportHealth: connectors.reportHealth, append },
+    name: 'one',
+    host: 'here',
+    pid: process.pid,
+    timing: SHORT,
+    openConnector,
+    reportHealth: connectors.reportHealth,
+    append,
   });
   onTestFinished(() => worker.drain());
   const until = async (id: string, ...states: RunState[]): Promise<Run> => {
@@ -100,7 +107,17 @@ export async function openCloud(settings: Partial<Policy> = {}) {
   };
   const store = new PostgresRunStore(world.db);
   return {
-    ...{ service, world, connectors, admin, ids, job, runs, until, preflight, reader, writer, lines },
+    service,
+    world,
+    connectors,
+    admin,
+    ids,
+    job,
+    runs,
+    until,
+    preflight,
+    reader,
+    writer,
     /** From that moment on `change` has happened: after so many answers to requests of that kind. */
     after(operation: string, count: number, change: () => void, faults: (seen: Seen) => Fault | null = () => null) {
       let seen = 0;

@@ -65,7 +65,7 @@ describe('starting', () => {
     await expect(fleet.start(job)).rejects.toMatchObject({
       code: 'PREFLIGHT_FAILED',
       message: 'Target: May not write.',
-      remedyOverride: 'Assign the role: az role …',
+      remedyOverride: 'For the target: Assign the role: az role …',
     });
     const run = await fleet.start(job, { skipPreflight: true });
     await fleet.until(run.id, 'succeeded');

@@ -77,7 +77,7 @@ describe('a schedule', () => {
     const message = 'Amazon S3 refused to list "photos".';
     preflight = { ok: false, source: [{ what: 'list', result: 'refused', message, field: null, remedy: null }] };
     const refused = schedules.enable(world.as('operator'), id, never);
-    await expect(refused).rejects.toMatchObject({ code: 'PREFLIGHT_FAILED', message });
+    await expect(refused).rejects.toMatchObject({ code: 'PREFLIGHT_FAILED', message: `Source: ${message}` });
     expect((await schedules.get(world.as('viewer'), id)).enabled).toBe(false);
   });
 
