@@ -41,6 +41,7 @@ const PACKAGE_HOMES: readonly { readonly pattern: RegExp; readonly home: RegExp 
   { pattern: /^(nodemailer|croner|openid-client|@node-rs\/argon2|prom-client)$/, home: /^src\/control\// },
   { pattern: /^(fastify|@fastify)(\/|-|$)/, home: /^src\/api\// },
   { pattern: /^openapi-fetch$/, home: /^src\/api\/client\// },
+  { pattern: /^@opentelemetry\//, home: /^src\/main\/telemetry\.(test\.)?ts$/ },
   { pattern: /^(commander|cli-progress|ini)$/, home: /^src\/(cli|providers\/s3)\// },
 ];
 

@@ -5,6 +5,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { z } from 'zod';
 import { demand } from '../control/people/roles.ts';
 import { SYSTEM } from '../control/entities.ts';
+import { NO_TRACING, placeFromHeader, type Span } from '../lib/tracing.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { jsonAnswer, sendFile, sendJson, sendLines, sendProblem } from './answers.ts';
 import { openHub, type Hub } from './events/hub.ts';
@@ -188,14 +189,41 @@ function register(app: FastifyInstance, desk: Desk, route: Route): void {
     method: route.method,
     url: API_BASE + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async onRequest(request, reply) {
+      beginSpan(desk.world, route, request, reply);
       (request as WithCaller)[CALLER] = await admit(desk.world, route, request, reply);
     },
     async handler(request, reply) {
       const caller = (request as WithCaller)[CALLER] as Caller;
-      await answer(desk, route, caller, request, reply);
+      const work = (): Promise<void> => answer(desk, route, caller, request, reply);
+      const span = (request as WithSpan)[SPAN];
+      await (span === undefined ? work() : (desk.world.tracing ?? NO_TRACING).within(span, work));
       return reply;
     },
   });
+}
+
+const SPAN = Symbol('span');
+type WithSpan = FastifyRequest & { [SPAN]?: Span };
+
+/** Method, route and status: never the address with what is in it, headers or bodies. Live streams have no end. */
+function beginSpan({ tracing }: ApiWorld, route: Route, request: FastifyRequest, { raw: reply }: FastifyReply): void {
+  if (tracing === undefined || route.answer.kind === 'events') return;
+  const path = API_BASE + route.path;
+  const span = tracing.begin(`${route.method} ${path}`, {
+    isRequest: true,
+    parent: placeFromHeader(textOf(request.headers['traceparent'])),
+    attributes: { 'http.request.method': route.method, 'http.route': path, 'drover.request.id': request.id },
+  });
+  (request as WithSpan)[SPAN] = span;
+  reply.once('close', () => {
+    const { statusCode: status } = reply;
+    span.set({ 'http.response.status_code': status });
+    span.end(status >= 500 ? String(status) : null);
+  });
+}
+
+function textOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : undefined;
 }
 
 async function admit(world: ApiWorld, route: Route, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {

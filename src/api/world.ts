@@ -1,5 +1,6 @@
 /** What the API is given by whoever constructs the server. */
 import type { Provider } from '../contract/provider.ts';
+import type { Tracing } from '../lib/tracing.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
 import type { Replays } from '../control/replays.ts';
 import type { Services } from '../control/services.ts';
@@ -38,6 +39,8 @@ export interface ApiWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Left out: nobody traces. */
+  readonly tracing?: Tracing;
   readonly settings: ApiSettings;
   readonly programVersion: string;
   readonly providers: ReadonlyMap<string, Provider>;

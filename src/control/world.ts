@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Account, Provider } from '../contract/provider.ts';
 import type { Config } from '../contract/fields.ts';
 import type { ArtifactStore } from '../engine/ports.ts';
+import type { Tracing } from '../lib/tracing.ts';
 import type { OpenTransport } from '../lib/transport.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
 import type { Actor } from './entities.ts';
@@ -26,6 +27,8 @@ export interface ControlWorld {
   readonly openTransport: OpenTransport;
   /** Where a server counts what it asks of connectors by itself. Workers count for each end of a run. */
   readonly serverTraffic?: Traffic;
+  /** Left out: nobody traces. */
+  readonly tracing?: Tracing;
   /** The process's environment, for standard credential chains. Never logged. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly programVersion: string;

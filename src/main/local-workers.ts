@@ -145,6 +145,9 @@ const FOR_WORKERS: Readonly<Record<SettingName, boolean>> = {
   localFolders: true,
   logLevel: true,
   logFormat: true,
+  otlpEndpoint: true,
+  otlpTracesEndpoint: true,
+  otlpHeaders: true,
   // Each has its own, by a flag.
   workerName: false,
   localWorkers: false,

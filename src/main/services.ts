@@ -20,6 +20,7 @@ import { openTimetables } from '../control/timetables/service.ts';
 import { openNotifications, type NotificationsWithWork } from '../control/notifications/service.ts';
 import { openOverview } from '../control/overview/service.ts';
 import type { ControlWorld } from '../control/world.ts';
+import { tracedConnectors, tracedJobs, tracedStart } from './traced-services.ts';
 import { chunkPrefix } from '../engine/chunks.ts';
 
 export interface AllServices extends Services {
@@ -41,15 +42,15 @@ export function openServices(world: ControlWorld, signal: AbortSignal): AllServi
   };
   const logs = openLogs(world);
   const notifications = openNotifications(world);
-  const connectors = openConnectors(world);
+  const connectors = tracedConnectors(openConnectors(world), world.tracing);
   const endpoints = openEndpoints(world, openConnector);
   const projects = openProjects(world, cleanup);
-  const jobs = openJobs(world, { cleanup, ...openPreflight(world, openConnector) });
+  const jobs = tracedJobs(openJobs(world, { cleanup, ...openPreflight(world, openConnector) }), world.tracing);
   const timetables = openTimetables(world);
   const runs = openRuns(world, { preflight: jobs.preflight, append: logs.append });
   const schedules = openSchedules(world, {
     preflight: jobs.preflight,
-    start: runs.start,
+    start: tracedStart(runs.start, world.tracing),
     onRefused: async ({ jobId, jobName, projectName }, reason, tx) => {
       const row = await tx.selectFrom('jobs').select('project_id').where('id', '=', jobId).executeTakeFirst();
       const payload = { job: jobName, project: projectName, reason };

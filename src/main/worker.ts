@@ -9,6 +9,7 @@ import { openLogs } from '../control/logs/service.ts';
 import { DroverError } from '../model/errors.ts';
 import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
+import { openTracing } from './tracing.ts';
 import { connectPatiently, logOf, openWorld, type Environment } from './server-world.ts';
 
 export async function work(
@@ -27,10 +28,13 @@ export async function work(
   const log = logOf(settings);
   await using closing = new AsyncDisposableStack();
   closing.use(collectWhenIdle());
+  const name = settings.workerName ?? hostname();
+  const tracing = await openTracing(settings, log, environment, { role: 'worker', instance: `${name}/${process.pid}` });
+  // Last of all: what ends while we stop is told too.
+  if (tracing !== null) closing.use(tracing);
   const opened = closing.use(await connectPatiently(settings, log, call));
   const { world } = closing.use(await openWorld(settings, opened, log, environment, false));
-  const name = settings.workerName ?? hostname();
-  const worker = await startWorker(world, {
+  const worker = await startWorker(tracing === null ? world : { ...world, tracing }, {
     name,
     host: hostname(),
     pid: process.pid,

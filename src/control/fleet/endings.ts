@@ -8,6 +8,7 @@ import { putRunInOutbox } from '../notifications/outbox.ts';
 import type { Tx } from '../world.ts';
 import { wantSweep } from './cancelling.ts';
 import { TRIED_AGAIN } from './dispatcher.ts';
+import { traceRun } from './lease-traces.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
 import type { UsedConnector } from './participation.ts';
 import type { Verdict } from './verdict.ts';
@@ -139,6 +140,7 @@ export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
     .where('id', '=', runId)
     .executeTakeFirst();
   if (row === undefined) return;
+  await traceRun(world, runId);
   await bus.tell('run', runId);
   await bus.tell('runs', runId);
   await bus.tell('job', row.job_id);

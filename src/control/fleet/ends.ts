@@ -22,6 +22,7 @@ const THROTTLED_MS = 5_000;
 
 export interface RunToOpen {
   readonly runId: string;
+  readonly jobId: string;
   readonly kind: string;
   readonly retryOf: string | null;
   readonly definition: TransferDefinition;
@@ -71,6 +72,7 @@ export function requestsOf({ source, target }: Sides): RequestCounts {
 export async function readRunToOpen(world: FleetWorld, runId: string): Promise<RunToOpen | null> {
   const { rows } = await inDatabase(() =>
     sql<{
+      job_id: string;
       kind: string;
       retry_of: string | null;
       definition: string;
@@ -78,7 +80,7 @@ export async function readRunToOpen(world: FleetWorld, runId: string): Promise<R
       target_connector_id: string;
       endpoint_id: string | null;
       facts: TargetFacts | null;
-    }>`SELECT runs.kind, runs.retry_of, runs.definition, runs.source_connector_id, runs.target_connector_id,
+    }>`SELECT runs.job_id, runs.kind, runs.retry_of, runs.definition, runs.source_connector_id, runs.target_connector_id,
         endpoints.id AS endpoint_id, endpoints.facts
       FROM runs LEFT JOIN jobs ON jobs.id = runs.job_id LEFT JOIN endpoints ON endpoints.id = jobs.target_endpoint_id
       WHERE runs.id = ${runId}`.execute(world.db),
@@ -87,6 +89,7 @@ export async function readRunToOpen(world: FleetWorld, runId: string): Promise<R
   if (row === undefined) return null;
   return {
     runId,
+    jobId: row.job_id,
     kind: row.kind,
     retryOf: row.retry_of,
     definition: JSON.parse(row.definition) as TransferDefinition,

@@ -8,7 +8,8 @@ import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
-import type { PostgresRunStore, RunStoreOptions } from '../runs/store.ts';
+import type { PostgresRunStore } from '../runs/store.ts';
+import type { LeaseWatcher } from '../runs/watching.ts';
 import {
   explained,
   openEnds,
@@ -60,20 +61,21 @@ export interface PartOptions {
   readonly load: () => number;
 }
 
-/** Counts what the store has settled and taken over for the connectors of the run it was for. */
+/** Counts what was settled and taken over for the connectors of the run it was for. */
 export function countingOf(
   { traffic }: Pick<FleetWorld, 'traffic'>,
   partOf: (runId: string) => Participation | undefined,
-): Required<Pick<RunStoreOptions, 'onCommitted' | 'onTakenOver'>> {
+): LeaseWatcher {
   return {
-    onCommitted(runId, added) {
+    claimed({ runId }, _kind, isTakeover) {
+      const [source] = partOf(runId)?.connectorIds ?? [];
+      if (source !== undefined && isTakeover) traffic.add(source, 'takeovers', 'source', 'leases');
+    },
+    committed({ runId }, added) {
       const [source, target] = partOf(runId)?.connectorIds ?? [];
       if (source !== undefined && target !== undefined) traffic.settled({ source, target }, added);
     },
-    onTakenOver(runId) {
-      const [source] = partOf(runId)?.connectorIds ?? [];
-      if (source !== undefined) traffic.add(source, 'takeovers', 'source', 'leases');
-    },
+    left: () => undefined,
   };
 }
 
@@ -96,6 +98,11 @@ export class Participation {
     this.runId = options.runId;
     this.#options = options;
     this.done = this.#takePart();
+  }
+
+  /** `null` as long as the run was not read. */
+  get jobId(): string | null {
+    return this.#run?.jobId ?? null;
   }
 
   get connectorIds(): readonly string[] {

@@ -4,8 +4,10 @@
  */
 import { sql } from 'kysely';
 import { BYTES_IN_FLIGHT_MAX, SEGMENTS_AT_ONCE } from '../../engine/limits.ts';
+import { NO_TRACING } from '../../lib/tracing.ts';
 import { DroverError } from '../../model/errors.ts';
 import { inDatabase, fromDatabase } from '../runs/database-errors.ts';
+import { watchersOf } from '../runs/watching.ts';
 import { PostgresRunStore, type HeldLease } from '../runs/store.ts';
 import type { ControlWorld } from '../world.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -13,6 +15,7 @@ import { carryOut, onEnded, tellEnd } from './endings.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Leftovers } from './leftovers.ts';
 import { readRuns, type RunNow } from './looking.ts';
+import { leaseTraces } from './lease-traces.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
 import { countingOf, Participation, type Ending } from './participation.ts';
 import { fleetWorld, type FleetParts, type FleetWorld } from './parts.ts';
@@ -96,7 +99,10 @@ class FleetWorker implements Worker {
     const { leaseValidMs } = world.timing;
     this.#store = new PostgresRunStore(world.db, {
       leaseValidMs,
-      ...countingOf(world, (runId) => this.#parts.get(runId)),
+      watcher: watchersOf(
+        countingOf(world, (runId) => this.#parts.get(runId)),
+        leaseTraces(world.tracing ?? NO_TRACING, id, (runId) => this.#parts.get(runId)?.jobId ?? null),
+      ),
       onEnding: (tx, runId) => tellEnd(world, tx, runId),
       onEnded: (runId) => this.#onEnded(runId),
     });

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { RunStore } from '../../engine/ports.ts';
+import { NO_TRACING, traced } from '../../lib/tracing.ts';
 import { DroverError, toDroverError, toFailure } from '../../model/errors.ts';
 import { SYSTEM, type Actor, type Artifact, type Run, type RunSnapshot } from '../entities.ts';
 import type { ControlWorld, OpenConnector, Tx } from '../world.ts';
@@ -52,7 +53,10 @@ export async function makeNext(world: ControlWorld, parts: MakingParts, signal: 
   const holding = keepHolding(world, id, attempt, stopper.signal);
   try {
     const { spotCheck = SPOT_CHECK_DEFAULT } = taken.parameters as ReportParameters;
-    const content = await makeOne(world, parts, taken.run_id, kind as Artifact['kind'], spotCheck, signal);
+    const attributes = { 'drover.run.id': taken.run_id, 'drover.report.kind': kind, 'drover.report.attempt': attempt };
+    const content = await traced(world.tracing ?? NO_TRACING, 'report', { attributes }, () =>
+      makeOne(world, parts, taken.run_id, kind as Artifact['kind'], spotCheck, signal),
+    );
     await artifacts.put(contentName(taken.object_name, attempt), content);
     await finish(world, id, attempt, {
       state: 'ready',

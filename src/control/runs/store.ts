@@ -17,7 +17,7 @@ import type {
   Usage,
 } from '../../engine/ports.ts';
 import { DroverError } from '../../model/errors.ts';
-import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
+import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import type { Db, Tx } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
 import { issueColumns, keepIssues } from './store-issues.ts';
@@ -32,6 +32,7 @@ import {
   WAITED_MS,
   type SegmentRow,
 } from './store-rows.ts';
+import type { HeldLease, LeaseEnd, LeaseWatcher } from './watching.ts';
 import { endRun, findLatestSnapshot, findUnfinished, listRuns, readRun, recordUsage, updateRun } from './store-runs.ts';
 
 /** How long a lease holds without being renewed. */
@@ -41,9 +42,7 @@ export const LEASE_VALID_MS = 10_000;
 const WAITING_FRESH_MS = 10_000;
 
 export interface RunStoreOptions {
-  /** Told of each lease that was taken over from a worker that fell silent, and of all that was settled. */
-  readonly onTakenOver?: (runId: string) => void;
-  readonly onCommitted?: (runId: string, added: Counters) => void;
+  readonly watcher?: LeaseWatcher;
   readonly leaseValidMs?: number;
   /** Done in the transaction in which `endRun` ends a run: what must not be lost. */
   readonly onEnding?: (tx: Tx, runId: string) => Promise<void>;
@@ -51,12 +50,7 @@ export interface RunStoreOptions {
   readonly onEnded?: (runId: string) => Promise<void>;
 }
 
-/** What names one lease. */
-export interface HeldLease {
-  readonly runId: string;
-  readonly segmentId: string;
-  readonly epoch: number;
-}
+export type { HeldLease } from './watching.ts';
 
 interface Held {
   readonly lease: HeldLease;
@@ -72,13 +66,13 @@ export class PostgresRunStore implements RunStore {
    */
   readonly #held = new Map<string, Held>();
   readonly #leaseValidMs: number;
-  readonly #told: Pick<RunStoreOptions, 'onTakenOver' | 'onCommitted'>;
+  readonly #watcher: LeaseWatcher | undefined;
   readonly #onEnding: RunStoreOptions['onEnding'];
   readonly #onEnded: (runId: string) => Promise<void>;
 
   constructor(db: Db, options: RunStoreOptions = {}) {
     this.#db = db;
-    this.#told = options;
+    this.#watcher = options.watcher;
     this.#leaseValidMs = options.leaseValidMs ?? LEASE_VALID_MS;
     this.#onEnding = options.onEnding;
     this.#onEnded = options.onEnded ?? (async () => undefined);
@@ -154,9 +148,11 @@ export class PostgresRunStore implements RunStore {
         FROM taken`.execute(this.#db);
       const row = rows[0];
       if (row === undefined) return null;
-      this.hold({ runId, segmentId: row.segment_id, epoch: row.epoch });
-      if (row.was_held) this.#told.onTakenOver?.(runId);
-      return { segment: segmentFromRow(row), worker, epoch: row.epoch };
+      const held = { runId, segmentId: row.segment_id, epoch: row.epoch };
+      this.hold(held);
+      const segment = segmentFromRow(row);
+      this.#watcher?.claimed(held, segment.kind, row.was_held);
+      return { segment, worker, epoch: row.epoch };
     });
   }
 
@@ -207,8 +203,9 @@ export class PostgresRunStore implements RunStore {
         )${addIssues.length === 0 ? sql`` : keepIssues(runId, issues)}
         SELECT (SELECT count(*)::integer FROM held) AS held`.execute(this.#db);
       if (rows[0]?.held !== 1) throw this.#lost(lease);
-      this.#told.onCommitted?.(runId, addCounters);
-      if (done) this.drop({ runId, segmentId, epoch: lease.epoch });
+      const own = { runId, segmentId, epoch: lease.epoch };
+      this.#watcher?.committed(own, addCounters);
+      if (done) this.drop(own, 'done');
     });
   }
 
@@ -250,8 +247,10 @@ export class PostgresRunStore implements RunStore {
     return stopper.signal;
   }
 
-  drop(lease: HeldLease): void {
-    if (this.#held.get(nameOf(lease))?.lease.epoch === lease.epoch) this.#held.delete(nameOf(lease));
+  drop(lease: HeldLease, end: LeaseEnd = 'released'): void {
+    if (this.#held.get(nameOf(lease))?.lease.epoch !== lease.epoch) return;
+    this.#held.delete(nameOf(lease));
+    this.#watcher?.left(lease, end);
   }
 
   lost({ segment, epoch }: Lease): AbortSignal {
@@ -263,7 +262,7 @@ export class PostgresRunStore implements RunStore {
   lose(lease: HeldLease): void {
     const held = this.#held.get(nameOf(lease));
     if (held?.lease.epoch !== lease.epoch) return;
-    this.#held.delete(nameOf(lease));
+    this.drop(lease, 'lost');
     held.stopper.abort(lostError(lease));
   }
 
@@ -279,7 +278,7 @@ export class PostgresRunStore implements RunStore {
   async endRun(lease: Lease, end: RunEnd): Promise<void> {
     const hasEnded = await inDatabase(() => endRun(this.#db, lease, end, this.#onEnding));
     if (!hasEnded) throw this.#lost(lease);
-    this.drop({ ...lease.segment, epoch: lease.epoch });
+    this.drop({ ...lease.segment, epoch: lease.epoch }, 'done');
     await this.#onEnded(lease.segment.runId);
   }
 
@@ -347,7 +346,7 @@ export class PostgresRunStore implements RunStore {
 
   #lost({ segment, epoch }: Lease): DroverError {
     const lease = { ...segment, epoch };
-    this.drop(lease);
+    this.drop(lease, 'lost');
     return lostError(lease);
   }
 

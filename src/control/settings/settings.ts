@@ -228,6 +228,30 @@ export const SETTINGS = {
     ['text', 'json'],
     'text',
   ),
+  otlpEndpoint: url(
+    {
+      section: 'Observability',
+      variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+      help: 'An OpenTelemetry collector that takes traces by OTLP over HTTP, without `/v1/traces`. Left out, nothing is traced.',
+      example: 'http://127.0.0.1:4318',
+    },
+    ['https', 'http'],
+  ),
+  otlpTracesEndpoint: url(
+    {
+      section: 'Observability',
+      variable: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      help: 'The same, to the last word; instead of `otlpEndpoint`.',
+      example: 'https://traces.example.com/v1/traces',
+    },
+    ['https', 'http'],
+  ),
+  otlpHeaders: secret({
+    section: 'Observability',
+    variable: 'OTEL_EXPORTER_OTLP_HEADERS',
+    help: 'Headers that the collector wants, such as its token: `name=value`, separated by commas, percent-encoded.',
+    example: 'authorization=Bearer%20…',
+  }),
 } as const satisfies Readonly<Record<string, Setting<never> | Setting<unknown>>>;
 
 export type SettingName = keyof typeof SETTINGS;
