@@ -29,9 +29,7 @@ async function dyingWorker(): Promise<void> {
       listen: bus.listen.bind(bus),
     },
   };
-  const append = async (_runId: string, { message }: { message: string }): Promise<void> =>
-    /^The run (failed|pauses|is complete)/.test(message) ? dead : undefined;
-  await fleet.worker('dying', { append }, change);
+  await fleet.worker('dying', {}, change);
 }
 
 test.each([
@@ -50,6 +48,15 @@ test.each([
   await fleet.until(id, ...states);
   const all = (await fleet.told()).filter(({ runId }) => runId === id);
   expect(all).toEqual([{ event, runId: id }]);
+  const said = {
+    'run.completed': 'The run is complete.',
+    'run.failed': 'The run failed: ',
+    'run.attention': 'The run pauses: ',
+  };
+  const { rows: lines } = await sql<{ message: string }>`SELECT message FROM run_log WHERE run_id = ${id}`.execute(
+    fleet.world.db,
+  );
+  expect(lines.filter(({ message }) => message.startsWith(said[event]))).toHaveLength(1);
   const { rows } = await sql<{ payload: object }>`SELECT payload FROM outbox`.execute(fleet.world.db);
   expect(rows[0]?.payload).toMatchObject({
     number: 1,

@@ -273,7 +273,7 @@ class Soaking {
   async #conclude(): Promise<void> {
     const [sums] = await this.#server.query<{ takeovers: number; told: number }>(
       `SELECT (SELECT coalesce(sum(takeovers), 0)::integer FROM segments) AS takeovers,
-         (SELECT count(*)::integer FROM deliveries) AS told`,
+         (SELECT count(*)::integer FROM deliveries) + (SELECT count(*)::integer FROM outbox) AS told`,
     );
     this.result.takeovers = sums?.takeovers ?? 0;
     this.result.told = sums?.told ?? 0;

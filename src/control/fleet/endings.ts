@@ -1,7 +1,8 @@
 /** Carries out what a worker's broken part means for the run. */
 import { sql } from 'kysely';
 import type { Failure } from '../../model/errors.ts';
-import type { WaitReason } from '../entities.ts';
+import type { RunLogLine, WaitReason } from '../entities.ts';
+import { storable } from '../runs/store-rows.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
 import { putRunInOutbox } from '../notifications/outbox.ts';
@@ -80,7 +81,7 @@ async function pauseForAttention(
   const comesBack = failure.code === 'UNREACHABLE' || failure.code === 'CLOCK_SKEW';
   const text = `${failure.message} ${comesBack ? TRIED_AGAIN : failure.remedy}`;
   const waits: WaitReason = { kind: 'attention', text, runId: null, connectorId };
-  const has = await inDatabase(() =>
+  await inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const before = await tx
         .selectFrom('runs')
@@ -89,14 +90,13 @@ async function pauseForAttention(
         .forNoKeyUpdate()
         .executeTakeFirst();
       const change = { from: ['running'], to: 'pausing', waits, error: failure } as const;
-      if (!(await changeState(tx, bus, runId, change))) return false;
+      if (!(await changeState(tx, bus, runId, change))) return;
       // Tried again and broken off for the same reason, it is no news.
       const isKnown = (before?.error as Failure | null | undefined)?.code === failure.code;
       if (!isKnown) await putRunInOutbox(world, tx, 'run.attention', runId);
-      return true;
+      await writeLine(world, tx, runId, 'error', `The run pauses: ${failure.message}`, failure.code);
     }),
   );
-  if (has) await noteInLog(world, runId, 'error', `The run pauses: ${failure.message}`, failure.code);
 }
 
 async function isOutdated({ db }: FleetWorld, { connectorId, version }: UsedConnector): Promise<boolean> {
@@ -118,17 +118,38 @@ async function failRun(
       const isSo = await changeState(tx, bus, runId, { from: ['running', 'pausing'], to: 'failed', error: failure });
       if (!isSo) return false;
       await wantSweep(tx, runId);
-      await putRunInOutbox(world, tx, 'run.failed', runId);
+      await tellFailure(world, tx, runId, failure);
       return true;
     }),
   );
-  if (has) await noteInLog(world, runId, 'error', `The run failed: ${failure.message}`, failure.code);
+  if (has) await traceRun(world, runId);
 }
 
 /** In the transaction that ends it: a crash right after it loses nothing of what people are told. */
 export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise<void> {
-  const row = await tx.selectFrom('runs').select('state').where('id', '=', runId).executeTakeFirst();
-  await putRunInOutbox(world, tx, row?.state === 'failed' ? 'run.failed' : 'run.completed', runId);
+  const row = await tx.selectFrom('runs').select(['state', 'error']).where('id', '=', runId).executeTakeFirst();
+  if (row?.state === 'failed') return tellFailure(world, tx, runId, row.error as Failure | null);
+  await putRunInOutbox(world, tx, 'run.completed', runId);
+  await writeLine(world, tx, runId, 'info', 'The run is complete.', null);
+}
+
+async function tellFailure(world: FleetWorld, tx: Tx, runId: string, failure: Failure | null): Promise<void> {
+  await putRunInOutbox(world, tx, 'run.failed', runId);
+  await writeLine(world, tx, runId, 'error', `The run failed: ${failure?.message ?? ''}`, failure?.code ?? null);
+}
+
+/** A line of the run's log, with what it is about: both are there, or neither. */
+async function writeLine(
+  { clock, bus }: FleetWorld,
+  tx: Tx,
+  runId: string,
+  level: RunLogLine['level'],
+  message: string,
+  code: string | null,
+): Promise<void> {
+  const line = { run_id: runId, at: new Date(clock.now()), level, code, message: storable(message) };
+  await tx.insertInto('run_log').values(line).execute();
+  await bus.tell('run-log', runId, tx);
 }
 
 /** After a run came to its end by a worker's hand. */
@@ -136,7 +157,7 @@ export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
   const { bus, db } = world;
   const row = await db
     .selectFrom('runs')
-    .select(['job_id', 'state', 'error', 'source_connector_id', 'target_connector_id'])
+    .select(['job_id', 'state', 'source_connector_id', 'target_connector_id'])
     .where('id', '=', runId)
     .executeTakeFirst();
   if (row === undefined) return;
@@ -145,13 +166,7 @@ export async function onEnded(world: FleetWorld, runId: string): Promise<void> {
   await bus.tell('runs', runId);
   await bus.tell('job', row.job_id);
   await bus.tell('work', runId);
-  if (row.state === 'failed') {
-    const failure = row.error as Failure | null;
-    await noteInLog(world, runId, 'error', `The run failed: ${failure?.message ?? ''}`, failure?.code ?? null);
-  } else {
-    await noteInLog(world, runId, 'info', 'The run is complete.');
-    await noteHealthy(world, [row.source_connector_id, row.target_connector_id]);
-  }
+  if (row.state !== 'failed') await noteHealthy(world, [row.source_connector_id, row.target_connector_id]);
 }
 
 /** A whole run has just used them; one that still waits may need more of them than that one did. */
