@@ -1,6 +1,6 @@
 /** The server's commands, constructed. Brought in only when one of them is called. */
-import { createReadStream, existsSync } from 'node:fs';
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerCall, ServerCommands } from '../cli/server-commands.ts';
 import { backup, restore, status } from '../control/database/backup.ts';
@@ -14,6 +14,7 @@ import { masterKeyOf } from '../control/vault/envelope.ts';
 import { HAND_OVER_MS, rotateVault } from '../control/vault/vault.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
+import { readBackupFrom, writeBackupTo } from './backup-file.ts';
 import { keyWrappingOf } from './key-wrapping.ts';
 import { serve } from './serve.ts';
 import { settingsOf } from './server-settings.ts';
@@ -38,7 +39,7 @@ export function serverCommands(environment: Environment): ServerCommands {
       withDatabase(call, environment, (opened) => backupTo(opened, path, environment.programVersion)),
     restore: (call, path) =>
       withDatabase(call, environment, async ({ database }) => {
-        const { tables, rows } = await restore(database, createReadStream(path));
+        const { tables, rows } = await restore(database, readBackupFrom(path, process.stdin));
         return { tables: tables.length, rows };
       }),
     wrapMasterKey: (call, options) => wrapKey(call, environment, options),
@@ -90,24 +91,17 @@ async function statusOf(database: Database): Promise<Record<string, string | num
   return { ...rest, schemaVersion: schemaVersion ?? 'no tables yet', ...Object.fromEntries(rows) };
 }
 
-/** Written beside and renamed: a file of that name is always a whole backup. */
 async function backupTo(
   { database }: OpenedDatabase,
   path: string,
   programVersion: string,
 ): ReturnType<ServerCommands['backup']> {
-  const temporary = `${path}.writing-${process.pid}`;
-  try {
-    await using file = await open(temporary, 'wx', 0o600);
-    const write = async (chunk: Uint8Array): Promise<void> => file.writeFile(chunk);
+  let counts = { tables: 0, rows: 0 };
+  const sizeBytes = await writeBackupTo(path, process.stdout, async (write) => {
     const { tables, rows } = await backup(database, write, { programVersion, now: systemClock.now() });
-    await file.sync();
-    await rename(temporary, path);
-    return { tables: tables.length, rows, sizeBytes: (await file.stat()).size };
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+    counts = { tables: tables.length, rows };
+  });
+  return { ...counts, sizeBytes };
 }
 
 async function rotate(

@@ -66,19 +66,21 @@ function addDatabase(program: Command, world: CliWorld, run: Run): void {
       }),
     );
   withSettings(world, database.command('backup'))
-    .argument('<file>', 'where to write it')
+    .argument('<file>', 'where to write it; - for standard output')
     .description('write everything but the master key to one file, while the server runs')
     .action((file: string, given: Given) =>
       run(given, async (server, call, session) => {
         const { tables, rows, sizeBytes } = await server.backup(call, file);
+        const place = file === '-' ? 'the backup' : file;
         await session.terminal.say(
-          `${rows} rows of ${tables} tables are in ${file} (${sizeBytes} bytes). The master key is not in it: keep a copy of it elsewhere.`,
+          `${rows} rows of ${tables} tables are in ${place} (${sizeBytes} bytes). The master key is not in it: keep a copy of it elsewhere.`,
         );
-        await session.terminal.record({ type: 'backup', file, tables, rows, sizeBytes });
+        // Standard output holds the backup and nothing else.
+        if (file !== '-') await session.terminal.record({ type: 'backup', file, tables, rows, sizeBytes });
       }),
     );
   withSettings(world, database.command('restore'))
-    .argument('<file>', 'a backup')
+    .argument('<file>', 'a backup; - for standard input')
     .description('fill an empty database from a backup')
     .action((file: string, given: Given) =>
       run(given, async (server, call, session) => {
