@@ -64,6 +64,7 @@ const METHODS = {
     get: 'route',
     snapshot: 'route',
     segments: 'route',
+    workers: 'route',
     map: 'route',
     start: 'route',
     pause: 'route',

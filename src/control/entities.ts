@@ -299,6 +299,27 @@ export interface RunSegment {
   readonly asOf: string;
 }
 
+/** What one worker had of a run, and what its leases have cost it. */
+export interface RunWorker {
+  readonly id: string;
+  /** `null`: it left so long ago that nothing else is known. */
+  readonly name: string | null;
+  readonly host: string | null;
+  readonly joinedAt: string;
+  readonly leftAt: string | null;
+  readonly isAtWork: boolean;
+  /** In its hands now. */
+  readonly segments: number;
+  /** Of the segments that were last in its hands. */
+  readonly items: number;
+  readonly claims: number;
+  /** Claims of what another worker had when it fell silent. */
+  readonly takeovers: number;
+  /** Times it found nothing to claim while others were listing, and how long that took together. */
+  readonly waits: number;
+  readonly idleMs: number;
+}
+
 /** The key space of a run, for drawing. `sequence` is the run's at the moment of `asOf`: both were read at once. */
 export interface RunMap {
   readonly runId: string;
@@ -416,6 +437,11 @@ export interface WorkerNode {
   readonly seenAt: string;
   readonly runs: number;
   readonly segments: number;
+  /** Over all runs it took part in that are kept: see `RunWorker`. */
+  readonly claims: number;
+  readonly takeovers: number;
+  readonly waits: number;
+  readonly idleMs: number;
 }
 
 export type NotificationEvent = 'run.completed' | 'run.failed' | 'run.attention' | 'schedule.refused';

@@ -1,6 +1,7 @@
 /** Several workers, one run: what they share, what they take over, and what they leave to each other. */
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openFleet } from '../../src/control/fleet/service.ts';
 import { expectComplete, openFleetTest, type FleetTest } from './fleet-world.ts';
 import { PERSON } from './made.ts';
 
@@ -66,8 +67,28 @@ describe('a run', () => {
       SELECT worker_id::text, sum((counters #>> '{items,scanned}')::integer)::integer AS items FROM segments
       WHERE run_id = ${run.id} AND kind = 'keys' GROUP BY worker_id`.execute(fleet.world.db);
     expect(rows).toHaveLength(3);
-    for (const { items } of rows) expect(items).toBeGreaterThan(2_400 / 3 / 3);
     expect(lockWaits).toEqual([]);
+    const shares = await fleet.runs.workers(PERSON, run.id);
+    expect(shares.map(({ id, items }) => [id, items]).toSorted()).toEqual(
+      rows.map(({ worker_id, items }) => [worker_id, items]).toSorted(),
+    );
+    // Even: nobody has less than a third or more than twice the fair share, although all of it began as one segment.
+    for (const { items } of shares) {
+      expect(items).toBeGreaterThan(2_400 / 3 / 3);
+      expect(items).toBeLessThan((2_400 / 3) * 2);
+    }
+    const claims = shares.reduce((sum, one) => sum + one.claims, 0);
+    expect(claims).toBe((await segmentRows(run.id)).reduce((sum, { epoch }) => sum + epoch, 0));
+    // Two had to wait for a first segment. Idle is what nobody had work for: the run is short and begins as one segment.
+    expect(shares.reduce((sum, one) => sum + one.waits, 0)).toBeGreaterThanOrEqual(2);
+    const idleMs = shares.reduce((sum, one) => sum + one.idleMs, 0);
+    expect(idleMs).toBeGreaterThan(0);
+    expect(idleMs).toBeLessThan(2 * run.durationMs);
+    expect(shares.every(({ takeovers, leftAt }) => takeovers === 0 && leftAt !== null)).toBe(true);
+    const nodes = await openFleet(fleet.world).list(PERSON);
+    expect(nodes.map(({ id, claims: all, idleMs: idle }) => [id, all, idle]).toSorted()).toEqual(
+      shares.map((one) => [one.id, one.claims, one.idleMs]).toSorted(),
+    );
     const segments = await segmentRows(run.id);
     expect(segments.every(({ takeovers }) => takeovers === 0)).toBe(true);
   });

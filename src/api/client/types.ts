@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 bb8acaab639b1224f4cf9f24e564225f5aebe273b79335705635a7923657224d) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 f925a640416745bd7e15650088d671d3004e1f2912fd8aa46a467541c2f71860) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -960,6 +960,26 @@ export interface paths {
      * @description Needs the role viewer.
      */
     get: operations['listSegments'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/runs/{id}/workers': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Who works on it or did, and what leases have cost them
+     * @description Needs the role viewer.
+     */
+    get: operations['listRunWorkers'];
     put?: never;
     post?: never;
     delete?: never;
@@ -3306,6 +3326,31 @@ export interface components {
       | 'failed'
       | 'succeeded'
       | 'completed-with-issues';
+    /** @description What one worker had of a run, and what its leases have cost it. */
+    RunWorker: {
+      /** @description Stays the same for ever. */
+      id: string;
+      name: string | null;
+      host: string | null;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      joinedAt: string;
+      leftAt: string | null;
+      isAtWork: boolean;
+      /** @description In its hands now. */
+      segments: number;
+      /** @description Of the segments that were last in its hands. */
+      items: number;
+      /** @description Segments it has claimed. */
+      claims: number;
+      /** @description Claims of what another worker had when it fell silent. */
+      takeovers: number;
+      /** @description Times it found nothing to claim while others were listing. */
+      waits: number;
+      /** @description How long it waited for that, together. */
+      idleMs: number;
+    };
+    /** @description In the order in which they joined. */
+    RunWorkers: components['schemas']['RunWorker'][];
     /** @description Starts runs of a job by itself. */
     Schedule: {
       /** @description Stays the same for ever. */
@@ -3643,6 +3688,14 @@ export interface components {
       seenAt: string;
       runs: number;
       segments: number;
+      /** @description Segments it has claimed. */
+      claims: number;
+      /** @description Claims of what another worker had when it fell silent. */
+      takeovers: number;
+      /** @description Times it found nothing to claim while others were listing. */
+      waits: number;
+      /** @description How long it waited for that, together. */
+      idleMs: number;
     };
     /** @description All of them. */
     Workers: components['schemas']['Worker'][];
@@ -5728,6 +5781,38 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['RunSegmentPage'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  listRunWorkers: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Id of the run. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description All of them. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunWorkers'];
         };
       };
       /** @description What went wrong. */

@@ -1,7 +1,15 @@
 /** Runs and what is kept about them. */
 import { z } from 'zod';
 import { pageOf, toListQuery } from '../wire/common.ts';
-import { artifact, artifactInput, artifacts, codeCounts, runItemsPage, runLogLine } from '../wire/records.ts';
+import {
+  artifact,
+  artifactInput,
+  artifacts,
+  codeCounts,
+  runItemsPage,
+  runLogLine,
+  runWorkers,
+} from '../wire/records.ts';
 import { bulkInput, changedCount, overview, run, runMap, runSegment, runSnapshot, startRun } from '../wire/runs.ts';
 import { byId, byRunId, list } from './common.ts';
 import { json, NOTHING, route, type Route } from './route.ts';
@@ -135,6 +143,17 @@ const details: readonly Route[] = [
     filters: ['state', 'kind'],
     answer: json(pageOf('RunSegment', runSegment), 'A page.'),
     handle: ({ actor, services, params, query }) => services.runs.segments(actor, params.id, toListQuery(query)),
+  }),
+  route({
+    name: 'listRunWorkers',
+    method: 'GET',
+    path: '/runs/{id}/workers',
+    subject: 'Runs',
+    summary: 'Who works on it or did, and what leases have cost them',
+    right: 'read',
+    params: byRunId,
+    answer: json(runWorkers, 'All of them.'),
+    handle: ({ actor, services, params }) => services.runs.workers(actor, params.id),
   }),
   route({
     name: 'getRunMap',

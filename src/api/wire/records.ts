@@ -9,6 +9,7 @@ import type {
   RunLogLine,
   Subscription,
   Timetable,
+  RunWorker,
   WorkerNode,
 } from '../../control/entities.ts';
 import type {
@@ -231,6 +232,34 @@ export const changeTimetable = named<Parameters<Timetables['update']>[3]>()(
   z.strictObject({ name: name.optional(), timetable: bandwidthTimetable.optional() }),
 );
 
+/** What leases have cost a worker. */
+const leaseCosts = {
+  claims: z.number().describe('Segments it has claimed.'),
+  takeovers: z.number().describe('Claims of what another worker had when it fell silent.'),
+  waits: z.number().describe('Times it found nothing to claim while others were listing.'),
+  idleMs: z.number().describe('How long it waited for that, together.'),
+};
+
+export const runWorkers = named<readonly RunWorker[]>()(
+  'RunWorkers',
+  'In the order in which they joined.',
+  z.array(
+    z
+      .object({
+        id,
+        name: z.string().nullable(),
+        host: z.string().nullable(),
+        joinedAt: time,
+        leftAt: timeOrNull,
+        isAtWork: z.boolean(),
+        segments: z.number().describe('In its hands now.'),
+        items: z.number().describe('Of the segments that were last in its hands.'),
+        ...leaseCosts,
+      })
+      .meta({ id: 'RunWorker', description: 'What one worker had of a run, and what its leases have cost it.' }),
+  ),
+);
+
 export const workers = named<readonly WorkerNode[]>()(
   'Workers',
   'All of them.',
@@ -247,6 +276,7 @@ export const workers = named<readonly WorkerNode[]>()(
         seenAt: time,
         runs: z.number(),
         segments: z.number(),
+        ...leaseCosts,
       })
       .meta({ id: 'Worker', description: 'A process that works on runs.' }),
   ),

@@ -1,6 +1,8 @@
-/** What a run is made of: its log, what did not make it, its segments, its map. */
+/** What a run is made of: its log, what did not make it, its workers, its segments, its map. */
+import { formatDuration } from '../format.ts';
 import { showList, type ListGiven } from './lists.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
+import { table } from './table.ts';
 import { timeOf } from './words.ts';
 
 type Run = Wire['Run'];
@@ -81,6 +83,28 @@ export async function listSegments(remote: Remote, { id }: Run, given: ListGiven
       ],
       page: (query) => remote.http.GET('/api/v1/runs/{id}/segments', { params: { path: { id }, query } }),
     },
+  );
+}
+
+export async function listRunWorkers({ session, http }: Remote, { id }: Run): Promise<void> {
+  const { format, terminal } = session;
+  const all = await answer(http.GET('/api/v1/runs/{id}/workers', { params: { path: { id } } }));
+  for (const worker of all) await record(session, 'run-worker', worker);
+  if (all.length === 0) return terminal.print('Nobody has worked on it yet.');
+  await terminal.print(
+    table<Wire['RunWorker']>(
+      [
+        { title: 'Worker', text: ({ name, id: worker }) => name ?? worker },
+        { title: 'Joined', text: ({ joinedAt }) => timeOf(joinedAt, format) },
+        { title: 'Left', text: ({ leftAt, isAtWork }) => (isAtWork ? 'at work' : timeOf(leftAt, format)) },
+        { title: 'Items', text: ({ items }) => format.count(items), isNumber: true },
+        { title: 'Claims', text: ({ claims }) => format.count(claims), isNumber: true },
+        { title: 'Taken over', text: ({ takeovers }) => format.count(takeovers), isNumber: true },
+        { title: 'Waits', text: ({ waits }) => format.count(waits), isNumber: true },
+        { title: 'Idle', text: ({ idleMs }) => formatDuration(idleMs), isNumber: true },
+      ],
+      all,
+    ),
   );
 }
 

@@ -1,4 +1,4 @@
-/** `job start|watch|runs|logs` and `run list|show|watch|pause|resume|cancel|log|items|report|map|segments`. */
+/** `job start|watch|runs|logs` and `run list|show|watch|pause|resume|cancel|log|items|report|map|workers|segments`. */
 import type { Command } from 'commander';
 import { formatRange } from '../format.ts';
 import type { CommandEnd } from '../session.ts';
@@ -10,7 +10,7 @@ import { one, tellWhatIsMissing } from './jobs.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { findJob, findProject, findRun, newestRun } from './names.ts';
 import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
-import { listItems, listRunLog, listSegments, showMap } from './run-parts.ts';
+import { listItems, listRunLog, listRunWorkers, listSegments, showMap } from './run-parts.ts';
 import { facts } from './table.ts';
 import { endOfRun, endText, hasEnded, summaryOf, watch } from './watch.ts';
 import { amountOf, durationOf, jobPath, KIND_WORDS, stateOf, timeOf } from './words.ts';
@@ -121,6 +121,9 @@ export function addRunCommands(program: Command, start: RemoteStart): void {
   );
   addListOptions(about('segments', 'its key ranges, and who works on them')).action((word: string, given: ListGiven) =>
     start(async (remote) => listSegments(remote, await findRun(remote, word), given)),
+  );
+  about('workers', 'who works on it or did, and what leases have cost them').action((word: string) =>
+    start(async (remote) => listRunWorkers(remote, await findRun(remote, word))),
   );
   about('map', 'its key space, one sign for each equal share of the objects')
     .option('--cells <n>', 'so many shares', '240')

@@ -233,7 +233,7 @@ describe('definitions', () => {
     expect((await server.apply(turned)).problems).toEqual([]);
     const { total } = await server.services.schedules.list(server.admin, { withTotal: true });
     expect(total).toBe(schedules.length);
-    schedules.push({ ...structuredClone(schedules[0]!), enabled: false });
+    schedules.push({ ...structuredClone(schedules[0]!), enabled: false } as (typeof schedules)[number]);
     const { problems } = await server.plan(turned);
     expect(problems.map(({ path }) => path)).toEqual([`projects[0].jobs[0].schedules[${schedules.length - 1}].rule`]);
   });

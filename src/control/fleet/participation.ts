@@ -8,8 +8,8 @@ import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
-import type { PostgresRunStore } from '../runs/store.ts';
-import type { LeaseWatcher } from '../runs/watching.ts';
+import { WAITS_NO_MORE } from '../runs/store-workers.ts';
+import type { PostgresRunStore, RunStoreOptions } from '../runs/store.ts';
 import {
   explained,
   openEnds,
@@ -61,21 +61,20 @@ export interface PartOptions {
   readonly load: () => number;
 }
 
-/** Counts what was settled and taken over for the connectors of the run it was for. */
+/** Counts what the store has settled and taken over for the connectors of the run it was for. */
 export function countingOf(
   { traffic }: Pick<FleetWorld, 'traffic'>,
   partOf: (runId: string) => Participation | undefined,
-): LeaseWatcher {
+): Required<Pick<RunStoreOptions, 'onCommitted' | 'onTakenOver'>> {
   return {
-    claimed({ runId }, _kind, isTakeover) {
-      const [source] = partOf(runId)?.connectorIds ?? [];
-      if (source !== undefined && isTakeover) traffic.add(source, 'takeovers', 'source', 'leases');
-    },
-    committed({ runId }, added) {
+    onCommitted(runId, added) {
       const [source, target] = partOf(runId)?.connectorIds ?? [];
       if (source !== undefined && target !== undefined) traffic.settled({ source, target }, added);
     },
-    left: () => undefined,
+    onTakenOver(runId) {
+      const [source] = partOf(runId)?.connectorIds ?? [];
+      if (source !== undefined) traffic.add(source, 'takeovers', 'source', 'leases');
+    },
   };
 }
 
@@ -98,11 +97,6 @@ export class Participation {
     this.runId = options.runId;
     this.#options = options;
     this.done = this.#takePart();
-  }
-
-  /** `null` as long as the run was not read. */
-  get jobId(): string | null {
-    return this.#run?.jobId ?? null;
   }
 
   get connectorIds(): readonly string[] {
@@ -287,7 +281,7 @@ export class Participation {
       sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at)
         VALUES (${runId}, ${workerId}::uuid, clock_timestamp(), clock_timestamp())
         ON CONFLICT (run_id, worker_id) DO UPDATE SET joined_at = excluded.joined_at, seen_at = excluded.seen_at,
-          shares_at = NULL, left_at = NULL, waiting = false,
+          shares_at = NULL, left_at = NULL, ${WAITS_NO_MORE},
           progress = NULL`.execute(world.db),
     );
   }
@@ -298,7 +292,7 @@ export class Participation {
     try {
       await store.releaseAll(runId, workerId);
       await inDatabase(() =>
-        sql`UPDATE run_workers SET left_at = clock_timestamp(), waiting = false, progress = NULL
+        sql`UPDATE run_workers SET left_at = clock_timestamp(), progress = NULL, ${WAITS_NO_MORE}
           WHERE run_id = ${runId} AND worker_id = ${workerId}::uuid`.execute(world.db),
       );
       // Whoever ended the run could not know yet what this part has cost.

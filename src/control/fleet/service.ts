@@ -24,8 +24,12 @@ export function openFleet(world: ControlWorld): Fleet {
           SELECT workers.*,
             (SELECT count(*)::integer FROM run_workers WHERE run_workers.worker_id = workers.id
               AND run_workers.left_at IS NULL AND workers.state <> 'gone') AS runs,
-            (SELECT count(*)::integer FROM segments WHERE segments.worker_id = workers.id AND ${IS_HELD}) AS segments
-          FROM workers
+            (SELECT count(*)::integer FROM segments WHERE segments.worker_id = workers.id AND ${IS_HELD}) AS segments,
+            costs.*
+          FROM workers CROSS JOIN LATERAL (
+            SELECT coalesce(sum(claims), 0)::float8 AS claims, coalesce(sum(takeovers), 0)::float8 AS taken_over,
+              coalesce(sum(waits), 0)::float8 AS waits, coalesce(sum(idle_ms), 0)::float8 AS idle_ms
+            FROM run_workers WHERE run_workers.worker_id = workers.id) AS costs
           WHERE state <> 'gone' OR seen_at > clock_timestamp() - ${GONE_SHOWN_HOURS} * interval '1 hour'
           ORDER BY state = 'gone', started_at, id`.execute(db),
       );
@@ -65,6 +69,10 @@ interface Row {
   readonly seen_at: Date;
   readonly runs: number;
   readonly segments: number;
+  readonly claims: number;
+  readonly taken_over: number;
+  readonly waits: number;
+  readonly idle_ms: number;
 }
 
 function workerOf(row: Row): WorkerNode {
@@ -79,5 +87,9 @@ function workerOf(row: Row): WorkerNode {
     seenAt: row.seen_at.toISOString(),
     runs: row.runs,
     segments: row.segments,
+    claims: row.claims,
+    takeovers: row.taken_over,
+    waits: row.waits,
+    idleMs: row.idle_ms,
   };
 }

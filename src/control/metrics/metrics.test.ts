@@ -58,6 +58,14 @@ test('shows sums per connector, over all processes that have ever counted, with 
       ('metricsa1', 'b', 'keys', 'done', '{}', 1, 0, null), ('metricsa3', 'a', 'keys', 'done', '{}', 9, 0, null)`.execute(
     world.db,
   );
+  for (const [run, claims] of [
+    ['metricsa1', 4],
+    ['metricsa2', 3],
+    ['metricsa3', 90],
+  ] as const) {
+    await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at, claims, idle_ms)
+      SELECT ${run}, id, now(), now(), ${claims}, 1500 FROM workers`.execute(world.db);
+  }
   for (const times of [1, 2]) {
     const traffic = new Traffic(newId(world));
     const { source, target } = { source: job.source.connectorId, target: job.target.connectorId };
@@ -87,6 +95,8 @@ test('shows sums per connector, over all processes that have ever counted, with 
     ['drover_segments{state="done"}', 1],
     [`drover_lease_takeovers_total{${CONNECTOR}}`, 3],
     ['drover_lease_lock_wait_seconds', 0.5],
+    ['drover_lease_claims{worker="w"}', 7],
+    ['drover_lease_idle_seconds{worker="w"}', 3],
     [`drover_items_total{${CONNECTOR},side="source",outcome="copied"}`, 15],
     ['drover_items_total{connector="New",side="target",outcome="failed"}', 6],
     [`drover_bytes_copied_total{${CONNECTOR},side="source"}`, 2_100],

@@ -55,6 +55,10 @@ async function counts(db: Db, set: Set): Promise<void> {
       WHERE runs.state IN ('running', 'pausing', 'cancelling') GROUP BY 2
     UNION ALL SELECT 'lockWaits', NULL, coalesce(sum(lock_wait_ms), 0)::float8 / 1000
       FROM segments JOIN runs ON runs.id = segments.run_id WHERE ${RECENT}
+    UNION ALL SELECT cost.name, cost.worker, sum(cost.value)::float8 FROM run_workers
+      JOIN runs ON runs.id = run_workers.run_id AND ${RECENT} JOIN workers ON workers.id = run_workers.worker_id,
+      LATERAL (VALUES ('claims', workers.name, run_workers.claims::float8), ('idle', workers.name, run_workers.idle_ms / 1000.0))
+        AS cost (name, worker, value) GROUP BY 1, 2
     UNION ALL SELECT 'deliveries', NULL, count(*)::float8 FROM deliveries WHERE state = 'pending'
     UNION ALL SELECT 'attention', NULL, count(*)::float8 FROM connectors WHERE health = 'needs-attention'
   `.execute(db);

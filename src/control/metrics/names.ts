@@ -16,6 +16,7 @@ export const LABELS = {
   code: 'the [error code](errors.md) of what was tried again',
   outcome: '`copied`, `same`, `excluded`, `skipped`, `unsupported`, `failed`, `deleted`',
   state: 'the state, as the words of the metric say',
+  worker: 'the name of a worker',
   by: '`source`, `target`, `bandwidth`, `cpu` or `listing`',
 } as const;
 
@@ -96,6 +97,18 @@ export const METRICS = {
     type: 'gauge',
     help: 'Time that workers waited for rows of leases, over all runs that go on or ended within a day.',
     labels: [],
+  },
+  claims: {
+    name: 'drover_lease_claims',
+    type: 'gauge',
+    help: 'Segments that workers have claimed, over all runs that go on or ended within a day.',
+    labels: ['worker'],
+  },
+  idle: {
+    name: 'drover_lease_idle_seconds',
+    type: 'gauge',
+    help: 'Time that workers found nothing to claim while others were listing, over all runs that go on or ended within a day.',
+    labels: ['worker'],
   },
   speed: {
     name: 'drover_bytes_per_second',

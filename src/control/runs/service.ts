@@ -17,6 +17,7 @@ import { refuseUnready } from '../jobs/not-ready.ts';
 import { insertRun } from './start.ts';
 import { ACTIVE_STATES } from './states.ts';
 import { IS_HELD, keyOrNull } from './store-rows.ts';
+import { listRunWorkers } from './store-workers.ts';
 
 export interface RunsParts {
   readonly preflight: Jobs['preflight'];
@@ -52,6 +53,11 @@ export function openRuns(world: ControlWorld, parts: RunsParts): Runs {
       demand(actor, 'read');
       await inDatabase(() => runRow(db, id));
       return segmentsPage(world, id, query);
+    },
+    async workers(actor, id) {
+      demand(actor, 'read');
+      await inDatabase(() => runRow(db, id));
+      return inDatabase(() => listRunWorkers(db, id));
     },
     async map(actor, id, cells) {
       demand(actor, 'read');

@@ -34,12 +34,10 @@ import {
 } from './store-rows.ts';
 import type { HeldLease, LeaseEnd, LeaseWatcher } from './watching.ts';
 import { endRun, findLatestSnapshot, findUnfinished, listRuns, readRun, recordUsage, updateRun } from './store-runs.ts';
+import { countWaiting, sayWaiting } from './store-workers.ts';
 
 /** How long a lease holds without being renewed. */
 export const LEASE_VALID_MS = 10_000;
-
-/** A worker that has not said anything for so long does not wait for work either. */
-const WAITING_FRESH_MS = 10_000;
 
 export interface RunStoreOptions {
   readonly watcher?: LeaseWatcher;
@@ -141,6 +139,9 @@ export class PostgresRunStore implements RunStore {
             takeovers = segments.takeovers + (segments.worker_id IS NOT NULL)::integer,
             lease_until = clock_timestamp() + ${this.#leaseValidMs} * interval '1 millisecond'
           FROM free WHERE segments.run_id = ${runId} AND segments.segment_id = free.segment_id RETURNING segments.*, free.was_held
+        ), counted AS (
+          UPDATE run_workers SET claims = claims + 1, takeovers = run_workers.takeovers + taken.was_held::integer
+          FROM taken WHERE run_workers.run_id = taken.run_id AND run_workers.worker_id = ${worker}::uuid
         )
         SELECT taken.*, ARRAY(
           SELECT chunks.name FROM chunks WHERE chunks.run_id = taken.run_id AND chunks.segment_id = taken.segment_id
@@ -283,23 +284,11 @@ export class PostgresRunStore implements RunStore {
   }
 
   waiting(runId: string): Promise<number> {
-    return inDatabase(async () => {
-      const { rows } = await sql<{ workers: number }>`
-        SELECT count(*)::integer AS workers FROM run_workers
-        WHERE run_id = ${runId} AND waiting AND left_at IS NULL
-          AND seen_at > clock_timestamp() - ${WAITING_FRESH_MS} * interval '1 millisecond'`.execute(this.#db);
-      return rows[0]?.workers ?? 0;
-    });
+    return inDatabase(() => countWaiting(this.#db, runId));
   }
 
-  async setWaiting(runId: string, worker: string, isWaiting: boolean): Promise<void> {
-    await inDatabase(() =>
-      sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at, waiting)
-        VALUES (${runId}, ${worker}::uuid, clock_timestamp(), clock_timestamp(), ${isWaiting})
-        ON CONFLICT (run_id, worker_id) DO UPDATE SET waiting = excluded.waiting, seen_at = excluded.seen_at`.execute(
-        this.#db,
-      ),
-    );
+  setWaiting(runId: string, worker: string, isWaiting: boolean): Promise<void> {
+    return inDatabase(() => sayWaiting(this.#db, runId, worker, isWaiting));
   }
 
   async saveIntent(intent: Intent): Promise<void> {
