@@ -9,7 +9,8 @@ import { DroverError, toDroverError, type Failure } from '../../model/errors.ts'
 import { inDatabase } from '../runs/database-errors.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
 import { WAITS_NO_MORE } from '../runs/store-workers.ts';
-import type { PostgresRunStore, RunStoreOptions } from '../runs/store.ts';
+import type { PostgresRunStore } from '../runs/store.ts';
+import type { LeaseWatcher } from '../runs/watching.ts';
 import {
   explained,
   openEnds,
@@ -61,20 +62,21 @@ export interface PartOptions {
   readonly load: () => number;
 }
 
-/** Counts what the store has settled and taken over for the connectors of the run it was for. */
+/** Counts what was settled and taken over for the connectors of the run it was for. */
 export function countingOf(
   { traffic }: Pick<FleetWorld, 'traffic'>,
   partOf: (runId: string) => Participation | undefined,
-): Required<Pick<RunStoreOptions, 'onCommitted' | 'onTakenOver'>> {
+): LeaseWatcher {
   return {
-    onCommitted(runId, added) {
+    claimed({ runId }, _kind, isTakeover) {
+      const [source] = partOf(runId)?.connectorIds ?? [];
+      if (source !== undefined && isTakeover) traffic.add(source, 'takeovers', 'source', 'leases');
+    },
+    committed({ runId }, added) {
       const [source, target] = partOf(runId)?.connectorIds ?? [];
       if (source !== undefined && target !== undefined) traffic.settled({ source, target }, added);
     },
-    onTakenOver(runId) {
-      const [source] = partOf(runId)?.connectorIds ?? [];
-      if (source !== undefined) traffic.add(source, 'takeovers', 'source', 'leases');
-    },
+    left: () => undefined,
   };
 }
 
@@ -97,6 +99,11 @@ export class Participation {
     this.runId = options.runId;
     this.#options = options;
     this.done = this.#takePart();
+  }
+
+  /** `null` as long as the run was not read. */
+  get jobId(): string | null {
+    return this.#run?.jobId ?? null;
   }
 
   get connectorIds(): readonly string[] {
