@@ -1,6 +1,7 @@
 /** The key that wraps the master key, where one is named. */
 import type { Settings } from '../control/settings/settings.ts';
 import type { KeyWrapping } from '../control/settings/wrapped-key.ts';
+import { hushed } from '../lib/hushed-transport.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { openUndiciTransport } from '../lib/undici-transport.ts';
 import type { Log } from '../lib/world.ts';
@@ -21,7 +22,7 @@ export function keyWrappingOf(
 ): KeyWrapping | null {
   if (masterKeyKms === null) return null;
   const context = {
-    openTransport: openUndiciTransport(variables),
+    openTransport: hushed(openUndiciTransport(variables), []),
     clock: systemClock,
     random: systemRandom,
     log,

@@ -1,7 +1,8 @@
 /** Signing in to saved connectors, and to ones that are being filled in. */
-import { splitSecrets } from '../../contract/config.ts';
+import { secretValues, splitSecrets } from '../../contract/config.ts';
 import type { Config } from '../../contract/fields.ts';
 import type { Account, Context, DiscoveredItem, Provider } from '../../contract/provider.ts';
+import { hushed } from '../../lib/hushed-transport.ts';
 import type { OpenTransport } from '../../lib/transport.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { found, isUuid } from '../rows.ts';
@@ -96,7 +97,9 @@ function contextFor(
   refuseUnsafeFields(settings, provider.account, config);
   refuseStrangers(settings, provider, config);
   const guard = guardAddresses(openTransport, settings, provider.account, config);
-  return { context: { openTransport: guard.openTransport, clock, random, log, environment, saveAccount: save }, guard };
+  // A store may explain a refusal with what it was sent.
+  const quiet = hushed(guard.openTransport, secretValues(provider.account, config));
+  return { context: { openTransport: quiet, clock, random, log, environment, saveAccount: save }, guard };
 }
 
 /** What a sign-in sees before an account is chosen. UNSUPPORTED where it is one account. */

@@ -137,15 +137,15 @@ describe('Amazon S3', () => {
   });
 
   test('a role with its external ID; a wrong ID is an error at that field', async () => {
-    const { connectors, admin, viewer } = await openS3();
+    const { connectors, admin } = await openS3();
     const made = await connectors.authorize(admin, { provider: 's3', config: ROLE, tags: { owner: 'archive' } });
     expect(made.signedInAs).toBe('arn:aws:sts::111111111111:assumed-role/migrate/drover');
     const wrong = connectors.authorize(admin, { provider: 's3', config: { ...ROLE, externalId: 'drover-43' } });
     await expect(wrong).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'externalId' });
-    const [trust] = await connectors.policies(viewer, made.id, { kind: 'trust' });
+    const [trust] = await connectors.policies(admin, made.id, { kind: 'trust' });
     expect(trust?.text).toContain('arn:aws:iam::222222222222:user/drover');
     expect(trust?.text).toContain('drover-42');
-    const [template] = await connectors.policies(viewer, made.id, { kind: 'cloudformation', use: 'read' });
+    const [template] = await connectors.policies(admin, made.id, { kind: 'cloudformation', use: 'read' });
     expect(template?.text).toContain("Key: 'owner'");
     expect(template?.text).not.toContain('s3:PutObject');
   });

@@ -4,6 +4,7 @@
  */
 import * as openid from 'openid-client';
 import type { Clock } from '../../lib/world.ts';
+import { hushed } from '../../lib/hushed-transport.ts';
 import type { OpenTransport, Transport } from '../../lib/transport.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -64,7 +65,7 @@ export function openOidc(world: OidcWorld): Oidc | null {
       clientSecret ?? undefined,
       clientSecret === null ? openid.None() : undefined,
       {
-        [openid.customFetch]: fetchOver(world.openTransport),
+        [openid.customFetch]: fetchOver(hushed(world.openTransport, clientSecret === null ? [] : [clientSecret])),
         execute: [
           // Left to itself the library trusts the connection the ID token came over, and does not look at its signature.
           openid.enableNonRepudiationChecks,
