@@ -90,6 +90,8 @@ export interface Connector extends Kept {
   readonly healthReason: Failure | null;
   readonly checkedAt: string | null;
   readonly check: readonly CheckLine[];
+  /** Where the last check looked; `null`: at the account as a whole. */
+  readonly checkedPlace: Place | null;
   readonly tags: Tags;
   readonly limits: ConnectorLimits;
   /** Set where it stands for a whole cloud account, with an inventory. */

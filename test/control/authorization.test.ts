@@ -92,3 +92,36 @@ describe('credentials that are revoked in mid-run', () => {
     expect(rows).toHaveLength(1);
   });
 });
+
+describe('a test of a connector', () => {
+  test('that was begun before it was authorized anew says nothing about it', async () => {
+    const cloud = await openCloud();
+    const id = cloud.ids.source;
+    let isBegun = false;
+    cloud.faults(({ request }) => {
+      if (!/AKREADER\//.test(request.headers['authorization'] ?? '')) return null;
+      if (isBegun) return { kind: 'status', status: 403, code: 'InvalidAccessKeyId' };
+      isBegun = true;
+      const config = { accessKeyId: 'AKREADER2', secretAccessKey: SECRET };
+      const run = async (): Promise<void> => void (await cloud.connectors.reauthorize(cloud.admin, id, null, config));
+      return { kind: 'meanwhile', run };
+    });
+    const place = { container: 'photos', prefix: '' };
+    const lines = [];
+    for await (const line of cloud.connectors.test(cloud.admin, id, place, 'read', signal)) lines.push(line);
+    expect(lines).toContainEqual(expect.objectContaining({ result: 'refused' }));
+    const connector = await cloud.connectors.get(cloud.admin, id);
+    expect(connector).toMatchObject({ health: 'healthy', checkedPlace: null });
+    expect(connector.signedInAs).toContain('reader-2');
+  });
+
+  test('of one place says which', async () => {
+    const cloud = await openCloud();
+    const id = cloud.ids.source;
+    const place = { container: 'photos', prefix: 'k/' };
+    for await (const _ of cloud.connectors.test(cloud.admin, id, place, 'read', signal));
+    await expect(cloud.connectors.get(cloud.admin, id)).resolves.toMatchObject({ checkedPlace: place });
+    for await (const _ of cloud.connectors.test(cloud.admin, id, null, 'read', signal));
+    await expect(cloud.connectors.get(cloud.admin, id)).resolves.toMatchObject({ checkedPlace: null });
+  });
+});

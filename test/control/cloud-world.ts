@@ -130,6 +130,8 @@ export async function openCloud(settings: Partial<Policy> = {}) {
         return isChanged ? faults(request) : null;
       };
     },
+    /** Decides for every request from now on. */
+    faults: (made: typeof plan) => void (plan = made),
     /** Of every request from now on. */
     watch: (seen: typeof onAsked) => void (onAsked = seen),
     start: () => runs.start(PERSON, job.jobId, { kind: 'transfer', trigger: 'person' }, signal),

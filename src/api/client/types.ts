@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 f925a640416745bd7e15650088d671d3004e1f2912fd8aa46a467541c2f71860) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 7d7d8105ca511ff615c8bd7cde7292d719e874c2a57e4c23928fb88374eb082d) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2053,6 +2053,8 @@ export interface components {
       checkedAt: string | null;
       /** @description The last check. */
       check: components['schemas']['CheckLine'][];
+      /** @description Where it looked; null: at the account as a whole. */
+      checkedPlace: components['schemas']['Place'] | null;
       tags: components['schemas']['Tags'];
       limits: components['schemas']['ConnectorLimits'];
       cloud: components['schemas']['CloudAccount'] | null;

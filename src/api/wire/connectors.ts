@@ -73,6 +73,7 @@ export const connector = named<Connector>()(
     healthReason: failure.nullable(),
     checkedAt: timeOrNull,
     check: z.array(checkLine).describe('The last check.'),
+    checkedPlace: place.nullable().describe('Where it looked; null: at the account as a whole.'),
     tags,
     limits,
     cloud: cloudAccount.nullable(),

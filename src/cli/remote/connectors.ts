@@ -104,7 +104,10 @@ export async function showConnectorAt(session: Session, word: string): Promise<C
         '',
         connector.healthReason === null ? null : `${connector.healthReason.message} ${connector.healthReason.remedy}`,
       ],
-      ['Checked', connector.checkedAt === null ? null : timeOf(connector.checkedAt, format)],
+      [
+        'Checked',
+        connector.checkedAt === null ? null : `${timeOf(connector.checkedAt, format)}${checkedAt(connector)}`,
+      ],
       [
         'Tags',
         Object.entries(connector.tags)
@@ -246,4 +249,9 @@ async function listInventory(
       page: (query) => http.GET('/api/v1/connectors/{id}/inventory', { params: { path: { id }, query } }),
     },
   );
+}
+
+/** A check of one place says nothing of the others. */
+function checkedAt({ checkedPlace }: Wire['Connector']): string {
+  return checkedPlace === null ? '' : `, at ${visible(`${checkedPlace.container}/${checkedPlace.prefix}`)}`;
 }

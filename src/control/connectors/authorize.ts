@@ -170,6 +170,7 @@ function columnsOf(world: ControlWorld, parsed: ParsedConfig, { lines, verdict, 
     health_reason: null,
     checked_at: new Date(world.clock.now()),
     check_lines: JSON.stringify(lines),
+    check_place: null,
   };
 }
 

@@ -59,13 +59,13 @@ export async function* testSaved(
   asked: Asked,
   signal: AbortSignal,
 ): AsyncGenerator<CheckLine> {
-  const { provider, config } = await readSaved(world, world.db, id);
+  const { provider, config, version } = await readSaved(world, world.db, id);
   const check = streamCheck(world, provider, config, asked, signal);
   const lines: CheckLine[] = [];
   for (;;) {
     const step = await check.next();
     if (step.done === true) {
-      await keepCheck(world, actor, id, lines, step.value);
+      await keepCheck(world, actor, { id, version, place: asked.place }, lines, step.value);
       return;
     }
     lines.push(step.value);
@@ -73,10 +73,14 @@ export async function* testSaved(
   }
 }
 
+/**
+ * Nothing of it is kept where the connector was authorized anew meanwhile: it has seen what is used no more. That it was
+ * made stands in the audit log all the same.
+ */
 async function keepCheck(
   world: ControlWorld,
   actor: Actor,
-  id: string,
+  { id, version, place }: { readonly id: string; readonly version: number; readonly place: Place | null },
   lines: readonly CheckLine[],
   { refusal, actingAs }: Verdict,
 ): Promise<void> {
@@ -90,15 +94,18 @@ async function keepCheck(
         health_reason: refusal === null ? null : JSON.stringify(failureOf(refusal)),
         checked_at: new Date(clock.now()),
         check_lines: JSON.stringify(lines),
+        check_place: place === null ? null : JSON.stringify(place),
         ...(actingAs === null ? {} : { signed_in_as: actingAs }),
       })
       .where('id', '=', id)
+      .where('version', '=', version)
       .returning('name')
       .executeTakeFirst();
-    if (kept === undefined) return;
-    const line = { action: 'connector.test', entityKind: 'connector', entityId: id, entityName: kept.name };
+    const row = kept ?? (await tx.selectFrom('connectors').select('name').where('id', '=', id).executeTakeFirst());
+    if (row === undefined) return;
+    const line = { action: 'connector.test', entityKind: 'connector', entityId: id, entityName: row.name };
     await audit(tx, actor, { ...line, ...refusedOf(lines, refusal) });
-    await bus.tell('connector', id, tx);
+    if (kept !== undefined) await bus.tell('connector', id, tx);
   });
 }
 

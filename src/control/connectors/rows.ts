@@ -1,6 +1,6 @@
 /** Connectors as rows, and as they are given out. */
 import { sql } from 'kysely';
-import type { CheckLine } from '../../contract/provider.ts';
+import type { CheckLine, Place } from '../../contract/provider.ts';
 import type { Config } from '../../contract/fields.ts';
 import type { Failure } from '../../model/errors.ts';
 import type { CloudAccount, Connector, ConnectorLimits, Health, InventoryItem, Tags } from '../entities.ts';
@@ -46,6 +46,7 @@ export function connectorOf(row: ConnectorRow, providers: ControlWorld['provider
     healthReason: row.health_reason as Failure | null,
     checkedAt: isoOrNull(row.checked_at),
     check: row.check_lines as readonly CheckLine[],
+    checkedPlace: row.check_place === null ? null : (JSON.parse(row.check_place) as Place),
     tags: row.tags as Tags,
     limits: row.limits as ConnectorLimits,
     cloud: cloud === null ? null : { ...cloud, nextSyncAt: isoOrNull(row.next_sync_at) },

@@ -256,6 +256,9 @@ function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
     },
     async refreshInventory(actor, id, signal) {
       demand(actor, 'connector-use');
+      const { name } = await rowOf(db, id);
+      const line = { action: 'connector.refresh-inventory', entityKind: 'connector', entityId: id, entityName: name };
+      await db.transaction().execute((tx) => makeAudit(world.clock)(tx, actor, line));
       await refresh(id, signal);
       return connectorOf(await rowOf(db, id), providers);
     },

@@ -90,6 +90,7 @@ export interface ConnectorsTable {
   health_reason: JsonbOrNull;
   checked_at: TimeOrNull;
   check_lines: ColumnType<unknown, string | undefined, string>;
+  check_place: string | null;
   tags: ColumnType<unknown, string | undefined, string>;
   limits: Jsonb;
   cloud: JsonbOrNull;

@@ -47,7 +47,7 @@ CREATE TABLE connectors (
   name text NOT NULL, provider text NOT NULL, config jsonb NOT NULL, secret_id uuid REFERENCES secrets,
   secret_fingerprints jsonb NOT NULL DEFAULT '{}', fingerprint text NOT NULL, signed_in_as text,
   health text NOT NULL DEFAULT 'untested', health_reason jsonb, checked_at timestamptz,
-  check_lines jsonb NOT NULL DEFAULT '[]', tags jsonb NOT NULL DEFAULT '{}', limits jsonb NOT NULL, cloud jsonb,
+  check_lines jsonb NOT NULL DEFAULT '[]', check_place text, tags jsonb NOT NULL DEFAULT '{}', limits jsonb NOT NULL, cloud jsonb,
   next_sync_at timestamptz, sync_attempts integer NOT NULL DEFAULT 0, last_used_at timestamptz
 );
 CREATE UNIQUE INDEX connectors_name ON connectors (lower(name));
