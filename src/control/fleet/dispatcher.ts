@@ -8,6 +8,7 @@ import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
 import { IS_HELD } from '../runs/store-rows.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
 import { refreshRun } from './aggregate.ts';
+import { Knowing } from './knowing.ts';
 import { noteInLog, type DispatchWorld } from './parts.ts';
 import { giveOutPlaces } from './queue.ts';
 
@@ -44,11 +45,13 @@ export class Dispatcher {
   readonly #stop = new AbortController();
   #wake: AbortController | null = null;
   #isWoken = false;
+  readonly #knowing: Knowing;
   #loop: Promise<void> = Promise.resolve();
   #unlisten: () => void = () => undefined;
 
   constructor(world: DispatchWorld) {
     this.#world = world;
+    this.#knowing = new Knowing(world);
   }
 
   start(): void {
@@ -67,11 +70,24 @@ export class Dispatcher {
 
   /** One round; true while there is something to come back for soon. */
   async tick(): Promise<boolean> {
+    try {
+      return await this.#tick();
+    } catch (thrown) {
+      this.#knowing.lost();
+      throw thrown;
+    }
+  }
+
+  async #tick(): Promise<boolean> {
     const world = this.#world;
-    await markGone(world);
+    await this.#knowing.look();
+    const { knownMs, wasAway } = this.#knowing;
+    const isSure = knownMs >= world.timing.goneAfterMs;
+    if (isSure) await markGone(world);
     const active = await readActive(world);
-    const hasWorkers = active.length === 0 || (await countWorkers(world)) > 0;
-    for (const run of active) await moveOn(world, run, hasWorkers);
+    const isSeen = active.length === 0 || (await countWorkers(world)) > 0;
+    const fleet = { hasWorkers: isSeen || (wasAway && !isSure), knownMs };
+    for (const run of active) await moveOn(world, run, fleet);
     if (active.some(({ state }) => state !== 'paused')) await giveOutPlaces(world);
     return active.some(({ state }) => state !== 'paused');
   }
@@ -107,6 +123,13 @@ export class Dispatcher {
     if (this.#isWoken) await clock.sleep(timing.tickEveryMs / 20, this.#stop.signal).catch(() => undefined);
     this.#isWoken = false;
   }
+}
+
+interface FleetNow {
+  /** As far as can be said now; right after the database was away they are there. */
+  readonly hasWorkers: boolean;
+  /** For so long whoever lives could say so. */
+  readonly knownMs: number;
 }
 
 async function readActive({ db, timing }: DispatchWorld): Promise<readonly ActiveRow[]> {
@@ -145,14 +168,15 @@ async function markGone({ db, bus, timing }: DispatchWorld): Promise<void> {
   for (const { id } of rows) await bus.tell('worker', id);
 }
 
-async function moveOn(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean): Promise<void> {
+async function moveOn(world: DispatchWorld, run: ActiveRow, { hasWorkers, knownMs }: FleetNow): Promise<void> {
   switch (run.state) {
     case 'pausing':
       if (run.leases === 0) await settlePause(world, run);
       return;
     case 'cancelling':
       // A worker takes away first what the run has left at its target; without one that does, it ends all the same.
-      if (run.leases === 0 && run.waited_ms > patienceMs(world, hasWorkers)) await cancelUnswept(world, run.id);
+      if (run.leases === 0 && Math.min(run.waited_ms, knownMs) >= patienceMs(world, hasWorkers))
+        await cancelUnswept(world, run.id);
       return;
     case 'paused':
       await goOnWhenMended(world, run);
