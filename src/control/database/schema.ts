@@ -160,6 +160,7 @@ export interface JobsTable {
   target_sub_path: string;
   target_full_path: string;
   settings: string;
+  made_with: JsonbOrNull;
   transfers_max: number | null;
   timetable_id: string | null;
   runs_made: Generated<number>;
@@ -334,6 +335,10 @@ export interface SchedulesTable {
   run_kind: string;
   next_at: TimeOrNull;
   last_at: TimeOrNull;
+  /** The moment that is being started, by whom until when, and how often that was begun. */
+  due_at: TimeOrNull;
+  taken_until: TimeOrNull;
+  start_attempts: Generated<number>;
 }
 
 export interface ScheduleEventsTable {

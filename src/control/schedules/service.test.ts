@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { sql } from 'kysely';
+import { makeRunRow } from '../../../test/control/made.ts';
 import { systemClock } from '../../lib/system.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Preflight, Run, Schedule } from '../entities.ts';
+import { newId } from '../ids.ts';
 import { openJobs } from '../jobs/service.ts';
 import { openProjects } from '../projects/service.ts';
 import type { Jobs, Schedules, StartRun } from '../services.ts';
@@ -11,6 +14,8 @@ import { openSchedules } from './service.ts';
 
 let world: TestWorld;
 let schedules: Schedules;
+/** Beside it on the same database. */
+let another: () => Schedules;
 let jobId: string;
 let jobs: Jobs;
 let nowMs = Date.parse('2026-11-22T12:00:00Z');
@@ -33,23 +38,25 @@ beforeAll(async () => {
   jobs = openJobs(world, { cleanup, preflight: checked, grant: checked });
   const project = await openProjects(world, cleanup).create(world.as('admin'), { name: 'Scheduled' });
   jobId = (await jobs.create(world.as('admin'), project.id, { name: 'Nightly', ...(await insertPair(world)) })).id;
-  schedules = openSchedules(world, {
-    preflight: checked,
-    start: async (_actor, job, input) => {
-      if (hanging.has(job)) {
-        asked.push(job);
-        await hanging.get(job);
-      }
-      if (startError !== null) throw startError;
-      for (let next = startErrors.shift(); next !== undefined; next = startErrors.shift()) {
-        if (next instanceof DroverError) throw next;
-        next();
-      }
-      started.push(input);
-      return { id: `run-${started.length}` } as Run;
-    },
-    onRefused: async (_schedule, reason) => void refusedBy.push(reason),
-  });
+  another = () =>
+    openSchedules(world, {
+      preflight: checked,
+      start: async (_actor, job, input) => {
+        if (hanging.has(job)) {
+          asked.push(job);
+          await hanging.get(job);
+        }
+        if (startError !== null) throw startError;
+        for (let next = startErrors.shift(); next !== undefined; next = startErrors.shift()) {
+          if (next instanceof DroverError) throw next;
+          next();
+        }
+        started.push(input);
+        return { id: `run-${started.length}` } as Run;
+      },
+      onRefused: async (_schedule, reason) => void refusedBy.push(reason),
+    });
+  schedules = another();
 });
 afterAll(async () => world.close());
 
@@ -123,6 +130,68 @@ describe('a schedule', () => {
     const after = await schedules.get(world.as('viewer'), id);
     expect(after).toMatchObject({ nextAt: '2026-11-23T01:00:00.000Z', lastOutcome: null });
     expect(refusedBy).toEqual([]);
+    expect(await schedules.tick(never)).toBe(1);
+    expect(started).toHaveLength(1);
+  });
+
+  /** Begins with what is due and never comes back, as where the process ends; the next server may look at once. */
+  async function dieStarting(): Promise<void> {
+    startErrors = [];
+    hanging.set(jobId, new Promise(() => undefined));
+    asked = [];
+    void another().tick(never);
+    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 10_000 });
+    hanging.clear();
+    expect(await another().tick(never)).toBe(0);
+    await sql`UPDATE schedules SET taken_until = now()`.execute(world.db);
+  }
+
+  test('that a server which died had begun with is taken over by another, once, also where it was the only moment', async () => {
+    const { id } = await enabled({ rule: { kind: 'once', at: '2026-11-23T00:00:00Z' }, timeZone: 'UTC' });
+    nowMs = Date.parse('2026-11-23T01:00:00Z');
+    await dieStarting();
+    expect((await schedules.get(world.as('viewer'), id)).lastOutcome).toBeNull();
+    const handled = await Promise.all([another(), another(), another()].map((server) => server.tick(never)));
+    expect(handled.toSorted()).toEqual([0, 0, 1]);
+    expect(started).toEqual([{ kind: 'transfer', trigger: 'schedule', scheduledAt: '2026-11-23T00:00:00.000Z' }]);
+    expect((await schedules.get(world.as('viewer'), id)).lastOutcome).toMatchObject({ outcome: 'started' });
+    expect(await schedules.tick(never)).toBe(0);
+  });
+
+  test('whose run was made by a server that died right then starts no second one', async () => {
+    const { id } = await enabled();
+    nowMs = Date.parse('2026-11-23T01:00:00Z');
+    await dieStarting();
+    const job = {
+      jobId,
+      projectId: newId(world),
+      source: { connectorId: id, container: 's' },
+      target: { connectorId: id, container: 't' },
+    };
+    await makeRunRow(world, job, 'scheduled1');
+    await makeRunRow(world, job, 'scheduled2');
+    const mark = (run: string): Promise<unknown> =>
+      sql`UPDATE runs SET trigger = 'schedule', scheduled_at = '2026-11-23T01:00:00Z' WHERE id = ${run}`.execute(
+        world.db,
+      );
+    await mark('scheduled1');
+    await expect(mark('scheduled2')).rejects.toMatchObject({ code: '23505' });
+    expect(await schedules.tick(never)).toBe(1);
+    expect(started).toEqual([]);
+    const { items } = await schedules.events(world.as('viewer'), id, {});
+    expect(items).toMatchObject([{ outcome: 'started', runId: 'scheduled1' }]);
+    await sql`DELETE FROM runs`.execute(world.db);
+  });
+
+  test('that ends every server which begins with it is given up, and somebody is told', async () => {
+    const { id } = await enabled();
+    nowMs = Date.parse('2026-11-23T01:00:00Z');
+    for (let server = 0; server < 5; server++) await dieStarting();
+    expect(await schedules.tick(never)).toBe(1);
+    expect(started).toEqual([]);
+    expect((await schedules.get(world.as('viewer'), id)).lastOutcome).toMatchObject({ outcome: 'refused' });
+    expect(refusedBy).toEqual(['Each of 5 servers that began to start it ended while it did so.']);
+    nowMs += 86_400_000;
     expect(await schedules.tick(never)).toBe(1);
     expect(started).toHaveLength(1);
   });

@@ -7,6 +7,7 @@ import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, Schedule } from '../entities.ts';
 import { newId } from '../ids.ts';
+import { refuseUnready } from '../jobs/not-ready.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isUuid, lockVersion, stampOf } from '../rows.ts';
@@ -139,11 +140,8 @@ class ScheduleWork {
   async enable(actor: Actor, id: string, signal: AbortSignal): Promise<Schedule> {
     demand(actor, 'define');
     const schedule = scheduleOf(await rowOf(this.#world.db, id));
-    const report = await this.#parts.preflight(actor, schedule.jobId, { count: false }, signal);
-    if (!report.ok) {
-      const refused = [...report.source, ...report.target].filter(({ result }) => result === 'refused');
-      throw new DroverError('PREFLIGHT_FAILED', refused.map(({ message }) => message).join(' '));
-    }
+    const options = { count: false, kind: schedule.runKind };
+    refuseUnready(await this.#parts.preflight(actor, schedule.jobId, options, signal));
     return this.switch(actor, id, true);
   }
 

@@ -2,8 +2,9 @@
  * Starts what is due. Several at once, each with its own limit of time, and not too many with one connector: where one
  * does not answer, only those that need it wait.
  */
-import { DroverError } from '../../model/errors.ts';
-import { SYSTEM, type Run, type Schedule, type ScheduleEvent } from '../entities.ts';
+import { sql } from 'kysely';
+import { SYSTEM, type Schedule, type ScheduleEvent } from '../entities.ts';
+import { inTime } from '../in-time.ts';
 import { isoOf } from '../rows.ts';
 import { fromDatabase } from '../runs/database-errors.ts';
 import type { Runs } from '../services.ts';
@@ -17,7 +18,10 @@ const PER_CONNECTOR_MAX = 8;
 /** While something is being started, so often is looked for what has become due. */
 const LOOK_AGAIN_MS = 1_000;
 /** Permission checks have a limit of their own that is shorter and says more. */
-const START_MS_MAX = 3 * 60_000;
+const START_LIMIT = { limitMs: 3 * 60_000, what: 'The run could not be started' };
+/** A server that was not done so long after it took a moment is taken for dead, and another takes it over. */
+const HOLD_MS = START_LIMIT.limitMs + 60_000;
+const ATTEMPTS_MAX = 5;
 /** Before a start that the database did not take is tried again. */
 const AGAIN_MS = 1_000;
 
@@ -30,6 +34,8 @@ export interface StartParts {
 interface Due {
   readonly schedule: Schedule;
   readonly dueAt: string;
+  /** With this one; those before it ended their servers. */
+  readonly attempt: number;
   readonly connectorIds: readonly string[];
 }
 
@@ -44,9 +50,10 @@ export class ScheduleStarts {
   }
 
   /**
-   * Each due schedule moves on to its next moment in a transaction of its own before its run is started: a server that
-   * dies in between loses one start, and never starts one twice. One that is told to stop puts the moment back. Until
-   * everything that was begun has its outcome; what becomes due meanwhile is begun, too.
+   * Each due schedule moves on to its next moment in a transaction of its own before its run is started, and keeps the
+   * moment until it has an outcome: what a server that died had begun is taken over by another. No moment starts two
+   * runs: an index sees to that. A server that is told to stop puts the moment back. Until everything that was begun has
+   * its outcome; what becomes due meanwhile is begun, too.
    */
   async tick(signal: AbortSignal): Promise<number> {
     let handled = 0;
@@ -56,7 +63,7 @@ export class ScheduleStarts {
       do {
         for (let due = await this.#next(signal); due !== null; due = await this.#next(signal)) {
           handled += 1;
-          const start: Promise<void> = this.#start(due.schedule, due.dueAt, signal)
+          const start: Promise<void> = this.#start(due, signal)
             .catch((thrown: unknown) => void faults.push(thrown))
             .finally(() => under.delete(start));
           under.set(start, due.connectorIds);
@@ -91,6 +98,7 @@ export class ScheduleStarts {
   /** Not of jobs of these connectors: enough are waiting for them. */
   async #takeDue(crowded: readonly string[]): Promise<Due | null> {
     const { db, clock } = this.#world;
+    const now = new Date(clock.now());
     return db.transaction().execute(async (tx) => {
       let query = tx
         .selectFrom('schedules')
@@ -100,63 +108,62 @@ export class ScheduleStarts {
         .select([
           'schedules.id',
           'schedules.next_at',
+          'schedules.due_at',
+          'schedules.start_attempts',
           'source.connector_id as source_connector_id',
           'target.connector_id as target_connector_id',
         ])
-        .where('schedules.enabled', '=', true)
-        .where('schedules.next_at', '<=', new Date(clock.now()));
+        .where(({ or, and, eb }) =>
+          or([
+            and([
+              eb('schedules.enabled', '=', true),
+              eb('schedules.next_at', '<=', now),
+              eb('schedules.due_at', 'is', null),
+            ]),
+            and([
+              eb('schedules.due_at', 'is not', null),
+              eb('schedules.taken_until', '<=', sql<Date>`clock_timestamp()`),
+            ]),
+          ]),
+        );
       if (crowded.length > 0) {
         query = query
           .where('source.connector_id', 'not in', [...crowded])
           .where('target.connector_id', 'not in', [...crowded]);
       }
       const row = await query
-        .orderBy('schedules.next_at')
+        .orderBy((eb) => eb.fn.coalesce('schedules.due_at', 'schedules.next_at'))
         .limit(1)
         .forUpdate('schedules')
         .skipLocked()
         .executeTakeFirst();
-      if (row === undefined || row.next_at === null) return null;
+      const dueAt = row?.due_at ?? row?.next_at;
+      if (row === undefined || dueAt === null || dueAt === undefined) return null;
       const schedule = scheduleOf(await rowOf(tx, row.id));
+      const attempt = row.due_at === null ? 1 : row.start_attempts + 1;
+      const isLate = row.due_at !== null;
       // What was missed while no server ran is made up for once, not once for each moment.
-      const next = nextAfter(inputOf(schedule), clock.now());
+      const next = isLate ? null : nextAfter(inputOf(schedule), clock.now());
       await tx
         .updateTable('schedules')
         .set({
-          next_at: next === null ? null : new Date(next),
-          last_at: new Date(clock.now()),
-          enabled: next !== null,
+          due_at: dueAt,
+          start_attempts: attempt,
+          taken_until: sql<Date>`clock_timestamp() + ${HOLD_MS * attempt} * interval '1 millisecond'`,
+          ...(isLate ? {} : { next_at: next === null ? null : new Date(next), last_at: now, enabled: next !== null }),
         })
         .where('id', '=', row.id)
         .execute();
       const connectorIds = [...new Set([row.source_connector_id, row.target_connector_id])];
-      return { schedule, dueAt: isoOf(row.next_at), connectorIds };
+      return { schedule, dueAt: isoOf(dueAt), attempt, connectorIds };
     });
   }
 
-  /** Whatever a store does: the start is told to stop, and nobody waits for it any longer. */
-  async #inTime(signal: AbortSignal, start: (signal: AbortSignal) => Promise<Run>): Promise<Run> {
-    const late = new AbortController();
-    const isOver = new AbortController();
-    const giveUp = async (): Promise<never> => {
-      await this.#world.clock.sleep(START_MS_MAX, AbortSignal.any([signal, isOver.signal]));
-      const minutes = START_MS_MAX / 60_000;
-      const error = new DroverError('UNREACHABLE', `The run could not be started within ${minutes} minutes.`);
-      late.abort(error);
-      throw error;
-    };
-    try {
-      return await Promise.race([start(AbortSignal.any([signal, late.signal])), giveUp()]);
-    } finally {
-      isOver.abort();
-    }
-  }
-
   /** The database may be away for a moment: the moment is taken, so it is not given up before there is an outcome. */
-  async #start(schedule: Schedule, scheduledAt: string, signal: AbortSignal): Promise<void> {
+  async #start(due: Due, signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
-        return await this.#tryStart(schedule, scheduledAt, signal);
+        return await this.#tryStart(due, signal);
       } catch (thrown) {
         if (fromDatabase(thrown).code !== 'DATABASE_UNAVAILABLE') throw thrown;
         await this.#world.clock.sleep(AGAIN_MS, signal);
@@ -164,24 +171,34 @@ export class ScheduleStarts {
     }
   }
 
-  async #tryStart(schedule: Schedule, scheduledAt: string, signal: AbortSignal): Promise<void> {
+  async #tryStart(due: Due, signal: AbortSignal): Promise<void> {
+    const { schedule, dueAt: scheduledAt, attempt } = due;
     const input = { kind: schedule.runKind, trigger: 'schedule', scheduledAt } as const;
+    const before = attempt === 1 ? null : await this.#runOf(schedule.jobId, scheduledAt);
+    if (before !== null) return this.#record(due, 'started', before, null);
+    if (attempt > ATTEMPTS_MAX) {
+      return this.#refuse(due, `Each of ${ATTEMPTS_MAX} servers that began to start it ended while it did so.`);
+    }
     try {
-      const run = await this.#inTime(signal, (stopped) => this.#parts.start(SYSTEM, schedule.jobId, input, stopped));
-      await this.#record(schedule.id, 'started', run.id, null);
+      const run = await inTime(this.#world.clock, START_LIMIT, signal, (stopped) =>
+        this.#parts.start(SYSTEM, schedule.jobId, input, stopped),
+      );
+      await this.#record(due, 'started', run.id, null);
     } catch (thrown) {
       const error = fromDatabase(thrown);
       if (error.code === 'DATABASE_UNAVAILABLE') throw error;
-      if (signal.aborted) return this.#putBack(schedule, scheduledAt);
+      const own = await this.#runOf(schedule.jobId, scheduledAt);
+      if (own !== null) return this.#record(due, 'started', own, null);
+      if (signal.aborted) return this.#putBack(due);
       if (error.code === 'GUARD_BUSY') {
-        const own = await this.#runOf(schedule.jobId, scheduledAt);
-        if (own !== null) return this.#record(schedule.id, 'started', own, null);
-        await this.#record(schedule.id, 'skipped', null, `The last run has not ended. ${error.message}`);
-        return;
+        return this.#record(due, 'skipped', null, `The last run has not ended. ${error.message}`);
       }
-      const reason = `${error.message} ${error.remedy}`;
-      await this.#record(schedule.id, 'refused', null, reason, (tx) => this.#parts.onRefused(schedule, reason, tx));
+      await this.#refuse(due, `${error.message} ${error.remedy}`);
     }
+  }
+
+  #refuse(due: Due, reason: string): Promise<void> {
+    return this.#record(due, 'refused', null, reason, (tx) => this.#parts.onRefused(due.schedule, reason, tx));
   }
 
   /** It was started, and only the answer was lost. */
@@ -197,17 +214,17 @@ export class ScheduleStarts {
   }
 
   /** For the next server, unless somebody has changed the schedule meanwhile. */
-  async #putBack({ id, version, enabled }: Schedule, scheduledAt: string): Promise<void> {
-    await this.#world.db
-      .updateTable('schedules')
-      .set({ next_at: new Date(scheduledAt), enabled })
-      .where('id', '=', id)
-      .where('version', '=', version)
-      .execute();
+  async #putBack({ schedule, dueAt, attempt }: Due): Promise<void> {
+    const { id, version } = schedule;
+    await sql`UPDATE schedules SET due_at = NULL, taken_until = NULL, start_attempts = 0,
+        next_at = CASE version WHEN ${version} THEN ${dueAt}::timestamptz ELSE next_at END,
+        enabled = CASE version WHEN ${version} THEN true ELSE enabled END
+      WHERE id = ${id} AND due_at = ${dueAt}::timestamptz AND start_attempts = ${attempt}`.execute(this.#world.db);
   }
 
+  /** Once for each moment: by whoever has it last. */
   async #record(
-    id: string,
+    { schedule: { id }, dueAt, attempt }: Due,
     outcome: ScheduleEvent['outcome'],
     runId: string | null,
     detail: string | null,
@@ -216,6 +233,15 @@ export class ScheduleStarts {
     const { db, bus, clock } = this.#world;
     const at = new Date(clock.now());
     await db.transaction().execute(async (tx) => {
+      const isOurs = await tx
+        .updateTable('schedules')
+        .set({ due_at: null, taken_until: null, start_attempts: 0 })
+        .where('id', '=', id)
+        .where('due_at', '=', new Date(dueAt))
+        .where('start_attempts', '=', attempt)
+        .returning('id')
+        .executeTakeFirst();
+      if (isOurs === undefined) return;
       await tx.insertInto('schedule_events').values({ schedule_id: id, at, outcome, run_id: runId, detail }).execute();
       await alongside(tx);
       await bus.tell('schedule', id, tx);

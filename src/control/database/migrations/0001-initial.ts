@@ -90,7 +90,7 @@ CREATE TABLE jobs (
   name text NOT NULL, description text NOT NULL DEFAULT '', type text NOT NULL,
   source_endpoint_id uuid NOT NULL REFERENCES endpoints, source_sub_path text NOT NULL, source_full_path text NOT NULL,
   target_endpoint_id uuid NOT NULL REFERENCES endpoints, target_sub_path text NOT NULL, target_full_path text NOT NULL,
-  settings text NOT NULL, transfers_max integer, timetable_id uuid REFERENCES timetables,
+  settings text NOT NULL, made_with jsonb, transfers_max integer, timetable_id uuid REFERENCES timetables,
   runs_made integer NOT NULL DEFAULT 0, last_run_id text, last_state text, last_run_at timestamptz,
   failed_run_id text
 );
@@ -123,6 +123,8 @@ CREATE TABLE runs (
   UNIQUE (job_id, number)
 );
 CREATE INDEX runs_queued ON runs (queued_at, id);
+-- Whatever dies in between, a moment of a schedule starts one run.
+CREATE UNIQUE INDEX runs_scheduled ON runs (job_id, scheduled_at) WHERE trigger = 'schedule';
 CREATE INDEX runs_uncleaned ON runs (id) WHERE cleaning_attempts > 0;
 CREATE INDEX runs_active ON runs (state) WHERE state IN ('queued', 'running', 'pausing', 'paused', 'cancelling');
 CREATE INDEX runs_state ON runs (state, queued_at);
@@ -254,8 +256,10 @@ CREATE TABLE schedules (
   created_at timestamptz NOT NULL, created_by text NOT NULL, updated_at timestamptz NOT NULL,
   job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE, rule jsonb NOT NULL, time_zone text NOT NULL,
   starts_at timestamptz, ends_at timestamptz, enabled boolean NOT NULL DEFAULT false, run_kind text NOT NULL,
-  next_at timestamptz, last_at timestamptz
+  next_at timestamptz, last_at timestamptz, due_at timestamptz, taken_until timestamptz,
+  start_attempts integer NOT NULL DEFAULT 0
 );
+CREATE INDEX schedules_taken ON schedules (taken_until) WHERE due_at IS NOT NULL;
 CREATE INDEX schedules_due ON schedules (next_at) WHERE enabled AND next_at IS NOT NULL;
 CREATE INDEX schedules_job ON schedules (job_id);
 
