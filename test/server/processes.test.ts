@@ -1,7 +1,7 @@
-/** A server and a worker as processes, beside a server of another version. */
+/** Servers and workers as processes: which versions they take beside them, and which settings hold for all. */
 import { randomBytes } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, type Database } from '../../src/control/database/connect.ts';
 import { migrate } from '../../src/control/database/migrate.ts';
+import { runsMaxOf } from '../../src/control/fleet/installation.ts';
 import { openTestDatabase, type TestDatabase } from '../postgres.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/drover', import.meta.url));
@@ -36,9 +37,10 @@ afterAll(async () => {
 interface Started {
   readonly said: () => string;
   readonly ended: Promise<number | null>;
+  readonly stop: () => void;
 }
 
-function start(...words: string[]): Started {
+function start(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Started {
   const child = spawn(PROGRAM, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -49,6 +51,7 @@ function start(...words: string[]): Started {
       DROVER_ARTIFACTS: join(folder, 'artifacts'),
       DROVER_LISTEN: '127.0.0.1:0',
       DROVER_LOCAL_WORKERS: '0',
+      ...environment,
     },
   });
   let text = '';
@@ -56,7 +59,7 @@ function start(...words: string[]): Started {
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   children.push(child);
   void ended.then(() => children.splice(children.indexOf(child), 1));
-  return { said: () => text, ended };
+  return { said: () => text, ended, stop: () => child.kill('SIGTERM') };
 }
 
 async function until(started: Started, words: string): Promise<void> {
@@ -70,10 +73,10 @@ async function until(started: Started, words: string): Promise<void> {
 test('a server waits for one of another version to end, and a worker is refused', async () => {
   await sql`INSERT INTO servers (id, host, pid, program_version, protocol, started_at, seen_at)
     VALUES (gen_random_uuid(), 'elsewhere', 1, '0.0.1', 1, now(), now() + interval '1 hour')`.execute(database.kysely);
-  const worker = start('worker', '--worker-name', 'new');
+  const worker = start(['worker', '--worker-name', 'new']);
   expect(await worker.ended).toBe(2);
   expect(worker.said()).toContain('the server on elsewhere (0.0.1)');
-  const server = start('serve', '--json');
+  const server = start(['serve', '--json']);
   await until(server, 'Waiting for them to end.');
   expect(server.said()).toContain('the server on elsewhere (0.0.1)');
   await database.kysely.deleteFrom('servers').execute();
@@ -81,4 +84,24 @@ test('a server waits for one of another version to end, and a worker is refused'
   const { rows } = await sql<{ program_version: string }>`SELECT program_version FROM servers`.execute(database.kysely);
   expect(rows).toHaveLength(1);
   expect(rows[0]?.program_version).not.toBe('0.0.1');
+  server.stop();
+  await server.ended;
+  expect(await database.kysely.selectFrom('servers').select('id').execute()).toEqual([]);
+}, 120_000);
+
+test('what a settings file and flags say to the server holds for its workers and for everybody', async () => {
+  const file = join(folder, 'own.yaml');
+  writeFileSync(file, 'runsMax: 3\n');
+  // A flag comes before the environment, which workers share.
+  const environment = { DROVER_RUNS_PER_WORKER_MAX: '9' };
+  const server = start(
+    ['serve', '--json', '--config', file, '--runs-per-worker-max', '2', '--local-workers', '2'],
+    environment,
+  );
+  await until(server, '"ready"');
+  const { rows } = await sql<{ slots: number }>`SELECT slots FROM workers WHERE state = 'active'`.execute(
+    database.kysely,
+  );
+  expect(rows).toEqual([{ slots: 2 }, { slots: 2 }]);
+  expect(await runsMaxOf(database.kysely, 10)).toBe(3);
 }, 120_000);
