@@ -4,7 +4,15 @@ import type { Log, LogLevel } from '../lib/world.ts';
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 /** Members that are never written, whoever passes them. */
 const SECRET_NAMES = /pass(word|phrase)?|secret|token|authorization|cookie|credential|private|^key$|signature/i;
-const SECRET_VALUES = [/drv_[A-Za-z0-9_-]{8,}/g, /(?<=:\/\/[^/\s:@]*:)[^@\s/]+(?=@)/g];
+const SECRET_VALUES = [
+  /drv_[A-Za-z0-9_-]{8,}/g,
+  /(?<=:\/\/[^/\s:@]*:)[^@\s/]+(?=@)/g,
+  // Of signed addresses, of headers, of connection strings, and keys as such.
+  /(?<=[?&](?:sig|x-amz-(?:signature|credential|security-token))=)[^&\s"']+/gi,
+  /(?<=\b(?:bearer|basic|aws4-hmac-sha256|sharedkey)\s)\S{12,}/gi,
+  /(?<=\b(?:accountkey|sharedaccesssignature|password)=)[^;\s"']+/gi,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
+];
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -19,7 +27,9 @@ export function makeLog({ level, format, write, now }: LogOptions): Log {
     const at = new Date(now()).toISOString();
     const safe = details === undefined ? undefined : (redacted(details) as Record<string, unknown>);
     if (format === 'json') {
-      write(`${JSON.stringify({ at, level: lineLevel, message: redactText(message), ...safe })}\n`);
+      // A detail never takes the place of what every line has.
+      const line = { at, level: lineLevel, message: redactText(message) };
+      write(`${JSON.stringify({ ...line, ...safe, ...line })}\n`);
       return;
     }
     const rest = safe === undefined ? '' : ` ${JSON.stringify(safe)}`;

@@ -17,6 +17,7 @@ import { Traffic } from '../control/metrics/traffic.ts';
 import { openVault } from '../control/vault/vault.ts';
 import type { ControlWorld } from '../control/world.ts';
 import type { ArtifactStore } from '../engine/ports.ts';
+import { withFields } from '../lib/log.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { openUndiciTransport } from '../lib/undici-transport.ts';
 import type { Log } from '../lib/world.ts';
@@ -35,13 +36,18 @@ export interface Environment {
   readonly programVersion: string;
 }
 
-export function logOf(settings: Pick<Settings, 'logLevel' | 'logFormat'>): Log {
-  return makeLog({
+/** `fields` stand in every line. */
+export function logOf(
+  settings: Pick<Settings, 'logLevel' | 'logFormat'>,
+  fields: Readonly<Record<string, unknown>> = {},
+): Log {
+  const log = makeLog({
     level: settings.logLevel,
     format: settings.logFormat,
     write: (line) => void process.stderr.write(line),
     now: () => systemClock.now(),
   });
+  return Object.keys(fields).length === 0 ? log : withFields(log, fields);
 }
 
 const CONNECT_AGAIN_MS = 2_000;

@@ -25,10 +25,10 @@ export async function work(
         'Set DATABASE_URL and DROVER_MASTER_KEY to those of the server. An embedded database serves its own machine only.',
     });
   }
-  const log = logOf(settings);
+  const name = settings.workerName ?? hostname();
+  const log = logOf(settings, { worker: name });
   await using closing = new AsyncDisposableStack();
   closing.use(collectWhenIdle());
-  const name = settings.workerName ?? hostname();
   const tracing = await openTracing(settings, log, environment, { role: 'worker', instance: `${name}/${process.pid}` });
   // Last of all: what ends while we stop is told too.
   if (tracing !== null) closing.use(tracing);

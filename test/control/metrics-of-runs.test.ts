@@ -126,4 +126,9 @@ test('a lease that is taken over from a silent worker is counted', async () => {
   await fleet.until(id, 'succeeded');
   await worker.drain();
   expect(sumOf(await samples(), 'drover_lease_takeovers_total')).toBe(1);
+  // The same in the log: each line says of which run and segment it speaks.
+  const ids = `"run":"${id}","segment":"a","epoch":`;
+  const lines = fleet.world.logged.filter((line) => line.includes(ids));
+  expect(lines.find((line) => line.startsWith('info A segment was taken over'))).toContain('"kind":"keys"');
+  expect(lines.find((line) => line.startsWith('debug A segment was left'))).toContain('"outcome":"done"');
 }, 60_000);

@@ -4,6 +4,7 @@ import type { Progress, Tuning } from '../../engine/definition.ts';
 import { MIB } from '../../engine/limits.ts';
 import { runTransfer } from '../../engine/run.ts';
 import { rateAt } from '../../engine/timetable.ts';
+import { withFields } from '../../lib/log.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
@@ -217,7 +218,7 @@ export class Participation {
       {
         clock,
         random,
-        log,
+        log: withFields(log, { run: runId }),
         store,
         artifacts,
         worker: workerId,

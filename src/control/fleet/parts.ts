@@ -54,6 +54,10 @@ export async function noteInLog(
   try {
     await world.append(runId, { level, message, code });
   } catch (error) {
-    world.log('warn', 'A line of the run log could not be written.', { run: runId, message, error: String(error) });
+    world.log('warn', 'A line of the run log could not be written.', {
+      run: runId,
+      line: message,
+      error: String(error),
+    });
   }
 }

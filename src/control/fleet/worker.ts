@@ -15,6 +15,7 @@ import { carryOut, onEnded, tellEnd } from './endings.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Leftovers } from './leftovers.ts';
 import { readRuns, type RunNow } from './looking.ts';
+import { leaseLines } from './lease-lines.ts';
 import { leaseTraces } from './lease-traces.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
 import { countingOf, Participation, type Ending } from './participation.ts';
@@ -101,6 +102,7 @@ class FleetWorker implements Worker {
       leaseValidMs,
       watcher: watchersOf(
         countingOf(world, (runId) => this.#parts.get(runId)),
+        leaseLines(world.log),
         leaseTraces(world.tracing ?? NO_TRACING, id, (runId) => this.#parts.get(runId)?.jobId ?? null),
       ),
       onEnding: (tx, runId) => tellEnd(world, tx, runId),
