@@ -6,7 +6,7 @@ import { guardAddresses } from '../connectors/addresses.ts';
 import { isoOf } from '../rows.ts';
 import type { ControlWorld } from '../world.ts';
 import { emptyOutbox } from './outbox.ts';
-import { messageOf, rowOf, type DeliveryRow, type SubscriptionRow } from './rows.ts';
+import { messageOf, rowOf, sealedOf, type DeliveryRow, type SubscriptionRow } from './rows.ts';
 import { idOf, sendMail, sendWebhook, type Message } from './senders.ts';
 
 /** Also those that ended the server that made them: then nobody could say how they went. */
@@ -207,12 +207,12 @@ export class Courier {
   async #sendNow(row: SubscriptionRow, messages: readonly Message[], signal: AbortSignal): Promise<void> {
     const { settings, vault, db, openTransport, clock } = this.#world;
     if (row.kind === 'email') return sendMail(settings, row.destination, messages, signal);
-    const { signingSecret = '' } = row.secret_id === null ? {} : await vault.open(db, row.secret_id);
+    const sealed = await sealedOf(vault, db, row);
     const guard = guardAddresses(openTransport, settings, {}, {});
     const transport = guard.openTransport({ caCertificate: null, connectionsMax: 1 });
     try {
       const message = this.#joined(messages);
-      await sendWebhook(transport, { destination: row.destination, signingSecret }, message, clock.now(), signal);
+      await sendWebhook(transport, sealed, message, clock.now(), signal);
     } finally {
       await transport.close();
     }

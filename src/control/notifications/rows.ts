@@ -6,7 +6,7 @@ import type { Delivery, NotificationEvent, Subscription } from '../entities.ts';
 import type { Listing } from '../paging.ts';
 import { found, isoOf, isUuid, keptOf, nameOf } from '../rows.ts';
 import type { SubscriptionInput } from '../services.ts';
-import type { Db, Tx } from '../world.ts';
+import type { Db, Tx, Vault } from '../world.ts';
 import type { Message } from './senders.ts';
 
 const EVENTS: readonly NotificationEvent[] = ['run.completed', 'run.failed', 'run.attention', 'schedule.refused'];
@@ -85,6 +85,21 @@ export type SubscriptionRow = Awaited<ReturnType<ReturnType<typeof rowsOf>['exec
 export async function rowOf(db: Db | Tx, id: string): Promise<SubscriptionRow> {
   const row = isUuid(id) ? await rowsOf(db).where('subscriptions.id', '=', id).executeTakeFirst() : undefined;
   return found(row, 'subscription', id);
+}
+
+/** Where a webhook goes, without what in its address often is a password; the whole is sealed in the vault. */
+export function shownAddress(kind: Subscription['kind'], destination: string): string {
+  return kind === 'webhook' ? `${new URL(destination).origin}/…` : destination;
+}
+
+/** What is sealed of a webhook. */
+export async function sealedOf(
+  vault: Vault,
+  db: Db | Tx,
+  row: Pick<SubscriptionRow, 'secret_id' | 'destination'>,
+): Promise<{ readonly destination: string; readonly signingSecret: string }> {
+  const { destination, signingSecret = '' } = row.secret_id === null ? {} : await vault.open(db, row.secret_id);
+  return { destination: destination ?? row.destination, signingSecret };
 }
 
 export function subscriptionOf(row: SubscriptionRow): Subscription {

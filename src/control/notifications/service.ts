@@ -12,7 +12,19 @@ import { demand, may } from '../people/roles.ts';
 import { isoOf, lockVersion, stampOf, uniquely } from '../rows.ts';
 import type { Notifications, SubscriptionInput } from '../services.ts';
 import type { Audit, ControlWorld, Db, Tx } from '../world.ts';
-import { checkedColumns, DELIVERIES, deliveryOf, LISTING, rowOf, rowsOf, subscriptionOf, withRun } from './rows.ts';
+import {
+  checkedColumns,
+  DELIVERIES,
+  deliveryOf,
+  LISTING,
+  rowOf,
+  rowsOf,
+  sealedOf,
+  shownAddress,
+  subscriptionOf,
+  withRun,
+  type SubscriptionRow,
+} from './rows.ts';
 import { Courier } from './courier.ts';
 import { putInOutbox } from './outbox.ts';
 import type { Message } from './senders.ts';
@@ -32,11 +44,11 @@ export function openNotifications(world: ControlWorld): NotificationsWithWork {
     async list(actor, query) {
       demand(actor, 'read');
       const page = await listPage(db, rowsOf(db), { ...LISTING, query });
-      return { ...page, items: page.items.map((row) => shownTo(actor, subscriptionOf(row))) };
+      return { ...page, items: await Promise.all(page.items.map((row) => shownTo(world, actor, row))) };
     },
     async get(actor, id) {
       demand(actor, 'read');
-      return shownTo(actor, subscriptionOf(await rowOf(db, id)));
+      return shownTo(world, actor, await rowOf(db, id));
     },
     create: (actor, input) => work.create(actor, input),
     update: (actor, id, version, change) => work.update(actor, id, version, change),
@@ -56,9 +68,11 @@ export function openNotifications(world: ControlWorld): NotificationsWithWork {
 }
 
 /** The address of a webhook often is its password: who may not change it sees where it goes and no more. */
-function shownTo(actor: Actor, subscription: Subscription): Subscription {
-  if (subscription.kind !== 'webhook' || may(actor, 'define')) return subscription;
-  return { ...subscription, destination: `${new URL(subscription.destination).origin}/…` };
+async function shownTo({ vault, db }: ControlWorld, actor: Actor, row: SubscriptionRow): Promise<Subscription> {
+  const subscription = subscriptionOf(row);
+  if (subscription.kind !== 'webhook') return subscription;
+  if (!may(actor, 'define')) return { ...subscription, destination: shownAddress('webhook', row.destination) };
+  return { ...subscription, destination: (await sealedOf(vault, db, row)).destination };
 }
 
 /** Programs of this machine may trust whoever asks from there, so only those who may also make connectors to it do. */
@@ -104,11 +118,19 @@ class NotificationWork {
     const signingSecret = input.kind === 'webhook' ? Buffer.from(random.bytes(32)).toString('base64url') : null;
     await uniquely(NAME_TAKEN, () =>
       db.transaction().execute(async (tx) => {
-        const secretId = signingSecret === null ? null : await vault.seal(tx, null, { signingSecret });
+        const { destination } = columns;
+        const secretId = signingSecret === null ? null : await vault.seal(tx, null, { signingSecret, destination });
         const now = new Date(clock.now());
         await tx
           .insertInto('subscriptions')
-          .values({ id, ...stampOf(actor, clock.now()), ...columns, secret_id: secretId, digested_at: now })
+          .values({
+            id,
+            ...stampOf(actor, clock.now()),
+            ...columns,
+            destination: shownAddress(input.kind, destination),
+            secret_id: secretId,
+            digested_at: now,
+          })
           .execute();
         const line = {
           action: 'subscription.create',
@@ -120,7 +142,7 @@ class NotificationWork {
         await bus.tell('subscription', id, tx);
       }),
     );
-    return { subscription: subscriptionOf(await rowOf(db, id)), signingSecret };
+    return { subscription: await shownTo(this.#world, actor, await rowOf(db, id)), signingSecret };
   }
 
   async update(
@@ -130,11 +152,13 @@ class NotificationWork {
     change: Partial<SubscriptionInput>,
   ): Promise<Subscription> {
     demand(actor, 'define');
-    const { db, bus, clock } = this.#world;
+    const { db, bus, clock, vault } = this.#world;
     await uniquely(NAME_TAKEN, () =>
       db.transaction().execute(async (tx) => {
         const now = await lockVersion(tx, 'subscriptions', id, version, 'subscription');
-        const before = subscriptionOf(await rowOf(tx, id));
+        const row = await rowOf(tx, id);
+        const sealed = await sealedOf(vault, tx, row);
+        const before = { ...subscriptionOf(row), destination: sealed.destination };
         if (change.kind !== undefined && change.kind !== before.kind) {
           throw new DroverError('FIXED_FIELD', 'Make another subscription for another kind of message.', {
             field: 'kind',
@@ -142,10 +166,21 @@ class NotificationWork {
         }
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
         const columns = checkedColumns({ ...before, ...given });
-        if (columns.destination !== before.destination) refuseOwnMachine(actor, columns.destination);
+        const { destination } = columns;
+        const isMoved = destination !== before.destination;
+        if (isMoved) refuseOwnMachine(actor, destination);
+        const isWebhook = before.kind === 'webhook';
+        const secretId = isWebhook ? await vault.seal(tx, row.secret_id, { ...sealed, destination }) : row.secret_id;
+        const shown = shownAddress(before.kind, destination);
         await tx
           .updateTable('subscriptions')
-          .set({ ...columns, version: now + 1, updated_at: new Date(clock.now()) })
+          .set({
+            ...columns,
+            destination: shown,
+            secret_id: secretId,
+            version: now + 1,
+            updated_at: new Date(clock.now()),
+          })
           .where('id', '=', id)
           .execute();
         // What waited for the end of the day waits for nothing any more.
@@ -158,7 +193,9 @@ class NotificationWork {
             .where('next_attempt_at', 'is', null)
             .execute();
         }
-        const changes = changesOf({ ...before }, given);
+        const known = changesOf({ ...before }, { ...given, destination: before.destination });
+        const was = shownAddress(before.kind, before.destination);
+        const changes = isMoved ? { ...known, destination: [was, shown] as const } : known;
         const line = {
           action: 'subscription.update',
           entityKind: 'subscription',
@@ -169,7 +206,7 @@ class NotificationWork {
         await bus.tell('subscription', id, tx);
       }),
     );
-    return subscriptionOf(await rowOf(db, id));
+    return shownTo(this.#world, actor, await rowOf(db, id));
   }
 
   /** What could never be sent is refused where somebody can do something about it. */
