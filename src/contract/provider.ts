@@ -164,6 +164,8 @@ export type Use = 'read' | 'write' | 'both';
 export interface CheckWish {
   readonly tags: boolean;
   readonly deletes: boolean;
+  /** A folder that nobody has made yet is no fault, though nothing is to be written: there is just nothing in it. */
+  readonly mayBeAbsent?: boolean;
 }
 
 export interface SourceOptions {

@@ -62,10 +62,12 @@ describe('credentials', () => {
     const job = await fleet.job({ objects: 300, slowMs: 60 });
     const id = await underWay(job);
     breakStore(job.to, 'UNAUTHENTICATED');
-    await fleet.until(id, 'paused');
+    const { version } = await fleet.until(id, 'paused');
     await fleet.runs.resume(PERSON, id);
-    await fleet.until(id, 'running', 'pausing');
-    await fleet.until(id, 'paused');
+    await fleet.untilTrue('it was tried again', async () => {
+      const now = await fleet.runs.get(PERSON, id);
+      return now.state === 'paused' && now.version > version;
+    });
     await fleet.runs.cancel(PERSON, id);
     await fleet.until(id, 'cancelled');
     expect(fleet.lines.some(({ level, message }) => level === 'warn' && message.includes('may remain'))).toBe(true);

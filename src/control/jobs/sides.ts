@@ -17,8 +17,8 @@ function targetUse(kind: RunKind): Use {
 }
 
 /** Only a mirror deletes. */
-function wishOf({ tags, mode }: JobSettings): CheckWish {
-  return { tags: tags === 'preserve', deletes: mode === 'mirror' };
+function wishOf({ tags, mode }: JobSettings, isSource: boolean): CheckWish {
+  return { tags: tags === 'preserve', deletes: mode === 'mirror', mayBeAbsent: !isSource };
 }
 
 export async function examineSides(
@@ -50,13 +50,16 @@ async function examine(
 ): Promise<SideReport> {
   const lines: CheckLine[] = [];
   try {
-    const { account } = await openConnector(end.connectorId, world.openTransport);
-    await using _closing = account;
-    for await (const line of account.check(end.place, use, signal, wishOf(settings))) lines.push(line);
-    if (isSource && !lines.some(({ result }) => result === 'refused')) {
-      lines.push(...(await nothingThere(world, account, end, jobId, signal)));
-    }
-    return { lines, grants: grantsOf(account, end, use, settings, lines) };
+    const limit = { limitMs: CHECK_MS_MAX, what: `"${end.fullPath}" has not answered all questions` };
+    return await inTime(world.clock, limit, signal, async (stopped) => {
+      const { account } = await openConnector(end.connectorId, world.openTransport);
+      await using _closing = account;
+      for await (const line of account.check(end.place, use, stopped, wishOf(settings, isSource))) lines.push(line);
+      if (isSource && !lines.some(({ result }) => result === 'refused')) {
+        lines.push(...(await nothingThere(world, account, end, jobId, stopped)));
+      }
+      return { lines, grants: grantsOf(account, end, use, settings, lines) };
+    });
   } catch (thrown) {
     const error = toDroverError(thrown);
     if (error.code === 'CANCELLED') throw error;

@@ -5,6 +5,7 @@ import type {
   Account,
   BrowsePage,
   CheckLine,
+  CheckWish,
   Context,
   Place,
   Source,
@@ -35,12 +36,13 @@ export class LocalAccount implements Account {
     this.#context = context;
   }
 
-  async *check(place: Place | null, use: Use, signal: AbortSignal): AsyncGenerator<CheckLine> {
+  async *check(place: Place | null, use: Use, signal: AbortSignal, wish?: CheckWish): AsyncGenerator<CheckLine> {
     throwIfCancelled(signal);
     yield* checkPlace(place, use, {
       open: (asked) => this.#open(asked),
       random: this.#context.random,
       signal,
+      wish,
     });
   }
 

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, opendir, unlink } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
-import type { CheckLine, Place, Use } from '../../contract/provider.ts';
+import type { CheckLine, CheckWish, Place, Use } from '../../contract/provider.ts';
 import { throwIfCancelled } from '../../lib/system.ts';
 import type { Random } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -19,6 +19,7 @@ export interface CheckWorld {
   open(place: Place): Promise<Root>;
   readonly random: Random;
   readonly signal: AbortSignal;
+  readonly wish?: CheckWish | undefined;
 }
 
 export async function* checkPlace(place: Place | null, use: Use, world: CheckWorld): AsyncGenerator<CheckLine> {
@@ -53,6 +54,11 @@ export async function* checkPlace(place: Place | null, use: Use, world: CheckWor
 
 /** Whether a missing folder could be made is tried in the one that it would be made in. */
 async function* checkMissing(place: Place, root: Root, use: Use, world: CheckWorld): AsyncGenerator<CheckLine> {
+  if (use === 'read' && world.wish?.mayBeAbsent === true) {
+    const message = `There is no folder ${root.label} yet, so nothing is in it.`;
+    yield { what: 'container', result: 'warning', message, field: 'container', remedy: null };
+    return;
+  }
   if (use !== 'write') {
     const message = `There is no folder ${root.label}.`;
     yield {
