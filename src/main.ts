@@ -1,4 +1,5 @@
 /** Where everything is constructed and connected; nowhere else. */
+import { randomUUID } from 'node:crypto';
 import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ const world: CliWorld = {
   },
   openClient: async (connection) => {
     const { openClient } = await import('./api/client/client.ts');
-    return openClient({ ...connection, fetch, userAgent: `drover/${packageJson.version}` });
+    return openClient({ ...connection, fetch, userAgent: `drover/${packageJson.version}`, newKey: randomUUID });
   },
   saveFile,
   settingFlags: SETTING_NAMES.map((name) => ({ name, flag: flagOf(name), help: settingOf(name).help })),

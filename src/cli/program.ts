@@ -1,5 +1,6 @@
 /** The commands, their arguments and their options; what a command does is in `commands/`. */
 import { Command, Option } from 'commander';
+import { DroverError } from '../model/errors.ts';
 import { makeBucket, remove } from './commands/changing.ts';
 import { completionScript, SHELLS } from './commands/completion.ts';
 import { importConnectors } from './commands/connector-import.ts';
@@ -21,6 +22,7 @@ import {
   showConnectorAt,
   testConnectorAt,
 } from './remote/connectors.ts';
+import { addListOptions, type ListGiven } from './remote/lists.ts';
 import { listAt, measureAt } from './remote/places.ts';
 import { addRemoteCommands } from './remote/register.ts';
 import { localOnly } from './remote/remote.ts';
@@ -211,10 +213,9 @@ function addRuns(program: Command, start: Start): void {
 function addConnectors(program: Command, world: CliWorld, start: Start): void {
   const connector = program.command('connector').description('authorized accounts, saved under a name');
   addConnectorForms(connector, world, start);
-  connector
-    .command('list')
-    .description('all connectors')
-    .action(() => start(async (session) => (session.server === null ? showConnectors : listConnectorsAt)(session)));
+  addListOptions(connector.command('list').description('all connectors')).action((given: ListGiven) =>
+    start(async (session) => (session.server === null ? showConnectors(session) : listConnectorsAt(session, given))),
+  );
   connector
     .command('show')
     .argument('<name>', 'of the connector')
@@ -272,7 +273,7 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
   for (const { manifest, account } of world.providers) {
     const form = add
       .command(manifest.id)
-      .argument('<name>', 'to be used before the colon of a place')
+      .argument('[name]', 'to be used before the colon of a place; a server makes one up')
       .description(manifest.title);
     for (const [name, field] of Object.entries(account)) {
       const flags =
@@ -284,7 +285,7 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
     form
       .option('--replace', 'replace a connector of the same name')
       .option('--no-check', 'save it without signing in')
-      .action((name: string, given: Record<string, string | boolean>) =>
+      .action((name: string | undefined, given: Record<string, string | boolean>) =>
         start(async (session) => {
           const { replace, check, ...rest } = given;
           const fields = Object.fromEntries(
@@ -295,14 +296,21 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
               return isUntouched ? [] : [[field, value]];
             }),
           );
-          return (session.server === null ? addConnector : addConnectorAt)(session, manifest.id, name, {
-            given: fields,
-            check: check !== false,
-            replace: replace === true,
-          });
+          const options = { given: fields, check: check !== false, replace: replace === true };
+          if (session.server !== null) return addConnectorAt(session, manifest.id, name, options);
+          return addConnector(session, manifest.id, nameHere(name), options);
         }),
       );
   }
+}
+
+/** A name is how places on this machine are written. */
+function nameHere(name: string | undefined): string {
+  if (name !== undefined) return name;
+  throw new DroverError('USAGE', 'A connector needs a name.', {
+    field: 'name',
+    remedy: 'Write it behind the provider: drover connector add s3 NAME.',
+  });
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {

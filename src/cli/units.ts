@@ -39,3 +39,10 @@ function wrong(option: string, text: string, expected: string): DroverError {
     remedy: `Correct ${option}.`,
   });
 }
+
+/** `15m`, `6h`, `1d`. Whole minutes. */
+export function parseMinutes(text: string, option: string): number {
+  const match = /^(\d{1,6})\s*(m|min|h|d)$/.exec(text.trim());
+  if (match === null) throw wrong(option, text, 'a time such as 15m, 6h or 1d');
+  return Number(match[1]) * { m: 1, min: 1, h: 60, d: 24 * 60 }[match[2] as 'm' | 'min' | 'h' | 'd'];
+}

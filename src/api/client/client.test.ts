@@ -7,10 +7,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../lib/system.ts';
 import { DroverError } from '../../model/errors.ts';
 import { openFakeServer, type FakeServer } from '../testing/fakes.ts';
+import { ROUTES } from '../routes/all.ts';
 import { SAMPLE_RUN_ID, SAMPLE_UUID, sampleOf } from '../testing/sample.ts';
 import { project } from '../wire/jobs.ts';
 import { run } from '../wire/runs.ts';
-import { everyPage, openClient, ServerProblem, take, type Client } from './client.ts';
+import { CREATIONS, everyPage, openClient, ServerProblem, take, type Client } from './client.ts';
 
 const PROJECT = { ...(sampleOf(project) as object), id: SAMPLE_UUID, version: 3, name: 'Photos' };
 const LINE = { what: 'list', result: 'ok', message: 'Listed.', field: null, remedy: null };
@@ -93,6 +94,42 @@ describe('a call', () => {
       retryAfterMs: 2_000,
       requestId: expect.any(String),
     });
+  });
+
+  test('that creates is sent again with its key when the connection broke; one that does not is not', async () => {
+    const keys: (string | null)[] = [];
+    let broken = 1;
+    const flaky = openClient({
+      url: server.url,
+      token: 'drv_admin',
+      newKey: () => `key-${keys.length}`,
+      fetch: async (request) => {
+        keys.push(request.headers.get('Idempotency-Key'));
+        if (broken-- > 0) throw Object.assign(new TypeError('fetch failed'), { cause: { code: 'ECONNRESET' } });
+        return fetch(request);
+      },
+    });
+    server.answer = async () => PROJECT;
+    await take(flaky.http.POST('/api/v1/projects', { body: { name: 'Photos' } }));
+    expect(keys).toEqual(['key-0', 'key-0']);
+    expect(server.calls).toHaveLength(1);
+    broken = 1;
+    const paused = flaky.http.POST('/api/v1/runs/{id}/pause', { params: { path: { id: SAMPLE_RUN_ID } } });
+    expect((await failureOf(paused)).code).toBe('UNREACHABLE');
+    expect(keys).toEqual(['key-0', 'key-0', null]);
+    broken = 2;
+    const listed = flaky.http.GET('/api/v1/projects', {});
+    expect((await failureOf(listed)).code).toBe('UNREACHABLE');
+  });
+
+  test('knows which routes create', () => {
+    const creating = ROUTES.filter(({ creates }) => creates);
+    const pathOf = (path: string) => `/api/v1${path.replaceAll(/\{[^}]+\}/g, 'x')}`;
+    const posts = ROUTES.filter(({ method }) => method === 'POST');
+    expect(creating.length).toBeGreaterThan(5);
+    expect(posts.filter(({ path }) => CREATIONS.test(pathOf(path))).map(({ name }) => name)).toEqual(
+      creating.map(({ name }) => name),
+    );
   });
 
   test('with a wrong body names every member', async () => {

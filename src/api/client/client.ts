@@ -21,6 +21,8 @@ export interface ClientOptions {
   /** `fetch` of the platform, or something like it. */
   readonly fetch: (request: Request) => Promise<Response>;
   readonly userAgent?: string;
+  /** Makes `Idempotency-Key`s of creations (1 to 255 characters, never the same twice); without it none is sent. */
+  readonly newKey?: () => string;
 }
 
 export interface Client {
@@ -32,6 +34,7 @@ export interface Client {
   checkConnector(id: string, input: Wire['CheckConnector'], signal?: AbortSignal): AsyncIterable<Wire['CheckLine']>;
   checkDraft(input: Wire['CheckDraft'], signal?: AbortSignal): AsyncIterable<Wire['CheckLine']>;
   browse(id: string, place: Wire['Place'] | null, signal?: AbortSignal): AsyncIterable<Wire['BrowsePage']>;
+  discover(draft: Wire['DiscoverDraft'], signal?: AbortSignal): AsyncIterable<Wire['DiscoveredPage']>;
   download(artifactId: string, fromByte?: number, signal?: AbortSignal): Promise<Download>;
   /**
    * Follows topics (`runs`, `run:ID`, `run-log:ID`, …) for as long as the caller reads: a lost connection is made
@@ -64,6 +67,10 @@ export function openClient(options: ClientOptions): Client {
       const call = http.GET('/api/v1/connectors/{id}/places', { params, signal, ...streamed });
       yield* jsonLines<Wire['BrowsePage']>(untilAborted(bodyOf((await call).response), signal));
     },
+    async *discover(body, signal) {
+      const call = http.POST('/api/v1/connectors/discover', { body, signal, ...streamed });
+      yield* jsonLines<Wire['DiscoveredPage']>(untilAborted(bodyOf((await call).response), signal));
+    },
     async download(artifactId, fromByte = 0, signal) {
       const header = fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` };
       const params = { path: { id: artifactId }, header };
@@ -91,7 +98,20 @@ export async function* everyPage<T>(
   }
 }
 
-function openHttp({ url, token, fetch: send, userAgent }: ClientOptions): OpenApiClient<paths> {
+/** Creations, which take a key: sent twice with it, they have one effect. A test holds this against the routes. */
+export const CREATIONS =
+  /^\/api\/v1\/(connectors|connectors\/[^/]+\/containers|endpoints|projects|timetables|people|tokens|subscriptions|projects\/[^/]+\/jobs|jobs\/[^/]+\/(runs|duplicate|schedules)|runs\/[^/]+\/artifacts)$/;
+
+/** What may be sent a second time when the connection broke before an answer came; creations get their key here. */
+function isRepeatable(request: Request, newKey: ClientOptions['newKey']): boolean {
+  if (request.method === 'GET') return true;
+  if (request.method !== 'POST' || newKey === undefined) return false;
+  if (!CREATIONS.test(new URL(request.url).pathname)) return false;
+  if (!request.headers.has('Idempotency-Key')) request.headers.set('Idempotency-Key', newKey());
+  return true;
+}
+
+function openHttp({ url, token, fetch: send, userAgent, newKey }: ClientOptions): OpenApiClient<paths> {
   const headers = {
     ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
@@ -102,10 +122,14 @@ function openHttp({ url, token, fetch: send, userAgent }: ClientOptions): OpenAp
     // Several values of a filter are sent one by one: `filter.state=running&filter.state=queued`.
     querySerializer: { array: { style: 'form', explode: true } },
     fetch: async (request) => {
+      const again = isRepeatable(request, newKey) ? request.clone() : null;
       try {
         return await send(request);
       } catch (thrown) {
-        throw connectionError(thrown, url);
+        const error = connectionError(thrown, url);
+        // A server that closes a connection it kept open, at the moment it is used again, has done nothing yet.
+        if (again === null || error.code !== 'UNREACHABLE' || request.signal.aborted) throw error;
+        return send(again).catch((later: unknown) => Promise.reject(connectionError(later, url)));
       }
     },
   });

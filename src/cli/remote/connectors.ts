@@ -9,6 +9,8 @@ import { EXIT } from '../exit.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY } from '../summary.ts';
 import { visible } from '../terminal.ts';
+import { formatDuration, type Format } from '../format.ts';
+import { addConnectorChanges } from './connector-changes.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { findConnectorAt } from './names.ts';
 import { placeAt } from './projects.ts';
@@ -20,7 +22,7 @@ import { HEALTH_WORDS, timeOf } from './words.ts';
 export async function addConnectorAt(
   session: Session,
   providerId: string,
-  name: string,
+  given: string | undefined,
   options: AddOptions,
 ): Promise<CommandEnd> {
   if (!options.check) {
@@ -32,6 +34,7 @@ export async function addConnectorAt(
   const remote = await openRemote(session);
   const { http } = remote;
   const provider = providerById(session, providerId, 'PROVIDER');
+  const name = given ?? (await suggestedName(remote, providerId));
   const config = await collectConfig(session, provider, name, options.given);
   await sayExternalId(session, name, provider, config, options.given);
   const { signal } = session;
@@ -55,17 +58,23 @@ export async function addConnectorAt(
   return fine(session);
 }
 
+/** As the server would name it. */
+async function suggestedName({ http }: Remote, provider: string): Promise<string> {
+  const params = { query: { provider } };
+  return (await answer(http.GET('/api/v1/connectors/suggestion', { params }))).name;
+}
+
 function absent(error: unknown): null {
   if (error instanceof DroverError && error.code === 'ENTITY_NOT_FOUND') return null;
   throw error;
 }
 
-export async function listConnectorsAt(session: Session): Promise<CommandEnd> {
+export async function listConnectorsAt(session: Session, given: ListGiven): Promise<CommandEnd> {
   const remote = await openRemote(session);
   const { format } = session;
   await showList<Wire['Connector']>(
     remote,
-    { limit: '10000' },
+    given,
     {},
     {
       kind: 'connector',
@@ -85,7 +94,12 @@ export async function listConnectorsAt(session: Session): Promise<CommandEnd> {
 }
 
 export async function showConnectorAt(session: Session, word: string): Promise<CommandEnd> {
-  const connector = await findConnectorAt(await openRemote(session), word);
+  const remote = await openRemote(session);
+  await printConnector(remote, await findConnectorAt(remote, word));
+  return fine(session);
+}
+
+async function printConnector({ session }: Remote, connector: Wire['Connector']): Promise<void> {
   const { format } = session;
   const fields = session.world.providers.find(({ manifest }) => manifest.id === connector.provider)?.account ?? {};
   const label = (field: string): string => fields[field]?.label ?? field;
@@ -114,6 +128,8 @@ export async function showConnectorAt(session: Session, word: string): Promise<C
           .map(([name, value]) => `${name}=${value}`)
           .join(', '),
       ],
+      ['Limits', limitsText(connector.limits, format)],
+      ...cloudLines(connector.cloud, format),
       [
         'Used by',
         `${format.plural(connector.usedBy.endpoints, { one: '# endpoint', other: '# endpoints' })}, ${format.plural(connector.usedBy.jobs, { one: '# job', other: '# jobs' })}`,
@@ -121,7 +137,29 @@ export async function showConnectorAt(session: Session, word: string): Promise<C
       ['Id', connector.id],
     ]),
   );
-  return fine(session);
+}
+
+function limitsText({ requestsPerSecond, transfersMax }: Wire['ConnectorLimits'], format: Format): string | null {
+  const limits = [
+    requestsPerSecond === null ? [] : [`${format.count(requestsPerSecond)} requests per second`],
+    transfersMax === null ? [] : [`${format.count(transfersMax)} objects in flight`],
+  ].flat();
+  return limits.length === 0 ? null : limits.join(', ');
+}
+
+function cloudLines(cloud: Wire['CloudAccount'] | null, format: Format): [string, string | null][] {
+  if (cloud === null) return [];
+  const every = cloud.syncEveryMinutes === null ? 'once' : `every ${formatDuration(cloud.syncEveryMinutes * 60_000)}`;
+  const next = cloud.nextSyncAt === null ? '' : `, next ${timeOf(cloud.nextSyncAt, format)}`;
+  const error = cloud.lastSyncError;
+  return [
+    ['AWS account', `${cloud.accountId} (${cloud.accountType})`],
+    ['Solutions', cloud.solutions.join(', ')],
+    ['Permission', cloud.permission],
+    ['Regions', cloud.regions === null ? 'all' : cloud.regions.join(', ')],
+    ['Inventory', `${every}, last ${cloud.lastSyncAt === null ? 'never' : timeOf(cloud.lastSyncAt, format)}${next}`],
+    ['', error === null ? null : `${error.message} ${error.remedy}`],
+  ];
 }
 
 export async function testConnectorAt(session: Session, words: string, use: Use): Promise<CommandEnd> {
@@ -193,6 +231,7 @@ export async function printPolicyAt(
 
 /** What only a server keeps of connectors. */
 export function addConnectorExtras(connector: Command, start: RemoteStart): void {
+  addConnectorChanges(connector, start, printConnector);
   connector
     .command('users')
     .argument('<connector>', 'name or id')

@@ -12,7 +12,7 @@ import { parseChoice } from '../units.ts';
 import { checkText } from '../commands/connector.ts';
 import { addJobOptions, settingsOf, subPathOf, tuningOf, type JobGiven } from './job-options.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
-import { findEndpoint, findJob, findProject, findTimetable } from './names.ts';
+import { asSeen, findEndpoint, findJob, findProject, findTimetable } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { facts } from './table.ts';
 import { JOB_TYPES, jobPath, KIND_WORDS, timeOf } from './words.ts';
@@ -76,7 +76,7 @@ export function addJobs(job: Command, start: RemoteStart): void {
         const found = await findJob(remote, word);
         const question = `Delete the job "${jobPath(found)}" with its runs, their logs and files`;
         await ask(session, { isSaid: yes === true, question, otherwise: 'Nothing was deleted' });
-        await http.DELETE('/api/v1/jobs/{id}', { params: { path: { id: found.id } } });
+        await http.DELETE('/api/v1/jobs/{id}', { params: asSeen(found) });
         await session.terminal.print(`Deleted the job "${jobPath(found)}".`);
       }),
     );
@@ -269,14 +269,15 @@ async function updateJob(
   word: string,
   { name, description, ...given }: JobGiven & { name?: string; description?: string },
 ): Promise<void> {
-  const { id, settings } = await findJob(remote, word);
+  const found = await findJob(remote, word);
   const body = {
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),
-    settings: settingsOf(given, settings),
+    settings: settingsOf(given, found.settings),
     tuning: await tuningOf(remote, given),
   };
-  await showJob(remote, await answer(remote.http.PATCH('/api/v1/jobs/{id}', { params: { path: { id } }, body })));
+  const params = asSeen(found);
+  await showJob(remote, await answer(remote.http.PATCH('/api/v1/jobs/{id}', { params, body })));
 }
 
 function outcomeLines(outcomes: Wire['Concessions']): string[] {

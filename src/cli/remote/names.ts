@@ -179,6 +179,14 @@ export async function findWorker({ http }: Remote, word: string): Promise<Wire['
   });
 }
 
+/** Changes what was seen, and nothing that somebody else changed meanwhile: EDIT_CONFLICT then. */
+export function asSeen({ id, version }: { readonly id: string; readonly version: number }): {
+  path: { id: string };
+  header: { 'If-Match': string };
+} {
+  return { path: { id }, header: { 'If-Match': `"${version}"` } };
+}
+
 function missing(id: string): never {
   throw new DroverError('ENTITY_NOT_FOUND', `There is nothing with the id "${id}".`);
 }

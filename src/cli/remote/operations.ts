@@ -5,7 +5,7 @@ import { visible } from '../terminal.ts';
 import { parseChoice } from '../units.ts';
 import { formatDuration } from '../format.ts';
 import { addListOptions, collect, showList, type ListGiven } from './lists.ts';
-import { findProject, findSubscription, findWorker } from './names.ts';
+import { asSeen, findProject, findSubscription, findWorker } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { facts, table } from './table.ts';
 import { amountOf, jobPath, ruleOf, stateOf, timeOf } from './words.ts';
@@ -46,12 +46,22 @@ export function addSubscriptions(program: Command, start: RemoteStart): void {
   ] as const) {
     about(name, enabled ? 'send messages again' : 'send no messages for now').action((word: string) =>
       start(async (remote) => {
-        const params = { path: { id: (await findSubscription(remote, word)).id } };
+        const params = asSeen(await findSubscription(remote, word));
         const body = { enabled };
         await showSubscription(remote, await answer(remote.http.PATCH('/api/v1/subscriptions/{id}', { params, body })));
       }),
     );
   }
+  about('update', 'change where messages go, and which; what is left out stays')
+    .option('--name <name>', 'a new one')
+    .option('--webhook <url>', 'send messages to this address')
+    .option('--email <address>', 'send e-mail to this address')
+    .option('--event <event>', `${EVENTS.join(', ')}; can be repeated`, collect)
+    .option('--digest <how>', 'none, or daily: one message a day')
+    .option('--project <project>', 'only about this project; or "all"')
+    .action((word: string, given: SubscriptionGiven & { name?: string }) =>
+      start((remote) => updateSubscription(remote, word, given)),
+    );
   about('test', 'send one message now').action((word: string) => start((remote) => testSubscription(remote, word)));
   addListOptions(about('deliveries', 'what was sent')).action((word: string, given: ListGiven) =>
     start((remote) => listDeliveries(remote, word, given)),
@@ -60,7 +70,7 @@ export function addSubscriptions(program: Command, start: RemoteStart): void {
     start(async (remote) => {
       const { id, name } = await findSubscription(remote, word);
       const done = await answer(remote.http.POST('/api/v1/subscriptions/{id}/retry', { params: { path: { id } } }));
-      await record(remote.session, 'retried', done);
+      await remote.session.terminal.record({ type: 'retried', messages: done.changed });
       const messages = remote.session.format.plural(done.changed, { one: '# message is', other: '# messages are' });
       await remote.session.terminal.print(
         done.changed === 0 ? `Nothing for "${name}" was given up.` : `${messages} sent to "${name}" again.`,
@@ -104,6 +114,31 @@ async function createSubscription(remote: Remote, name: string, given: Subscript
   if (signingSecret === null || session.terminal.options.json) return;
   await session.terminal.say('Its messages are signed with this key. Keep it now: it is not shown again.');
   await session.terminal.print(signingSecret);
+}
+
+async function updateSubscription(
+  remote: Remote,
+  word: string,
+  { name, webhook, email, event, digest, project }: SubscriptionGiven & { readonly name?: string },
+): Promise<void> {
+  const found = await findSubscription(remote, word);
+  const destination = webhook ?? email;
+  const kind = webhook === undefined ? 'email' : 'webhook';
+  if (destination !== undefined && kind !== found.kind) {
+    throw new DroverError('USAGE', `"${found.name}" sends by ${found.kind}, and that stays.`, {
+      field: `--${kind}`,
+      remedy: 'Make another subscription for it.',
+    });
+  }
+  const body = {
+    ...(name === undefined ? {} : { name }),
+    ...(destination === undefined ? {} : { destination }),
+    ...(event === undefined ? {} : { events: event.map((one) => parseChoice(one, '--event', EVENTS)) }),
+    ...(digest === undefined ? {} : { digest: parseChoice(digest, '--digest', ['none', 'daily']) }),
+    ...(project === undefined ? {} : { projectId: project === 'all' ? null : (await findProject(remote, project)).id }),
+  };
+  const params = asSeen(found);
+  await showSubscription(remote, await answer(remote.http.PATCH('/api/v1/subscriptions/{id}', { params, body })));
 }
 
 async function listSubscriptions(remote: Remote, given: ListGiven): Promise<void> {

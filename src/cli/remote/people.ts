@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { DroverError } from '../../model/errors.ts';
 import { parseChoice } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
-import { findPerson, findToken } from './names.ts';
+import { asSeen, findPerson, findToken } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { momentOf } from './schedules.ts';
 import { facts } from './table.ts';
@@ -92,8 +92,8 @@ async function updatePerson(remote: Remote, word: string, given: PersonGiven): P
     ...(given.passwordStdin === true ? { password: await passwordFrom(remote, given) } : {}),
     ...tokensOf(given),
   };
-  const { id } = await findPerson(remote, word);
-  await showPerson(remote, await answer(remote.http.PATCH('/api/v1/people/{id}', { params: { path: { id } }, body })));
+  const params = asSeen(await findPerson(remote, word));
+  await showPerson(remote, await answer(remote.http.PATCH('/api/v1/people/{id}', { params, body })));
 }
 
 function tokensOf({ endTokens, keepTokens }: PersonGiven): { endTokens?: boolean } {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { DroverError } from '../../model/errors.ts';
 import { parseChoice } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
-import { findConnectorAt, findEndpoint, findProject } from './names.ts';
+import { asSeen, findConnectorAt, findEndpoint, findProject } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { facts } from './table.ts';
 import { timeOf } from './words.ts';
@@ -38,8 +38,7 @@ export function addProjects(program: Command, start: RemoteStart): void {
     .description('change the description; the name stays')
     .action((word: string, { description }: { description: string }) =>
       start(async (remote) => {
-        const { id } = await findProject(remote, word);
-        const params = { path: { id } };
+        const params = asSeen(await findProject(remote, word));
         await showProject(
           remote,
           await answer(remote.http.PATCH('/api/v1/projects/{id}', { params, body: { description } })),
@@ -139,8 +138,7 @@ export function addEndpoints(program: Command, start: RemoteStart): void {
     .description('change the description; nothing else can change')
     .action((word: string, { description }: { description: string }) =>
       start(async (remote) => {
-        const { id } = await findEndpoint(remote, word);
-        const params = { path: { id } };
+        const params = asSeen(await findEndpoint(remote, word));
         const changed = await answer(remote.http.PATCH('/api/v1/endpoints/{id}', { params, body: { description } }));
         await showEndpoint(remote, changed);
       }),

@@ -5,7 +5,7 @@ import { DroverError } from '../../model/errors.ts';
 import { named, parseChoice, parseCount } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { tellWhatIsMissing } from './jobs.ts';
-import { findJob, findSchedule, findTimetable } from './names.ts';
+import { asSeen, findJob, findSchedule, findTimetable } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { facts } from './table.ts';
 import { bandwidthOf, daysOf, jobPath, KIND_WORDS, ruleOf, timeOf } from './words.ts';
@@ -29,16 +29,16 @@ function addRuleOptions(command: Command): Command {
   return command
     .option('--once <time>', 'one time, such as 2026-11-28T02:00:00+01:00')
     .option('--hourly <n>', 'every so many hours')
-    .option('--minute <m>', 'with --hourly: at this minute', '0')
+    .option('--minute <m>', 'with --hourly: at this minute; 0 unless given')
     .option('--daily <time>', 'every day at this time, such as 02:00')
     .option('--weekly <days>', 'on these days, with commas between: mon,thu')
     .option('--monthly <day>', 'on this day of the month; 31 is the last one')
     .option('--at <time>', 'with --weekly and --monthly: at this time')
     .option('--cron <text>', 'as cron writes it: "0 2 * * 1-5"')
     .option('--time-zone <zone>', 'such as Europe/Berlin; that of this machine unless given')
-    .option('--starts <time>', 'not before')
-    .option('--ends <time>', 'not after')
-    .option('--kind <kind>', 'transfer, dry-run or validate', 'transfer');
+    .option('--starts <time>', 'not before; "none" with update')
+    .option('--ends <time>', 'not after; "none" with update')
+    .option('--kind <kind>', 'transfer, dry-run or validate; transfer unless given');
 }
 
 export function addSchedules(program: Command, start: RemoteStart): void {
@@ -62,6 +62,9 @@ export function addSchedules(program: Command, start: RemoteStart): void {
     schedule.command(name).argument('<schedule>', 'its id; or a job that has only one').description(description);
   about('show', 'one schedule, and when it starts next').action((word: string) =>
     start(async (remote) => showSchedule(remote, await findSchedule(remote, word))),
+  );
+  addRuleOptions(about('update', 'change when it starts; what is left out stays')).action(
+    (word: string, given: RuleGiven) => start((remote) => updateSchedule(remote, word, given)),
   );
   about('enable', 'let it start runs; the permissions are checked first').action((word: string) =>
     start(async (remote) => {
@@ -97,6 +100,8 @@ export function addSchedules(program: Command, start: RemoteStart): void {
   ).action((given: RuleGiven & { count: string }) => start((remote) => preview(remote, given)));
 }
 
+const RUN_KINDS = ['transfer', 'dry-run', 'validate'] as const;
+const RULE_OPTIONS = ['once', 'hourly', 'minute', 'daily', 'weekly', 'monthly', 'at', 'cron'] as const;
 type HourStep = Extract<Wire['ScheduleRule'], { kind: 'hourly' }>['everyHours'];
 const HOUR_STEPS = ['1', '2', '3', '4', '6', '8', '12'] as const satisfies readonly `${HourStep}`[];
 
@@ -160,7 +165,7 @@ function inputOf({ session }: Remote, given: RuleGiven): Wire['ScheduleInput'] {
     timeZone: given.timeZone ?? session.world.timeZone,
     ...(given.starts === undefined ? {} : { startsAt: momentOf(given.starts, '--starts') }),
     ...(given.ends === undefined ? {} : { endsAt: momentOf(given.ends, '--ends') }),
-    runKind: parseChoice(given.kind ?? 'transfer', '--kind', ['transfer', 'dry-run', 'validate']),
+    runKind: parseChoice(given.kind ?? 'transfer', '--kind', RUN_KINDS),
   };
 }
 
@@ -181,6 +186,27 @@ async function createSchedule(remote: Remote, word: string, given: RuleGiven & {
   }
   await showSchedule(remote, made);
   if (!made.enabled) await session.terminal.say(`It starts nothing yet. Let it: drover schedule enable ${made.id}`);
+}
+
+/** The rule is one thing: any of its options gives a new one. */
+async function updateSchedule(remote: Remote, word: string, given: RuleGiven): Promise<void> {
+  const hasRule = RULE_OPTIONS.some((option) => given[option] !== undefined);
+  const moment = (text: string, option: string): string | null => (text === 'none' ? null : momentOf(text, option));
+  const body: Wire['ChangeSchedule'] = {
+    ...(hasRule ? { rule: ruleFrom(given) } : {}),
+    ...(given.timeZone === undefined ? {} : { timeZone: given.timeZone }),
+    ...(given.starts === undefined ? {} : { startsAt: moment(given.starts, '--starts') }),
+    ...(given.ends === undefined ? {} : { endsAt: moment(given.ends, '--ends') }),
+    ...(given.kind === undefined ? {} : { runKind: parseChoice(given.kind, '--kind', RUN_KINDS) }),
+  };
+  if (Object.keys(body).length === 0) {
+    throw new DroverError('USAGE', 'Nothing was given to change.', {
+      field: '--daily',
+      remedy: '"drover schedule update --help" shows what can change.',
+    });
+  }
+  const params = asSeen(await findSchedule(remote, word));
+  await showSchedule(remote, await answer(remote.http.PATCH('/api/v1/schedules/{id}', { params, body })));
 }
 
 async function listSchedules(remote: Remote, { job, ...given }: ListGiven & { job?: string }): Promise<void> {
@@ -297,7 +323,7 @@ export function addTimetables(program: Command, start: RemoteStart): void {
           ...(name === undefined ? {} : { name }),
           ...(rules === undefined ? {} : { timetable: bandwidthFrom(remote, { rules, timeZone }) }),
         };
-        const params = { path: { id: found.id } };
+        const params = asSeen(found);
         await showTimetable(remote, await answer(remote.http.PATCH('/api/v1/timetables/{id}', { params, body })));
       }),
     );

@@ -160,6 +160,23 @@ test('schedules are made disabled, previewed, enabled and removed', async () => 
   expect((await fine('schedule', 'show', 'One/Same')).stdout).toMatch(/When +daily at 03:30 \(UTC\)[\s\S]*Enabled +no/);
   expect((await fine('schedule', 'enable', 'One/Same')).stdout).toMatch(/Enabled +yes\nNext /);
   expect((await fine('schedule', 'list', '--job', 'One/Same')).stdout).toContain('daily at 03:30');
+  const changed = await fine(
+    'schedule',
+    'update',
+    'One/Same',
+    '--weekly',
+    'mon,thu',
+    '--at',
+    '04:00',
+    '--kind',
+    'validate',
+  );
+  expect(changed.stdout).toMatch(/When +.*04:00 \(UTC\)\nStarts a +validat/);
+  expect((await fine('schedule', 'update', 'One/Same', '--ends', '2099-01-01T00:00:00Z')).stdout).toMatch(
+    /04:00[\s\S]*Not after +/,
+  );
+  expect((await fine('schedule', 'update', 'One/Same', '--ends', 'none')).stdout).not.toContain('Not after');
+  expect(await call('schedule', 'update', 'One/Same')).toMatchObject({ exit: 2 });
   await fine('schedule', 'events', 'One/Same');
   await fine('schedule', 'disable', 'One/Same');
   await fine('schedule', 'remove', 'One/Same', '--yes');
@@ -193,11 +210,44 @@ test('subscriptions are made, paused and removed', async () => {
   await fine('subscription', 'create', 'Ops', ...words);
   expect((await fine('subscription', 'show', 'ops')).stdout).toMatch(/Events +run\.failed/);
   expect((await fine('subscription', 'disable', 'Ops')).stdout).toMatch(/Enabled +no/);
+  expect((await fine('subscription', 'retry', 'Ops')).stdout).toBe('Nothing for "Ops" was given up.\n');
+  const { lines } = await server.cli.json('subscription', 'retry', 'Ops');
+  expect(lines[0]).toMatchObject({ type: 'retried', messages: 0 });
+  expect(undescribed(lines)).toEqual([]);
+  const nothing = await call('artifact', 'retry', '01890000-0000-7000-8000-00000000ffff');
+  expect(nothing.stderr).toContain('There is no artifact');
+  const more = ['--event', 'run.failed', '--event', 'run.attention', '--project', 'all', '--name', 'On call'];
+  expect((await fine('subscription', 'update', 'Ops', ...more)).stdout).toMatch(/Events +run\.failed, run\.attention/);
+  expect((await call('subscription', 'update', 'On call', '--email', 'a@b.example')).stderr).toContain(
+    'sends by webhook',
+  );
+  await fine('subscription', 'update', 'On call', '--name', 'Ops');
   await fine('subscription', 'deliveries', 'Ops');
   await fine('subscription', 'remove', 'Ops', '--yes');
   expect((await call('subscription', 'create', 'Nowhere')).stderr).toContain('Say where messages go.');
   const mail = await call('subscription', 'create', 'Mail', '--email', 'ops@acme.example', '--event', 'run.failed');
   expect(mail.stderr).toContain('DROVER_SMTP_URL');
+});
+
+test('what a server keeps of a connector changes, and a name is made up for a new one', async () => {
+  const words = ['--tag', 'team=storage', '--tag', 'cost=12', '--requests-per-second', '50', '--transfers', '8'];
+  const changed = await fine('connector', 'update', 'Disk', ...words);
+  expect(changed.stdout).toMatch(/Tags +cost=12, team=storage|Tags +team=storage, cost=12/);
+  expect(changed.stdout).toMatch(/Limits +50 requests per second, 8 objects in flight/);
+  const less = await fine('connector', 'update', 'Disk', '--untag', 'cost', '--requests-per-second', 'none');
+  expect(less.stdout).toMatch(/Tags +team=storage\nLimits +8 objects in flight/);
+  expect((await fine('connector', 'list', '--filter', 'tag=team=storage')).stdout).toContain('Disk');
+  expect((await fine('connector', 'list', '--filter', 'tag=team=other')).stdout).not.toContain('Disk');
+  expect((await call('connector', 'update', 'Disk', '--cloud-account', '123456789012')).stderr).toContain('Amazon S3');
+  expect((await call('connector', 'update', 'Disk', '--permission', 'read')).stderr).toContain('--cloud-account');
+  expect(await call('connector', 'update', 'Disk')).toMatchObject({ exit: 2 });
+  const folder = join(server.folder, 'unnamed');
+  mkdirSync(folder);
+  expect((await fine('connector', 'add', 'local', '--root', folder)).stdout).toMatch(
+    /Saved on the server as "(?!Disk).+"/,
+  );
+  server.cli.environment = {};
+  expect((await call('connector', 'add', 'local', '--root', folder)).stderr).toContain('A connector needs a name.');
 });
 
 test('a policy is printed before its connector is saved', async () => {
