@@ -3,8 +3,12 @@ import type { Account, CheckLine, CheckWish, Use } from '../../contract/provider
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Job, JobSettings, Preflight, RunKind } from '../entities.ts';
+import { inTime } from '../in-time.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 import type { EndFacts, JobFacts } from './rows.ts';
+
+/** Of one side: one that hangs must not keep whoever asks for ever. */
+const CHECK_MS_MAX = 60_000;
 
 export interface SideReport {
   readonly lines: readonly CheckLine[];
@@ -141,12 +145,10 @@ function grantsOf(
     offered: roles.assign === undefined ? null : ('assign-role' as const),
   };
   if (!lacksTags) return [role];
-  const forTags = pasted
-    .slice(0, 1)
-    .map((one) => ({
-      ...one,
-      title: `${one.title}: only because the job carries tags, which no smaller role may touch`,
-    }));
+  const forTags = pasted.slice(0, 1).map((one) => ({
+    ...one,
+    title: `${one.title}: only because the job carries tags, which no smaller role may touch`,
+  }));
   return lacks('list', 'read', 'write', 'delete') ? [role, ...forTags] : forTags;
 }
 
