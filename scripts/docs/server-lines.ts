@@ -35,6 +35,7 @@ export const OTHER_LINES: Readonly<Record<string, string>> = {
   policy: '`connector policy`: as without a server.',
   entry: '`ls`: `kind`, `key`, `sizeBytes` and `modifiedAtMs` (or `null`).',
   progress: '`--watch` and `watch`: as of `copy`.',
+  retried: '`subscription retry`: `messages`, a number.',
   definitions: '`export`: `document`.',
   plan: '`apply`: one line for each step, with `action`, `kind`, `name` and `changes`.',
   applied: '`apply`: the same, of what was done.',
