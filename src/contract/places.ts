@@ -10,8 +10,8 @@ export function placesOverlap(source: Place, only: string | null, target: Place)
   return a.startsWith(b) || (only === null && b.startsWith(a));
 }
 
-/** Folders of one machine may lie in one another, so container and prefix are one path. */
-function subtreeOf({ container, prefix }: Place): string {
+/** Everything in it begins with this. Folders of one machine may lie in one another, so container and prefix are one path. */
+export function subtreeOf({ container, prefix }: Place): string {
   return `${container.endsWith('/') ? container : `${container}/`}${prefix}`;
 }
 

@@ -141,12 +141,13 @@ export class Participation {
     return false;
   }
 
-  /** It waits for somebody outside: for a side that asked to slow down, a limit, or the timetable. */
+  /** It waits for somebody outside: for a side that is slow or asked to slow down, a limit, or the timetable. */
   get isHeldBack(): boolean {
     const { world, shares } = this.#options;
     const nowMs = world.clock.monotonic();
-    if (this.#progress?.limitedBy === 'bandwidth' || this.connectorIds.some((id) => shares.isHoldingBack(id)))
-      return true;
+    const limit = this.#progress?.limitedBy;
+    if (limit === 'source' || limit === 'target' || limit === 'bandwidth') return true;
+    if (this.connectorIds.some((id) => shares.isHoldingBack(id))) return true;
     return this.#sides !== null && [this.#sides.source, this.#sides.target].some((side) => side.isThrottled(nowMs));
   }
 

@@ -2,7 +2,7 @@
  * The pure part of the queue: which of the queued runs begin, which give their place back, and why the others wait.
  * Places go to connectors in turn, so that a slow one, or one with many jobs, never keeps another one waiting.
  */
-import { placesOverlap } from '../../contract/places.ts';
+import { subtreeOf } from '../../contract/places.ts';
 import type { WaitReason } from '../entities.ts';
 
 export interface PlacedRun {
@@ -56,30 +56,42 @@ export function placeRuns(
   return round;
 }
 
+interface Entry extends PlacedRun {
+  /** Of its target: every key of it begins with this. Asked for very often where many wait for each other. */
+  readonly area: string;
+  /** Its place in the order. */
+  readonly at: number;
+}
+
+function entryOf(run: PlacedRun, at: number): Entry {
+  const { target_fingerprint: fingerprint, target_container: container, target_prefix: prefix } = run;
+  return { ...run, area: `${fingerprint}\0${subtreeOf({ container, prefix })}`, at };
+}
+
 class Round implements Placing {
   readonly start: string[] = [];
   readonly waits = new Map<string, WaitReason>();
   readonly back: string[] = [];
   readonly #places: Places;
   readonly #most: number;
-  readonly #queued: readonly PlacedRun[];
+  readonly #queued: readonly Entry[];
   /** What has a place. */
-  #taken: PlacedRun[];
+  #taken: Entry[];
   /** Writes to its part of the target, with a place or still without having let go. */
-  readonly #writing: PlacedRun[];
-  readonly #order: ReadonlyMap<string, number>;
+  readonly #writing: Entry[];
   /** What runs further in front wait for: nobody behind them may take it meanwhile, or they could wait for ever. */
-  readonly #reserved: PlacedRun[] = [];
+  readonly #reserved: Entry[] = [];
   /** Those that need nothing but a place, in their order. */
-  readonly #waiting = new Map<string, PlacedRun>();
+  readonly #waiting = new Map<string, Entry>();
   /** Runs with a place, by connector. */
   readonly #held = new Map<string, number>();
 
-  constructor(busy: readonly PlacedRun[], queued: readonly PlacedRun[], places: Places) {
+  constructor(busyRuns: readonly PlacedRun[], queuedRuns: readonly PlacedRun[], places: Places) {
+    const busy = busyRuns.map(entryOf);
+    const queued = queuedRuns.map(entryOf);
     this.#places = places;
     this.#most = Math.min(places.runsMax, places.room ?? places.runsMax);
     this.#queued = queued;
-    this.#order = new Map(queued.map(({ id }, at) => [id, at]));
     this.#taken = [...busy];
     this.#writing = [...busy, ...queued.filter(({ workers }) => workers > 0)];
     for (const run of busy) this.#hold(run, 1);
@@ -109,7 +121,7 @@ class Round implements Placing {
         this.#waiting.set(run.id, run);
         continue;
       }
-      this.waits.set(run.id, reason ?? busyTarget(other as PlacedRun));
+      this.waits.set(run.id, reason ?? busyTarget(other as Entry));
       this.#reserve(run);
     }
   }
@@ -117,12 +129,14 @@ class Round implements Placing {
   giveOut(): void {
     while (this.#waiting.size > 0) {
       const next = this.#fairest();
+      const isFull = this.#taken.length >= this.#most;
+      if (isFull && !this.#isLeftOut(next)) break;
       const ahead = this.#aheadOf(next);
       if (ahead !== undefined) {
         this.#block(next, ahead);
         continue;
       }
-      if (this.#taken.length >= this.#most) {
+      if (isFull) {
         const other = this.#replacedBy(next);
         if (other === undefined) break;
         this.#giveBack(other, gaveWay(next));
@@ -132,7 +146,7 @@ class Round implements Placing {
     for (const id of this.#waiting.keys()) this.waits.set(id, this.#noPlace());
   }
 
-  #begin(run: PlacedRun): void {
+  #begin(run: Entry): void {
     this.start.push(run.id);
     const begun = { ...run, state: 'running' };
     this.#taken.push(begun);
@@ -141,13 +155,13 @@ class Round implements Placing {
     for (const one of this.#waiting.values()) if (overlaps(one, run)) this.#block(one, begun);
   }
 
-  #block(run: PlacedRun, other: PlacedRun): void {
+  #block(run: Entry, other: Entry): void {
     this.#waiting.delete(run.id);
     this.waits.set(run.id, busyTarget(other));
     this.#reserve(run);
   }
 
-  #giveBack(run: PlacedRun, why: WaitReason): void {
+  #giveBack(run: Entry, why: WaitReason): void {
     this.#taken = this.#taken.filter((one) => one !== run);
     this.#hold(run, -1);
     const begun = this.start.indexOf(run.id);
@@ -157,8 +171,8 @@ class Round implements Placing {
   }
 
   /** The first in order of those with a connector that has no place, or else of those whose connectors hold the fewest. */
-  #fairest(): PlacedRun {
-    let best: PlacedRun | undefined;
+  #fairest(): Entry {
+    let best: Entry | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const run of this.#waiting.values()) {
       const holds = this.#isLeftOut(run) ? 0 : this.#holds(run);
@@ -167,28 +181,26 @@ class Round implements Placing {
       least = holds;
       if (least === 0) break;
     }
-    return best as PlacedRun;
+    return best as Entry;
   }
 
   /** On the same part of a target, order comes before fairness. */
-  #aheadOf(run: PlacedRun): PlacedRun | undefined {
-    const own = this.#order.get(run.id) as number;
-    const isAhead = (one: PlacedRun): boolean => (this.#order.get(one.id) as number) < own && overlaps(one, run);
+  #aheadOf(run: Entry): Entry | undefined {
     for (const one of this.#waiting.values()) {
       if (one === run) break;
-      if (isAhead(one)) return one;
+      if (overlaps(one, run)) return one;
     }
-    return this.#reserved.find(isAhead);
+    return this.#reserved.find((one) => one.at < run.at && overlaps(one, run));
   }
 
   /**
    * Who gives way to a run one of whose connectors has no place at all: one without which each of its own connectors still
    * has one. So the number of connectors that get on only grows, and nobody is sent to and fro.
    */
-  #replacedBy(next: PlacedRun): PlacedRun | undefined {
+  #replacedBy(next: Entry): Entry | undefined {
     // What may well stand still again at once takes no place from anybody.
-    if (!this.#isLeftOut(next) || next.waits?.kind === 'disk') return undefined;
-    let chosen: PlacedRun | undefined;
+    if (next.waits?.kind === 'disk') return undefined;
+    let chosen: Entry | undefined;
     for (const run of this.#taken) {
       if (run.state !== 'running') continue;
       const ends = [run.source_connector_id, run.target_connector_id];
@@ -199,20 +211,20 @@ class Round implements Placing {
   }
 
   /** Rather one that nobody works on, then one of those that hold most, then the last to begin. */
-  #isRatherGiven(one: PlacedRun, other: PlacedRun): boolean {
+  #isRatherGiven(one: Entry, other: Entry): boolean {
     if ((one.workers === 0) !== (other.workers === 0)) return one.workers === 0;
     return this.#holds(one) >= this.#holds(other);
   }
 
-  #isLeftOut({ source_connector_id: source, target_connector_id: target }: PlacedRun): boolean {
+  #isLeftOut({ source_connector_id: source, target_connector_id: target }: Entry): boolean {
     return !this.#held.has(source) || !this.#held.has(target);
   }
 
-  #holds({ source_connector_id: source, target_connector_id: target }: PlacedRun): number {
+  #holds({ source_connector_id: source, target_connector_id: target }: Entry): number {
     return (this.#held.get(source) ?? 0) + (this.#held.get(target) ?? 0);
   }
 
-  #hold({ source_connector_id: source, target_connector_id: target }: PlacedRun, more: 1 | -1): void {
+  #hold({ source_connector_id: source, target_connector_id: target }: Entry, more: 1 | -1): void {
     for (const id of new Set([source, target])) {
       const runs = (this.#held.get(id) ?? 0) + more;
       if (runs === 0) this.#held.delete(id);
@@ -220,7 +232,7 @@ class Round implements Placing {
     }
   }
 
-  #reserve(run: PlacedRun): void {
+  #reserve(run: Entry): void {
     if (!this.#reserved.some((one) => isWithin(run, one))) this.#reserved.push(run);
   }
 
@@ -230,15 +242,13 @@ class Round implements Placing {
   }
 }
 
-const placeOf = (row: PlacedRun) => ({ container: row.target_container, prefix: row.target_prefix });
-
-function overlaps(a: PlacedRun, b: PlacedRun): boolean {
-  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), null, placeOf(b));
+function overlaps(a: Entry, b: Entry): boolean {
+  return isWithin(a, b) || isWithin(b, a);
 }
 
 /** All of `a` lies in `b`. */
-function isWithin(a: PlacedRun, b: PlacedRun): boolean {
-  return a.target_fingerprint === b.target_fingerprint && placesOverlap(placeOf(a), 'all', placeOf(b));
+function isWithin(a: Entry, b: Entry): boolean {
+  return a.area.startsWith(b.area);
 }
 
 function atLimit(runsMax: number): WaitReason {

@@ -86,7 +86,7 @@ class FleetWorker implements Worker {
   readonly #hasLeft = Promise.withResolvers<void>();
   #draining: Promise<void> | null = null;
   /** As everybody knows it. */
-  #slots: number | null = null;
+  #slots: { readonly slots: number; readonly atMs: number } | null = null;
   #signingOn: Promise<void> | null = null;
   #failure: DroverError | null = null;
   #wake: AbortController | null = null;
@@ -258,10 +258,13 @@ class FleetWorker implements Worker {
 
   /** So that no run is given a place that nobody has room for. */
   async #tellSlots(slots: number): Promise<void> {
-    if (this.#slots === slots) return;
-    const { db, bus } = this.#world;
+    const { db, bus, clock, timing } = this.#world;
+    const told = this.#slots;
+    if (told?.slots === slots) return;
+    // More at once; fewer when that was not only for a moment.
+    if (told !== null && slots < told.slots && clock.monotonic() - told.atMs < timing.leaseValidMs) return;
     await inDatabase(() => sql`UPDATE workers SET slots = ${slots} WHERE id = ${this.id}::uuid`.execute(db));
-    this.#slots = slots;
+    this.#slots = { slots, atMs: clock.monotonic() };
     await bus.tell('worker', this.id);
   }
 
