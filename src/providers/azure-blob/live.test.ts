@@ -110,6 +110,22 @@ describe('check', () => {
     expect(lines.at(-1)?.result).toBe('warning');
   });
 
+  test('for a job that neither deletes nor carries tags: a signature without either is enough, and nothing stays', async () => {
+    const lines: CheckLine[] = [];
+    const wish = { tags: false, deletes: false };
+    for await (const line of (await bySignature('rwlc')).check(place, 'write', signal, wish)) lines.push(line);
+    expect(results(lines).filter((line) => !line.startsWith('identity'))).toEqual([
+      'list ok',
+      'read ok',
+      'write ok',
+      'delete warning',
+      'fact ok',
+    ]);
+    expect(
+      (await raw.ok('GET', raw.path(container), { restype: 'container', comp: 'list' })).body.toString(),
+    ).not.toContain('probe');
+  });
+
   test.each([
     ['a wrong key', { ...form, accountKey: Buffer.alloc(64).toString('base64') }, 'accountKey'],
     [
