@@ -19,7 +19,10 @@ const { signal } = new AbortController();
 const JOB_ID = '01920000-0000-7000-8000-00000000000a';
 
 const line = (what: CheckLine['what'], result: CheckLine['result']): CheckLine => ({
-  ...{ what, result, field: null, remedy: null },
+  what,
+  result,
+  field: null,
+  remedy: null,
   message: `${what} is ${result}.`,
 });
 
@@ -33,8 +36,11 @@ function stub({ lines = [], roles }: Stub, tags: 'preserve' | 'ignore' = 'preser
   const asked: { use: Use; wish: CheckWish | undefined }[] = [];
   const requests: PolicyRequest[] = [];
   const account = {
-    async *check(place: unknown, use: Use, _: AbortSignal, wish?: CheckWish) {
-      if ((place as { container: string }).container === 'from') return yield line('list', 'ok');
+    async *check(place: unknown, use: Use, _: AbortSignal, wish?: CheckWish): AsyncGenerator<CheckLine> {
+      if ((place as { container: string }).container === 'from') {
+        yield line('list', 'ok');
+        return;
+      }
       asked.push({ use, wish });
       yield* lines;
     },
