@@ -89,7 +89,8 @@ describe('a collector that', () => {
     globalThis.gc?.();
     const before = process.memoryUsage().heapUsed;
     const tookMs = await costOf(tracing, 20_000);
-    expect(tookMs).toBeLessThan(5_000);
+    // Some fifty microseconds each, on a machine that may be busy.
+    expect(tookMs).toBeLessThan(15_000);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(150e6);
     const stoppedAtMs = performance.now();
     await tracing[Symbol.asyncDispose]();

@@ -1,8 +1,10 @@
 /** What a run costs is the same on its page and in the metrics: two real ends, a store that throttles, two workers. */
 import { sql } from 'kysely';
 import { afterEach, expect, test } from 'vitest';
+import { connectorOpener } from '../../src/control/connectors/open.ts';
+import { newId } from '../../src/control/ids.ts';
 import { openMetrics } from '../../src/control/metrics/metrics.ts';
-import { fold } from '../../src/control/metrics/traffic.ts';
+import { fold, Traffic } from '../../src/control/metrics/traffic.ts';
 import { systemClock, systemRandom } from '../../src/lib/system.ts';
 import type { HttpRequest } from '../../src/lib/transport.ts';
 import { s3 } from '../../src/providers/s3/provider.ts';
@@ -132,3 +134,37 @@ test('a lease that is taken over from a silent worker is counted', async () => {
   expect(lines.find((line) => line.startsWith('info A segment was taken over'))).toContain('"kind":"keys"');
   expect(lines.find((line) => line.startsWith('debug A segment was left'))).toContain('"outcome":"done"');
 }, 60_000);
+
+test('what a server asks of a connector by itself is counted as that', async () => {
+  const service = createS3Service({
+    clock: systemClock,
+    random: systemRandom,
+    accounts: [
+      { accountId: '111122223333', users: [{ name: 'a', accessKeyId: 'AKMETRICS', secretAccessKey: SECRET }] },
+    ],
+    virtualHostBases: ['s3.test'],
+  });
+  service.createBucket('old');
+  let asked = 0;
+  const openTransport = simTransport(() => service, { clock: systemClock, onAnswer: () => void (asked += 1) });
+  fleet = await openFleetTest({ providers: [s3], openTransport });
+  const { world } = fleet;
+  const serverTraffic = new Traffic(newId(world));
+  const config = { endpoint: 'https://s3.test', region: 'us-east-1', signIn: 'keys', accessKeyId: 'AKMETRICS' };
+  const id = await makeConnector(world, {
+    provider: 's3',
+    config: { ...config, secretAccessKey: SECRET },
+    fingerprint: 'f',
+  });
+  const { account } = await connectorOpener({ ...world, serverTraffic })(id, world.openTransport);
+  const source = await account.source(
+    { container: 'old', prefix: '' },
+    { versions: 'current' },
+    new AbortController().signal,
+  );
+  for await (const _page of source.scan({ from: null, to: null, resume: null }, new AbortController().signal));
+  await account[Symbol.asyncDispose]();
+  await serverTraffic.write(world.db);
+  expect(asked).toBeGreaterThan(0);
+  expect(sumOf(await samples(), 'drover_requests_total', { side: 'server', class: 'LIST' })).toBe(asked);
+});
