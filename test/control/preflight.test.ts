@@ -1,6 +1,11 @@
 /** What is looked at before a run: on a real database, with stores in memory. */
 import { expect, test } from 'vitest';
+import type { TargetFacts } from '../../src/contract/provider.ts';
+import { changedSince } from '../../src/control/jobs/observing.ts';
 import { openPreflight } from '../../src/control/jobs/preflight.ts';
+import { openRuns } from '../../src/control/runs/service.ts';
+import type { Concession } from '../../src/engine/definition.ts';
+import { systemClock } from '../../src/lib/system.ts';
 import { openFleetTest } from './fleet-world.ts';
 import { makeJob, PERSON, rowOpener } from './made.ts';
 
@@ -32,4 +37,81 @@ test('a path below which there is nothing is refused as mistyped, until the job 
   const empty = await preflight(PERSON, wrong.jobId, { count: false }, never);
   expect(empty.ok).toBe(true);
   expect(empty.source.at(-1)).toMatchObject({ result: 'warning' });
+});
+
+test('what has changed at the ends since the job was made is said before the start and in the log of the run', async () => {
+  await using fleet = await openFleetTest();
+  const { world } = fleet;
+  const job = await fleet.job({ objects: 3 });
+  const { preflight } = openPreflight(world, rowOpener(world));
+  const lines: string[] = [];
+  const runs = openRuns(world, {
+    preflight,
+    append: async (_run, { level, message }) => void (level === 'warn' && lines.push(message)),
+  });
+  const look = async (): Promise<readonly string[]> => {
+    const { warnings } = await preflight(PERSON, job.jobId, { count: false }, never);
+    return warnings.filter((words) => words.includes('has changed'));
+  };
+  const facts = async (): Promise<TargetFacts | null> => {
+    const row = await world.db
+      .selectFrom('jobs')
+      .innerJoin('endpoints', 'endpoints.id', 'jobs.target_endpoint_id')
+      .select('endpoints.facts')
+      .where('jobs.id', '=', job.jobId)
+      .executeTakeFirstOrThrow();
+    return row.facts as TargetFacts | null;
+  };
+  // What is only learned is no change.
+  expect(await facts()).toBeNull();
+  expect(await look()).toEqual([]);
+  expect(await facts()).toMatchObject({ createOnly: 'honoured', observedAtMs: expect.any(Number) });
+
+  const { behaviour } = job.to;
+  const honest = behaviour.facts;
+  Object.assign(behaviour, { facts: { ...honest, createOnly: 'ignored' } });
+  const [changed, ...more] = await look();
+  expect(changed).toContain('Now: ');
+  expect(more).toEqual([]);
+  expect(await facts()).toMatchObject({ createOnly: 'ignored' });
+  // Once more: it is not taken for granted from then on.
+  expect(await look()).toEqual([changed]);
+  const run = await runs.start(PERSON, job.jobId, { kind: 'transfer', trigger: 'person' }, never);
+  expect(lines).toContain(changed);
+  expect((await runs.snapshot(PERSON, run.id)).concessions.map(({ detail }) => `${detail}`).join()).toContain(
+    changed?.split('Now: ')[1],
+  );
+
+  Object.assign(behaviour, { facts: honest });
+  expect(await look()).toEqual([]);
+  // What only compares writes nothing at the target, not even to find out.
+  const asked = job.to.requests.OBSERVE;
+  await preflight(PERSON, job.jobId, { count: false, kind: 'validate' }, never);
+  expect(job.to.requests.OBSERVE).toBe(asked);
+});
+
+test('a job says later what was otherwise when it was made or its settings were changed', () => {
+  const one = (aspect: Concession['aspect'], detail: string): Concession => ({ aspect, detail });
+  const made = { observedAtMs: 1, isOpened: false, concessions: [one('races', 'A'), one('tags', 'B')] };
+  expect(changedSince(made, made.concessions)).toEqual([]);
+  expect(changedSince(made, [one('races', 'A2'), one('tags', 'B'), one('digests', 'C')])).toEqual([
+    expect.stringContaining('Now: A2'),
+    expect.stringContaining('Now: C'),
+  ]);
+  expect(changedSince(made, [one('races', 'A')])).toEqual([expect.stringContaining('no longer: B')]);
+  expect(changedSince({ ...made, observedAtMs: null }, [one('races', 'A2'), one('digests', 'C')])).toEqual([
+    expect.stringContaining('Now: C'),
+  ]);
+  expect(changedSince(null, [one('tags', 'B')])).toEqual([]);
+});
+
+test('an end that does not answer is a refusal that names it, and keeps nobody waiting for ever', async () => {
+  await using fleet = await openFleetTest();
+  const job = await fleet.job({ objects: 1 });
+  const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 200, signal) };
+  const hanging = openPreflight({ ...fleet.world, clock }, () => new Promise(() => undefined));
+  const report = await hanging.preflight(PERSON, job.jobId, { count: false }, never);
+  for (const side of [report.source, report.target]) {
+    expect(side).toMatchObject([{ result: 'refused', message: expect.stringMatching(/"memory:.*" has not answered/) }]);
+  }
 });

@@ -5,8 +5,9 @@
 import { sql } from 'kysely';
 import { clearLeftovers } from '../../engine/abandon.ts';
 import { hasBegun, type UploadJournal } from '../../engine/uploads.ts';
-import { DroverError, toDroverError } from '../../model/errors.ts';
+import { toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
+import { inTime } from '../in-time.ts';
 import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
@@ -147,7 +148,8 @@ async function sweep(
   const { policy } = run.definition;
   if (policy.dryRun || policy.mode === 'check') return null;
   try {
-    await inTime(world, signal, async (stopped) => {
+    const limit = { limitMs: world.timing.sweepMsMax, what: 'The target has not answered', graceMs: STOPPING_MS };
+    await inTime(world.clock, limit, signal, async (stopped) => {
       await using cleanup = new AsyncDisposableStack();
       const side = new Side('target', run.targetConnectorId);
       const target = await openTarget(world, run, side, shares, cleanup, stopped);
@@ -164,28 +166,5 @@ async function sweep(
         ? 'temporary objects of this run may remain there'
         : `unfinished uploads may remain there: ${named.join(', ')}${more}`;
     return `The target could not be cleaned up (${error.message}); ${what}.`;
-  }
-}
-
-/** Told to stop when its time is over, and left alone when it does not: nobody waits for it for ever. */
-async function inTime(
-  { clock, timing }: FleetWorld,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const late = new AbortController();
-  const isOver = new AbortController();
-  const giveUp = async (): Promise<never> => {
-    await clock.sleep(timing.sweepMsMax, AbortSignal.any([signal, isOver.signal])).catch(() => undefined);
-    const seconds = Math.round(timing.sweepMsMax / 1_000);
-    const error = new DroverError('UNREACHABLE', `The target has not answered within ${seconds} seconds.`);
-    late.abort(error);
-    await clock.sleep(STOPPING_MS, isOver.signal);
-    throw error;
-  };
-  try {
-    await Promise.race([work(AbortSignal.any([signal, late.signal])), giveUp()]);
-  } finally {
-    isOver.abort();
   }
 }

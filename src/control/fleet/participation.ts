@@ -300,15 +300,15 @@ export class Participation {
     const { world, workerId } = this.#options;
     try {
       await store.releaseAll(runId, workerId);
-      await inDatabase(() =>
-        sql`UPDATE run_workers SET left_at = clock_timestamp(), progress = NULL, ${WAITS_NO_MORE}
-          WHERE run_id = ${runId} AND worker_id = ${workerId}::uuid`.execute(world.db),
-      );
-      // Whoever ended the run could not know yet what this part has cost.
+      // Whoever ended the run could not know yet what this part has cost. Before it says that it left: then all is written.
       await inDatabase(() =>
         sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND (ended_at IS NOT NULL OR state = 'paused')`.execute(
           world.db,
         ),
+      );
+      await inDatabase(() =>
+        sql`UPDATE run_workers SET left_at = clock_timestamp(), progress = NULL, ${WAITS_NO_MORE}
+          WHERE run_id = ${runId} AND worker_id = ${workerId}::uuid`.execute(world.db),
       );
     } catch (error) {
       world.log('debug', 'A worker could not say that it left a run.', { run: runId, error: String(error) });

@@ -2,11 +2,13 @@
  * Whether a job could start now: permission by permission on both sides, exactly what to grant where not, what a run
  * will cost, and what looks wrong before it begins.
  */
+import type { Concession } from '../../engine/definition.ts';
 import type { Preflight, RunKind } from '../entities.ts';
 import { demand } from '../people/roles.ts';
 import type { Jobs } from '../services.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 import { counted, estimateFromLastRun, warningsOf } from './estimate.ts';
+import { changedSince, observeEnds, type MadeWith, type Observed } from './observing.ts';
 import { jobFacts, type JobFacts } from './rows.ts';
 import { outcomesOf } from './service.ts';
 import { assignRole, examineSides } from './sides.ts';
@@ -41,15 +43,47 @@ async function examine(
   const estimate = canCount
     ? await counted(world, openConnector, facts, signal)
     : await estimateFromLastRun(world, facts, kind);
+  // Only what writes may try out what the target honours, and only where it may write.
+  const writes = kind === 'transfer' || kind === 'retry';
+  // Trying out leaves what it may not delete again.
+  const mayTryOut =
+    ok && writes && !sides.target.lines.some(({ what, result }) => what === 'delete' && result !== 'ok');
+  const observed = mayTryOut ? await observeEnds(world, openConnector, facts, signal) : null;
+  const concessions = outcomesOf(world, source, target, job.settings, observed);
+  const changes = observed === null ? [] : await changesSinceMade(world, facts, observed, concessions);
   return {
     ok,
     source: sides.source.lines,
     target: sides.target.lines,
     grants: (['source', 'target'] as const).flatMap((side) => sides[side].grants.map((grant) => ({ side, ...grant }))),
-    concessions: outcomesOf(world, source, target, job.settings),
-    warnings: warningsOf(estimate, job.settings, kind, await isFirst(world, job.id)),
+    concessions,
+    warnings: [...changes, ...warningsOf(estimate, job.settings, kind, await isFirst(world, job.id))],
     estimate,
   };
+}
+
+/** Like is compared with like: a job is made from what providers say in general, and from then on from what was seen. */
+async function changesSinceMade(
+  world: ControlWorld,
+  { job, source, target }: JobFacts,
+  observed: Observed,
+  concessions: readonly Concession[],
+): Promise<readonly string[]> {
+  const { db } = world;
+  const row = await db.selectFrom('jobs').select('made_with').where('id', '=', job.id).executeTakeFirst();
+  const made = (row?.made_with as MadeWith | null | undefined) ?? null;
+  if (made?.isOpened === true) return changedSince(made, concessions);
+  const { facts } = observed;
+  const changes = changedSince(made, outcomesOf(world, source, { ...target, facts }, job.settings));
+  if (changes.length > 0) return changes;
+  const seen: MadeWith = { observedAtMs: facts?.observedAtMs ?? null, isOpened: true, concessions };
+  await db
+    .updateTable('jobs')
+    .set({ made_with: JSON.stringify(seen) })
+    .where('id', '=', job.id)
+    .where('version', '=', job.version)
+    .execute();
+  return [];
 }
 
 async function isFirst({ db }: ControlWorld, jobId: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../entities.ts';
 import { openNotifications } from '../notifications/service.ts';
 import { openProjects } from '../projects/service.ts';
+import type { MadeWith } from './observing.ts';
 import type { Jobs, Projects, Timetables } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { insertConnector, insertEndpoint, insertPair } from '../testing/fixtures.ts';
@@ -250,6 +251,24 @@ describe('a job', () => {
     await expect(jobs.create(admin, project.id, beside)).resolves.toMatchObject({ name: 'Into itself' });
     const swapped = { name: 'Wrong way', sourceEndpointId: targetEndpointId, targetEndpointId: sourceEndpointId };
     await expect(jobs.create(admin, project.id, swapped)).rejects.toMatchObject({ field: 'sourceEndpointId' });
+  });
+
+  test('remembers what it would cost when it was made, until its settings change', async () => {
+    const madeWith = async (id: string): Promise<MadeWith> => {
+      const row = await world.db.selectFrom('jobs').select('made_with').where('id', '=', id).executeTakeFirstOrThrow();
+      return row.made_with as MadeWith;
+    };
+    const job = await makeJob();
+    const before = await madeWith(job.id);
+    expect(before).toMatchObject({ observedAtMs: null, isOpened: false });
+    const { endpointId: targetEndpointId } = job.target;
+    const outcomes = (settings: object) =>
+      jobs.outcomes(world.as('viewer'), { sourceEndpointId: job.source.endpointId, targetEndpointId, settings });
+    expect(before.concessions).toEqual(await outcomes({}));
+    await jobs.update(world.as('operator'), job.id, null, { description: 'Other words' });
+    expect(await madeWith(job.id)).toEqual(before);
+    await jobs.update(world.as('operator'), job.id, null, { settings: { mode: 'mirror' } });
+    expect((await madeWith(job.id)).concessions).toEqual(await outcomes({ mode: 'mirror' }));
   });
 
   test('tells what will not survive, for this pair and these settings', async () => {

@@ -14,7 +14,8 @@ import { hasEnded } from '../runs/states.ts';
 import { DESCRIPTION_MAX, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
 import type { DuplicateJob, JobInput, Jobs } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
-import { endFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
+import type { MadeWith, Observed } from './observing.ts';
+import { endFacts, jobFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
 import { DEFAULT_SETTINGS, policyOf, settingsOf } from './settings.ts';
 
 const NAME_TAKEN = { jobs_name: ['name', 'Another job of this project has this name.'] } as const;
@@ -80,12 +81,19 @@ function copyOf(job: Job, input: DuplicateJob): [projectId: string, input: JobIn
   return [input.projectId ?? job.projectId, copy];
 }
 
+function madeWith(world: ControlWorld, source: EndFacts, target: EndFacts, settings: JobSettings): string {
+  const concessions = outcomesOf(world, source, target, settings);
+  const made: MadeWith = { observedAtMs: target.facts?.observedAtMs ?? null, isOpened: false, concessions };
+  return JSON.stringify(made);
+}
+
 /** What will not survive between these two, computed from what both providers are and were seen to honour. */
 export function outcomesOf(
   { providers }: Pick<ControlWorld, 'providers'>,
   source: EndFacts,
   target: EndFacts,
   settings: JobSettings,
+  observed: Observed | null = null,
 ): readonly Concession[] {
   const from = providers.get(source.provider)?.manifest;
   const to = providers.get(target.provider)?.manifest;
@@ -96,9 +104,9 @@ export function outcomesOf(
     throw unusable('targetEndpointId', `${to?.title ?? target.provider} cannot be a target.`);
   }
   const concessions = negotiate({
-    source: from.source,
-    target: to.target,
-    facts: target.facts,
+    source: observed?.source ?? from.source,
+    target: observed?.target ?? to.target,
+    facts: observed?.facts ?? target.facts,
     policy: policyOf(settings, 'transfer'),
     sourceTitle: from.title,
     targetTitle: to.title,
@@ -128,7 +136,7 @@ class JobWork {
       db.transaction().execute(async (tx) => {
         await this.#expectProject(tx, projectId);
         const ends = await this.#ends(tx, input);
-        outcomesOf(this.#world, ends.source, ends.target, settings);
+        const made = madeWith(this.#world, ends.source, ends.target, settings);
         await tx
           .insertInto('jobs')
           .values({
@@ -145,6 +153,7 @@ class JobWork {
             target_sub_path: ends.targetSubPath,
             target_full_path: ends.target.fullPath,
             settings: JSON.stringify(settings),
+            made_with: made,
             ...(await tuningOf(tx, { transfersMax: null, timetableId: null }, input.tuning ?? {})),
           })
           .execute();
@@ -174,6 +183,8 @@ class JobWork {
           .set({
             ...after,
             settings: JSON.stringify(settings),
+            // Whoever changes settings has seen what they cost.
+            ...(change.settings === undefined ? {} : { made_with: await this.#madeWith(tx, id, settings) }),
             ...tuning,
             version: now + 1,
             updated_at: new Date(clock.now()),
@@ -191,6 +202,11 @@ class JobWork {
       }),
     );
     return jobOf(await jobRow(db, id));
+  }
+
+  async #madeWith(tx: Tx, id: string, settings: JobSettings): Promise<string> {
+    const { source, target } = await jobFacts(tx, id);
+    return madeWith(this.#world, source, target, settings);
   }
 
   /** The ids of its runs, whose files are to go too. */

@@ -102,6 +102,8 @@ async function started(
       ? null
       : await parts.preflight(actor, jobId, { count: false, kind: input.kind }, signal);
   if (preflight !== null) refuseUnready(preflight);
+  // Whoever wanted it has given up meanwhile, and may have begun something else.
+  if (signal.aborted) throw new DroverError('CANCELLED', 'The run is not started: nobody waits for it any more.');
   return inDatabase(async () => {
     const id = await world.db.transaction().execute((tx) => insertRun(world, audit, tx, actor, jobId, input));
     await note(world, parts, id, `Started by ${actor.name}.`);

@@ -9,13 +9,14 @@ import { openJobs } from '../jobs/service.ts';
 import { openProjects } from '../projects/service.ts';
 import type { Jobs, Schedules, StartRun } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
+import type { ControlWorld } from '../world.ts';
 import { insertPair } from '../testing/fixtures.ts';
 import { openSchedules } from './service.ts';
 
 let world: TestWorld;
 let schedules: Schedules;
 /** Beside it on the same database. */
-let another: () => Schedules;
+let another: (own?: ControlWorld) => Schedules;
 let jobId: string;
 let jobs: Jobs;
 let nowMs = Date.parse('2026-11-22T12:00:00Z');
@@ -38,8 +39,8 @@ beforeAll(async () => {
   jobs = openJobs(world, { cleanup, preflight: checked, grant: checked });
   const project = await openProjects(world, cleanup).create(world.as('admin'), { name: 'Scheduled' });
   jobId = (await jobs.create(world.as('admin'), project.id, { name: 'Nightly', ...(await insertPair(world)) })).id;
-  another = () =>
-    openSchedules(world, {
+  another = (own = world) =>
+    openSchedules(own, {
       preflight: checked,
       start: async (_actor, job, input) => {
         if (hanging.has(job)) {
@@ -139,8 +140,19 @@ describe('a schedule', () => {
     startErrors = [];
     hanging.set(jobId, new Promise(() => undefined));
     asked = [];
-    void another().tick(never);
+    let isDead = false;
+    const db = world.db.withPlugin({
+      transformQuery: ({ node }) => {
+        if (isDead) throw new DroverError('DATABASE_UNAVAILABLE', 'This server is dead.');
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    void another({ ...world, db })
+      .tick(never)
+      .catch(() => undefined);
     await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 10_000 });
+    isDead = true;
     hanging.clear();
     expect(await another().tick(never)).toBe(0);
     await sql`UPDATE schedules SET taken_until = now()`.execute(world.db);

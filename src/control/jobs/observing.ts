@@ -1,0 +1,89 @@
+/**
+ * What both ends of a job are by now. A job is made with what they were seen to be then; a store may have been updated,
+ * moved or set up anew since.
+ */
+import type { SourceTraits, TargetFacts, TargetTraits } from '../../contract/provider.ts';
+import type { Concession } from '../../engine/definition.ts';
+import { newRunId } from '../../engine/run-id.ts';
+import { toDroverError } from '../../model/errors.ts';
+import { inTime } from '../in-time.ts';
+import type { ControlWorld, OpenConnector } from '../world.ts';
+import type { JobFacts } from './rows.ts';
+
+const OBSERVING_MS_MAX = 60_000;
+
+export interface Observed {
+  readonly source: SourceTraits;
+  readonly target: TargetTraits;
+  readonly facts: TargetFacts | null;
+}
+
+/** Asks both stores, and keeps with the endpoint what its store was seen to honour. `null`: it could not be found out. */
+export async function observeEnds(
+  world: ControlWorld,
+  openConnector: OpenConnector,
+  facts: JobFacts,
+  signal: AbortSignal,
+): Promise<Observed | null> {
+  const limit = { limitMs: OBSERVING_MS_MAX, what: 'The ends of the job have not answered' };
+  try {
+    return await inTime(world.clock, limit, signal, (stopped) => observe(world, openConnector, facts, stopped));
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (signal.aborted) throw error;
+    // What was known before stands: whatever is wrong beyond that, the permission checks say.
+    world.log('debug', 'The ends of a job could not be observed anew.', { job: facts.job.id, code: error.code });
+    return null;
+  }
+}
+
+async function observe(
+  world: ControlWorld,
+  openConnector: OpenConnector,
+  { job, source, target }: JobFacts,
+  signal: AbortSignal,
+): Promise<Observed> {
+  await using closing = new AsyncDisposableStack();
+  const from = closing.use((await openConnector(source.connectorId, world.openTransport)).account);
+  const to = closing.use((await openConnector(target.connectorId, world.openTransport)).account);
+  const versions = job.settings.versions;
+  const opened = closing.use(await from.source(source.place, { versions }, signal));
+  const taking = closing.use(await to.target(target.place, { facts: null, runId: newRunId(world) }, signal));
+  const { traits } = opened;
+  if (taking.observe === undefined) return { source: traits, target: taking.traits, facts: target.facts };
+  const facts = await taking.observe(signal);
+  await world.db
+    .updateTable('endpoints')
+    .set({ facts: JSON.stringify(facts) })
+    .where('id', '=', target.endpointId)
+    .execute();
+  return { source: traits, target: taking.traits, facts };
+}
+
+/** Kept with a job: what would not survive when it was made or changed, as far as that was known. */
+export interface MadeWith {
+  /** Of the target's store; `null`: it had not been asked yet. */
+  readonly observedAtMs: number | null;
+  /** From what both ends are once they are signed in to, not only from what their providers say in general. */
+  readonly isOpened: boolean;
+  readonly concessions: readonly Concession[];
+}
+
+/** One sentence for each thing that is otherwise than when the job was made. */
+export function changedSince(made: MadeWith | null, now: readonly Concession[]): readonly string[] {
+  if (made === null) return [];
+  const has = (all: readonly Concession[], one: Concession): boolean =>
+    all.some(({ aspect, detail }) => aspect === one.aspect && detail === one.detail);
+  // What nobody knew yet is no change: the same aspect, said more exactly.
+  const wasKnown = made.observedAtMs !== null;
+  const names = (all: readonly Concession[], { aspect }: Concession): boolean =>
+    all.some((one) => one.aspect === aspect);
+  const added = now.filter((one) => !has(made.concessions, one) && (wasKnown || !names(made.concessions, one)));
+  const gone = made.concessions.filter((one) => !has(now, one) && (wasKnown || !names(now, one)) && !names(added, one));
+  return [
+    ...added.map(({ detail }) => `This has changed since the job was made or changed. Now: ${detail}`),
+    ...(wasKnown ? gone : []).map(
+      ({ detail }) => `This has changed since the job was made or changed. It holds no longer: ${detail}`,
+    ),
+  ];
+}
