@@ -225,6 +225,41 @@ describe('on one worker', () => {
     await fleet.until(first.id, 'succeeded');
   });
 
+  test('a run whose disk is full gives its place to others, and says so once while it is tried again and again', async () => {
+    const { artifacts } = fleet.world;
+    let full = 'no run';
+    const small: typeof artifacts = {
+      get: (name) => artifacts.get(name),
+      list: (prefix) => artifacts.list(prefix),
+      removeAll: (prefix) => artifacts.removeAll(prefix),
+      put: async (name, content) => {
+        if (name.includes(full)) throw new DroverError('DISK_FULL', 'No room for the records of runs.');
+        await artifacts.put(name, content);
+      },
+    };
+    await fleet.worker('one', { runsMax: 1, runsAtOnceMax: 1 }, { artifacts: small });
+    const first = await fleet.job({ objects: 200, slowMs: 40 });
+    const run = await fleet.start(first);
+    full = run.id;
+    await fleet.untilTrue('it gives its place back', async () => {
+      const { state, waits } = await now(run);
+      return state === 'queued' && waits?.kind === 'disk';
+    });
+    const other = await fleet.job({ objects: 20 });
+    await expectComplete(fleet, other, await fleet.until((await fleet.start(other)).id, 'succeeded'));
+    expect((await now(run)).waits?.kind).toBe('disk');
+    const said = () => fleet.lines.filter(({ runId, code }) => runId === run.id && code === 'DISK_FULL').length;
+    // From here on the run's log says so, too, as it really does.
+    await sql`INSERT INTO run_log (run_id, at, level, code, message) VALUES (${run.id}, now(), 'warn', 'DISK_FULL', 'x')`.execute(
+      fleet.world.db,
+    );
+    const [lines, tries] = [said(), (await now(run)).sequence];
+    await fleet.untilTrue('it was tried again', async () => (await now(run)).sequence >= tries + 4);
+    expect(said()).toBe(lines);
+    full = 'no run';
+    await expectComplete(fleet, first, await fleet.until(run.id, 'succeeded'));
+  });
+
   test('a run that its timetable stops gives its place to others and takes one again', async () => {
     await fleet.worker('one', { runsMax: 1, runsAtOnceMax: 1 });
     const halted = await fleet.job({ objects: 40 });
