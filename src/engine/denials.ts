@@ -3,9 +3,10 @@
  * no success of the same kind in between, the place itself is looked at; until then the denied items are not settled,
  * so that none of them is left failed for what somebody took away from all.
  */
-import type { Account, CheckLine, Place } from '../contract/provider.ts';
+import type { Account, CheckLine, CheckWish, Place } from '../contract/provider.ts';
 import type { Clock } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
 import { DENIED_IN_A_ROW, DENIED_IN_A_ROW_MAX, DENIED_WAIT_MS } from './limits.ts';
 
 export type SideName = 'source' | 'target';
@@ -146,17 +147,28 @@ export interface AskedSide {
   readonly label: string;
 }
 
+/** What a run with this policy wants of both places. */
+export function wishOf({ tags, mode }: Pick<Policy, 'tags' | 'mode'>): CheckWish {
+  return { tags: tags === 'preserve', deletes: mode === 'mirror' };
+}
+
+/** Tags are asked for only where they are wanted, and go along with what is written. */
 const NEEDED: Readonly<Record<Need, readonly CheckLine['what'][]>> = {
   read: ['identity', 'network', 'container', 'list', 'read'],
-  write: ['identity', 'network', 'container', 'write'],
+  write: ['identity', 'network', 'container', 'write', 'tags'],
   delete: ['identity', 'network', 'container', 'delete'],
 };
 
 /** Asks each side's own check. `andThen`: what lets the run go on once the right is there again, as a sentence. */
-export function rightsOf(sides: Readonly<Record<SideName, AskedSide>>, andThen: string): AskRights {
+export function rightsOf(
+  sides: Readonly<Record<SideName, AskedSide>>,
+  policy: Pick<Policy, 'tags' | 'mode'>,
+  andThen: string,
+): AskRights {
+  const wish = wishOf(policy);
   return async (side, need, signal) => {
     const { account, place, label } = sides[side];
-    for await (const line of account.check(place, need === 'read' ? 'read' : 'write', signal)) {
+    for await (const line of account.check(place, need === 'read' ? 'read' : 'write', signal, wish)) {
       if (line.result === 'refused' && NEEDED[need].includes(line.what)) {
         return refusalOf(side, need, label, line, andThen);
       }

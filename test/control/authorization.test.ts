@@ -39,6 +39,24 @@ describe('a policy that is removed in mid-run', () => {
   });
 });
 
+test('the right to write tags, taken away in mid-run, pauses a job that carries them', async () => {
+  const cloud = await openCloud({ tags: 'preserve' });
+  for (const key of cloud.service.keys('photos')) cloud.service.put('photos', key, 'x', { tags: new Map([['kept', key]]) });
+  const { id } = await cloud.start();
+  let giveBack = (): void => undefined;
+  cloud.after('PUT', 40, () => {
+    giveBack = take(cloud.writer, 's3:*Tagging');
+  });
+  const paused = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
+  expect(paused).toMatchObject({ state: 'paused', error: { remedy: expect.stringContaining('s3:PutObjectTagging') } });
+  giveBack();
+  await cloud.runs.resume(PERSON, id);
+  const run = await cloud.until(id, 'failed', 'succeeded', 'completed-with-issues');
+  expect(run).toMatchObject({ state: 'succeeded', error: null, counters: { items: { scanned: 200, failed: 0 } } });
+  // A whole run has used it since.
+  await expect(cloud.connectors.get(cloud.admin, cloud.ids.target)).resolves.toMatchObject({ health: 'healthy' });
+});
+
 test('objects with a lock of their own fail singly, however many stand in a row', async () => {
   const cloud = await openCloud();
   const open = cloud.reader.find(({ actions }) => actions.includes('s3:GetObject'))!;

@@ -61,7 +61,7 @@ test.each([
   const { source } = await bench.ends(runId);
   const target = await account.target(place, { facts: null, runId }, signal);
   const side = { account, place, label: 'azure:box' };
-  const ends = { source, target, rights: rightsOf({ source: side, target: side }, 'Then go on.') };
+  const ends = { source, target, rights: rightsOf({ source: side, target: side }, definition.policy, 'Then go on.') };
   const run = async (isFirst: boolean) => {
     const continueRun = isFirst ? null : await bench.state.store.getRun(runId);
     return runTransfer(definition, ends, bench.world, { runId, tuning: TUNING, signal, onProgress: null, continueRun });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Denials, rightsOf, type AskRights } from '../../src/engine/denials.ts';
 import { DENIED_IN_A_ROW, DENIED_WAIT_MS } from '../../src/engine/limits.ts';
 import type { Account, CheckLine } from '../../src/contract/provider.ts';
+import { DEFAULT_POLICY } from '../../src/model/policy.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { simClock } from '../../src/sim/world.ts';
 
@@ -122,7 +123,7 @@ describe('the check of a side', () => {
       yield* lines;
     };
     const side = { account: { check } as unknown as Account, place: { container: 'b', prefix: '' }, label: 's3:b' };
-    return rightsOf({ source: side, target: side }, 'Then go on.');
+    return rightsOf({ source: side, target: side }, DEFAULT_POLICY, 'Then go on.');
   };
 
   test.each([
@@ -130,6 +131,7 @@ describe('the check of a side', () => {
     ['read', 'list', true],
     ['read', 'write', false],
     ['write', 'write', true],
+    ['write', 'tags', true],
     ['write', 'read', false],
     ['write', 'delete', false],
     ['delete', 'delete', true],

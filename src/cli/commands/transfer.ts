@@ -86,6 +86,7 @@ export async function transfer(
       source: { account: sourceEnd.end.account, place: definition.source.place, label: definition.source.label },
       target: { account: targetEnd.end.account, place: definition.target.place, label: definition.target.label },
     },
+    definition.policy,
     'The same command then continues.',
   );
   const prepared = { definition, source, target: opened, rights, runId, continued, options };

@@ -134,7 +134,7 @@ function rightsAt({ definition }: Pick<RunToOpen, 'definition'>, sides: Sides): 
     if (side.account === null) return null;
     const { place, label } = definition[name];
     const asked = { account: side.account, place, label };
-    const refusal = await rightsOf({ source: asked, target: asked }, AND_THEN)(name, need, signal);
+    const refusal = await rightsOf({ source: asked, target: asked }, definition.policy, AND_THEN)(name, need, signal);
     if (refusal !== null) side.accountError = refusal;
     return refusal;
   };
