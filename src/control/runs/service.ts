@@ -5,6 +5,7 @@ import type { Counters, RunState } from '../../model/outcome.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, ListQuery, Run, RunLogLine, RunSegment, RunSnapshot } from '../entities.ts';
 import { listPage, narrow } from '../paging.ts';
+import { isoOf } from '../rows.ts';
 import { demand } from '../people/roles.ts';
 import type { Jobs, Runs } from '../services.ts';
 import type { Audit, ControlWorld } from '../world.ts';
@@ -64,7 +65,6 @@ export function openRuns(world: ControlWorld, parts: RunsParts): Runs {
       if (!Number.isInteger(cells) || cells < 1 || cells > MAP_CELLS_MAX) {
         throw new DroverError('INVALID_INPUT', `Give a whole number from 1 to ${MAP_CELLS_MAX}.`, { field: 'cells' });
       }
-      await inDatabase(() => runRow(db, id));
       return inDatabase(() => mapOf(world, id, cells));
     },
     start: (actor, jobId, input, signal) => started(world, parts, audit, actor, jobId, input, signal),
@@ -179,6 +179,7 @@ async function note(
 async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuery) {
   const base = db
     .selectFrom('segments')
+    .innerJoin('runs', 'runs.id', 'segments.run_id')
     .leftJoin('workers', 'workers.id', 'segments.worker_id')
     .where('segments.run_id', '=', runId)
     .where('segments.kind', '<>', 'sweep')
@@ -190,6 +191,8 @@ async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuer
       'segments.epoch',
       'segments.counters',
       'workers.name as worker_name',
+      'runs.sequence',
+      sql<Date>`statement_timestamp()`.as('as_of'),
       sql<string>`CASE WHEN segments.state = 'done' THEN 'done'
         WHEN ${IS_HELD} THEN 'held' ELSE 'open' END`.as('state_now'),
     ]);
@@ -222,6 +225,8 @@ async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuer
       epoch: row.epoch,
       worker: row.worker_name,
       counters: row.counters as Counters,
+      sequence: Number(row.sequence),
+      asOf: isoOf(row.as_of),
     })),
   };
 }
