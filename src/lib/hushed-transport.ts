@@ -97,6 +97,7 @@ function formsOf(secrets: readonly string[]): readonly string[] {
       return [secret, decoded].flatMap((each) => [
         each,
         encodeURIComponent(each.toWellFormed()),
+        formEncoded(each),
         each.replaceAll('&', '&amp;'),
         JSON.stringify(each).slice(1, -1),
         Buffer.from(each).toString('base64').replace(/=+$/, ''),
@@ -104,6 +105,11 @@ function formsOf(secrets: readonly string[]): readonly string[] {
     });
   const bytes = forms.map((form) => Buffer.from(form).toString('latin1'));
   return [...new Set(bytes)].toSorted((a, b) => b.length - a.length);
+}
+
+/** Forms escape more than addresses do. */
+function formEncoded(text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1);
 }
 
 function decodedOrSame(text: string): string {
