@@ -78,6 +78,26 @@ describe('others of another version', () => {
     expect(await withNobodyElse(world.db, '1.0.0', change)).toBe(1);
   });
 
+  test('that were cut off have to sign on again when they come back, and are refused then', async () => {
+    await using old = await openTestWorld({ databaseUrl: world.databaseUrl, programVersion: '0.8.0' });
+    // It looks for itself every two seconds.
+    const presence = await signOnServer(old, HERE, { goneAfterMs: 12_000 });
+    await insertWorker('cut off', '0.9.0', 'active', 60);
+    await insertWorker('of this version', '1.0.0', 'active', 60);
+    await insertServer('0.9.0', 60);
+    await sql`UPDATE servers SET seen_at = now() - interval '1 minute'`.execute(world.db);
+    await withNobodyElse(world.db, '1.0.0', async () => undefined);
+    const { rows } = await sql`SELECT name, state FROM workers ORDER BY name`.execute(world.db);
+    expect(rows).toEqual([
+      { name: 'cut off', state: 'gone' },
+      { name: 'of this version', state: 'active' },
+    ]);
+    await using _now = await signOnServer(world, HERE, SHORT);
+    await expect(presence.failed).rejects.toMatchObject({ code: 'VERSION_MISMATCH' });
+    await presence[Symbol.asyncDispose]();
+    expect(await serverRows()).toBe(1);
+  });
+
   test('wait while the tables are changed, and are refused afterwards', async () => {
     const changing = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();

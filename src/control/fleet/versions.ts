@@ -28,10 +28,7 @@ export async function foreignProcesses(
 ): Promise<readonly ForeignProcess[]> {
   const found: ForeignProcess[] = [];
   for (const kind of ['server', 'worker'] as const) {
-    const { rows: tables } = await sql<{ has: boolean }>`SELECT to_regclass(${`${kind}s`}) IS NOT NULL AS has`.execute(
-      db,
-    );
-    if (tables[0]?.has !== true) continue;
+    if (!(await hasTable(db, `${kind}s`))) continue;
     const [name, lives] = kind === 'worker' ? [sql`name`, sql`state <> 'gone'`] : [sql`NULL`, sql`true`];
     const { rows } = await sql<{ name: string | null; host: string; program_version: string }>`
       SELECT ${name} AS name, host, program_version FROM ${sql.table(`${kind}s`)}
@@ -74,9 +71,24 @@ export async function refuseOtherVersions(
 ): Promise<void> {
   const others = await foreignProcesses(tx, programVersion, timing);
   if (others.length > 0) throw versionMismatch(others, own, programVersion);
+  await forgetSilent(tx, programVersion);
   const { rows } = await sql<{ version: number }>`SELECT max(version) AS version FROM schema_version`.execute(tx);
   const version = rows[0]?.version ?? 0;
   if (version > SCHEMA_VERSION) throw tooNew(version, SCHEMA_VERSION);
+}
+
+/** Those of another version that are silent may only be cut off: whoever of them comes back has to sign on again. */
+async function forgetSilent(db: Db | Tx, programVersion: string): Promise<void> {
+  const isForeign = sql`(protocol <> ${PROTOCOL} OR program_version <> ${programVersion})`;
+  if (await hasTable(db, 'workers')) {
+    await sql`UPDATE workers SET state = 'gone' WHERE state <> 'gone' AND ${isForeign}`.execute(db);
+  }
+  if (await hasTable(db, 'servers')) await sql`DELETE FROM servers WHERE ${isForeign}`.execute(db);
+}
+
+async function hasTable(db: Db | Tx, name: string): Promise<boolean> {
+  const { rows } = await sql<{ has: boolean }>`SELECT to_regclass(${name}) IS NOT NULL AS has`.execute(db);
+  return rows[0]?.has === true;
 }
 
 /**
@@ -91,6 +103,7 @@ export async function withNobodyElse<T>(db: Db, programVersion: string, work: ()
       try {
         const others = await foreignProcesses(connection, programVersion);
         if (others.length > 0) throw versionMismatch(others, 'server', programVersion);
+        await forgetSilent(connection, programVersion);
         return await work();
       } finally {
         await sql`SELECT pg_advisory_unlock(${family}, ${number})`.execute(connection);
