@@ -51,6 +51,27 @@ test('a lease that another worker has taken stops its segment at the next renewa
   await expectComplete(fleet, job, await fleet.until(id, 'succeeded'));
 });
 
+test('two workers that hold the same lease settle nothing twice and lose nothing', async () => {
+  await Promise.all([fleet.worker('one'), fleet.worker('two')]);
+  const job = await fleet.job({ objects: 900, slowMs: 40 });
+  const { id } = await fleet.start(job);
+  // The database says that leases have run out whose holders know nothing of it: whoever asks takes them over.
+  let rounds = 0;
+  await fleet.untilTrue('many were taken over', async () => {
+    rounds += 1;
+    await sql`UPDATE segments SET lease_until = clock_timestamp() - interval '1 second'
+      WHERE run_id = ${id} AND kind = 'keys' AND state = 'open'`.execute(fleet.world.db);
+    const { rows } = await sql<{ taken: number }>`
+      SELECT coalesce(sum(takeovers), 0)::integer AS taken FROM segments WHERE run_id = ${id}`.execute(fleet.world.db);
+    return (rows[0]?.taken ?? 0) >= 3;
+  });
+  expect(rounds).toBeGreaterThan(1);
+  const run = await fleet.until(id, 'succeeded');
+  await expectComplete(fleet, job, run);
+  expect(run.counters.items).toMatchObject({ scanned: 900, failed: 0 });
+  expect(run.counters.items.copied + run.counters.items.same).toBe(900);
+});
+
 describe('a worker that was counted as gone and is back', () => {
   /** With its way to the database blocked until everybody counts it as gone. */
   async function away(): Promise<{ back: () => void; worker: Awaited<ReturnType<FleetTest['worker']>> }> {
