@@ -1,8 +1,8 @@
 /** Rights and credentials that go away in mid-run: on a real database, real connectors and a simulated Amazon S3. */
 import { sql } from 'kysely';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openCloud, SECRET, take } from './cloud-world.ts';
-import { PERSON } from './made.ts';
+import { makeJob, PERSON } from './made.ts';
 
 const { signal } = new AbortController();
 
@@ -41,7 +41,8 @@ describe('a policy that is removed in mid-run', () => {
 
 test('the right to write tags, taken away in mid-run, pauses a job that carries them', async () => {
   const cloud = await openCloud({ tags: 'preserve' });
-  for (const key of cloud.service.keys('photos')) cloud.service.put('photos', key, 'x', { tags: new Map([['kept', key]]) });
+  for (const key of cloud.service.keys('photos'))
+    cloud.service.put('photos', key, 'x', { tags: new Map([['kept', key]]) });
   const { id } = await cloud.start();
   let giveBack = (): void => undefined;
   cloud.after('PUT', 40, () => {
@@ -55,6 +56,35 @@ test('the right to write tags, taken away in mid-run, pauses a job that carries 
   expect(run).toMatchObject({ state: 'succeeded', error: null, counters: { items: { scanned: 200, failed: 0 } } });
   // A whole run has used it since.
   await expect(cloud.connectors.get(cloud.admin, cloud.ids.target)).resolves.toMatchObject({ health: 'healthy' });
+});
+
+test('a run of another job that ends well does not wake what waits for a right', async () => {
+  const cloud = await openCloud();
+  const { source, target } = cloud.ids;
+  for (const name of ['other', 'elsewhere']) cloud.service.createBucket(name);
+  cloud.service.put('other', 'one', 'content');
+  cloud.reader.push({ actions: ['*'], buckets: ['other'] });
+  cloud.writer.push({ actions: ['*'], buckets: ['elsewhere'] });
+  const { id } = await cloud.start();
+  cloud.after('GET', 40, () => void take(cloud.reader, 's3:GetObject'));
+  await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
+  const other = await makeJob(
+    cloud.world,
+    { connectorId: source, container: 'other' },
+    { connectorId: target, container: 'elsewhere' },
+    { serverSide: 'never', tags: 'ignore' },
+  );
+  const run = await cloud.runs.start(PERSON, other.jobId, { kind: 'transfer', trigger: 'person' }, signal);
+  await expect(cloud.until(run.id, 'failed', 'succeeded', 'paused')).resolves.toMatchObject({ state: 'succeeded' });
+  // Whoever has ended it tells everybody before he leaves.
+  await vi.waitFor(async () => {
+    const { rows } = await sql`SELECT FROM run_workers WHERE run_id = ${run.id} AND left_at IS NULL`.execute(
+      cloud.world.db,
+    );
+    expect(rows).toHaveLength(0);
+  }, 10_000);
+  await expect(cloud.runs.get(PERSON, id)).resolves.toMatchObject({ state: 'paused' });
+  await expect(cloud.connectors.get(cloud.admin, source)).resolves.toMatchObject({ health: 'needs-attention' });
 });
 
 test('objects with a lock of their own fail singly, however many stand in a row', async () => {

@@ -223,7 +223,7 @@ describe('an AWS account with its inventory', () => {
   });
 
   test('is looked at at once, then periodically; what is new, gone and back is kept', async () => {
-    const { connectors, admin, viewer, service, clock } = await openS3();
+    const { world, connectors, admin, viewer, service, clock } = await openS3();
     service.createBucket('photos', { region: 'eu-central-1' });
     service.createBucket('logs', { region: 'us-east-1' });
     const { id } = await connectors.authorize(admin, { provider: 's3', config: KEYS, cloud: CLOUD });
@@ -249,6 +249,12 @@ describe('an AWS account with its inventory', () => {
     service.createBucket('logs', { region: 'us-east-1' });
     clock.advance(1);
     await connectors.refreshInventory(admin, id, signal);
+    const asked = await world.db
+      .selectFrom('audit')
+      .select(['entity_id', 'actor_name'])
+      .where('action', '=', 'connector.refresh-inventory')
+      .execute();
+    expect(asked).toContainEqual({ entity_id: id, actor_name: admin.name });
     const [, logs] = (await connectors.inventory(viewer, id, {})).items;
     expect(logs).toMatchObject({ container: 'logs', goneAt: null, firstSeenAt: first?.lastSyncAt });
   });
