@@ -127,6 +127,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 beforeEach(async () => {
   await world.db.deleteFrom('people').execute();
+  await world.db.deleteFrom('sign_in_attempts').execute();
   provider = new SmallProvider();
 });
 
@@ -194,6 +195,36 @@ describe('a person who is new', () => {
     );
     expect(outcome).toBe(code);
     expect(await world.db.selectFrom('people').select('id').execute()).toHaveLength(code === null ? 1 : 0);
+  });
+});
+
+describe('many who ask from one network, at several servers', () => {
+  const codeOf = (work: Promise<unknown>): Promise<string | null> =>
+    work.then(
+      () => null,
+      (error: DroverError) => error.code,
+    );
+  const servers = (): readonly SignIn[] => [1, 2].map(() => openWith({ signInAttemptsMax: 1 }));
+
+  test('sign-ins that are begun and never ended have to wait; those that come to a good end do not count', async () => {
+    const [one, two] = servers() as [SignIn, SignIn];
+    for (let i = 0; i < 15; i++) {
+      const { url, state } = await one.beginOidc(REDIRECT, VISITOR.address);
+      await two.finishOidc({ url: provider.agree(url, BEN), state, redirectUri: REDIRECT, ...VISITOR });
+    }
+    const codes: (string | null)[] = [];
+    for (let i = 0; i <= 10; i++)
+      codes.push(await codeOf((i % 2 === 0 ? one : two).beginOidc(REDIRECT, VISITOR.address)));
+    expect(codes).toEqual([...Array<null>(10).fill(null), 'RATE_LIMITED']);
+    expect(await codeOf(one.beginOidc(REDIRECT, '203.0.113.9'))).toBeNull();
+  });
+
+  test('answers that are made up have to wait', async () => {
+    const [one, two] = servers() as [SignIn, SignIn];
+    const answer = { url: `${REDIRECT}?code=x&state=y`, state: 'made.up', redirectUri: REDIRECT, ...VISITOR };
+    const codes: (string | null)[] = [];
+    for (let i = 0; i <= 10; i++) codes.push(await codeOf((i % 2 === 0 ? one : two).finishOidc(answer)));
+    expect(codes).toEqual([...Array<string>(10).fill('NOT_SIGNED_IN'), 'RATE_LIMITED']);
   });
 });
 
