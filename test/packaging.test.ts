@@ -15,6 +15,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 interface Service {
   readonly image?: string;
+  readonly pull_policy?: string;
   readonly build?: { readonly context: string; readonly dockerfile: string };
   readonly command?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -112,6 +113,8 @@ describe('compose.yaml', () => {
   test('one image is built, once', () => {
     expect(services.worker.image).toBe(services.server.image);
     expect(services.worker.build).toBeUndefined();
+    // Else Compose asks a registry for it before it is built.
+    expect(services.worker.pull_policy).toBe('never');
     const { context, dockerfile: file } = services.server.build as NonNullable<Service['build']>;
     expect(existsSync(join(root, 'packaging', context, file))).toBe(true);
     expect(services.server.command).toEqual(['serve']);
