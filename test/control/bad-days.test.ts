@@ -5,7 +5,7 @@ import { DroverError } from '../../src/model/errors.ts';
 import { systemClock } from '../../src/lib/system.ts';
 import type { ArtifactStore } from '../../src/engine/ports.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
-import { expectComplete, openFleetTest, setHealth, type FleetTest, type MemoryJob } from './fleet-world.ts';
+import { expectComplete, openFleetTest, setHealth, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
 import { PERSON } from './made.ts';
 
 const MIB = 1024 * 1024;
@@ -170,17 +170,26 @@ describe('a worker', () => {
   test('whose clock jumps by a day, to and fro, keeps its leases and its runs', async () => {
     let jumpMs = 0;
     const clock = { ...systemClock, now: () => Date.now() + jumpMs };
-    await fleet.worker('one', {}, { clock });
-    await fleet.worker('two');
-    const job = await fleet.job({ objects: 400, slowMs: 60 });
+    // Renewed so seldom that a jump lies between two renewals.
+    const timing = { ...SHORT, leaseValidMs: 10_000, renewEveryMs: 3_000, giveUpMs: 7_000 };
+    await fleet.worker('one', { timing }, { clock });
+    await fleet.worker('two', { timing });
+    const job = await fleet.job({ objects: 900, slowMs: 100 });
     const id = await underWay(job);
-    jumpMs = 24 * 3_600_000;
-    await fleet.untilTrue('more was copied', async () => job.to.keys('box').length > 100);
-    jumpMs = -24 * 3_600_000;
+    for (const [days, copied] of [
+      [1, 100],
+      [2, 250],
+      [3, 400],
+      [-1, 550],
+    ] as const) {
+      jumpMs = days * 24 * 3_600_000;
+      await fleet.untilTrue('more was copied', async () => job.to.keys('box').length > copied);
+    }
     const run = await fleet.until(id, 'succeeded');
     await expectComplete(fleet, job, run);
     const { rows } = await sql`SELECT FROM segments WHERE run_id = ${id} AND takeovers > 0`.execute(fleet.world.db);
     expect(rows).toHaveLength(0);
+    expect(fleet.world.logged.filter((line) => line.includes('lets go'))).toEqual([]);
   });
 
   test('that cannot renew its leases lets go before anybody else may have them', async () => {
