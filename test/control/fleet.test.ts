@@ -68,6 +68,9 @@ describe('a run', () => {
       WHERE run_id = ${run.id} AND kind = 'keys' GROUP BY worker_id`.execute(fleet.world.db);
     expect(rows).toHaveLength(3);
     expect(lockWaits).toEqual([]);
+    await fleet.untilTrue('all have left', async () =>
+      (await fleet.runs.workers(PERSON, run.id)).every(({ leftAt }) => leftAt !== null),
+    );
     const shares = await fleet.runs.workers(PERSON, run.id);
     expect(shares.map(({ id, items }) => [id, items]).toSorted()).toEqual(
       rows.map(({ worker_id, items }) => [worker_id, items]).toSorted(),
