@@ -63,8 +63,8 @@ export const SHARED_REST_BYTES_MIN = 16 * MIB;
 export const LARGE_AHEAD_MIN = 8;
 export const LARGE_AHEAD_BUDGETS = 16;
 
-/** Short listings made to find the key at which a segment is split. */
-export const SPLIT_PROBES_MAX = 16;
+/** Pages asked for to find the key at which a segment is split. */
+export const SPLIT_PROBES_MAX = 20;
 
 /** Tries for one item, beyond the retries of single requests. */
 export const ITEM_ATTEMPTS_MAX = 4;

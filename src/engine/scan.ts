@@ -7,7 +7,6 @@ import { DroverError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
 import { compareKeys, isWithin, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
-import { SHARED_REST_BYTES_MIN, SHARED_REST_ITEMS_MIN } from './limits.ts';
 
 export interface EntryStream {
   /** The next entry without taking it, `null` at the complete end, `undefined` when `fill` must be awaited first. */
@@ -79,18 +78,9 @@ export class ListingStream implements EntryStream {
     return this.#isComplete;
   }
 
-  /** A key in the middle of what came and was not taken, by bytes and by number; `null` where that is not worth it. */
-  get middleOfRest(): string | null {
-    const rest = this.#buffer.slice(this.#at).filter(({ key }) => !this.#isPastEnd(key));
-    const bytes = rest.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    if (rest.length < SHARED_REST_ITEMS_MIN && bytes < SHARED_REST_BYTES_MIN) return null;
-    const perItem = SHARED_REST_BYTES_MIN / SHARED_REST_ITEMS_MIN;
-    let before = 0;
-    for (const { key, sizeBytes } of rest) {
-      if (before * 2 >= bytes + rest.length * perItem) return key;
-      before += sizeBytes + perItem;
-    }
-    return rest.length < 2 ? null : (rest.at(-1)?.key ?? null);
+  /** What came and was not taken. */
+  get rest(): readonly Entry[] {
+    return this.#buffer.slice(this.#at).filter(({ key }) => !this.#isPastEnd(key));
   }
 
   peek(): Entry | null | undefined {

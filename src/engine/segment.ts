@@ -3,6 +3,7 @@
  * order. Memory is bounded by pages and the window, whatever the number of objects.
  */
 import { toDroverError } from '../model/errors.ts';
+import type { Entry } from '../model/entry.ts';
 import { asciiHead, compareKeys, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
 import type { Counters } from '../model/outcome.ts';
@@ -19,8 +20,11 @@ import type { ListingStream } from './scan.ts';
 import { openStreams, type SegmentStreams } from './segment-streams.ts';
 import { SnapshotReader } from './snapshot.ts';
 import { SORTED_MARK } from './sorted-scan.ts';
-import { findCut } from './split.ts';
+import { findCut, middleOf, type Cut } from './split.ts';
 import type { Slot } from './window.ts';
+
+/** Everything that is left has come. */
+const NOT_LOOKED_FOR: Cut = { key: null, all: null };
 
 export class SegmentWork {
   readonly #context: RunContext;
@@ -106,8 +110,8 @@ export class SegmentWork {
   }
 
   /**
-   * Cuts off the second half of what is still to be listed, as a segment of its own. For others also half of what was
-   * listed and not planned: here it would only wait for the lanes of this process.
+   * Cuts off the second half of what is left, as a segment of its own: of what is still to be listed, and for others
+   * also of what was listed and not planned, which here would only wait for the lanes of this process.
    */
   async trySplit(newSegmentId: string, isForOthers: boolean): Promise<boolean> {
     const listing = this.canSplit(isForOthers) ? (this.#streams?.sourceListing ?? null) : null;
@@ -116,12 +120,15 @@ export class SegmentWork {
     let lift = (): void => undefined;
     this.#isSplitting = true;
     try {
-      const { source, signal } = this.#context;
-      const found = listing.isWhole ? null : await findCut(source, reached, this.#lease.segment.to, signal);
+      const { source, signal, previous } = this.#context;
+      const left = this.#ledger.lastLeftKey;
+      const after = left !== null && compareKeys(left, reached) > 0 ? left : reached;
+      const { to } = this.#lease.segment;
+      const found = listing.isWhole ? NOT_LOOKED_FOR : await findCut({ source, after, to, previous, signal });
       // From here on the planner may not pass the cut: it stops before its next key until the cut is made or not.
       this.#barrier = new Promise((resolve) => (lift = resolve));
-      const cut = found ?? (isForOthers ? asciiHead(listing.middleOfRest ?? '') : null);
-      if (cut === null || cut === '' || this.#isPassed(cut) || this.#isListed) return false;
+      const cut = this.#cutOf(found, listing, isForOthers);
+      if (cut === null || this.#isListed) return false;
       await this.#ledger.quiet();
       this.#rethrow();
       this.#ledger.lease = await this.#context.world.store.split(this.#lease, cut, newSegmentId);
@@ -138,6 +145,20 @@ export class SegmentWork {
       this.#isSplitting = false;
       lift();
     }
+  }
+
+  /** Where everything is known that is left, the middle of it; else what was found by looking here and there. */
+  #cutOf({ key, all }: Cut, listing: ListingStream, isForOthers: boolean): string | null {
+    const { rest, reachedKey } = listing;
+    const isAhead = (one: Entry): boolean => reachedKey === null || compareKeys(one.key, reachedKey) > 0;
+    const left = [...(isForOthers ? rest : []), ...(listing.isWhole ? [] : (all ?? []).filter(isAhead))];
+    const middle = middleOf(left.filter((one) => !this.#isPassed(one.key)));
+    const isAllKnown = listing.isWhole || all !== null;
+    // So little is not worth a segment.
+    if (isAllKnown && middle === null) return null;
+    const inMiddle = asciiHead(middle ?? '');
+    const cuts = isAllKnown ? [inMiddle, key ?? ''] : [key ?? '', inMiddle];
+    return cuts.find((cut) => cut !== '' && !this.#isPassed(cut)) ?? null;
   }
 
   /** What is planned, or was settled by an earlier holder, stays in this segment. */

@@ -212,6 +212,14 @@ async function readIfThere(artifacts: ArtifactStore, name: string): Promise<stri
   }
 }
 
+/** Chunks of what the last run saw by key that begin in `(after, to)`, in order. */
+export function rowsBetween(index: SnapshotIndex | null, after: string, to: string | null): readonly IndexedChunk[] {
+  const keys = (index?.segments ?? []).filter((segment) => segment.kind === 'keys');
+  return keys
+    .flatMap((segment) => segment.chunks)
+    .filter(({ first }) => compareKeys(first, after) > 0 && (to === null || compareKeys(first, to) < 0));
+}
+
 /** Keys that cut what the last run saw into pieces of about equal numbers of items. */
 export function quantiles(index: SnapshotIndex, pieces: number): string[] {
   const chunks = index.segments.filter((segment) => segment.kind === 'keys').flatMap((segment) => segment.chunks);

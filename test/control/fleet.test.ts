@@ -1,6 +1,6 @@
 /** Several workers, one run: what they share, what they take over, and what they leave to each other. */
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openFleet } from '../../src/control/fleet/service.ts';
 import { expectComplete, openFleetTest, type FleetTest } from './fleet-world.ts';
 import { PERSON } from './made.ts';
@@ -71,7 +71,15 @@ describe('a run', () => {
     await fleet.untilTrue('all have left', async () =>
       (await fleet.runs.workers(PERSON, run.id)).every(({ leftAt }) => leftAt !== null),
     );
-    const shares = await fleet.runs.workers(PERSON, run.id);
+    // Whoever had nothing to do at the end notices a moment later that it has come.
+    const shares = await vi.waitFor(
+      async () => {
+        const all = await fleet.runs.workers(PERSON, run.id);
+        expect(all.every(({ leftAt }) => leftAt !== null)).toBe(true);
+        return all;
+      },
+      { timeout: 10_000, interval: 50 },
+    );
     expect(shares.map(({ id, items }) => [id, items]).toSorted()).toEqual(
       rows.map(({ worker_id, items }) => [worker_id, items]).toSorted(),
     );

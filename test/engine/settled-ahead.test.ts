@@ -1,7 +1,13 @@
 /** What settled behind an object that moves for long: a kill costs the rows of the last seconds, a stop none at all. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AHEAD_CHUNKS_MAX, COMMIT_EVERY_MS, MIB, WINDOW_ITEMS_MAX } from '../../src/engine/limits.ts';
+import {
+  AHEAD_CHUNKS_MAX,
+  COMMIT_EVERY_MS,
+  MIB,
+  SHARED_REST_ITEMS_MIN,
+  WINDOW_ITEMS_MAX,
+} from '../../src/engine/limits.ts';
 import type { SegmentRecord } from '../../src/engine/ports.ts';
 import { mustBeExact, openFleet, RUN_ID, type Fleet, type Worker } from './fleet.ts';
 
@@ -81,7 +87,8 @@ describe('a worker that dies while the first object of all still moves', () => {
       victim.tether.kill();
     }
     const workers = ['w1', 'w2', 'w3'].map((name) => fleet.join(name));
-    await fleet.until(() => writtenAtMs.size === count);
+    // So little behind the full window may be left that nobody is given it.
+    await fleet.until(() => writtenAtMs.size > count - SHARED_REST_ITEMS_MIN);
     release();
     const run = await mustBeExact(fleet, await fleet.ended(...workers));
     expect(run.counters.items).toMatchObject({ copied: count + 1, same: 0 });
