@@ -7,7 +7,10 @@ export const ENTITY_LINES: Readonly<Record<string, { readonly schema: string; re
   endpoint: { schema: 'Endpoint', commands: '`endpoint …`, `connector users`' },
   project: { schema: 'Project', commands: '`project …`' },
   job: { schema: 'Job', commands: '`job …`, `connector users` (there `id`, `name` and `projectName` only)' },
-  preflight: { schema: 'Preflight', commands: '`job preflight`, `job grant`, and `job start` and `schedule enable` that are refused' },
+  preflight: {
+    schema: 'Preflight',
+    commands: '`job preflight`, `job grant`, and `job start` and `schedule enable` that are refused',
+  },
   outcome: { schema: 'Concession', commands: '`job outcomes`' },
   'what-can-go': { schema: 'WhatCanGo', commands: '`job what-can-go`, one line each' },
   run: { schema: 'Run', commands: '`job start`, `job watch`, `run …`; `run show` adds `snapshot` (RunSnapshot)' },
