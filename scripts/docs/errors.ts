@@ -15,6 +15,9 @@ const SCOPE: Readonly<Record<ErrorPolicy['scope'], string>> = {
   run: 'the run ends',
 };
 
+/** No code tells an object with a lock of its own from a place that is closed: there Drover looks. */
+const DENIED = `${SCOPE.item}; of a listing, or where the place denies what the run needs, the run pauses`;
+
 const OWNER: Readonly<Record<ErrorPolicy['owner'], string>> = {
   operator: 'you',
   provider: 'the storage service',
@@ -28,7 +31,7 @@ export function errorsPage(): string {
     return [
       code(name),
       RETRY[policy.retry],
-      SCOPE[policy.scope],
+      name === 'PERMISSION_DENIED' ? DENIED : SCOPE[policy.scope],
       OWNER[policy.owner],
       policy.remedy,
       exit,
