@@ -74,6 +74,7 @@ const METHODS = {
     bulk: 'route',
     active: 'inside',
   },
+  many: { startJobs: 'route', switchSchedules: 'route' },
   schedules: {
     list: 'route',
     get: 'route',

@@ -525,4 +525,23 @@ export interface ListQuery {
   readonly withTotal?: boolean | undefined;
 }
 
+/** Those of a list that a person chose: all that match, `except` some, as many as were shown. */
+export interface Selection {
+  readonly filter?: ListQuery['filter'] | undefined;
+  readonly search?: string | undefined;
+  readonly except: readonly string[];
+  readonly expectedCount: number;
+}
+
+/** How it went for one of many. */
+export interface ManyOutcome {
+  readonly id: string;
+  /** Of the job, with its project. */
+  readonly name: string;
+  /** That was started. */
+  readonly runId: string | null;
+  /** `null`: it was done. */
+  readonly error: Failure | null;
+}
+
 export type { CheckLine, Use };

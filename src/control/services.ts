@@ -32,6 +32,7 @@ import type {
   JobSettings,
   JobTuning,
   ListQuery,
+  ManyOutcome,
   NotificationEvent,
   Page,
   Person,
@@ -50,6 +51,7 @@ import type {
   Schedule,
   ScheduleEvent,
   ScheduleRule,
+  Selection,
   Subscription,
   Tags,
   Timetable,
@@ -344,6 +346,23 @@ export interface Runs {
   active(): Promise<readonly { id: string; state: RunState }[]>;
 }
 
+/** The same on many. COUNT_CHANGED before anything is done when they are not `expectedCount`. */
+export interface Many {
+  /** `retry`: what failed in the newest run of each. */
+  startJobs(
+    actor: Actor,
+    how: { readonly kind: RunKind; readonly skipPreflight?: boolean | undefined },
+    selection: Selection,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<ManyOutcome>>;
+  switchSchedules(
+    actor: Actor,
+    enabled: boolean,
+    selection: Selection,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<ManyOutcome>>;
+}
+
 export interface Schedules {
   list(actor: Actor, query: ListQuery): Promise<Page<Schedule>>;
   get(actor: Actor, id: string): Promise<Schedule>;
@@ -518,6 +537,7 @@ export interface Services {
   readonly jobs: Jobs;
   readonly runs: Runs;
   readonly schedules: Schedules;
+  readonly many: Many;
   readonly timetables: Timetables;
   readonly logs: Logs;
   readonly reports: Reports;

@@ -7,6 +7,7 @@ import { openFleet } from '../control/fleet/service.ts';
 import { openPreflight } from '../control/jobs/preflight.ts';
 import { openJobs } from '../control/jobs/service.ts';
 import { openLogs } from '../control/logs/service.ts';
+import { openMany } from '../control/many/service.ts';
 import { openPeople } from '../control/people/people.ts';
 import { openSignIn } from '../control/people/sign-in.ts';
 import { openTokens } from '../control/people/tokens.ts';
@@ -79,6 +80,7 @@ export function openServices(world: ControlWorld, signal: AbortSignal): AllServi
     jobs,
     runs,
     schedules,
+    many: openMany({ jobs, runs, schedules }),
     timetables,
     logs,
     reports,

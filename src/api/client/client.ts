@@ -35,6 +35,8 @@ export interface Client {
   checkDraft(input: Wire['CheckDraft'], signal?: AbortSignal): AsyncIterable<Wire['CheckLine']>;
   browse(id: string, place: Wire['Place'] | null, signal?: AbortSignal): AsyncIterable<Wire['BrowsePage']>;
   discover(draft: Wire['DiscoverDraft'], signal?: AbortSignal): AsyncIterable<Wire['DiscoveredPage']>;
+  startJobs(body: Wire['StartJobs'], signal?: AbortSignal): AsyncIterable<Wire['ManyOutcome']>;
+  switchSchedules(body: Wire['SwitchSchedules'], signal?: AbortSignal): AsyncIterable<Wire['ManyOutcome']>;
   download(artifactId: string, fromByte?: number, signal?: AbortSignal): Promise<Download>;
   /**
    * Follows topics (`runs`, `run:ID`, `run-log:ID`, …) for as long as the caller reads: a lost connection is made
@@ -70,6 +72,14 @@ export function openClient(options: ClientOptions): Client {
     async *discover(body, signal) {
       const call = http.POST('/api/v1/connectors/discover', { body, signal, ...streamed });
       yield* jsonLines<Wire['DiscoveredPage']>(untilAborted(bodyOf((await call).response), signal));
+    },
+    async *startJobs(body, signal) {
+      const call = http.POST('/api/v1/jobs/actions/start', { body, signal, ...streamed });
+      yield* jsonLines<Wire['ManyOutcome']>(untilAborted(bodyOf((await call).response), signal));
+    },
+    async *switchSchedules(body, signal) {
+      const call = http.POST('/api/v1/schedules/actions', { body, signal, ...streamed });
+      yield* jsonLines<Wire['ManyOutcome']>(untilAborted(bodyOf((await call).response), signal));
     },
     async download(artifactId, fromByte = 0, signal) {
       const header = fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` };

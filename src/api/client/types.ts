@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 7d7d8105ca511ff615c8bd7cde7292d719e874c2a57e4c23928fb88374eb082d) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 5a0216b593cc962d9d2db284dd27ad8faf6803159c8ff6f5fdbed656ed7f0228) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -824,6 +824,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/jobs/actions/start': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Start a run of each of many jobs
+     * @description One line for each job as soon as it is known how it went; a connection that breaks begins no more.
+     *
+     *     Needs the role operator.
+     */
+    post: operations['startRuns'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/runs/{id}': {
     parameters: {
       query?: never;
@@ -1262,6 +1284,28 @@ export interface paths {
      * @description Needs the role operator.
      */
     patch: operations['updateSchedule'];
+    trace?: never;
+  };
+  '/api/v1/schedules/actions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Enable or disable many schedules
+     * @description One line for each as soon as it is known how it went; enabling checks the permissions of each job.
+     *
+     *     Needs the role operator.
+     */
+    post: operations['switchSchedules'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   '/api/v1/schedules/{id}/enable': {
@@ -2738,6 +2782,16 @@ export interface components {
     MakeContainer: {
       name: string;
     };
+    /** @description How it went for one of many. */
+    ManyOutcome: {
+      id: string;
+      /** @description Of the job, with its project. */
+      name: string;
+      /** @description That was started. */
+      runId: string | null;
+      /** @description null: it was done. */
+      error: components['schemas']['Failure'] | null;
+    };
     /** @description Who is signed in. */
     Me: {
       actor: {
@@ -3105,7 +3159,7 @@ export interface components {
       filter?: {
         [key: string]: string[];
       };
-      /** @description Runs to leave alone. */
+      /** @description Ids to leave alone. */
       except?: string[];
       /** @description As shown to the person; refused when it is another. */
       expectedCount: number;
@@ -3506,6 +3560,22 @@ export interface components {
       /** @description Only until set-up is done. */
       programVersion: string | null;
     };
+    /** @description A run of each of many jobs. */
+    StartJobs: {
+      /** @description `retry`: what failed in the newest run of each. */
+      kind: components['schemas']['RunKind'];
+      skipPreflight?: boolean;
+      /** @description As in the list. */
+      search?: string;
+      /** @description As in the list; left out: all. */
+      filter?: {
+        [key: string]: string[];
+      };
+      /** @description Ids to leave alone. */
+      except?: string[];
+      /** @description As shown to the person; refused when it is another. */
+      expectedCount: number;
+    };
     /** @description How to start. */
     StartRun: {
       kind: components['schemas']['RunKind'];
@@ -3566,6 +3636,21 @@ export interface components {
       total: number | null;
       /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
       position?: number | null;
+    };
+    /** @description The same on many schedules. */
+    SwitchSchedules: {
+      /** @enum {string} */
+      action: 'enable' | 'disable';
+      /** @description As in the list. */
+      search?: string;
+      /** @description As in the list; left out: all. */
+      filter?: {
+        [key: string]: string[];
+      };
+      /** @description Ids to leave alone. */
+      except?: string[];
+      /** @description As shown to the person; refused when it is another. */
+      expectedCount: number;
     };
     /** @description Names and values. */
     Tags: {
@@ -5524,6 +5609,39 @@ export interface operations {
       };
     };
   };
+  startRuns: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['StartJobs'];
+      };
+    };
+    responses: {
+      /** @description One line for each job. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/x-ndjson': components['schemas']['ManyOutcome'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   getRun: {
     parameters: {
       query?: never;
@@ -6209,6 +6327,8 @@ export interface operations {
         /** @description Any of these values. */
         'filter.jobId'?: string[];
         /** @description Any of these values. */
+        'filter.projectId'?: string[];
+        /** @description Any of these values. */
         'filter.enabled'?: string[];
       };
       header?: never;
@@ -6402,6 +6522,39 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Schedule'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  switchSchedules: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SwitchSchedules'];
+      };
+    };
+    responses: {
+      /** @description One line for each schedule. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/x-ndjson': components['schemas']['ManyOutcome'];
         };
       };
       /** @description What went wrong. */

@@ -10,9 +10,20 @@ import {
   runLogLine,
   runWorkers,
 } from '../wire/records.ts';
-import { bulkInput, changedCount, overview, run, runMap, runSegment, runSnapshot, startRun } from '../wire/runs.ts';
+import {
+  bulkInput,
+  changedCount,
+  manyOutcome,
+  overview,
+  run,
+  runMap,
+  runSegment,
+  runSnapshot,
+  startJobs,
+  startRun,
+} from '../wire/runs.ts';
 import { byId, byRunId, list } from './common.ts';
-import { json, NOTHING, route, type Route } from './route.ts';
+import { json, lines, NOTHING, route, type Route } from './route.ts';
 
 const ACTIONS = {
   pause: 'Pause it; what it has begun it ends',
@@ -65,6 +76,21 @@ const states: readonly Route[] = [
     answer: json(run, 'The run, and what looked wrong before it.'),
     handle: ({ actor, services, params, body, signal }) =>
       services.runs.start(actor, params.id, { ...body, trigger: actor.kind === 'token' ? 'token' : 'person' }, signal),
+  }),
+  route({
+    name: 'startRuns',
+    method: 'POST',
+    path: '/jobs/actions/start',
+    subject: 'Runs',
+    summary: 'Start a run of each of many jobs',
+    description: 'One line for each job as soon as it is known how it went; a connection that breaks begins no more.',
+    right: 'run',
+    body: startJobs,
+    answer: lines(manyOutcome, 'One line for each job.'),
+    handle: ({ actor, services, body, signal }) => {
+      const { kind, skipPreflight, ...selection } = body;
+      return services.many.startJobs(actor, { kind, skipPreflight }, { except: [], ...selection }, signal);
+    },
   }),
   route({
     name: 'getRun',

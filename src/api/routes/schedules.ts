@@ -24,9 +24,9 @@ import {
   scheduleEvent,
   scheduleInput,
 } from '../wire/schedules.ts';
-import { changedCount } from '../wire/runs.ts';
+import { changedCount, manyOutcome, switchSchedules } from '../wire/runs.ts';
 import { byId, list } from './common.ts';
-import { json, NOTHING, route, type Route } from './route.ts';
+import { json, lines, NOTHING, route, type Route } from './route.ts';
 
 const schedules: readonly Route[] = [
   route({
@@ -37,7 +37,7 @@ const schedules: readonly Route[] = [
     summary: 'Schedules of all jobs',
     right: 'read',
     query: list,
-    filters: ['jobId', 'enabled'],
+    filters: ['jobId', 'projectId', 'enabled'],
     answer: json(pageOf('Schedule', schedule), 'A page.'),
     handle: ({ actor, services, query }) => services.schedules.list(actor, toListQuery(query)),
   }),
@@ -90,6 +90,21 @@ const schedules: readonly Route[] = [
     fixed: { jobId: 'A schedule belongs to its job; make another one instead.' },
     answer: json(schedule, 'The schedule.'),
     handle: ({ actor, services, params, version, body }) => services.schedules.update(actor, params.id, version, body),
+  }),
+  route({
+    name: 'switchSchedules',
+    method: 'POST',
+    path: '/schedules/actions',
+    subject: 'Schedules',
+    summary: 'Enable or disable many schedules',
+    description: 'One line for each as soon as it is known how it went; enabling checks the permissions of each job.',
+    right: 'define',
+    body: switchSchedules,
+    answer: lines(manyOutcome, 'One line for each schedule.'),
+    handle: ({ actor, services, body, signal }) => {
+      const { action, ...selection } = body;
+      return services.many.switchSchedules(actor, action === 'enable', { except: [], ...selection }, signal);
+    },
   }),
   route({
     name: 'enableSchedule',

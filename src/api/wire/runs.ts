@@ -2,7 +2,17 @@
 import { z } from 'zod';
 import type { Counters } from '../../model/outcome.ts';
 import type { Policy } from '../../model/policy.ts';
-import type { Run, RunLive, RunMap, RunSegment, RunSnapshot, Timetable, WaitReason } from '../../control/entities.ts';
+import type {
+  ManyOutcome,
+  Run,
+  RunKind,
+  RunLive,
+  RunMap,
+  RunSegment,
+  RunSnapshot,
+  Timetable,
+  WaitReason,
+} from '../../control/entities.ts';
 import type { Overview, StartRun } from '../../control/services.ts';
 import { failure, id, place, time, timeOrNull } from './common.ts';
 import { concession, itemCounts, policyMembers, runKind, runState } from './jobs.ts';
@@ -198,14 +208,51 @@ export interface BulkInput {
   readonly expectedCount: number;
 }
 
+const chosen = {
+  filter: z.record(z.string(), z.array(z.string())).optional().describe('As in the list; left out: all.'),
+  except: z.array(z.string()).max(10_000).optional().describe('Ids to leave alone.'),
+  expectedCount: z.number().int().nonnegative().describe('As shown to the person; refused when it is another.'),
+};
+
 export const bulkInput = named<BulkInput>()(
   'RunActions',
   'The same on many runs.',
+  z.strictObject({ action: z.enum(['pause', 'resume', 'cancel']), ...chosen }),
+);
+
+interface Chosen {
+  readonly filter?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly search?: string | undefined;
+  readonly except?: readonly string[] | undefined;
+  readonly expectedCount: number;
+}
+const search = z.string().max(200).optional().describe('As in the list.');
+
+export const startJobs = named<Chosen & { readonly kind: RunKind; readonly skipPreflight?: boolean | undefined }>()(
+  'StartJobs',
+  'A run of each of many jobs.',
   z.strictObject({
-    action: z.enum(['pause', 'resume', 'cancel']),
-    filter: z.record(z.string(), z.array(z.string())).optional().describe('As in the list; left out: all.'),
-    except: z.array(z.string()).max(10_000).optional().describe('Runs to leave alone.'),
-    expectedCount: z.number().int().nonnegative().describe('As shown to the person; refused when it is another.'),
+    kind: runKind.describe('`retry`: what failed in the newest run of each.'),
+    skipPreflight: z.boolean().optional(),
+    search,
+    ...chosen,
+  }),
+);
+
+export const switchSchedules = named<Chosen & { readonly action: 'enable' | 'disable' }>()(
+  'SwitchSchedules',
+  'The same on many schedules.',
+  z.strictObject({ action: z.enum(['enable', 'disable']), search, ...chosen }),
+);
+
+export const manyOutcome = named<ManyOutcome>()(
+  'ManyOutcome',
+  'How it went for one of many.',
+  z.object({
+    id: z.string(),
+    name: z.string().describe('Of the job, with its project.'),
+    runId: z.string().nullable().describe('That was started.'),
+    error: failure.nullable().describe('null: it was done.'),
   }),
 );
 

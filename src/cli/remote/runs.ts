@@ -7,6 +7,7 @@ import { phaseWord, proofLine } from '../texts.ts';
 import { parseChoice, parseCount } from '../units.ts';
 import { makeFile, saveArtifact } from './downloads.ts';
 import { one, tellWhatIsMissing } from './jobs.ts';
+import { addManyJobs, addManyRuns } from './many.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { findJob, findProject, findRun, newestRun } from './names.ts';
 import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
@@ -29,6 +30,7 @@ interface StartGiven {
 }
 
 export function addJobRuns(job: Command, start: RemoteStart): void {
+  addManyJobs(job, start);
   one(job, 'start', 'start a run, after checking the permissions on both sides')
     .option('--kind <kind>', 'transfer, dry-run (says what it would do) or validate (compares both sides)', 'transfer')
     .option('--retry <run>', 'only what failed in that run')
@@ -87,6 +89,7 @@ async function look(remote: Remote, run: Run): Promise<CommandEnd> {
 
 export function addRunCommands(program: Command, start: RemoteStart): void {
   const run = program.command('run').description('runs on a server');
+  addManyRuns(run, start);
   const about = (name: string, description: string): Command =>
     run.command(name).argument('<run>', RUN_WORD).description(description);
   addListOptions(

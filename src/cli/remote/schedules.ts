@@ -4,6 +4,7 @@ import { parseBandwidth } from '../../engine/timetable.ts';
 import { DroverError } from '../../model/errors.ts';
 import { named, parseChoice, parseCount } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
+import { addManySchedules } from './many.ts';
 import { tellWhatIsMissing } from './jobs.ts';
 import { asSeen, findJob, findSchedule, findTimetable } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
@@ -43,6 +44,7 @@ function addRuleOptions(command: Command): Command {
 
 export function addSchedules(program: Command, start: RemoteStart): void {
   const schedule = program.command('schedule').description('when jobs of a server run by themselves');
+  addManySchedules(schedule, start);
   addRuleOptions(
     schedule
       .command('create')

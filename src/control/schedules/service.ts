@@ -197,6 +197,7 @@ const LISTING: Omit<Listing<ScheduleRow>, 'query'> = {
   id: { sql: 'schedules.id', type: 'uuid' },
   filters: {
     jobId: (values) => sql<boolean>`schedules.job_id = ANY(${values.filter(isUuid)}::uuid[])`,
+    projectId: (values) => sql<boolean>`jobs.project_id = ANY(${values.filter(isUuid)}::uuid[])`,
     enabled: (values) => sql<boolean>`schedules.enabled::text = ANY(${values})`,
   },
   searched: "jobs.name || ' ' || projects.name",

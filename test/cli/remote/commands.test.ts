@@ -205,6 +205,30 @@ test('people and tokens: a viewer may look and no more', async () => {
   await fine('token', 'remove', 'reader', '--yes');
 });
 
+test('what a filter names is started, enabled and cancelled together, and each says how it went', async () => {
+  for (const job of ['One/Same', 'Two/Three/Same']) await fine('schedule', 'create', job, '--daily', '4:30');
+  const unsaid = await call('schedule', 'enable-all', '--project', 'One');
+  expect(unsaid).toMatchObject({ exit: 6 });
+  expect(unsaid.stderr).toContain('Enable 1 schedule?');
+  expect((await fine('schedule', 'enable-all', '--yes')).stdout.split('\n').toSorted()).toEqual([
+    '',
+    'One/Same: Enabled',
+    'Two/Three/Same: Enabled',
+  ]);
+  await fine('schedule', 'disable-all', '--yes');
+  expect((await fine('schedule', 'list')).stdout).not.toContain('yes');
+  const started = await call('job', 'start-all', '--search', 'same', '--kind', 'transfer', '--yes');
+  expect(started.stdout).toMatch(/One\/Same: Started [a-z0-9]+/);
+  // Both would write to the same folder; or the second waits for its turn.
+  expect(started.stdout).toContain('Two/Three/Same: ');
+  expect((await fine('run', 'cancel-all', '--in', 'queued,running', '--yes')).stdout).toMatch(
+    /runs? (is|are) cancelled/,
+  );
+  for (const job of ['One/Same', 'Two/Three/Same']) await fine('schedule', 'remove', job, '--yes');
+  const retried = await call('job', 'start-all', '--filter', 'state=succeeded', '--yes');
+  expect(retried.stderr).toContain('Started: 0. Refused: 0.');
+});
+
 test('subscriptions are made, paused and removed', async () => {
   const words = ['--webhook', 'https://hooks.acme.example/ops', '--event', 'run.failed', '--project', 'One'];
   await fine('subscription', 'create', 'Ops', ...words);
