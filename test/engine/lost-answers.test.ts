@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../src/lib/fake-world.ts';
 import { DroverError } from '../../src/model/errors.ts';
-import { mustBeExact, openFleet, type Fleet, type Worker } from './fleet.ts';
+import { PIECE_ITEMS_MAX } from '../../src/engine/limits.ts';
+import { mustBeExact, openFleet, RUN_ID, type Fleet, type Worker } from './fleet.ts';
 
 /** Calls of the state that change something. */
 const CHANGES = [
@@ -104,4 +105,27 @@ test('whatever it was about', { timeout: 120_000 }, async () => {
   );
   // Otherwise it was not about anything.
   for (const name of ['split', 'commit', 'claim', 'endRun']) expect([...heardNothingOf]).toContain(name);
+});
+
+test('of phases that are cut into pieces', { timeout: 120_000 }, async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    const pages = { pageSize: 1_000 };
+    await using fleet = await openFleet({ seed, source: pages, target: pages });
+    fleet.source.put('in', 'kept', '1');
+    const extras = PIECE_ITEMS_MAX + 300;
+    for (let i = 0; i < extras; i++) fleet.target.put('out', `old-${String(i).padStart(5, '0')}`, 'x');
+    await fleet.queue({ mode: 'mirror', deleteMax: null, deleteShareMax: null });
+    const random = seededRandom(seed);
+    const prepare = ({ tether }: Worker): void => {
+      tether.onAnswer = async (name) => {
+        if (!CHANGES.includes(name) || random.bytes(1)[0]! >= 0.2 * 256) return;
+        await fleet.clock.sleep(200);
+        throw unheard();
+      };
+    };
+    const results = await fleet.clock.run(Promise.all(['w1', 'w2'].map((name) => persistent(fleet, name, prepare))));
+    const run = await mustBeExact(fleet, results);
+    expect(run.counters.items.deleted).toBe(extras);
+    expect((await fleet.store.segments(RUN_ID)).filter(({ kind }) => kind === 'deletes')).toHaveLength(3);
+  }
 });

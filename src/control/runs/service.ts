@@ -219,8 +219,9 @@ async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuer
     items: page.items.map((row): RunSegment => ({
       segmentId: row.segment_id,
       kind: row.kind,
-      from: keyOrNull(row.from_key),
-      to: keyOrNull(row.to_key),
+      // Of later phases the bounds are places in an order of their own, no keys.
+      from: row.kind === 'keys' ? keyOrNull(row.from_key) : null,
+      to: row.kind === 'keys' ? keyOrNull(row.to_key) : null,
       state: row.state_now as RunSegment['state'],
       epoch: row.epoch,
       worker: row.worker_name,
