@@ -1,6 +1,7 @@
 /** The last segment of a run: what is left behind is taken away, the snapshot is indexed, and the run gets its end. */
 import { toFailure } from '../model/errors.ts';
 import type { RunState } from '../model/outcome.ts';
+import type { Policy } from '../model/policy.ts';
 import type { RunContext } from './context.ts';
 import { deletionRefusal, sumOf } from './phase-order.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
@@ -37,7 +38,7 @@ export async function settleRun(
   }
   await options.recordUsage();
   await world.store.endRun(lease, {
-    state: refusal === null ? endState(others, policy.acceptV0) : 'failed',
+    state: refusal === null ? endState(others, policy) : 'failed',
     endedAtMs: world.clock.now(),
     error: refusal === null ? null : toFailure(refusal),
     manifestRoot,
@@ -47,9 +48,11 @@ export async function settleRun(
   await uploads.sweep(target.facets.parts ?? null, signal).catch(() => undefined);
 }
 
-function endState(segments: readonly SegmentRecord[], acceptV0: boolean): RunState {
-  const { items, verification, mapped, deletesFailed } = sumOf(segments);
+function endState(segments: readonly SegmentRecord[], { acceptV0, mode }: Policy): RunState {
+  const { items, verification, mapped, deletesFailed, differences } = sumOf(segments);
   const isUnproved = verification.V0 > 0 && !acceptV0;
   const isLost = items.failed > 0 || items.unsupported > 0 || deletesFailed > 0;
-  return isLost || mapped > 0 || isUnproved ? 'completed-with-issues' : 'succeeded';
+  // In a dry run these are the plan; in a mirror, what it kept because something failed.
+  const isDifferent = mode === 'check' && differences.missing + differences.different + differences.extra > 0;
+  return isLost || mapped > 0 || isUnproved || isDifferent ? 'completed-with-issues' : 'succeeded';
 }

@@ -1,5 +1,7 @@
 /** Whole runs over two memory stores: what ends up at the target, what is counted, what is logged. */
 import { describe, expect, test } from 'vitest';
+import type { RunState } from '../../src/model/outcome.ts';
+import type { Policy } from '../../src/model/policy.ts';
 import { openBench, sumsAgree } from './bench.ts';
 
 const FILE_NAMES = {
@@ -125,6 +127,7 @@ describe('a check', () => {
     bench.target.put('out', 'extra', '4');
     const result = await bench.run({ mode: 'check' });
     expect(result.run.counters.differences).toEqual({ missing: 1, extra: 1, different: 1 });
+    expect(result.run.state).toBe('completed-with-issues');
     expect(bench.target.requests.PUT ?? 0).toBe(0);
     const records = await bench.log(result);
     expect(records.map((record) => [record.key, record.result])).toEqual([
@@ -133,6 +136,23 @@ describe('a check', () => {
       ['missing', 'missing'],
       ['same', 'same'],
     ]);
+  });
+
+  test.each<[string, Partial<Policy>, Record<string, string>, Record<string, string>, RunState]>([
+    ['nothing', {}, { a: '1' }, { a: '1' }, 'succeeded'],
+    ['only a missing object', {}, { a: '1' }, {}, 'completed-with-issues'],
+    ['only a different object', {}, { a: '1' }, { a: '22' }, 'completed-with-issues'],
+    ['only an extra object', {}, {}, { a: '1' }, 'completed-with-issues'],
+    ['only an extra object, one way', { oneWay: true }, {}, { a: '1' }, 'succeeded'],
+    ['what a dry run plans', { mode: 'merge', dryRun: true }, { a: '1', b: '2' }, { b: '33' }, 'succeeded'],
+    ['what a dry run of a mirror plans', { mode: 'mirror', dryRun: true }, { a: '1' }, { b: '3' }, 'succeeded'],
+    ['what a mirror deletes', { mode: 'mirror' }, { a: '1' }, { b: '3' }, 'succeeded'],
+  ])('that finds %s ends accordingly', async (_what, policy, from, to, state) => {
+    await using bench = await openBench();
+    for (const [key, text] of Object.entries(from)) bench.source.put('in', key, text);
+    for (const [key, text] of Object.entries(to)) bench.target.put('out', key, text);
+    const unlimited = { deleteMax: null, deleteShareMax: null };
+    expect((await bench.run({ mode: 'check', ...unlimited, ...policy })).run.state).toBe(state);
   });
 });
 

@@ -1,6 +1,7 @@
 /** Carries out what a worker's broken part means for the run. */
 import { sql } from 'kysely';
 import type { Failure } from '../../model/errors.ts';
+import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { RunLogLine, WaitReason } from '../entities.ts';
 import { storable } from '../runs/store-rows.ts';
 import { inDatabase } from '../runs/database-errors.ts';
@@ -129,10 +130,22 @@ async function failRun(
 
 /** In the transaction that ends it: a crash right after it loses nothing of what people are told. */
 export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise<void> {
-  const row = await tx.selectFrom('runs').select(['state', 'error']).where('id', '=', runId).executeTakeFirst();
+  const row = await tx
+    .selectFrom('runs')
+    .select(['kind', 'state', 'error', 'counters'])
+    .where('id', '=', runId)
+    .executeTakeFirst();
   if (row?.state === 'failed') return tellFailure(world, tx, runId, row.error as Failure | null);
   await putRunInOutbox(world, tx, 'run.completed', runId);
+  const found = row?.kind === 'validate' ? differencesOf(row.counters as Partial<Counters>) : null;
+  if (found !== null) await writeLine(world, tx, runId, 'warn', found, null);
   await writeLine(world, tx, runId, 'info', 'The run is complete.', null);
+}
+
+function differencesOf({ differences = ZERO_COUNTERS.differences }: Partial<Counters>): string | null {
+  const { missing, different, extra } = differences;
+  if (missing + different + extra === 0) return null;
+  return `The two sides differ: ${missing} missing at the target, ${different} different, ${extra} only at the target.`;
 }
 
 async function tellFailure(world: FleetWorld, tx: Tx, runId: string, failure: Failure | null): Promise<void> {

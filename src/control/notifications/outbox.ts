@@ -45,14 +45,15 @@ export async function putRunInOutbox(
   await sql`INSERT INTO outbox (id, at, event, project_id, payload)
     SELECT ${id}::uuid, ${new Date(world.clock.now())}::timestamptz, ${event}, runs.project_id,
       jsonb_build_object('runId', runs.id, 'number', runs.number, 'job', jobs.name, 'project', projects.name,
-        'state', runs.state,
+        'kind', runs.kind, 'state', runs.state,
         'error', CASE jsonb_typeof(runs.error) WHEN 'object' THEN
           jsonb_build_object('code', runs.error -> 'code', 'message', runs.error -> 'message') END,
-        'items', (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id) -> 'items')
+        'items', sums.counters -> 'items', 'differences', sums.counters -> 'differences')
       || jsonb_strip_nulls(jsonb_build_object(
         'reason', coalesce(runs.waits ->> 'text', runs.error ->> 'message'),
         'connector', (SELECT name FROM connectors WHERE connectors.id = (runs.waits ->> 'connectorId')::uuid)))
     FROM runs JOIN jobs ON jobs.id = runs.job_id JOIN projects ON projects.id = runs.project_id
+      CROSS JOIN LATERAL (SELECT ${SUMMED_COUNTERS} AS counters FROM segments WHERE segments.run_id = runs.id) AS sums
     WHERE runs.id = ${runId}`.execute(tx);
   await world.bus.tell('subscription', id, tx);
 }

@@ -7,6 +7,7 @@ interface About {
   readonly job?: string;
   readonly project?: string;
   readonly number?: number;
+  readonly kind?: string;
   readonly state?: string;
   readonly reason?: string;
   readonly connector?: string;
@@ -16,6 +17,7 @@ interface About {
     readonly unsupported?: number;
     readonly scanned?: number;
   };
+  readonly differences?: { readonly missing?: number; readonly different?: number; readonly extra?: number };
 }
 
 const LISTED_MAX = 200;
@@ -59,20 +61,34 @@ function headOf({ event, payload }: Message): string {
 }
 
 function paragraphOf(message: Message, publicUrl: string | null): string {
-  const { state, reason, connector, items, runId } = aboutOf(message.payload);
+  const about = aboutOf(message.payload);
+  const { state, reason, connector, runId } = about;
   const head = headOf(message);
   const lines = [
     `${head.charAt(0).toUpperCase()}${head.slice(1)}.`,
     ...(state === undefined ? [] : [`State: ${state}.`]),
-    ...(items === undefined
-      ? []
-      : [
-          `${items.copied ?? 0} of ${items.scanned ?? 0} objects transferred, ${items.failed ?? 0} failed, ${items.unsupported ?? 0} unsupported.`,
-        ]),
+    ...sumsOf(about),
     ...(connector === undefined ? [] : [`Connector: ${connector}.`]),
     ...(reason === undefined ? [] : [reason]),
     `At ${message.at}.`,
     ...(publicUrl === null || runId === undefined ? [] : [`${publicUrl}/runs/${runId}`]),
   ];
   return lines.join('\n');
+}
+
+function sumsOf({ kind, items, differences = {} }: About): readonly string[] {
+  if (items === undefined) return [];
+  const { copied = 0, scanned = 0, failed = 0, unsupported = 0 } = items;
+  const { missing = 0, different = 0, extra = 0 } = differences;
+  const lost = `${failed} failed, ${unsupported} unsupported.`;
+  switch (kind) {
+    case 'validate':
+      return [
+        `${scanned} objects compared: ${missing} missing at the target, ${different} different, ${extra} only at the target, ${lost}`,
+      ];
+    case 'dry-run':
+      return [`A dry run: ${missing + different} of ${scanned} objects would be transferred, ${lost}`];
+    default:
+      return [`${copied} of ${scanned} objects transferred, ${lost}`];
+  }
 }

@@ -12,7 +12,7 @@ export interface Looked {
 }
 
 export function findingsOf({ run, counters, comparedNow, readBack, acceptV0 }: Looked): readonly string[] {
-  return [...endOf(run), ...itemsOf(counters, acceptV0), ...comparedOf(run, comparedNow), ...readBackOf(readBack)];
+  return [...endOf(run), ...itemsOf(run, counters, acceptV0), ...comparedOf(run, comparedNow), ...readBackOf(readBack)];
 }
 
 function endOf({ kind, state }: Looked['run']): string[] {
@@ -24,8 +24,14 @@ function endOf({ kind, state }: Looked['run']): string[] {
   return [];
 }
 
-function itemsOf({ items, differences, deletesFailed, verification }: Counters, acceptV0: boolean): string[] {
+function itemsOf(
+  { kind }: Looked['run'],
+  { items, differences, deletesFailed, verification }: Counters,
+  acceptV0: boolean,
+): string[] {
   const { missing, different } = differences;
+  // Where only one way is compared none is counted; a transfer finds these before it deletes them.
+  const extra = kind === 'validate' ? differences.extra : 0;
   // What a comparison finds is counted as skipped too; it is named once.
   const skipped = Math.max(0, items.skipped - missing - different);
   return [
@@ -34,6 +40,7 @@ function itemsOf({ items, differences, deletesFailed, verification }: Counters, 
     ...about(skipped, 'skipped', true),
     ...about(missing, 'missing at the target', true),
     ...about(different, 'different at the target', true),
+    ...about(extra, 'only at the target', true),
     ...about(deletesFailed, 'to be deleted at the target and could not be', true),
     ...(acceptV0 ? [] : about(verification.V0, 'proved by size only, which this job does not accept', true)),
   ];
