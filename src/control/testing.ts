@@ -34,9 +34,7 @@ export interface TestWorld extends ControlWorld, AsyncDisposable {
   close(): Promise<void>;
 }
 
-export type TestOverrides = Partial<
-  Omit<ControlWorld, 'db' | 'vault' | 'artifacts' | 'bus' | 'providers' | 'settings'>
-> & {
+export type TestOverrides = Partial<Omit<ControlWorld, 'db' | 'vault' | 'bus' | 'providers' | 'settings'>> & {
   readonly providers?: readonly Provider[];
   readonly settings?: Partial<ControlWorld['settings']>;
   readonly masterKey?: Uint8Array;
@@ -87,7 +85,7 @@ export async function openTestWorld(overrides: TestOverrides = {}): Promise<Test
     vault,
     settings: testSettings(folder, settings),
     providers: new Map(providers.map((provider) => [provider.manifest.id, provider])),
-    artifacts: new FolderArtifactStore(join(folder, 'artifacts'), base.random),
+    artifacts: overrides.artifacts ?? new FolderArtifactStore(join(folder, 'artifacts'), base.random),
     databaseUrl: url,
     folder,
     masterKey,

@@ -6,7 +6,7 @@
 import { compareKeys } from '../model/key.ts';
 import { chunkName, type Settled } from './chunks.ts';
 import { AHEAD_CHUNKS_MAX } from './limits.ts';
-import { packLines, readChunk } from './lines.ts';
+import { packLines, readChunkIfThere } from './lines.ts';
 import type { ArtifactStore, Checkpoint, Lease } from './ports.ts';
 import type { Window } from './window.ts';
 
@@ -42,11 +42,13 @@ export class Ahead {
     this.#artifacts = artifacts;
   }
 
-  /** INTERNAL when a chunk is gone. */
+  /** What stood in a chunk that is gone is not settled: it will be looked at again. */
   async open(checkpoint: Checkpoint | null): Promise<void> {
     const settledKey = checkpoint?.settledKey ?? null;
     for (const name of checkpoint?.ahead ?? []) {
-      const rows = (await readChunk(this.#artifacts, name)).map((line) => JSON.parse(line) as AheadRow);
+      // Chunks are removed as soon as no commit names them; a restored database remembers older commits.
+      const lines = (await readChunkIfThere(this.#artifacts, name)) ?? [];
+      const rows = lines.map((line) => JSON.parse(line) as AheadRow);
       const rest = rows.filter(({ key }) => settledKey === null || compareKeys(key, settledKey) > 0);
       const last = rest.at(-1);
       if (last === undefined) continue;

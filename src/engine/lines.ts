@@ -22,8 +22,14 @@ export async function* readChunks(artifacts: ArtifactStore, names: readonly stri
 }
 
 export async function readChunk(artifacts: ArtifactStore, name: string): Promise<string[]> {
-  const packed = await artifacts.get(name);
-  if (packed === null)
+  const lines = await readChunkIfThere(artifacts, name);
+  if (lines === null)
     throw new DroverError('INTERNAL', `The record "${name}" of this run is gone from the state folder.`);
-  return unpackLines(packed);
+  return lines;
+}
+
+/** `null` when it is gone: for what can be made anew. */
+export async function readChunkIfThere(artifacts: ArtifactStore, name: string): Promise<string[] | null> {
+  const packed = await artifacts.get(name);
+  return packed === null ? null : unpackLines(packed);
 }
