@@ -2,21 +2,18 @@
  * Files made from runs. A copy log is streamed when it is downloaded; a report is made in the background by whichever
  * server takes it, and kept with the artifacts until it expires.
  */
-import { sql } from 'kysely';
 import { readItems } from '../../engine/item-log.ts';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
 import { DroverError, type Failure } from '../../model/errors.ts';
-import type { Counters } from '../../model/outcome.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Artifact, Run } from '../entities.ts';
 import { newId } from '../ids.ts';
-import { jobFacts } from '../jobs/rows.ts';
 import { demand } from '../people/roles.ts';
 import { found, isoOf, isoOrNull, isUuid } from '../rows.ts';
 import type { Reports } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { chosen, toCsv, toNdjsonGz } from './copy-log.ts';
-import { findingsOf } from './findings.ts';
+import { sourceToLeave } from './leaving.ts';
 import { contentName, makeNext, SPOT_CHECK_DEFAULT, type MakingParts, type ReportParameters } from './making.ts';
 import { whatCanGo } from './what-can-go.ts';
 
@@ -59,7 +56,10 @@ export function openReports(world: ControlWorld, parts: MakingParts): ReportsWit
     },
     request: (actor, runId, kind, options) => work.request(actor, runId, kind, options),
     download: (actor, id) => work.download(actor, id),
-    whatCanGo: (actor, jobId) => work.whatCanGo(actor, jobId),
+    async whatCanGo(actor, jobId) {
+      demand(actor, 'read');
+      return whatCanGo(await sourceToLeave(world, parts.store, jobId));
+    },
     retry: (actor, id) => work.retry(actor, id),
     tick: (signal) => makeNext(world, parts, signal),
   };
@@ -184,47 +184,6 @@ class ReportWork {
     });
     return artifactOf(await this.row(id));
   }
-
-  async whatCanGo(actor: Actor, jobId: string): ReturnType<Reports['whatCanGo']> {
-    demand(actor, 'read');
-    const { db } = this.#world;
-    const { job, source } = await jobFacts(db, jobId);
-    const runs = await db
-      .selectFrom('runs')
-      .select(['kind', 'state', 'counters', 'number'])
-      .where('job_id', '=', job.id)
-      .where('kind', 'in', ['transfer', 'retry', 'validate'])
-      .orderBy('number', 'desc')
-      .limit(1)
-      .execute();
-    const excluded = expectCleanValidation(runs[0], job.name);
-    const connector = await db
-      .selectFrom('connectors')
-      .select(['config', 'name'])
-      .where('id', '=', source.connectorId)
-      .executeTakeFirstOrThrow();
-    const others = await db
-      .selectFrom('jobs')
-      .innerJoin('endpoints', 'endpoints.id', 'jobs.source_endpoint_id')
-      .select([
-        sql<string>`count(*)`.as('jobs'),
-        sql<string>`count(*) FILTER (WHERE endpoints.place::jsonb ->> 'container' = ${source.place.container})`.as(
-          'here',
-        ),
-      ])
-      .where('endpoints.connector_id', '=', source.connectorId)
-      .where('jobs.id', '<>', job.id)
-      .executeTakeFirstOrThrow();
-    return whatCanGo({
-      provider: source.provider,
-      place: source.place,
-      config: connector.config as Record<string, string>,
-      connectorName: connector.name,
-      otherJobs: Number(others.jobs),
-      otherJobsHere: Number(others.here),
-      excluded,
-    });
-  }
 }
 
 function refuseEarly(run: Run, kind: Artifact['kind']): void {
@@ -232,32 +191,6 @@ function refuseEarly(run: Run, kind: Artifact['kind']): void {
   throw new DroverError('WRONG_STATE', `Run ${run.number} has not ended, so it cannot be reported on.`, {
     remedy: 'Wait for its end; the copy log can be downloaded at any time.',
   });
-}
-
-/**
- * The newest run that touches or looks at the target must be a validation that found nothing. Returns how many objects
- * it did not look at because the job's filter excludes them.
- */
-function expectCleanValidation(
-  last: { readonly kind: string; readonly state: string; readonly counters: unknown } | undefined,
-  jobName: string,
-): number {
-  const refuse = (message: string): DroverError =>
-    new DroverError('WRONG_STATE', message, { remedy: 'Start a run of the kind "validate" and ask again after it.' });
-  if (last === undefined || last.kind !== 'validate') {
-    throw refuse(`The job "${jobName}" was not validated since its last run.`);
-  }
-  const counters = last.counters as Counters;
-  const run = { kind: 'validate', state: last.state as Run['state'] } as const;
-  const findings = findingsOf({
-    run,
-    counters,
-    comparedNow: { notCompared: '', isFault: false },
-    readBack: { notReadBack: '', isFault: false },
-    acceptV0: false,
-  });
-  if (findings.length > 0) throw refuse(`The last validation was not clean. ${findings.join(' ')}`);
-  return counters.items.excluded;
 }
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {

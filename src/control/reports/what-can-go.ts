@@ -1,10 +1,15 @@
 /** After a clean validation: what of the source is not needed any more, with the commands. Drover deletes no source. */
 import type { Config } from '../../contract/fields.ts';
 import type { Place } from '../../contract/provider.ts';
+import type { CloudAccount } from '../entities.ts';
+import { quoted } from './shell.ts';
+import { awsAccess, bucketContent } from './what-can-go-aws.ts';
+import { azureAccess, blobContent } from './what-can-go-azure.ts';
 
 export interface CanGo {
   readonly title: string;
   readonly detail: string;
+  /** For a POSIX shell. Words in capitals are for whoever runs it to fill in; the detail says where they stand. */
   readonly command: string | null;
 }
 
@@ -14,6 +19,15 @@ export interface SourceToLeave {
   /** Without secrets. */
   readonly config: Config;
   readonly connectorName: string;
+  /** Of the account, as the provider writes it. */
+  readonly fingerprint: string;
+  readonly cloud: Pick<CloudAccount, 'accountType'> | null;
+  /** Of the bucket, as an inventory has seen it. */
+  readonly region: string | null;
+  /** Whether old versions were seen there; `null`: nobody looked. */
+  readonly hasVersions: boolean | null;
+  /** When the validation looked. */
+  readonly validatedAt: string;
   /** Other jobs that read from the same connector. */
   readonly otherJobs: number;
   /** Those of them that read from the same bucket, container or folder. */
@@ -22,106 +36,66 @@ export interface SourceToLeave {
   readonly excluded: number;
 }
 
+/** In the order in which it goes. */
 export function whatCanGo(source: SourceToLeave): readonly CanGo[] {
-  const content = [...cautionOf(source), ...contentOf(source)];
+  const content = [cautionOf(source), ...contentOf(source)];
   if (source.otherJobs > 0) {
-    const detail = `${source.otherJobs} other jobs still read with the connector "${source.connectorName}": its key or role stays until they are done.`;
+    const detail = `${countOf(source.otherJobs, 'other job')} still read with the connector "${source.connectorName}": its key or role stays until they are done.`;
     return [...content, { title: 'Access', detail, command: null }];
   }
-  return [...content, ...accessOf(source)];
+  return [...content, ...accessOf(source), connectorOf(source)];
 }
 
-function cautionOf({ excluded, otherJobsHere }: SourceToLeave): CanGo[] {
+function cautionOf({ excluded, otherJobsHere, validatedAt }: SourceToLeave): CanGo {
   const cautions = [
+    `Both sides were compared at ${validatedAt}: what came to the source since is not at the target. Let nobody write there any more, and validate once more before you delete.`,
     ...(excluded === 0
       ? []
-      : [`${excluded} objects that the job's filter excludes are not at the target; the commands delete them too.`]),
+      : [
+          `${countOf(excluded, 'object')} that the job's filter excludes ${excluded === 1 ? 'is' : 'are'} not at the target; the commands delete them too.`,
+        ]),
     ...(otherJobsHere === 0
       ? []
-      : [`${otherJobsHere} other jobs read from here as well; wait until they are validated too.`]),
+      : [`${countOf(otherJobsHere, 'other job')} read from here as well; wait until they are validated too.`]),
   ];
-  return cautions.map((detail) => ({ title: 'First', detail, command: null }));
+  return { title: 'First', detail: cautions.join(' '), command: null };
 }
 
-function contentOf({ provider, place, config }: SourceToLeave): CanGo[] {
-  const { container, prefix } = place;
-  const at = whereOf(provider, config);
-  switch (provider) {
+function contentOf(source: SourceToLeave): CanGo[] {
+  switch (source.provider) {
     case 's3':
-      return [
-        {
-          title: prefix === '' ? `The objects of the bucket "${container}"` : `The objects below "${prefix}"`,
-          detail: 'Old versions and delete markers stay until they are removed too.',
-          command: `aws s3 rm ${quoted(`s3://${container}/${prefix}`)} --recursive${at}`,
-        },
-        ...(prefix === ''
-          ? [
-              {
-                title: `The bucket "${container}"`,
-                detail: 'Only once it is empty.',
-                command: `aws s3api delete-bucket --bucket ${quoted(container)}${at}`,
-              },
-            ]
-          : []),
-      ];
+      return bucketContent(source);
     case 'azure-blob':
-      return [
-        prefix === ''
-          ? {
-              title: `The container "${container}"`,
-              detail: 'With everything in it.',
-              command: `az storage container delete --name ${quoted(container)}${at}`,
-            }
-          : {
-              title: `The blobs below "${prefix}"`,
-              detail: 'With everything below it.',
-              command: `az storage blob delete-batch --source ${quoted(container)} --pattern ${quoted(`${asPattern(prefix)}*`)}${at}`,
-            },
-      ];
-    case 'local': {
-      const folder = folderOf(String(config['root'] ?? '/'), place);
-      return [
-        { title: `The folder "${folder}"`, detail: 'With everything in it.', command: `rm -r -- ${quoted(folder)}` },
-      ];
-    }
+      return blobContent(source);
+    case 'local':
+      return folderContent(source);
     default:
       return [];
   }
 }
 
-function accessOf({ provider, config, connectorName }: SourceToLeave): CanGo[] {
-  const connector: CanGo = {
+function accessOf(source: SourceToLeave): CanGo[] {
+  if (source.provider === 's3') return awsAccess(source);
+  if (source.provider === 'azure-blob') return azureAccess(source);
+  return [];
+}
+
+function connectorOf({ connectorName }: SourceToLeave): CanGo {
+  return {
     title: `The connector "${connectorName}"`,
-    detail: 'Delete it in Drover; its secrets go with it.',
-    command: null,
+    detail: 'Last, in Drover; its secrets go with it. Endpoints that use it, and their jobs, go before.',
+    command: `drover connector remove ${quoted(connectorName)}`,
   };
-  if (provider !== 's3') return [connector];
-  const roleArn = String(config['roleArn'] ?? '');
-  const roleName = roleArn.split('/').at(-1) ?? '';
-  const accessKeyId = String(config['accessKeyId'] ?? '');
-  const access: CanGo[] = [];
-  if (roleName !== '') {
-    access.push(
-      {
-        title: 'The CloudFormation stack that made the role',
-        detail: 'If the role was made with the template of this connector: the stack takes the role along.',
-        command: 'aws cloudformation delete-stack --stack-name drover-access',
-      },
-      {
-        title: `The role "${roleName}"`,
-        detail: 'Otherwise by itself; take its policies off first.',
-        command: `aws iam delete-role --role-name ${quoted(roleName)}`,
-      },
-    );
+}
+
+function folderContent({ config, place }: SourceToLeave): CanGo[] {
+  const folder = folderOf(String(config['root'] ?? '/'), place);
+  if (folder === '') {
+    const detail = 'Drover writes no command that would remove a whole file system; remove in it what you mean.';
+    return [{ title: 'The folder "/"', detail, command: null }];
   }
-  if (accessKeyId !== '') {
-    access.push({
-      title: `The access key ${accessKeyId}`,
-      detail: 'If nothing else uses it.',
-      command: `aws iam delete-access-key --access-key-id ${quoted(accessKeyId)}`,
-    });
-  }
-  return [...access, connector];
+  const detail = 'With everything in it, on the machine that Drover reads it from.';
+  return [{ title: `The folder "${folder}"`, detail, command: `rm -r -- ${quoted(folder)}` }];
 }
 
 function folderOf(root: string, { container, prefix }: Place): string {
@@ -129,21 +103,6 @@ function folderOf(root: string, { container, prefix }: Place): string {
   return `${top}/${prefix}`.replace(/\/+$/, '');
 }
 
-/** Options that name the same store as the connector does. */
-function whereOf(provider: string, config: Config): string {
-  const option = (flag: string, value: unknown): string =>
-    typeof value === 'string' && value !== '' ? ` ${flag} ${quoted(value)}` : '';
-  if (provider === 's3') return option('--region', config['region']) + option('--endpoint-url', config['endpoint']);
-  if (provider !== 'azure-blob') return '';
-  return option('--account-name', config['accountName']) || ' --account-name ACCOUNT';
-}
-
-/** What a pattern would take for a wildcard is itself: the command must not delete more than what was copied. */
-function asPattern(text: string): string {
-  return text.replaceAll(/[*?[]/g, '[$&]');
-}
-
-/** For a POSIX shell. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+function countOf(count: number, word: string): string {
+  return `${new Intl.NumberFormat('en-US').format(count)} ${word}${count === 1 ? '' : 's'}`;
 }

@@ -99,6 +99,9 @@ describe('policies', () => {
     expect(yaml).toContain("Default: 'drover-0123'");
     expect(yaml).toContain("- 's3:GetObject'");
     expect(text({ kind: 'names' })).toContain('drover-transfer');
+    for (const kind of ['names', 'cloudformation', 'stackset'] as const) {
+      expect(text({ kind })).toContain(kind === 'names' ? 'Stack name:  drover-access' : '--stack-name drover-access ');
+    }
   });
 
   test('the template of an organization holds the role twice: for its own account and for all others', () => {
@@ -111,5 +114,8 @@ describe('policies', () => {
     expect(inner).not.toContain('Default:');
     expect(inner).toContain('AWS: !Ref TrustedPrincipalArn');
     expect(yaml).toContain('ParameterValue: !Ref ExternalId');
+    // Only the management account knows the others, so only its role may ask for them.
+    expect(yaml).toContain("- 'organizations:ListAccounts'");
+    expect(inner).not.toContain('organizations:');
   });
 });

@@ -1,4 +1,5 @@
 /** What the owner of the buckets pastes at Amazon: policies, trust, a template, names. Pure. */
+import { ROLE_NAME, STACK_NAME } from '../../contract/access-names.ts';
 import type { PolicyRequest, PolicyText } from '../../contract/provider.ts';
 import type { Partition } from './address.ts';
 import type { S3Settings } from './fields.ts';
@@ -21,7 +22,6 @@ type Condition = NonNullable<Statement['Condition']>;
 
 const VERSION = '2012-10-17';
 const ALL = '*';
-export const ROLE_NAME = 'drover-transfer';
 export const POLICY_NAME = 'drover-transfer-access';
 
 export function policies(request: PolicyRequest, context: PolicyContext): readonly PolicyText[] {
@@ -203,7 +203,17 @@ function template(request: PolicyRequest, context: PolicyContext): string {
 
 function stackSet(request: PolicyRequest, context: PolicyContext): PolicyText {
   const title = 'CloudFormation template for the management account: a StackSet for the whole organization';
-  return { title, language: 'yaml', text: stackSetText(templateGiven(request, context)) };
+  return {
+    title,
+    language: 'yaml',
+    text: stackSetText(templateGiven(request, context), organizationStatements(request)),
+  };
+}
+
+/** Which accounts there are; nothing in them. */
+function organizationStatements(request: PolicyRequest): Statement[] {
+  const Action = ['organizations:ListAccounts', 'organizations:DescribeOrganization'];
+  return limited([{ Sid: 'KnowAccounts', Effect: 'Allow', Action, Resource: '*' }], request);
 }
 
 function templateGiven(request: PolicyRequest, context: PolicyContext): TemplateGiven {
@@ -238,6 +248,7 @@ function names(request: PolicyRequest, context: PolicyContext): PolicyText {
     `Role name:   ${ROLE_NAME}`,
     `Policy name: ${POLICY_NAME}`,
     `User name:   ${ROLE_NAME}`,
+    `Stack name:  ${STACK_NAME}`,
     `Description: ${description(request, context)}`,
     'Tags:',
     ...tags,

@@ -1,4 +1,5 @@
 /** The CloudFormation template that makes the role: plain YAML of our own, without a library. */
+import { STACK_NAME } from '../../contract/access-names.ts';
 import type { Statement } from './policies.ts';
 
 export interface TemplateGiven {
@@ -12,16 +13,16 @@ export interface TemplateGiven {
 }
 
 export function templateText(given: TemplateGiven): string {
-  const lines = [...head(given), ...parameters(given), 'Resources:', ...role(given), ...outputs()];
+  const lines = [...howTo(''), ...head(given), ...parameters(given), 'Resources:', ...role(given), ...outputs()];
   return `${lines.join('\n')}\n`;
 }
 
 /**
  * For the management account of an organization, or the delegated administrator of its stack sets: the role in that
  * account itself, because a stack set with service-managed permissions leaves it out, and in every account of the
- * organizational units that are named, those that join later included.
+ * organizational units that are named, those that join later included. `management` is granted in that account alone.
  */
-export function stackSetText(given: TemplateGiven): string {
+export function stackSetText(given: TemplateGiven, management: readonly Statement[]): string {
   const inner = [
     ...head(given),
     ...parameters({ ...given, principal: null, externalId: null }),
@@ -29,13 +30,14 @@ export function stackSetText(given: TemplateGiven): string {
     ...role(given),
   ];
   const lines = [
+    ...howTo(' --parameter-overrides OrganizationalUnitIds=ORGANIZATIONAL-UNIT-IDS'),
     ...head(given),
     ...parameters(given),
     '  OrganizationalUnitIds:',
     '    Type: CommaDelimitedList',
     "    Description: 'The root of the organization (r-…) or organizational units (ou-…), separated by commas'",
     'Resources:',
-    ...role(given),
+    ...role({ ...given, statements: [...given.statements, ...management] }),
     '  DroverStackSet:',
     '    Type: AWS::CloudFormation::StackSet',
     '    Properties:',
@@ -65,6 +67,14 @@ export function stackSetText(given: TemplateGiven): string {
     ...outputs(),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** The name by which is said later what may go. */
+function howTo(overrides: string): string[] {
+  return [
+    '# Saved as FILE, it becomes a stack with:',
+    `# aws cloudformation deploy --stack-name ${STACK_NAME} --template-file FILE --capabilities CAPABILITY_NAMED_IAM${overrides}`,
+  ];
 }
 
 function head(given: TemplateGiven): string[] {

@@ -1,0 +1,72 @@
+/** What can go of an Azure container and of what let Drover in there. */
+import { option, quoted } from './shell.ts';
+import type { CanGo, SourceToLeave } from './what-can-go.ts';
+
+export function blobContent({ place, config, fingerprint }: SourceToLeave): CanGo[] {
+  const { container, prefix } = place;
+  const account = accountOf(config, fingerprint);
+  const at = `${account === null ? ' --account-name ACCOUNT' : option('--account-name', account)}${option('--blob-endpoint', config['endpoint'])} --auth-mode login`;
+  const hint =
+    account === null
+      ? ' ACCOUNT: the name of the storage account; "az storage account list" shows those you may see.'
+      : '';
+  if (prefix === '') {
+    return [
+      {
+        title: `The container "${container}"`,
+        detail: `With everything in it, snapshots and old versions too.${hint}`,
+        command: `az storage container delete --name ${quoted(container)}${at}`,
+      },
+    ];
+  }
+  return [
+    {
+      title: `The blobs below "${prefix}"`,
+      detail: `With their snapshots. Where the account keeps old versions, these stay until a lifecycle rule removes them.${hint}`,
+      command: `az storage blob delete-batch --source ${quoted(container)} --pattern ${quoted(`${asPattern(prefix)}*`)} --delete-snapshots include${at}`,
+    },
+  ];
+}
+
+export function azureAccess({ config, fingerprint }: SourceToLeave): CanGo[] {
+  const authorization = String(config['authorization'] ?? 'auto');
+  const clientId = String(config['clientId'] ?? '');
+  if (clientId !== '') {
+    const isManaged = authorization === 'managed-identity';
+    const assignments = {
+      title: 'The roles that were assigned to Drover',
+      detail: 'All of them, if nothing else signs in with this identity.',
+      command: `for id in $(az role assignment list --assignee ${quoted(clientId)} --all --query '[].id' --output tsv); do az role assignment delete --ids "$id"; done`,
+    };
+    if (isManaged) return [assignments];
+    const detail = 'If nothing else signs in with it; its secrets and certificates go with it.';
+    return [
+      assignments,
+      { title: `The app registration ${clientId}`, detail, command: `az ad app delete --id ${quoted(clientId)}` },
+    ];
+  }
+  if (!['auto', 'account-key', 'connection-string', 'sas'].includes(authorization)) return [];
+  const account = accountOf(config, fingerprint);
+  const name = account === null ? 'ACCOUNT' : quoted(account);
+  return [
+    {
+      title: 'The account key that let Drover in, or that signed what did',
+      detail:
+        'Whatever else uses this key stops too, and every shared access signature made with it. RESOURCE-GROUP: "az storage account list --output table" shows it beside the name. KEY: key1 or key2, whichever it was.',
+      command: `az storage account keys renew --account-name ${name} --resource-group RESOURCE-GROUP --key KEY`,
+    },
+  ];
+}
+
+/** Also of a connection string, which is a secret, the account's name is known. */
+function accountOf(config: SourceToLeave['config'], fingerprint: string): string | null {
+  const given = config['accountName'];
+  if (typeof given === 'string' && given !== '') return given;
+  const [provider, , name = ''] = fingerprint.split(' ');
+  return provider === 'azure-blob' && name !== '' ? name : null;
+}
+
+/** What a pattern would take for a wildcard is itself: the command must not delete more than what was copied. */
+function asPattern(text: string): string {
+  return text.replaceAll(/[*?[]/g, '[$&]');
+}
