@@ -1,8 +1,9 @@
 /** Under which names a server answers. */
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { describe, expect, test } from 'vitest';
-import { refuseForeignHost } from './guards.ts';
-import { API_DEFAULTS, type ApiSettings } from './world.ts';
+import { DroverError } from '../model/errors.ts';
+import { findCaller, refuseForeignHost } from './guards.ts';
+import { API_DEFAULTS, type ApiSettings, type ApiWorld } from './world.ts';
 
 function answers(host: string, given: Partial<ApiSettings> = {}, listener = '10.0.0.5', headers = {}): boolean {
   const request = { host, socket: { localAddress: listener }, headers } as unknown as FastifyRequest;
@@ -55,5 +56,31 @@ describe('the name a request came under', () => {
   test('does not matter to programs with a token, which no page knows', () => {
     expect(answers('drover', PUBLIC, '10.0.0.5', { authorization: 'Bearer drv_x' })).toBe(true);
     expect(answers('drover', PUBLIC, '10.0.0.5', { authorization: 'Basic eDp4' })).toBe(false);
+  });
+});
+
+describe('a live stream that was opened with a token', () => {
+  const actor = { kind: 'token', personId: 'p', tokenId: 't', name: 'n', role: 'viewer', address: null } as const;
+
+  async function asked(later: () => Promise<unknown>): Promise<boolean> {
+    let isFirst = true;
+    const token = (): Promise<unknown> => {
+      if (!isFirst) return later();
+      isFirst = false;
+      return Promise.resolve(actor);
+    };
+    const headers = { host: 'localhost', authorization: 'Bearer drv_x' };
+    const request = { headers, ip: '127.0.0.1', host: 'localhost', protocol: 'http', url: '/', cookies: {}, id: '1' };
+    const world = { services: { signIn: { token } }, settings: API_DEFAULTS } as unknown as ApiWorld;
+    const caller = await findCaller(world, request as unknown as FastifyRequest, {} as FastifyReply);
+    return caller.stillThere();
+  }
+
+  test('ends with it, also while the network of its holder has to wait for having guessed', async () => {
+    expect(await asked(() => Promise.resolve(actor))).toBe(true);
+    expect(await asked(() => Promise.resolve(null))).toBe(false);
+    expect(await asked(() => Promise.reject(new DroverError('RATE_LIMITED', 'Too many.')))).toBe(false);
+    // That nobody can say is no reason to end it.
+    await expect(asked(() => Promise.reject(new DroverError('DATABASE_UNAVAILABLE', 'Away.')))).rejects.toThrow();
   });
 });

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../control/entities.ts';
 import { sameText } from '../control/people/secrets.ts';
-import { DroverError } from '../model/errors.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
 import { cookiesOf, SESSION_COOKIE } from './cookies.ts';
 import type { Visit } from './routes/route.ts';
 import type { ApiSettings, ApiWorld } from './world.ts';
@@ -31,7 +31,8 @@ export async function findCaller(world: ApiWorld, request: FastifyRequest, reply
         remedy: 'Make a new one with "drover token create".',
       });
     }
-    const stillThere = async (): Promise<boolean> => (await signIn.token(bearer, address))?.role === actor.role;
+    const stillThere = async (): Promise<boolean> =>
+      (await signIn.token(bearer, address).catch(nobodyIfLimited))?.role === actor.role;
     return { actor, visit, stillThere };
   }
   const secret = request.cookies[SESSION_COOKIE];
@@ -41,6 +42,12 @@ export async function findCaller(world: ApiWorld, request: FastifyRequest, reply
     (await signIn.session(secret, { isActivity: false }))?.actor.role === session.actor.role;
   const actor = { ...session.actor, address };
   return { actor, visit: { ...visit, sessionSecret: secret, csrfToken: session.csrfToken }, stillThere };
+}
+
+/** A valid token is never refused for what others tried, so whoever is told to wait has none. */
+function nobodyIfLimited(thrown: unknown): null {
+  if (toDroverError(thrown).code === 'RATE_LIMITED') return null;
+  throw thrown;
 }
 
 /** For requests that change something and come with a cookie, or set one. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { FakeClock } from '../../lib/fake-world.ts';
 import type { SignIn } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
-import { openAttempts } from './attempts.ts';
+import { networkOf, openAttempts } from './attempts.ts';
 import { openPeople } from './people.ts';
 import { openSignIn } from './sign-in.ts';
 import { openTokens } from './tokens.ts';
@@ -74,6 +74,21 @@ describe('guesses against one person from many networks, to several servers', ()
     const email = 'nobody@acme.example';
     for (let i = 0; i < 3 * MAX; i++) await codeOf(attempt(servers[0], `10.0.${i}.1`, { email }));
     expect(await codeOf(attempt(servers[1], '172.16.0.1', { email }))).toBe('RATE_LIMITED');
+  });
+
+  test('are counted together however the address is written, as the table of people reads it', async () => {
+    const email = 'irini.iliadi@acme.example';
+    const person = { email, name: '', role: 'viewer', password: PASSWORD } as const;
+    await openPeople(worlds[0]).create(worlds[0].as('admin'), person);
+    const written = (i: number): string =>
+      email.replaceAll('i', (_, at: number) => ((i >> (at % 5)) & 1 ? '\u0130' : 'I'));
+    expect(await codeOf(attempt(servers[0], '172.16.1.1', { email: written(31), password: PASSWORD }))).toBe('let in');
+    await worlds[0].db.deleteFrom('sessions').execute();
+    const codes: string[] = [];
+    for (let i = 0; i <= 3 * MAX; i++)
+      codes.push(await codeOf(attempt(servers[i % 2] as SignIn, `10.0.${i}.1`, { email: written(i) })));
+    expect(codes.at(-2)).toBe('NOT_SIGNED_IN');
+    expect(codes.at(-1)).toBe('RATE_LIMITED');
   });
 
   test('the wait grows, never beyond the window, and ends', async () => {
@@ -164,6 +179,25 @@ test('what was typed is not kept, and what is over is removed', async () => {
   await clock.advance(2 * WINDOW_MS);
   await codeOf(attempt(servers[0], '10.0.0.2'));
   expect(await db.selectFrom('sign_in_attempts').selectAll().execute()).toHaveLength(3);
+});
+
+test('what a flood left is removed as fast as another one brings more', async () => {
+  const { db } = worlds[0];
+  const attempts = openAttempts(worlds[0], WINDOW_MS);
+  await attempts.begin([{ key: 'before', max: 5, clears: true }]);
+  const forgotten_at = new Date(clock.now() - 1);
+  const old = Array.from({ length: 2_500 }, (_, i) => ({ key: `old ${i}`, failures: 1, forgotten_at }));
+  await db.insertInto('sign_in_attempts').values(old).execute();
+  await clock.advance(60_000);
+  for (let i = 0; i < 3; i++) await attempts.begin([{ key: `new ${i}`, max: 5, clears: true }]);
+  expect(await db.selectFrom('sign_in_attempts').selectAll().execute()).toHaveLength(4);
+});
+
+test('a network is the same one whatever port a proxy tells with the address', () => {
+  for (const address of ['192.0.2.7', '192.0.2.7:50123', '::ffff:192.0.2.7', '[::ffff:192.0.2.7]:50123'])
+    expect(networkOf(address)).toBe('192.0.2.7');
+  for (const address of ['2001:db8:1:2::7', '[2001:db8:1:2::8]:50123', '[2001:db8:1:2::9]', '2001:db8:1:2::7%eth0'])
+    expect(networkOf(address)).toBe('2001:db8:1:2::/64');
 });
 
 test('many at once are all counted', async () => {

@@ -81,10 +81,12 @@ export function openAttempts({ db, clock, vault }: AttemptWorld, windowMs: numbe
   async function clean(): Promise<void> {
     if (clock.now() < cleanedAtMs + CLEANING_MS) return;
     cleanedAtMs = clock.now();
-    await sql`
+    const { numAffectedRows = 0n } = await sql`
       DELETE FROM sign_in_attempts WHERE key IN (
         SELECT key FROM sign_in_attempts WHERE forgotten_at <= ${new Date(clock.now())}
         LIMIT ${CLEANED_ROWS_MAX} FOR UPDATE SKIP LOCKED)`.execute(db);
+    // There are more: whoever floods us with names must not fill the table faster than it is emptied.
+    if (numAffectedRows >= BigInt(CLEANED_ROWS_MAX)) cleanedAtMs = -Infinity;
   }
 
   return {
@@ -125,9 +127,16 @@ function byHash(a: { readonly hash: string }, b: { readonly hash: string }): num
 
 const NETWORK_GROUPS = 4;
 
-/** An IPv6 address stands for its /64: whoever has one address of it has all. Others are as they are. */
+/**
+ * An IPv6 address stands for its /64: whoever has one address of it has all. Others are as they are, without the port
+ * that some proxies tell with them, which is another one each time.
+ */
 export function networkOf(address: string): string {
-  const bare = address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  const bare = address
+    .replace(/^\[([^\]]*)\](?::\d+)?$/, '$1')
+    .replace(/%.*$/, '')
+    .replace(/^::ffff:(?=\d+\.)/i, '')
+    .replace(/^(\d+(?:\.\d+){3}):\d+$/, '$1');
   if (!isIPv6(bare)) return bare;
   const [head = '', tail] = bare.toLowerCase().split('::');
   const first = head === '' ? [] : head.split(':');

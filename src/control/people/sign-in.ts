@@ -67,7 +67,9 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
     { address, sessionSecret }: { readonly address: string | null; readonly sessionSecret: string | null },
   ): Promise<readonly AttemptKey[]> {
     const from = networkOf(address ?? '');
-    const whom = email.trim().toLowerCase().slice(0, 254);
+    // As the table compares addresses: a letter that only we tell apart would be a counter of its own for each spelling.
+    const { rows } = await sql<{ lower: string }>`SELECT lower(${email.trim()}) AS lower`.execute(db);
+    const whom = (rows[0]?.lower ?? '').slice(0, 254);
     const trust = personId === null ? 'none' : await sessions.trust(personId, sessionSecret, from);
     const wholeNetwork = { key: `network ${from}`, max: max * ATTEMPTS_PER_ADDRESS_TIMES, clears: false };
     if (trust === 'session') return [{ key: `session ${hashOf(sessionSecret ?? '')}`, max, clears: true }];
