@@ -54,7 +54,8 @@ class PlainView implements ProgressView {
         pending: { items: progress.pendingItems, bytes: progress.pendingBytes },
         listingComplete: progress.listingComplete,
         bytesPerSecond: Math.round(progress.bytesPerSecond),
-        remainingMs: progress.listingComplete ? progress.remainingMs : null,
+        expected: progress.expected ?? null,
+        remainingMs: progress.listingComplete || progress.expected !== undefined ? progress.remainingMs : null,
       })
       .catch(() => undefined);
   }

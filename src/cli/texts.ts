@@ -97,7 +97,7 @@ function wrapped(text: string, indent: string, columnsMax: number): string[] {
   return [...lines, line];
 }
 
-/** One line; never a percentage or a time before everything has been counted. */
+/** One line; a percentage or a time before everything has been counted only where something was expected. */
 export function progressLine(progress: Progress, format: Format, percentDone: number | null): string {
   return progressParts(progress, format, percentDone).join('  ');
 }
@@ -106,18 +106,23 @@ export function progressLine(progress: Progress, format: Format, percentDone: nu
 export function progressParts(progress: Progress, format: Format, percentDone: number | null): string[] {
   const { counters } = progress;
   const doneItems = settledItems(counters.items);
-  const totalItems = doneItems + progress.pendingItems;
+  const isExpected = !progress.listingComplete && progress.expected !== undefined;
+  const seenItems = doneItems + progress.pendingItems;
+  const totalItems = isExpected ? Math.max(seenItems, progress.expected?.items ?? 0) : seenItems;
   const doneBytes = arrivedBytes(progress);
   const totalBytes = counters.bytes.copied + progress.pendingBytes;
-  const of = progress.listingComplete ? 'of' : 'of at least';
+  const [of, ofItems] = progress.listingComplete
+    ? ['of', 'of']
+    : ['of at least', isExpected ? 'of about' : 'of at least'];
   const parts = [phaseWord(progress)];
   if (percentDone !== null) parts.push(`${percentDone} %`);
   if (totalBytes > 0) parts.push(format.bytesOf(doneBytes, totalBytes, of));
-  parts.push(`${format.count(doneItems)} ${of} ${format.plural(totalItems, OBJECTS)}`);
+  parts.push(`${format.count(doneItems)} ${ofItems} ${format.plural(totalItems, OBJECTS)}`);
   if (counters.items.failed > 0) parts.push(`${format.count(counters.items.failed)} failed`);
   if (progress.phase === 'copying' && progress.bytesPerSecond > 0) parts.push(format.speed(progress.bytesPerSecond));
-  if (progress.phase === 'copying' && progress.listingComplete && progress.remainingMs !== null) {
-    parts.push(`${formatRange(progress.remainingMs)} left`);
+  if (progress.phase === 'copying' && (progress.listingComplete || isExpected) && progress.remainingMs !== null) {
+    const guess = isExpected && progress.remainingMs.confidence === 'low' ? ' (a guess)' : '';
+    parts.push(`${formatRange(progress.remainingMs)} left${guess}`);
   }
   const limit = LIMIT_WORDS[progress.limitedBy];
   if (limit !== null && progress.phase === 'copying') parts.push(`limited by ${limit}`);
@@ -150,8 +155,9 @@ export function phaseWord(progress: Progress): string {
   }
 }
 
-/** Bytes where there are any, else objects; `null` while counting. Never 100 before the end. */
+/** Bytes where there are any, else objects; `null` while counting, where nothing was expected. Never 100 before the end. */
 export function percentOf(progress: Progress): number | null {
+  if (progress.expected !== undefined) return progress.expected.percent;
   if (!progress.listingComplete || progress.phase === 'starting') return null;
   const { items, bytes } = progress.counters;
   const totalBytes = bytes.copied + progress.pendingBytes;

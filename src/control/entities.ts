@@ -247,9 +247,22 @@ export interface Run {
   readonly durationMs: number;
   readonly manifestRoot: string | null;
   readonly live: RunLive | null;
+  /** What it was expected to find when it was started; `null` where nothing was known. */
+  readonly expected: RunExpectation | null;
   /** Rises with every change of the counters; `asOf` says when they were true. */
   readonly sequence: number;
   readonly asOf: string;
+}
+
+/** How much there is to look at in the source, known before a run begins. */
+export interface RunExpectation {
+  readonly items: number;
+  /** `null`: not known. */
+  readonly sizeBytes: number | null;
+  /** `retried-run`: what failed in the run whose failed items it repeats. */
+  readonly basis: 'last-run' | 'counted' | 'retried-run';
+  /** The run that told; `null` where it was counted. */
+  readonly runId: string | null;
 }
 
 /** Only while workers are at it: the sum over all of them. */
@@ -263,6 +276,18 @@ export interface RunLive {
   readonly bytesPerSecond: number;
   readonly itemsPerSecond: number;
   readonly bytesPerSecondMean: number;
+  /**
+   * Of everything in the source, whatever becomes of it. As expected while listing goes on, and not less than what was
+   * found already; `null` where nothing was expected.
+   */
+  readonly totals: {
+    readonly items: number;
+    readonly sizeBytes: number | null;
+    /** Everything is listed. */
+    readonly isExact: boolean;
+  } | null;
+  /** Share of the totals that is done, by bytes where there are any: 0–99, never going back. `null`: not known. */
+  readonly percent: number | null;
   readonly remaining: {
     readonly lowMs: number;
     readonly highMs: number;

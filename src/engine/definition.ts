@@ -87,6 +87,9 @@ export interface Progress {
   /** Items found and planned but not settled. */
   readonly pendingItems: number;
   readonly pendingBytes: number;
+  /** What the whole run is expected to come to while listing goes on, where anybody knows; and the share of it that is done. */
+  readonly expected?:
+    { readonly items: number; readonly sizeBytes: number | null; readonly percent: number | null } | undefined;
   /** Both listings are complete, so totals are known. */
   readonly listingComplete: boolean;
   readonly elapsedMs: number;
@@ -94,7 +97,8 @@ export interface Progress {
   readonly bytesPerSecond: number;
   readonly itemsPerSecond: number;
   readonly bytesPerSecondMean: number;
-  /** Range of milliseconds left, and how much it is worth; `null` while counting. */
+  readonly itemsPerSecondMean?: number | undefined;
+  /** Range of milliseconds left, and how much it is worth; `null` while counting, where nothing was expected. */
   readonly remainingMs: {
     readonly low: number;
     readonly high: number;

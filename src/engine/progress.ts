@@ -24,6 +24,12 @@ const FORECASTS = [
   { confidence: 'low', elapsedMsMin: 0, ratioMax: Number.POSITIVE_INFINITY, low: 0.5, high: 3 },
 ] as const;
 
+/** By how long the speed was watched, and how far it is now from its mean. */
+export function gradeForecast(elapsedMs: number, speedNow: number, speedMean: number): (typeof FORECASTS)[number] {
+  const ratio = apart(speedNow, speedMean);
+  return FORECASTS.find((one) => elapsedMs >= one.elapsedMsMin && ratio <= one.ratioMax) ?? FORECASTS[2];
+}
+
 interface Sample {
   readonly atMs: number;
   readonly bytes: number;
@@ -71,6 +77,7 @@ export class ProgressMeter {
       bytesPerSecond,
       itemsPerSecond,
       bytesPerSecondMean: (live.movedBytes / Math.max(1, elapsedMs)) * 1_000,
+      itemsPerSecondMean: this.#itemsPerSecondMean(context, elapsedMs),
       remainingMs: this.#remaining(context, { elapsedMs, bytesPerSecond, itemsPerSecond }),
       limitedBy: this.#limit(context),
       current: [...live.current]
@@ -111,13 +118,16 @@ export class ProgressMeter {
     const byBytes = bytesPerSecond > 0 ? Math.max(0, live.pendingBytes - done) / bytesPerSecond : 0;
     const byItems = itemsPerSecond > 0 ? live.pendingItems / itemsPerSecond : 0;
     const middleMs = Math.max(byBytes, byItems) * 1_000;
-    const seconds = Math.max(1, elapsedMs) / 1_000;
-    const ratio =
+    const forecast =
       byBytes >= byItems
-        ? apart(bytesPerSecond, live.movedBytes / seconds)
-        : apart(itemsPerSecond, (live.counters.items.scanned - (this.#itemsBefore ?? 0)) / seconds);
-    const forecast = FORECASTS.find((one) => elapsedMs >= one.elapsedMsMin && ratio <= one.ratioMax) ?? FORECASTS[2];
+        ? gradeForecast(elapsedMs, bytesPerSecond, live.movedBytes / (Math.max(1, elapsedMs) / 1_000))
+        : gradeForecast(elapsedMs, itemsPerSecond, this.#itemsPerSecondMean(context, elapsedMs));
     return { low: middleMs * forecast.low, high: middleMs * forecast.high, confidence: forecast.confidence };
+  }
+
+  /** What was settled before this part of the run began says nothing about its speed. */
+  #itemsPerSecondMean({ live }: RunContext, elapsedMs: number): number {
+    return ((live.counters.items.scanned - (this.#itemsBefore ?? 0)) / Math.max(1, elapsedMs)) * 1_000;
   }
 
   #limit(context: RunContext): Progress['limitedBy'] {

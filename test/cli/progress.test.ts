@@ -49,6 +49,17 @@ test('while counting there is no percentage and no time', () => {
   );
 });
 
+test('while counting, what was expected gives a share and a time, and how much they are worth', () => {
+  const expected = { items: 12_000, sizeBytes: 20e9, percent: 30 };
+  const range = { low: 120_000, high: 600_000 };
+  const guess = progressOf({ listingComplete: false, expected, remainingMs: { ...range, confidence: 'low' } });
+  expect(progressLine(guess, format, percentOf(guess))).toBe(
+    'copying  30 %  6.1 of at least 9.6 GB  3,052 of about 12,000 objects  104 MB/s  2 to 10 min left (a guess)  limited by the target',
+  );
+  const better = progressOf({ listingComplete: false, expected, remainingMs: { ...range, confidence: 'medium' } });
+  expect(progressLine(better, format, null)).toContain('2 to 10 min left  limited');
+});
+
 test('what has arrived of an object that is still moving counts', () => {
   const current = [{ key: 'video', sizeBytes: 3_504_118_002, doneBytes: 1_752_059_001 }];
   const progress = progressOf({ current });

@@ -109,25 +109,43 @@ describe('the picture of a run', () => {
     bytesPerSecond: 100,
     itemsPerSecond: 5,
     bytesPerSecondMean: 90,
+    itemsPerSecondMean: 5,
     limitedBy: 'none',
     current: [{ key: 'a', sizeBytes: 5, doneBytes: 1 }],
     isPausedByTimetable: false,
     uncommitted: { ...ZERO_COUNTERS, mapped: 2 },
   } as const;
-  const run = { live: null, waits: null, source: 'S', target: 'T', now: new Date(0), unclaimed: 0 };
+  const run = {
+    live: null,
+    waits: null,
+    source: 'S',
+    target: 'T',
+    now: new Date(0),
+    unclaimed: 0,
+    committed: { ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned: 100 } },
+    expected: null,
+    passed: [],
+  };
   const row = (progress: object | null) => ({ worker_id: 'w', name: 'n', progress: progress as never, segments: 1 });
 
-  test('adds up what workers say, and forecasts only once everything is listed', () => {
+  test('adds up what workers say, and forecasts once everything is listed or something was expected', () => {
     const live = liveOf([row(told), row({ ...told, limitedBy: 'target' }), row(null)], run);
     expect(live).toMatchObject({
       pendingItems: 20,
       bytesPerSecond: 200,
       uncommitted: { mapped: 4 },
-      remaining: { lowMs: 7_000, highMs: 15_000, confidence: 'high' },
+      totals: { items: 120, isExact: true },
+      remaining: { lowMs: 8_000, highMs: 13_000, confidence: 'high' },
       limitedBy: { kind: 'target', text: expect.stringContaining('"T"'), since: '1970-01-01T00:00:00.000Z' },
     });
     expect(live?.workers).toHaveLength(3);
     expect(liveOf([row(told)], { ...run, unclaimed: 1 })?.remaining).toBeNull();
+    const expected = { items: 1_000, sizeBytes: null, basis: 'last-run', runId: 'r', cuts: [] } as const;
+    const guessed = liveOf([row(told)], { ...run, unclaimed: 1, expected });
+    expect(guessed).toMatchObject({ totals: { items: 1_000, isExact: false }, remaining: { confidence: 'low' } });
+    expect(guessed?.percent).toBe(10);
+    const live2 = guessed === null ? null : { ...guessed, percent: 40 };
+    expect(liveOf([row(told)], { ...run, unclaimed: 1, expected, live: live2 })?.percent).toBe(40);
     expect(liveOf([row(null)], run)).toBeNull();
     const later = liveOf([row({ ...told, limitedBy: 'target' })], { ...run, live, now: new Date(9_000) });
     expect(later?.limitedBy.since).toBe('1970-01-01T00:00:00.000Z');

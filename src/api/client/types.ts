@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 5a0216b593cc962d9d2db284dd27ad8faf6803159c8ff6f5fdbed656ed7f0228) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 1b61bab1ef06f5b95e77f4daafac9cecf9829b66d1d3380ae267dc1bb710f4e8) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -3146,6 +3146,15 @@ export interface components {
       durationMs: number;
       manifestRoot: string | null;
       live: components['schemas']['RunLive'] | null;
+      /** @description What it was expected to find in the source when it was started; null: nothing was known. */
+      expected: {
+        items: number;
+        sizeBytes: number | null;
+        /** @enum {string} */
+        basis: 'last-run' | 'counted' | 'retried-run';
+        /** @description The run that told. */
+        runId: string | null;
+      } | null;
       /** @description Rises with every change of the counters. */
       sequence: number;
       /** @description When the numbers were true. */
@@ -3248,6 +3257,16 @@ export interface components {
       bytesPerSecond: number;
       itemsPerSecond: number;
       bytesPerSecondMean: number;
+      /** @description Of everything in the source. null: nothing was expected, and listing goes on. */
+      totals: {
+        items: number;
+        sizeBytes: number | null;
+        /** @description Everything is listed; else what was expected, and not less than what was found. */
+        isExact: boolean;
+      } | null;
+      /** @description Share of the totals that is done: 0 to 99, never going back. */
+      percent: number | null;
+      /** @description low and medium: from what was expected, or from a speed that was not watched for long. */
       remaining: {
         lowMs: number;
         highMs: number;

@@ -59,9 +59,21 @@ const runLive = named<RunLive>()(
     bytesPerSecond: z.number(),
     itemsPerSecond: z.number(),
     bytesPerSecondMean: z.number(),
+    totals: z
+      .object({
+        items: z.number(),
+        sizeBytes: z.number().nullable(),
+        isExact: z
+          .boolean()
+          .describe('Everything is listed; else what was expected, and not less than what was found.'),
+      })
+      .nullable()
+      .describe('Of everything in the source. null: nothing was expected, and listing goes on.'),
+    percent: z.number().nullable().describe('Share of the totals that is done: 0 to 99, never going back.'),
     remaining: z
       .object({ lowMs: z.number(), highMs: z.number(), confidence: z.enum(['low', 'medium', 'high']) })
-      .nullable(),
+      .nullable()
+      .describe('low and medium: from what was expected, or from a speed that was not watched for long.'),
     limitedBy: z.object({
       kind: z.enum(['source', 'target', 'bandwidth', 'cpu', 'listing', 'none']),
       text: z.string(),
@@ -106,6 +118,15 @@ export const run = named<Run>()(
     durationMs: z.number(),
     manifestRoot: z.string().nullable(),
     live: runLive.nullable(),
+    expected: z
+      .object({
+        items: z.number(),
+        sizeBytes: z.number().nullable(),
+        basis: z.enum(['last-run', 'counted', 'retried-run']),
+        runId: z.string().nullable().describe('The run that told.'),
+      })
+      .nullable()
+      .describe('What it was expected to find in the source when it was started; null: nothing was known.'),
     sequence: z.number().describe('Rises with every change of the counters.'),
     asOf: time.describe('When the numbers were true.'),
   }),

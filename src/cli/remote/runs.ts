@@ -1,9 +1,9 @@
 /** `job start|watch|runs|logs` and `run list|show|watch|pause|resume|cancel|log|items|report|map|workers|segments`. */
 import type { Command } from 'commander';
-import { formatRange } from '../format.ts';
+import { formatRange, type Format } from '../format.ts';
 import type { CommandEnd } from '../session.ts';
 import { visible } from '../terminal.ts';
-import { phaseWord, proofLine } from '../texts.ts';
+import { OBJECTS, phaseWord, proofLine } from '../texts.ts';
 import { parseChoice, parseCount } from '../units.ts';
 import { makeFile, saveArtifact } from './downloads.ts';
 import { one, tellWhatIsMissing } from './jobs.ts';
@@ -250,7 +250,8 @@ async function showRun(remote: Remote, run: Run): Promise<void> {
   const { format } = session;
   const snapshot = await answer(http.GET('/api/v1/runs/{id}/snapshot', { params: { path: { id: run.id } } }));
   await session.terminal.record({ type: 'run', entity: run, snapshot });
-  const { live, counters } = run;
+  const { live } = run;
+  const counters = live?.counters ?? run.counters;
   const proof = proofLine(counters.verification, format);
   const left =
     live === null || live.remaining === null
@@ -266,6 +267,8 @@ async function showRun(remote: Remote, run: Run): Promise<void> {
       ['Target', run.targetPath],
       ['Started', `${timeOf(run.startedAt, format)}, by ${run.createdBy}`],
       ['Ended', run.endedAt === null ? null : timeOf(run.endedAt, format)],
+      ['Expected', hasEnded(run) ? null : expectedWords(run, format)],
+      ['Done', typeof live?.percent === 'number' ? `${live.percent} %` : null],
       ['Scanned', `${format.count(counters.items.scanned)}, ${format.bytes(counters.bytes.scanned)}`],
       ['Transferred', `${format.count(counters.items.copied)}, ${format.bytes(counters.bytes.copied)}`],
       ['Verified', proof],
@@ -282,6 +285,19 @@ async function showRun(remote: Remote, run: Run): Promise<void> {
     ]),
   );
   if (hasEnded(run)) await session.terminal.print(endText(remote, run, snapshot.settings));
+}
+
+const BASIS_WORDS: Readonly<Record<NonNullable<Run['expected']>['basis'], string>> = {
+  'last-run': 'as in run',
+  counted: 'counted before it began',
+  'retried-run': 'what failed in run',
+};
+
+function expectedWords({ expected }: Run, format: Format): string | null {
+  if (expected === null) return null;
+  const { items, sizeBytes, basis, runId } = expected;
+  const bytes = sizeBytes === null ? '' : `, ${format.bytes(sizeBytes)}`;
+  return `${format.plural(items, OBJECTS)}${bytes} (${BASIS_WORDS[basis]}${runId === null ? '' : ` ${runId}`})`;
 }
 
 async function act(remote: Remote, word: string, action: keyof typeof ACTIONS): Promise<CommandEnd> {

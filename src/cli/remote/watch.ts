@@ -111,7 +111,8 @@ function progressOf(run: Run, live: NonNullable<Run['live']>): Progress {
   return {
     runId: run.id,
     phase: live.phase,
-    counters: run.counters,
+    counters: live.counters,
+    expected: expectedOf(live),
     pendingItems: live.pendingItems,
     pendingBytes: live.pendingBytes,
     listingComplete: live.listingComplete,
@@ -125,6 +126,11 @@ function progressOf(run: Run, live: NonNullable<Run['live']>): Progress {
     limitedBy: limitedBy.kind === 'bandwidth' ? 'none' : limitedBy.kind,
     current: live.current,
   };
+}
+
+/** Also with exact totals: the server's share never goes back, and what is moved is not all that there is. */
+function expectedOf({ totals, percent }: NonNullable<Run['live']>): Progress['expected'] {
+  return totals === null ? undefined : { items: totals.items, sizeBytes: totals.sizeBytes, percent };
 }
 
 /** The run as it is now, and each time that it is known to be different. Never ends by itself. */

@@ -161,6 +161,7 @@ export interface JobsTable {
   target_full_path: string;
   settings: string;
   made_with: JsonbOrNull;
+  counted: JsonbOrNull;
   transfers_max: number | null;
   timetable_id: string | null;
   runs_made: Generated<number>;
@@ -207,6 +208,7 @@ export interface RunsTable {
   logs_expired: Generated<boolean>;
   live: JsonbOrNull;
   sequence: Generated<Big>;
+  expected: ColumnType<string | null, string | null | undefined, string | null>;
   cleaning_attempts: Generated<number>;
   cleaning_after: TimeOrNull;
 }

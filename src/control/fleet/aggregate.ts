@@ -7,15 +7,15 @@ import { sql, type RawBuilder } from 'kysely';
 import { addCounters, ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { RunLive, WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
-import { IS_HELD } from '../runs/store-rows.ts';
+import { keptExpectation } from '../runs/expectation.ts';
+import { IS_HELD, keyOrNull, SUMMED_COUNTERS } from '../runs/store-rows.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
+import { forecastOf, type KeptExpectation, type Passed } from './forecast.ts';
 import type { WorkerProgress } from './participation.ts';
 import type { DispatchWorld } from './parts.ts';
 
 const FRESH_MS = 5_000;
 const SHOWN_MAX = 8;
-/** A forecast from speeds that were watched for less than this is only a guess. */
-const SETTLED_SPEED_MS = 60_000;
 
 const PHASES: readonly RunLive['phase'][] = ['starting', 'copying', 'names', 'deleting', 'settling', 'ended'];
 /** What is worth knowing first. */
@@ -38,6 +38,11 @@ interface RunRowNow {
   readonly target: string;
   readonly now: Date;
   readonly unclaimed: number;
+  /** What is committed. */
+  readonly committed: Counters;
+  readonly expected: KeptExpectation | null;
+  /** Read only where it can be compared with what was expected. */
+  readonly passed: readonly Passed[];
 }
 
 /** Brings the run's row up to date when it is older than that; true when this call did it. */
@@ -64,16 +69,33 @@ export async function refreshRun(world: DispatchWorld, runId: string, olderThanM
 
 async function readRunNow(world: DispatchWorld, runId: string, olderThanMs: number): Promise<RunRowNow | undefined> {
   const { rows } = await inDatabase(() =>
-    sql<RunRowNow>`
+    sql<Omit<RunRowNow, 'expected' | 'passed'> & { readonly expected: string | null }>`
       SELECT runs.live, runs.waits, source.name AS source, target.name AS target, clock_timestamp() AS now,
         (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND segments.state = 'open'
-          AND segments.kind = 'keys' AND ${IS_HELD} IS NOT TRUE) AS unclaimed
+          AND segments.kind = 'keys' AND ${IS_HELD} IS NOT TRUE) AS unclaimed,
+        (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id) AS committed, runs.expected
       FROM runs LEFT JOIN connectors AS source ON source.id = runs.source_connector_id
         LEFT JOIN connectors AS target ON target.id = runs.target_connector_id
       WHERE runs.id = ${runId} AND runs.state IN ('running', 'pausing', 'cancelling')
         AND ${isOlder(olderThanMs)}`.execute(world.db),
   );
-  return rows[0];
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const expected = keptExpectation(row.expected);
+  const passed = (expected?.cuts.length ?? 0) > 0 ? await readPassed(world, runId) : [];
+  return { ...row, expected, passed };
+}
+
+async function readPassed({ db }: DispatchWorld, runId: string): Promise<readonly Passed[]> {
+  const { rows } = await inDatabase(() =>
+    sql<{ from_key: Buffer | null; reached: Buffer | null; is_whole: boolean; items: number }>`
+      SELECT from_key, CASE WHEN state = 'done' THEN to_key ELSE settled_key END AS reached, state = 'done' AS is_whole,
+        (counters #>> '{items,scanned}')::float8 AS items
+      FROM segments WHERE run_id = ${runId} AND kind = 'keys'`.execute(db),
+  );
+  return rows.map(({ from_key: from, reached, is_whole: isWhole, items }) => {
+    return { from: keyOrNull(from), reached: keyOrNull(reached), isWhole, items };
+  });
 }
 
 /** Also one from a time that has not come, since the clock was set back: it would show nothing new until then. */
@@ -108,43 +130,38 @@ export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive 
     bytesPerSecond: sum((one) => one.bytesPerSecond),
     itemsPerSecond: sum((one) => one.itemsPerSecond),
   };
-  const elapsedMs = Math.max(...told.map((one) => one.elapsedMs));
+  const uncommitted = told.reduce((all, one) => addCounters(all, one.uncommitted), ZERO_COUNTERS);
+  const { items, bytes } = addCounters(run.committed, uncommitted);
+  const speeds = {
+    bytesPerSecondMean: sum((one) => one.bytesPerSecondMean),
+    itemsPerSecondMean: sum((one) => one.itemsPerSecondMean ?? one.itemsPerSecond),
+  };
+  const forecast = forecastOf({
+    ...known,
+    ...speeds,
+    settled: { items: items.scanned, sizeBytes: bytes.scanned, copiedBytes: bytes.copied },
+    listingComplete,
+    elapsedMs: Math.max(...told.map((one) => one.elapsedMs)),
+    expected: run.expected,
+    passed: run.passed,
+    percentBefore: run.live?.percent ?? null,
+  });
   const kind = LIMITS.find((limit) => told.some((one) => one.limitedBy === limit)) ?? 'none';
   const since = run.live?.limitedBy.kind === kind ? run.live.limitedBy.since : run.now.toISOString();
   const ranks = told.map((one) => PHASES.indexOf(one.phase)).filter((rank) => rank < PHASES.length - 1);
   return {
     phase: PHASES[ranks.length === 0 ? PHASES.length - 1 : Math.max(...ranks)] as RunLive['phase'],
-    uncommitted: told.reduce((all, one) => addCounters(all, one.uncommitted), ZERO_COUNTERS),
+    uncommitted,
     ...known,
     listingComplete,
-    bytesPerSecondMean: sum((one) => one.bytesPerSecondMean),
-    remaining: listingComplete ? remainingOf(known, elapsedMs) : null,
+    bytesPerSecondMean: speeds.bytesPerSecondMean,
+    ...forecast,
     limitedBy: { kind, text: limitText(kind, run), since },
     current: told
       .flatMap((one) => one.current)
       .toSorted((a, b) => b.sizeBytes - a.sizeBytes)
       .slice(0, SHOWN_MAX),
     workers: workers.map(({ worker_id: id, name, segments }) => ({ id, name, segments })),
-  };
-}
-
-/** By bytes and by items, whichever is slower, with room for both being wrong. */
-function remainingOf(
-  { pendingItems, pendingBytes, bytesPerSecond, itemsPerSecond }: Record<string, number>,
-  elapsedMs: number,
-): RunLive['remaining'] {
-  const bytes = bytesPerSecond ?? 0;
-  const items = itemsPerSecond ?? 0;
-  if (bytes <= 0 && items <= 0) return null;
-  const byBytes = bytes > 0 ? (pendingBytes ?? 0) / bytes : 0;
-  const byItems = items > 0 ? (pendingItems ?? 0) / items : 0;
-  const middleMs = Math.max(byBytes, byItems) * 1_000;
-  const isSettled = elapsedMs >= SETTLED_SPEED_MS;
-  const [low, high] = isSettled ? [0.7, 1.5] : [0.4, 3];
-  return {
-    lowMs: Math.round(middleMs * low),
-    highMs: Math.round(middleMs * high),
-    confidence: isSettled ? 'high' : 'medium',
   };
 }
 

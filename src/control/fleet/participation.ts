@@ -36,6 +36,7 @@ export type WorkerProgress = Pick<
   | 'bytesPerSecond'
   | 'itemsPerSecond'
   | 'bytesPerSecondMean'
+  | 'itemsPerSecondMean'
   | 'limitedBy'
   | 'current'
 > & { readonly isPausedByTimetable: boolean; readonly uncommitted: Counters };
@@ -164,8 +165,8 @@ export class Participation {
     else if (sides.target.isThrottled(nowMs)) limitedBy = 'target';
     else if (limitedBy === 'none' && load() >= BUSY_LOAD) limitedBy = 'cpu';
     const { phase, uncommitted = ZERO_COUNTERS, pendingItems, pendingBytes, listingComplete, elapsedMs } = progress;
-    const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, current } = progress;
-    const speeds = { bytesPerSecond, itemsPerSecond, bytesPerSecondMean };
+    const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, itemsPerSecondMean, current } = progress;
+    const speeds = { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, itemsPerSecondMean };
     const known = { phase, uncommitted, pendingItems, pendingBytes, listingComplete, elapsedMs, limitedBy, current };
     return { ...known, ...speeds, isPausedByTimetable: rate === 0 };
   }

@@ -5,6 +5,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Counters } from '../../model/outcome.ts';
 import type { JobSettings, RunEstimate, RunKind } from '../entities.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
+import type { CountedSource } from '../runs/expectation.ts';
 import type { JobFacts } from './rows.ts';
 
 /** What a migration job of the product that is followed here takes; Drover takes more, and people should know. */
@@ -55,7 +56,7 @@ export async function estimateFromLastRun(
   };
 }
 
-/** Lists the source once; nothing is read. */
+/** Lists the source once; nothing is read. What was counted is kept for the runs of the job. */
 export async function counted(
   world: ControlWorld,
   openConnector: OpenConnector,
@@ -69,16 +70,20 @@ export async function counted(
   closing.use(opened);
   const leaveOut = compileFilter(job.settings.filter, world.clock.now());
   const sum = { items: 0, sizeBytes: 0, archivedItems: 0 };
+  const all = { items: 0, sizeBytes: 0 };
   let pages = 0;
   for await (const page of opened.scan({ from: null, to: null, resume: null }, signal)) {
     pages += 1;
     for (const entry of page.entries) {
+      all.items += 1;
+      all.sizeBytes += entry.sizeBytes;
       if (leaveOut(entry) !== null) continue;
       sum.items += 1;
       sum.sizeBytes += entry.sizeBytes;
       if (entry.availability === 'archived') sum.archivedItems += 1;
     }
     if (!page.complete) continue;
+    await keepCounted(world, job, { ...all, atMs: world.clock.now() });
     const timeMs = ({ itemsPerSecond, bytesPerSecond }: typeof SLOW): number =>
       Math.round((sum.items / itemsPerSecond + sum.sizeBytes / bytesPerSecond) * 1_000);
     return {
@@ -90,6 +95,13 @@ export async function counted(
     };
   }
   throw new DroverError('LISTING_INCOMPLETE', `The listing of "${source.fullPath}" broke off.`);
+}
+
+async function keepCounted({ db }: ControlWorld, job: JobFacts['job'], counted: CountedSource): Promise<void> {
+  const { id, version } = job;
+  const text = JSON.stringify(counted);
+  // A job that was changed meanwhile may find something else.
+  await db.updateTable('jobs').set({ counted: text }).where('id', '=', id).where('version', '=', version).execute();
 }
 
 const APART = 'Several jobs on parts of it are easier to watch and to repeat.';

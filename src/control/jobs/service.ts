@@ -185,6 +185,7 @@ class JobWork {
             settings: JSON.stringify(settings),
             // Whoever changes settings has seen what they cost.
             ...(change.settings === undefined ? {} : { made_with: await this.#madeWith(tx, id, settings) }),
+            ...(settings.versions === before.settings.versions ? {} : { counted: null }),
             ...tuning,
             version: now + 1,
             updated_at: new Date(clock.now()),

@@ -4,10 +4,11 @@ import type { RequestCounts } from '../../engine/ports.ts';
 import { DroverError, type Failure } from '../../model/errors.ts';
 import { addCounters, type Counters, type RunState } from '../../model/outcome.ts';
 import type { KeptLive } from '../fleet/aggregate.ts';
-import type { Run, RunKind, RunLive, RunTrigger, WaitReason } from '../entities.ts';
+import type { Run, RunExpectation, RunKind, RunLive, RunTrigger, WaitReason } from '../entities.ts';
 import type { Listing } from '../paging.ts';
 import { isoOf, isoOrNull } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
+import { keptExpectation } from './expectation.ts';
 
 export function runRows(db: Db | Tx) {
   return db
@@ -40,6 +41,7 @@ export function runRows(db: Db | Tx) {
       'runs.manifest_root',
       'runs.live',
       'runs.sequence',
+      'runs.expected',
       'jobs.name as job_name',
       'projects.name as project_name',
       // What stands still for a reason of its own stands in no line.
@@ -86,6 +88,7 @@ export function runOf(row: RunListRow): Run {
     durationMs: Math.round(Number(row.active_ms)),
     manifestRoot: row.manifest_root,
     live: liveOf(row.live as KeptLive | null, row.counters as Counters),
+    expected: expectedOf(row.expected),
     sequence: Number(row.sequence),
     asOf: isoOf(row.updated_at),
   };
@@ -133,6 +136,13 @@ export const RUN_LISTING: Omit<Listing<RunListRow>, 'query'> = {
   searched: 'jobs.name',
   idOf: ({ id }) => id,
 };
+
+function expectedOf(text: string | null): RunExpectation | null {
+  const kept = keptExpectation(text);
+  if (kept === null) return null;
+  const { cuts: _cuts, ...expected } = kept;
+  return expected;
+}
 
 function liveOf(kept: KeptLive | null, committed: Counters): RunLive | null {
   if (kept === null) return null;

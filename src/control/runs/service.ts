@@ -10,12 +10,13 @@ import { demand } from '../people/roles.ts';
 import type { Jobs, Runs } from '../services.ts';
 import type { Audit, ControlWorld } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
+import { cutsOf } from './expectation.ts';
 import { mapOf } from './map.ts';
 import { carryOutOrder, type Order } from './orders.ts';
 import { removeRun } from './removal.ts';
 import { RUN_LISTING, runOf, runRow, runRows } from './rows.ts';
 import { refuseUnready } from '../jobs/not-ready.ts';
-import { insertRun } from './start.ts';
+import { insertRun, pairOf } from './start.ts';
 import { ACTIVE_STATES } from './states.ts';
 import { IS_HELD, keyOrNull } from './store-rows.ts';
 import { listRunWorkers } from './store-workers.ts';
@@ -105,7 +106,9 @@ async function started(
   // Whoever wanted it has given up meanwhile, and may have begun something else.
   if (signal.aborted) throw new DroverError('CANCELLED', 'The run is not started: nobody waits for it any more.');
   return inDatabase(async () => {
-    const id = await world.db.transaction().execute((tx) => insertRun(world, audit, tx, actor, jobId, input));
+    // Before the transaction: the artifacts may be far away.
+    const cuts = await cutsOf(world, await pairOf(world, jobId));
+    const id = await world.db.transaction().execute((tx) => insertRun(world, audit, tx, actor, jobId, input, cuts));
     await note(world, parts, id, `Started by ${actor.name}.`);
     const warnings = preflight?.warnings ?? [];
     for (const warning of warnings) await note(world, parts, id, warning, 'warn');

@@ -4,6 +4,7 @@ import { newRunId } from '../../engine/run-id.ts';
 import { negotiate } from '../../engine/negotiate.ts';
 import type { EndDefinition } from '../../engine/definition.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
+import { pairIdOf } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { Actor, RunKind, RunSnapshot } from '../entities.ts';
@@ -11,6 +12,7 @@ import { jobFacts, type EndFacts, type JobFacts } from '../jobs/rows.ts';
 import { policyOf } from '../jobs/settings.ts';
 import type { StartRun } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
+import { expectationOf, keptText } from './expectation.ts';
 import { ACTIVE_STATES, hasEnded } from './states.ts';
 import { storable } from './store-rows.ts';
 import { tellOfRun } from './transitions.ts';
@@ -22,7 +24,10 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
   retry: 'retry',
 };
 
-/** In one transaction with its audit line. GUARD_BUSY, WRONG_STATE, INVALID_INPUT. Returns the run's id. */
+/**
+ * In one transaction with its audit line; `cuts`: where the last run's keys lay. GUARD_BUSY, WRONG_STATE, INVALID_INPUT.
+ * Returns the run's id.
+ */
 export async function insertRun(
   world: ControlWorld,
   audit: Audit,
@@ -30,6 +35,7 @@ export async function insertRun(
   actor: Actor,
   jobId: string,
   input: StartRun,
+  cuts: readonly string[] = [],
 ): Promise<string> {
   // Whoever starts the same job at the same moment waits here, and then sees this run.
   await sql`SELECT FROM jobs WHERE id = ${jobId} FOR UPDATE`.execute(tx);
@@ -40,6 +46,7 @@ export async function insertRun(
   const number = await nextNumber(tx, jobId);
   const nowMs = world.clock.now();
   const made = madeOf(world, facts, input);
+  const expected = await expectationOf(tx, { jobId, pairId: made.definition.pairId, retryOf });
   await tx
     .insertInto('runs')
     .values({
@@ -69,6 +76,7 @@ export async function insertRun(
       counters: JSON.stringify(ZERO_COUNTERS),
       requests: JSON.stringify({ source: {}, target: {} }),
       manifest_root: null,
+      expected: keptText(expected, cuts),
     })
     .execute();
   await audit(tx, actor, {
@@ -166,4 +174,10 @@ async function nextNumber(tx: Tx, jobId: string): Promise<number> {
     .returning('runs_made')
     .executeTakeFirstOrThrow();
   return row.runs_made;
+}
+
+/** What the transfer of a job is known by; each of its runs has it. */
+export async function pairOf({ db }: ControlWorld, jobId: string): Promise<string> {
+  const { source, target } = await jobFacts(db, jobId);
+  return pairIdOf(endOf(source), endOf(target));
 }

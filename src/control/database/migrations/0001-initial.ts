@@ -90,7 +90,7 @@ CREATE TABLE jobs (
   name text NOT NULL, description text NOT NULL DEFAULT '', type text NOT NULL,
   source_endpoint_id uuid NOT NULL REFERENCES endpoints, source_sub_path text NOT NULL, source_full_path text NOT NULL,
   target_endpoint_id uuid NOT NULL REFERENCES endpoints, target_sub_path text NOT NULL, target_full_path text NOT NULL,
-  settings text NOT NULL, made_with jsonb, transfers_max integer, timetable_id uuid REFERENCES timetables,
+  settings text NOT NULL, made_with jsonb, counted jsonb, transfers_max integer, timetable_id uuid REFERENCES timetables,
   runs_made integer NOT NULL DEFAULT 0, last_run_id text, last_state text, last_run_at timestamptz,
   failed_run_id text
 );
@@ -118,7 +118,7 @@ CREATE TABLE runs (
   updated_at timestamptz NOT NULL,
   error jsonb, counters jsonb NOT NULL, requests jsonb NOT NULL, active_ms bigint NOT NULL DEFAULT 0,
   manifest_root text, has_snapshot boolean NOT NULL DEFAULT false, logs_expired boolean NOT NULL DEFAULT false,
-  live jsonb, sequence bigint NOT NULL DEFAULT 0,
+  live jsonb, sequence bigint NOT NULL DEFAULT 0, expected text,
   cleaning_attempts integer NOT NULL DEFAULT 0, cleaning_after timestamptz,
   UNIQUE (job_id, number)
 );
