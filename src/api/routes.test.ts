@@ -43,6 +43,8 @@ const METHODS = {
     suggest: 'route',
     discover: 'route',
     inventory: 'route',
+    inventoryAccounts: 'route',
+    addAccount: 'route',
     refreshInventory: 'route',
     reportHealth: 'inside',
   },

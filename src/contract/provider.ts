@@ -135,12 +135,25 @@ export interface Account extends AsyncDisposable {
   source(place: Place, options: SourceOptions, signal: AbortSignal): Promise<Source>;
   /** `facts`: what an earlier `observe` found, so that it is not asked again. PLACE_NOT_FOUND as above. */
   target(place: Place, options: TargetOptions, signal: AbortSignal): Promise<Target>;
+  /**
+   * Where this sign-in is the head of several accounts: those that are in use, this one among them. Absent where a
+   * sign-in leads to one account only. PERMISSION_DENIED, UNSUPPORTED when it turns out to be head of nothing.
+   */
+  readonly members?: (signal: AbortSignal) => AsyncIterable<readonly MemberAccount[]>;
   /** Makes the bucket, container or folder. `existed` when it is there already and ours. */
   makeContainer(name: string, signal: AbortSignal): Promise<'made' | 'existed'>;
   /** What to paste where, for exactly this account and these containers; absent where there is nothing to paste. */
   readonly policies?: (request: PolicyRequest) => readonly PolicyText[];
   /** Rights that are roles on a container, given to the identity that signs in here; absent where there are none. */
   readonly roles?: AccountRoles;
+}
+
+export interface MemberAccount {
+  /** As its owner writes it. */
+  readonly id: string;
+  readonly name: string;
+  /** Fields of the connector that change to sign in there; none for the account that was asked itself. */
+  readonly fills: Config;
 }
 
 export interface AccountRoles {

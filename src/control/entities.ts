@@ -125,12 +125,29 @@ export interface CloudAccount {
 
 export interface InventoryItem {
   readonly connectorId: string;
+  /** Of the cloud account it is in; `null` where the connector stands for none. */
+  readonly accountId: string | null;
   readonly container: string;
   readonly region: string | null;
   readonly firstSeenAt: string;
   readonly lastSeenAt: string;
   /** Not listed any more since then. */
   readonly goneAt: string | null;
+}
+
+/** A member of an organization, as its inventory saw it last. */
+export interface InventoryAccount {
+  readonly connectorId: string;
+  readonly accountId: string;
+  readonly name: string;
+  readonly firstSeenAt: string;
+  readonly lastSeenAt: string;
+  /** Not in use, or not in the organization, since then. */
+  readonly goneAt: string | null;
+  /** When its buckets were last listed. */
+  readonly lastSyncAt: string | null;
+  /** Why they were not since; what was seen before stays as it was. */
+  readonly lastSyncError: Failure | null;
 }
 
 export interface Endpoint extends Kept {

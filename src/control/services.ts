@@ -27,6 +27,7 @@ import type {
   ConnectorLimits,
   Delivery,
   Endpoint,
+  InventoryAccount,
   InventoryItem,
   Job,
   JobSettings,
@@ -215,6 +216,13 @@ export interface Connectors {
     signal: AbortSignal,
   ): AsyncIterable<DiscoveredPage>;
   inventory(actor: Actor, id: string, query: ListQuery): Promise<Page<InventoryItem>>;
+  /** Members of an organization, with what went wrong in each. */
+  inventoryAccounts(actor: Actor, id: string, query: ListQuery): Promise<Page<InventoryAccount>>;
+  /**
+   * A connector for one member of an organization, from the same sign-in. WRONG_STATE where the connector is no
+   * organization's, ENTITY_NOT_FOUND for an account that is not in use there, INVALID_INPUT where its role lets nobody in.
+   */
+  addAccount(actor: Actor, id: string, accountId: string, signal: AbortSignal): Promise<Connector>;
   /** Looks now. */
   refreshInventory(actor: Actor, id: string, signal: AbortSignal): Promise<Connector>;
   /** By whoever runs into an authorization error, or sees that all is well again. Not audited as a person's act. */

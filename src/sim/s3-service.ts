@@ -14,8 +14,9 @@ import { makeBucket } from './s3/buckets.ts';
 import type { BucketCall, Call } from './s3/call.ts';
 import { unframe } from './s3/chunked.ts';
 import { S3Error, accessDenied, s3ErrorResponse, stsErrorResponse } from './s3/error.ts';
+import { answerOrganizations, isOrganizations } from './s3/organizations.ts';
 import { routeBucket, routeObject, routeService } from './s3/route.ts';
-import type { Bucket, ObjectAttributes, S3Options, S3World, StoredPart, StoredVersion } from './s3/state.ts';
+import type { Bucket, ObjectAttributes, S3Options, S3Role, S3World, StoredPart, StoredVersion } from './s3/state.ts';
 import { SSE_S3, addVersion, currentVersion } from './s3/state.ts';
 import { handleSts, stsForm } from './s3/sts.ts';
 
@@ -57,6 +58,8 @@ export interface S3Service extends SimService {
   /** Bytes of the current version. */
   bytes(bucket: string, key: string): Buffer | null;
   remove(bucket: string, key: string): void;
+  /** Makes the role of an account, or changes what it has. */
+  role(accountId: string, role: S3Role): void;
   /** Keys with a current version, in byte order. */
   keys(bucket: string): readonly string[];
 }
@@ -89,6 +92,7 @@ export function createS3Service(options: S3Options): S3Service {
       return version === null ? null : Buffer.concat([...version.content.range(0, version.content.sizeBytes)]);
     },
     remove: (name, key) => void bucket(name).objects.delete(key),
+    role: (accountId, role) => void world.roles.set(`arn:aws:iam::${accountId}:role/${role.name}`, { role, accountId }),
     keys: (name) =>
       bucket(name)
         .objects.keys()
@@ -208,6 +212,7 @@ function handle(world: S3World, request: SimRequest): SimResponse {
   try {
     const target = parseTarget(request.path);
     if (target === null) throw new S3Error('InvalidURI', "Couldn't parse the specified URI.");
+    if (isOrganizations(request.host)) return answerOrganizations(world, request, target);
     const address = readAddress(request.host, target.rawPath, world.options.virtualHostBases ?? []);
     isSts =
       address.service === 'sts' || (request.method === 'POST' && target.rawPath === '/' && address.bucket === null);

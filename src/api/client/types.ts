@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 1b61bab1ef06f5b95e77f4daafac9cecf9829b66d1d3380ae267dc1bb710f4e8) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 c1fe1187ae8307fad4745dee25f3dd83b48aaebab9e1999c1e5eaa0a5a3a0006) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -440,6 +440,46 @@ export interface paths {
     get: operations['listInventory'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/connectors/{id}/accounts': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Members of an organization, and what went wrong in each
+     * @description Needs the role viewer.
+     */
+    get: operations['listInventoryAccounts'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/connectors/{id}/accounts/{accountId}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Make a connector for one member of an organization, from the same sign-in
+     * @description Needs the role admin.
+     */
+    post: operations['addAccountConnector'];
     delete?: never;
     options?: never;
     head?: never;
@@ -2596,10 +2636,39 @@ export interface components {
      * @enum {string}
      */
     Health: 'untested' | 'healthy' | 'needs-attention';
+    /** @description A member of an organization, as its inventory saw it last. */
+    InventoryAccount: {
+      /** @description Stays the same for ever. */
+      connectorId: string;
+      accountId: string;
+      name: string;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      firstSeenAt: string;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      lastSeenAt: string;
+      /** @description Not in use, or not in the organization, since then. */
+      goneAt: string | null;
+      /** @description When its buckets were last listed. */
+      lastSyncAt: string | null;
+      /** @description Why they were not since; what was seen before stays as it was. */
+      lastSyncError: components['schemas']['Failure'] | null;
+    };
+    /** @description One page of a list. */
+    InventoryAccountPage: {
+      readonly items: components['schemas']['InventoryAccount'][];
+      /** @description Give it back as `cursor`; null at the end. */
+      nextCursor: string | null;
+      /** @description Exact up to 1,000,000; null where it was not asked for. */
+      total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
+    };
     /** @description A bucket or container that was seen. */
     InventoryItem: {
       /** @description Stays the same for ever. */
       connectorId: string;
+      /** @description The cloud account it is in; null where the connector stands for none. */
+      accountId: string | null;
       container: string;
       region: string | null;
       /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
@@ -4653,6 +4722,8 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
+        'filter.account'?: string[];
+        /** @description Any of these values. */
         'filter.region'?: string[];
         /** @description Any of these values. */
         'filter.state'?: string[];
@@ -4673,6 +4744,91 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['InventoryItemPage'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  listInventoryAccounts: {
+    parameters: {
+      query?: {
+        /** @description `nextCursor` of the page before. */
+        cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
+        /** @description Entries of a page; 100 unless given. */
+        limit?: components['parameters']['limit'];
+        /** @description A field; `-` before it for descending. */
+        sort?: components['parameters']['sort'];
+        /** @description Words that must occur, in any case. */
+        search?: components['parameters']['search'];
+        /** @description `true` counts all entries that match. */
+        total?: components['parameters']['total'];
+        /** @description Any of these values. */
+        'filter.state'?: string[];
+      };
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InventoryAccountPage'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  addAccountConnector: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Anything unique; the same request sent twice within a day has one effect. */
+        'Idempotency-Key'?: components['parameters']['idempotencyKey'];
+      };
+      path: {
+        /** @description Its id. */
+        id: string;
+        /** @description Of the cloud account: 12 digits. */
+        accountId: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The connector that was made. */
+      201: {
+        headers: {
+          ETag?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Connector'];
         };
       };
       /** @description What went wrong. */

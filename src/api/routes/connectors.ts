@@ -14,6 +14,7 @@ import {
   discoveredPage,
   draftPolicies,
   endpoint,
+  inventoryAccount,
   inventoryItem,
   madeContainer,
   makeContainer,
@@ -31,6 +32,8 @@ const placeQuery = z.object({
   container: z.string().max(1_024).optional().describe('Bucket, container or root folder; left out: all of them.'),
   prefix: z.string().max(4_096).optional().describe('Empty, or ends with a slash.'),
 });
+
+const byIdAndAccount = byId.extend({ accountId: z.string().max(64).describe('Of the cloud account: 12 digits.') });
 
 const kept: readonly Route[] = [
   route({
@@ -260,9 +263,36 @@ const used: readonly Route[] = [
     right: 'read',
     params: byId,
     query: list,
-    filters: ['region', 'state'],
+    filters: ['account', 'region', 'state'],
     answer: json(pageOf('InventoryItem', inventoryItem), 'A page.'),
     handle: ({ actor, services, params, query }) => services.connectors.inventory(actor, params.id, toListQuery(query)),
+  }),
+  route({
+    name: 'listInventoryAccounts',
+    method: 'GET',
+    path: '/connectors/{id}/accounts',
+    subject: 'Connectors',
+    summary: 'Members of an organization, and what went wrong in each',
+    right: 'read',
+    params: byId,
+    query: list,
+    filters: ['state'],
+    answer: json(pageOf('InventoryAccount', inventoryAccount), 'A page.'),
+    handle: ({ actor, services, params, query }) =>
+      services.connectors.inventoryAccounts(actor, params.id, toListQuery(query)),
+  }),
+  route({
+    name: 'addAccountConnector',
+    method: 'POST',
+    path: '/connectors/{id}/accounts/{accountId}',
+    subject: 'Connectors',
+    summary: 'Make a connector for one member of an organization, from the same sign-in',
+    right: 'connector-change',
+    params: byIdAndAccount,
+    creates: ({ actor, services }, id) => services.connectors.get(actor, id),
+    answer: json(connector, 'The connector that was made.'),
+    handle: ({ actor, services, params, signal }) =>
+      services.connectors.addAccount(actor, params.id, params.accountId, signal),
   }),
   route({
     name: 'refreshInventory',

@@ -9,6 +9,7 @@ import type {
   ConnectorLimits,
   Endpoint,
   Health,
+  InventoryAccount,
   InventoryItem,
 } from '../../control/entities.ts';
 import type {
@@ -178,11 +179,27 @@ export const inventoryItem = named<InventoryItem>()(
   'A bucket or container that was seen.',
   z.object({
     connectorId: id,
+    accountId: z.string().nullable().describe('The cloud account it is in; null where the connector stands for none.'),
     container: z.string(),
     region: z.string().nullable(),
     firstSeenAt: time,
     lastSeenAt: time,
     goneAt: timeOrNull.describe('Not listed any more since then.'),
+  }),
+);
+
+export const inventoryAccount = named<InventoryAccount>()(
+  'InventoryAccount',
+  'A member of an organization, as its inventory saw it last.',
+  z.object({
+    connectorId: id,
+    accountId: z.string(),
+    name: z.string(),
+    firstSeenAt: time,
+    lastSeenAt: time,
+    goneAt: timeOrNull.describe('Not in use, or not in the organization, since then.'),
+    lastSyncAt: timeOrNull.describe('When its buckets were last listed.'),
+    lastSyncError: failure.nullable().describe('Why they were not since; what was seen before stays as it was.'),
   }),
 );
 

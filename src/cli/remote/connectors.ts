@@ -242,10 +242,21 @@ export function addConnectorExtras(connector: Command, start: RemoteStart): void
       .command('inventory')
       .argument('<connector>', 'name or id')
       .option('--refresh', 'look now, before listing')
+      .option('--account <id>', 'only of this account of an organization')
       .description('buckets or containers that a server has seen in the account'),
-  ).action((word: string, given: ListGiven & { refresh?: boolean }) =>
-    start((remote) => listInventory(remote, word, given)),
-  );
+  ).action((word: string, given: InventoryGiven) => start((remote) => listInventory(remote, word, given)));
+  addListOptions(
+    connector
+      .command('accounts')
+      .argument('<connector>', 'name or id')
+      .description('accounts of an organization, and what went wrong in each'),
+  ).action((word: string, given: ListGiven) => start((remote) => listAccounts(remote, word, given)));
+  connector
+    .command('add-account')
+    .argument('<connector>', 'name or id of the connector of an organization')
+    .argument('<account>', 'ID of the account (12 digits)')
+    .description('make a connector for one account of an organization, from the same sign-in')
+    .action((word: string, accountId: string) => start((remote) => addAccount(remote, word, accountId)));
 }
 
 async function showUsers({ session, ...remote }: Remote, word: string): Promise<void> {
@@ -262,32 +273,71 @@ async function showUsers({ session, ...remote }: Remote, word: string): Promise<
   await session.terminal.print(lines.length === 0 ? 'Nothing uses it.' : lines.join('\n'));
 }
 
+type InventoryGiven = ListGiven & { readonly refresh?: boolean; readonly account?: string };
+
+async function listAccounts(remote: Remote, word: string, given: ListGiven): Promise<void> {
+  const { http, session } = remote;
+  const { id } = await findConnectorAt(remote, word);
+  await showList<Wire['InventoryAccount']>(
+    remote,
+    given,
+    {},
+    {
+      kind: 'account',
+      none: 'No account was seen yet; only connectors of an organization list accounts.',
+      columns: [
+        { title: 'Account', text: ({ accountId }) => accountId },
+        { title: 'Name', text: ({ name }) => name },
+        {
+          title: 'Looked at',
+          text: ({ lastSyncAt }) => (lastSyncAt === null ? '–' : timeOf(lastSyncAt, session.format)),
+        },
+        { title: 'State', text: accountState },
+      ],
+      page: (query) => http.GET('/api/v1/connectors/{id}/accounts', { params: { path: { id }, query } }),
+    },
+  );
+}
+
+function accountState({ goneAt, lastSyncError }: Wire['InventoryAccount']): string {
+  if (goneAt !== null) return 'gone';
+  return lastSyncError === null ? '' : `${lastSyncError.message} ${lastSyncError.remedy}`;
+}
+
+async function addAccount(remote: Remote, word: string, accountId: string): Promise<void> {
+  const { http, session } = remote;
+  const { id } = await findConnectorAt(remote, word);
+  const made = await answer(
+    http.POST('/api/v1/connectors/{id}/accounts/{accountId}', {
+      params: { path: { id, accountId } },
+      signal: session.signal,
+    }),
+  );
+  await printConnector(remote, made);
+}
+
 async function listInventory(
   remote: Remote,
   word: string,
-  { refresh, ...given }: ListGiven & { refresh?: boolean },
+  { refresh, account, ...given }: InventoryGiven,
 ): Promise<void> {
   const { http, session } = remote;
   const { id } = await findConnectorAt(remote, word);
   const params = { path: { id } };
   if (refresh === true)
     await http.POST('/api/v1/connectors/{id}/inventory/refresh', { params, signal: session.signal });
-  await showList<Wire['InventoryItem']>(
-    remote,
-    given,
-    {},
-    {
-      kind: 'inventory',
-      none: 'Nothing was seen yet.',
-      columns: [
-        { title: 'Name', text: ({ container }) => container },
-        { title: 'Region', text: ({ region }) => region ?? '–' },
-        { title: 'First seen', text: ({ firstSeenAt }) => timeOf(firstSeenAt, session.format) },
-        { title: 'Gone since', text: ({ goneAt }) => (goneAt === null ? '' : timeOf(goneAt, session.format)) },
-      ],
-      page: (query) => http.GET('/api/v1/connectors/{id}/inventory', { params: { path: { id }, query } }),
-    },
-  );
+  await showList<Wire['InventoryItem']>(remote, given, account === undefined ? {} : { account: [account] }, {
+    kind: 'inventory',
+    none: 'Nothing was seen yet.',
+    columns: [
+      { title: 'Name', text: ({ container }) => container },
+      { title: 'Account', text: ({ accountId }) => accountId ?? '' },
+      { title: 'Region', text: ({ region }) => region ?? '–' },
+      { title: 'First seen', text: ({ firstSeenAt }) => timeOf(firstSeenAt, session.format) },
+      { title: 'Gone since', text: ({ goneAt }) => (goneAt === null ? '' : timeOf(goneAt, session.format)) },
+    ],
+    page: (query) => http.GET('/api/v1/connectors/{id}/inventory', { params: { path: { id }, query } }),
+  });
 }
 
 /** A check of one place says nothing of the others. */

@@ -11,6 +11,7 @@ import { collectCheck, streamCheck } from './checking.ts';
 import type { Verdict } from './check.ts';
 import { checkAccountId, checkTags, cloudOf, nextSyncAfter } from './cloud.ts';
 import { parseForm, type ParsedConfig } from './fields.ts';
+import { requireMembers } from './inventory.ts';
 import { named } from './names.ts';
 import { fingerprintsOf, KEEP_NOTHING, openAccount, providerOf, readSaved } from './open.ts';
 import { rowOf, type CloudRow } from './rows.ts';
@@ -20,8 +21,13 @@ const REQUESTS_PER_SECOND_MAX = 100_000;
 const TRANSFERS_MAX = 10_000;
 const SIGN_IN_MS_MAX = 60_000;
 
-/** The id of the new connector. */
-export async function authorize(world: ControlWorld, actor: Actor, input: ConnectorInput): Promise<string> {
+/** The id of the new connector. `title`: what it is called where no name was given; the provider's own otherwise. */
+export async function authorize(
+  world: ControlWorld,
+  actor: Actor,
+  input: ConnectorInput,
+  title?: string,
+): Promise<string> {
   const { db, bus, vault, clock } = world;
   const provider = providerOf(world, input.provider);
   const cloud = cloudOf(input);
@@ -30,7 +36,7 @@ export async function authorize(world: ControlWorld, actor: Actor, input: Connec
   const parsed = parseForm(provider, input.config, null);
   const signedIn = await signIn(world, provider, parsed, cloud);
   const id = newId(world);
-  await named(db, input.name, provider.manifest.title, (name) =>
+  await named(db, input.name, title ?? provider.manifest.title, (name) =>
     db.transaction().execute(async (tx) => {
       const hasSecrets = Object.keys(parsed.secrets).length > 0;
       await tx
@@ -122,6 +128,7 @@ async function signIn(
   const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
   const { account } = await openAccount(world, provider, config, options);
   await using opened = account;
+  if (cloud?.accountType === 'organization') requireMembers(opened);
   return { lines, verdict, fingerprint: opened.fingerprint };
 }
 

@@ -1,11 +1,9 @@
-/** A connector that stands for a whole AWS account: what is asked of it, and its inventory. */
+/** A connector that stands for a whole AWS account or organization: what is asked of it. */
 import { sql } from 'kysely';
-import type { Account } from '../../contract/provider.ts';
-import { DroverError, toDroverError } from '../../model/errors.ts';
+import { DroverError } from '../../model/errors.ts';
 import type { CloudAccount, Tags } from '../entities.ts';
 import type { ConnectorInput } from '../services.ts';
-import type { ControlWorld, Tx } from '../world.ts';
-import { failureOf } from './check.ts';
+import type { Tx } from '../world.ts';
 import type { CloudRow } from './rows.ts';
 
 const MINUTE_MS = 60_000;
@@ -113,85 +111,6 @@ export function checkTags(tags: Tags): Tags {
     }
   }
   return tags;
-}
-
-const BATCH = 1_000;
-
-/**
- * Lists the buckets of the account and writes down what is there, what is new and what is gone. A failure is kept with
- * the connector and thrown.
- */
-export async function takeInventory(
-  world: ControlWorld,
-  connectorId: string,
-  account: Account,
-  cloud: CloudRow | null,
-  signal: AbortSignal,
-): Promise<void> {
-  const { db, bus, clock } = world;
-  try {
-    const seen: { name: string; region: string | null }[] = [];
-    for await (const page of account.browse(null, signal)) {
-      for (const { name, region } of page.items) {
-        if (isWanted(region ?? null, cloud)) seen.push({ name, region: region ?? null });
-      }
-    }
-    const now = new Date(clock.now());
-    await db.transaction().execute(async (tx) => {
-      // Two that look at the same time write one after the other.
-      await tx.selectFrom('connectors').select('id').where('id', '=', connectorId).forUpdate().execute();
-      for (let at = 0; at < seen.length; at += BATCH) await keepSeen(tx, connectorId, seen.slice(at, at + BATCH), now);
-      await tx
-        .updateTable('inventory')
-        .set({ gone_at: now })
-        .where('connector_id', '=', connectorId)
-        .where('last_seen_at', '<', now)
-        .where('gone_at', 'is', null)
-        .execute();
-      await keepOutcome(tx, connectorId, { lastSyncAt: now.toISOString(), lastSyncError: null });
-      await bus.tell('connector', connectorId, tx);
-    });
-  } catch (thrown) {
-    const error = toDroverError(thrown);
-    if (error.code !== 'CANCELLED' && error.code !== 'DATABASE_UNAVAILABLE') {
-      await db.transaction().execute((tx) => keepOutcome(tx, connectorId, { lastSyncError: failureOf(error) }));
-      await bus.tell('connector', connectorId);
-    }
-    throw error;
-  }
-}
-
-/** A store that does not tell regions has nothing to filter by. */
-function isWanted(region: string | null, cloud: CloudRow | null): boolean {
-  const wanted = cloud?.regions ?? null;
-  return wanted === null || region === null || wanted.includes(region);
-}
-
-async function keepSeen(
-  tx: Tx,
-  connectorId: string,
-  seen: readonly { name: string; region: string | null }[],
-  now: Date,
-): Promise<void> {
-  const rows = seen.map(({ name, region }) => ({
-    connector_id: connectorId,
-    container: name,
-    region,
-    first_seen_at: now,
-    last_seen_at: now,
-    gone_at: null,
-  }));
-  await tx
-    .insertInto('inventory')
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(['connector_id', 'container']).doUpdateSet((set) => ({
-        region: set.fn.coalesce('excluded.region', 'inventory.region'),
-        last_seen_at: now,
-        gone_at: null,
-      })),
-    )
-    .execute();
 }
 
 export async function keepOutcome(

@@ -3,7 +3,15 @@ import { sql } from 'kysely';
 import type { CheckLine, Place } from '../../contract/provider.ts';
 import type { Config } from '../../contract/fields.ts';
 import type { Failure } from '../../model/errors.ts';
-import type { CloudAccount, Connector, ConnectorLimits, Health, InventoryItem, Tags } from '../entities.ts';
+import type {
+  CloudAccount,
+  Connector,
+  ConnectorLimits,
+  Health,
+  InventoryAccount,
+  InventoryItem,
+  Tags,
+} from '../entities.ts';
 import type { Listing } from '../paging.ts';
 import { found, isoOf, isoOrNull, isUuid, keptOf } from '../rows.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
@@ -90,6 +98,7 @@ type InventoryRow = Awaited<ReturnType<ReturnType<typeof inventoryRowsOf>['execu
 export function inventoryItemOf(row: InventoryRow): InventoryItem {
   return {
     connectorId: row.connector_id,
+    accountId: row.account_id === '' ? null : row.account_id,
     container: row.container,
     region: row.region,
     firstSeenAt: isoOf(row.first_seen_at),
@@ -106,8 +115,9 @@ export const INVENTORY_LISTING: Omit<Listing<InventoryRow>, 'query'> = {
     lastSeenAt: { sql: 'inventory.last_seen_at', type: 'timestamptz' },
   },
   defaultSort: 'container',
-  id: { sql: 'inventory.container', type: 'text' },
+  id: { sql: "(inventory.container || ' ' || inventory.account_id)", type: 'text' },
   filters: {
+    account: (values) => sql<boolean>`inventory.account_id IN (${sql.join(values)})`,
     region: (values) => sql<boolean>`inventory.region IN (${sql.join(values)})`,
     state: (values) =>
       values.length === 1
@@ -117,5 +127,39 @@ export const INVENTORY_LISTING: Omit<Listing<InventoryRow>, 'query'> = {
         : sql<boolean>`true`,
   },
   searched: 'inventory.container',
-  idOf: (row) => row.container,
+  idOf: (row) => `${row.container} ${row.account_id}`,
+};
+
+export function accountRowsOf(db: Db, connectorId: string) {
+  return db.selectFrom('inventory_accounts').selectAll().where('connector_id', '=', connectorId);
+}
+
+type AccountRow = Awaited<ReturnType<ReturnType<typeof accountRowsOf>['execute']>>[number];
+
+export function inventoryAccountOf(row: AccountRow): InventoryAccount {
+  return {
+    connectorId: row.connector_id,
+    accountId: row.account_id,
+    name: row.name,
+    firstSeenAt: isoOf(row.first_seen_at),
+    lastSeenAt: isoOf(row.last_seen_at),
+    goneAt: isoOrNull(row.gone_at),
+    lastSyncAt: isoOrNull(row.looked_at),
+    lastSyncError: row.error as Failure | null,
+  };
+}
+
+export const ACCOUNT_LISTING: Omit<Listing<AccountRow>, 'query'> = {
+  sorts: {
+    name: { sql: 'lower(inventory_accounts.name)', type: 'text' },
+    accountId: { sql: 'inventory_accounts.account_id', type: 'text' },
+  },
+  defaultSort: 'name',
+  id: { sql: 'inventory_accounts.account_id', type: 'text' },
+  filters: {
+    state: (values) => sql<boolean>`(CASE WHEN gone_at IS NOT NULL THEN 'gone' WHEN error IS NOT NULL THEN 'failed'
+      ELSE 'seen' END) IN (${sql.join(values)})`,
+  },
+  searched: "(inventory_accounts.name || ' ' || inventory_accounts.account_id)",
+  idOf: (row) => row.account_id,
 };

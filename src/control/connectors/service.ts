@@ -1,8 +1,8 @@
 /** Connectors: accounts that Drover may use. Everything about one, from its form to its end. */
 import { parseConfig } from '../../contract/config.ts';
 import type { Config } from '../../contract/fields.ts';
-import type { BrowsePage, CheckLine, Place, Provider } from '../../contract/provider.ts';
-import { ERRORS, toDroverError, type ErrorCode, type Failure } from '../../model/errors.ts';
+import type { Account, BrowsePage, CheckLine, Place, Provider } from '../../contract/provider.ts';
+import { ERRORS, toDroverError, type DroverError, type ErrorCode, type Failure } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Tags } from '../entities.ts';
 import { listPage } from '../paging.ts';
@@ -12,15 +12,28 @@ import type { Connectors } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { authorize, reauthorize } from './authorize.ts';
 import { streamCheck, testSaved } from './checking.ts';
-import { checkTags, cloudOf, takeInventory } from './cloud.ts';
+import { checkTags, cloudOf } from './cloud.ts';
 import { syncDueInventories } from './due-inventories.ts';
 import { parseForm } from './fields.ts';
+import { takeInventory } from './inventory.ts';
+import { addAccount } from './members.ts';
 import { freeName } from './names.ts';
-import { connectorOpener, discoverAccounts, providerOf, readSaved, type SavedConnector } from './open.ts';
+import {
+  connectorOpener,
+  discoverAccounts,
+  KEEP_NOTHING,
+  openAccount,
+  providerOf,
+  readSaved,
+  type SavedConnector,
+} from './open.ts';
 import { policiesFor } from './policies.ts';
 import { removeConnector, usersOf } from './removal.ts';
 import {
+  ACCOUNT_LISTING,
+  accountRowsOf,
   connectorOf,
+  inventoryAccountOf,
   INVENTORY_LISTING,
   inventoryItemOf,
   inventoryRowsOf,
@@ -44,7 +57,7 @@ type Reading = 'list' | 'get' | 'usedBy' | 'suggest';
 type Changing = 'authorize' | 'reauthorize' | 'update' | 'remove' | 'reportHealth';
 type Checking = 'test' | 'testDraft' | 'policies' | 'draftPolicies';
 type Using = 'browse' | 'makeContainer' | 'discover';
-type Inventories = 'inventory' | 'refreshInventory' | 'syncDue';
+type Inventories = 'inventory' | 'inventoryAccounts' | 'addAccount' | 'refreshInventory' | 'syncDue';
 
 function reading(world: ControlWorld): Pick<ConnectorService, Reading> {
   const { db, providers } = world;
@@ -238,14 +251,25 @@ function using(world: ControlWorld): Pick<ConnectorService, Using> {
 function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
   const { db, providers } = world;
   const open = connectorOpener(world);
-  async function refresh(id: string, signal: AbortSignal): Promise<void> {
+  /** A member that may be reached later, as an error. */
+  async function refresh(id: string, signal: AbortSignal): Promise<DroverError | null> {
     const { cloud } = await rowOf(db, id);
     const { account } = await open(id, world.openTransport);
     await using opened = account;
-    await takeInventory(world, id, opened, cloud as CloudRow | null, signal).catch(async (thrown: unknown) => {
+    const openMember = async (fills: Config): Promise<Account> => {
+      const { provider, config } = await readSaved(world, db, id);
+      const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
+      return (await openAccount(world, provider, { ...config, ...fills }, options)).account;
+    };
+    const looking = { account: opened, cloud: cloud as CloudRow | null, openMember };
+    return await takeInventory(world, id, looking, signal).catch(async (thrown: unknown) => {
       await reportLostSignIn(world, id, thrown);
       throw thrown;
     });
+  }
+  async function refreshDue(id: string, signal: AbortSignal): Promise<void> {
+    const passing = await refresh(id, signal);
+    if (passing !== null) throw passing;
   }
   return {
     async inventory(actor, id, query) {
@@ -253,6 +277,16 @@ function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
       await rowOf(db, id);
       const page = await listPage(db, inventoryRowsOf(db, id), { ...INVENTORY_LISTING, query });
       return { ...page, items: page.items.map(inventoryItemOf) };
+    },
+    async inventoryAccounts(actor, id, query) {
+      demand(actor, 'read');
+      await rowOf(db, id);
+      const page = await listPage(db, accountRowsOf(db, id), { ...ACCOUNT_LISTING, query });
+      return { ...page, items: page.items.map(inventoryAccountOf) };
+    },
+    async addAccount(actor, id, accountId, signal) {
+      demand(actor, 'connector-change');
+      return connectorOf(await rowOf(db, await addAccount(world, actor, id, accountId, signal)), providers);
     },
     async refreshInventory(actor, id, signal) {
       demand(actor, 'connector-use');
@@ -262,6 +296,6 @@ function inventories(world: ControlWorld): Pick<ConnectorService, Inventories> {
       await refresh(id, signal);
       return connectorOf(await rowOf(db, id), providers);
     },
-    syncDue: (signal) => syncDueInventories(world, refresh, signal),
+    syncDue: (signal) => syncDueInventories(world, refreshDue, signal),
   };
 }

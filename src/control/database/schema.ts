@@ -102,10 +102,23 @@ export interface ConnectorsTable {
 export interface InventoryTable {
   connector_id: string;
   container: string;
+  /** `''`: of a connector that does not stand for a cloud account. */
+  account_id: Generated<string>;
   region: string | null;
   first_seen_at: Time;
   last_seen_at: Time;
   gone_at: TimeOrNull;
+}
+
+export interface InventoryAccountsTable {
+  connector_id: string;
+  account_id: string;
+  name: string;
+  first_seen_at: Time;
+  last_seen_at: Time;
+  gone_at: TimeOrNull;
+  looked_at: TimeOrNull;
+  error: JsonbOrNull;
 }
 
 export interface EndpointsTable {
@@ -446,6 +459,7 @@ export interface Schema {
   secrets: SecretsTable;
   connectors: ConnectorsTable;
   inventory: InventoryTable;
+  inventory_accounts: InventoryAccountsTable;
   endpoints: EndpointsTable;
   projects: ProjectsTable;
   timetables: TimetablesTable;

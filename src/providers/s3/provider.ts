@@ -16,6 +16,7 @@ import { makeBucket } from './make-bucket.ts';
 import { keyParameter } from './address.ts';
 import { Objects } from './objects.ts';
 import { credentialsReach } from './own-hosts.ts';
+import { memberRole, Organizations } from './organizations.ts';
 import { ownIdentity } from './owner.ts';
 import { policies } from './policies.ts';
 import { ServerTime } from './server-time.ts';
@@ -84,6 +85,7 @@ function openAccount(settings: S3Settings, context: Context): Account {
       checkBucket(settings, name);
       return makeBucket(client, name, signal);
     },
+    ...membersOf(settings, context, { identities, time }),
     policies: (request) => policies(request, { settings, partition: partitionOf(region) }),
     async [Symbol.asyncDispose]() {
       closing.abort();
@@ -132,6 +134,20 @@ function identitiesOf(
   if (roleArn === null || settings.authorization === 'access-key') return { base, acting: base };
   const load = async () => sts.assumeRole({ roleArn, externalId }, await base.current(closing), closing);
   return { base, acting: new RenewingCredentials(load, now, log) };
+}
+
+/** Only a role can be assumed in other accounts, too; and a restriction to one bucket leaves nothing to look for there. */
+function membersOf(
+  settings: S3Settings,
+  context: Context,
+  { identities, time }: { readonly identities: Identities; readonly time: ServerTime },
+): Pick<Account, 'members'> {
+  const { roleArn, endpoint, bucket, caCertificate } = settings;
+  const role = roleArn === null || identities.acting === identities.base ? null : memberRole(roleArn);
+  const isAmazon = endpoint === null || /\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname);
+  if (role === null || !isAmazon || bucket !== null) return {};
+  const organizations = new Organizations(role, identities.acting, { ...context, time, caCertificate });
+  return { members: (signal) => organizations.members(signal) };
 }
 
 function firstRegion(settings: S3Settings, environment: Context['environment']): string {

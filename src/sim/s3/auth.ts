@@ -134,7 +134,12 @@ interface Scope {
 function parseScope(text: string, code: 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError'): Scope {
   const parts = text.split('/');
   const [accessKeyId, day, region, service, end] = parts;
-  if (parts.length !== 5 || end !== 'aws4_request' || !/^\d{8}$/.test(day!) || !/^(s3|sts)$/.test(service!)) {
+  if (
+    parts.length !== 5 ||
+    end !== 'aws4_request' ||
+    !/^\d{8}$/.test(day!) ||
+    !/^(s3|sts|organizations)$/.test(service!)
+  ) {
     throw new S3Error(
       code,
       'The credential is malformed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',

@@ -5,7 +5,9 @@ import type { SimResponse } from '../http.ts';
 import { EMPTY_BODY, textBody } from '../http.ts';
 
 const STATUS = {
+  AWSOrganizationsNotInUseException: 400,
   AccessDenied: 403,
+  AccessDeniedException: 400,
   AuthorizationHeaderMalformed: 400,
   AuthorizationQueryParametersError: 400,
   BadDigest: 400,
@@ -34,6 +36,7 @@ const STATUS = {
   InvalidRange: 416,
   InvalidRequest: 400,
   InvalidStorageClass: 400,
+  InvalidSignatureException: 400,
   InvalidTag: 400,
   InvalidToken: 400,
   InvalidURI: 400,
@@ -42,6 +45,7 @@ const STATUS = {
   MalformedXML: 400,
   MetadataTooLarge: 400,
   MethodNotAllowed: 405,
+  MissingAuthenticationTokenException: 400,
   MissingContentLength: 411,
   MissingSecurityHeader: 400,
   NoSuchBucket: 404,
@@ -57,6 +61,7 @@ const STATUS = {
   RestoreAlreadyInProgress: 409,
   SignatureDoesNotMatch: 403,
   TemporaryRedirect: 307,
+  UnknownOperationException: 400,
   ValidationError: 400,
   XAmzContentChecksumMismatch: 400,
   XAmzContentSHA256Mismatch: 400,

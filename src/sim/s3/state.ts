@@ -27,6 +27,12 @@ export interface S3Options {
   readonly webTokens?: Readonly<Record<string, WebToken>>;
   /** Order of listings: `bytes` as Amazon's, or `units` (UTF-16) as stores have it that compare strings of their language. */
   readonly order?: 'bytes' | 'units';
+  /** What the management account sees with AWS Organizations; omitted: it is in none. */
+  readonly organization?: {
+    readonly managementAccountId: string;
+    readonly accounts: readonly { readonly accountId: string; readonly name: string; readonly state?: string }[];
+    readonly pageMax?: number;
+  };
   /** Expedited restores answer 503. */
   readonly expeditedUnavailable?: boolean;
 }

@@ -54,9 +54,17 @@ CREATE UNIQUE INDEX connectors_name ON connectors (lower(name));
 CREATE INDEX connectors_sync ON connectors (next_sync_at) WHERE next_sync_at IS NOT NULL;
 
 CREATE TABLE inventory (
-  connector_id uuid NOT NULL REFERENCES connectors ON DELETE CASCADE, container text NOT NULL, region text,
+  connector_id uuid NOT NULL REFERENCES connectors ON DELETE CASCADE, container text NOT NULL,
+  account_id text NOT NULL DEFAULT '', region text,
   first_seen_at timestamptz NOT NULL, last_seen_at timestamptz NOT NULL, gone_at timestamptz,
-  PRIMARY KEY (connector_id, container)
+  PRIMARY KEY (connector_id, container, account_id)
+);
+-- Of an organization: looked_at is when the buckets were last seen, error why not since.
+CREATE TABLE inventory_accounts (
+  connector_id uuid NOT NULL REFERENCES connectors ON DELETE CASCADE, account_id text NOT NULL, name text NOT NULL,
+  first_seen_at timestamptz NOT NULL, last_seen_at timestamptz NOT NULL, gone_at timestamptz,
+  looked_at timestamptz, error jsonb,
+  PRIMARY KEY (connector_id, account_id)
 );
 
 CREATE TABLE endpoints (
