@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
 import { PERSON, rowOpener } from '../../../test/control/made.ts';
+import { DroverError } from '../../model/errors.ts';
+import { DEFAULT_POLICY } from '../../model/policy.ts';
 import type { Run } from '../entities.ts';
 import { wordsOf } from '../notifications/words.ts';
 import type { StartRun } from '../services.ts';
@@ -79,7 +81,7 @@ describe('a validation that finds differences', () => {
 
   test('of a mirror is not clean for what is only at the target; of a merge that is none of its business', async () => {
     for (const [mode, findings] of [
-      ['mirror', ['1 object was only at the target.']],
+      ['mirror', ['1 object was only at the target.', '1 object was only at the target now.']],
       ['merge', []],
     ] as const) {
       const { job } = await copied({ settings: { mode } });
@@ -95,5 +97,64 @@ describe('a validation that finds differences', () => {
     expect(plan).toMatchObject({ state: 'succeeded', counters: { differences: { missing: 3 } } });
     const told = await toldOf(plan.id);
     expect(wordsOf([{ at: 'now', ...told } as never], null).text).toContain('3 of 3 objects would be transferred');
+  });
+});
+
+describe('a report on a transfer', () => {
+  test('compares both sides as they are now: what came to the source since is a finding', async () => {
+    const { job, run: done } = await copied({ objects: 50 });
+    expect(await reportOf(done.id)).toMatchObject({
+      isClean: true,
+      bothSides: { scanned: 50, same: 50, missing: 0, different: 0, extra: 0, differences: [] },
+    });
+    job.from.put('box', 'k/new', 'came later');
+    job.from.put('box', 'k/000007', 'changed since');
+    job.to.put('box', 'zz/extra', 'nobody asked for it');
+    const report = await reportOf(done.id);
+    expect(report.findings).toEqual([
+      '1 object was at the source now and not at the target.',
+      '1 object was different on both sides now.',
+    ]);
+    expect(report).toMatchObject({ isClean: false, comparedNow: { missing: 0, different: 0 } });
+    expect(report.bothSides).toMatchObject({
+      differences: [
+        { key: 'k/000007', result: 'different' },
+        { key: 'k/new', result: 'missing' },
+      ],
+    });
+    expect((await fleet.world.artifacts.list('reports/')).filter((name) => name.includes('compare'))).toEqual([]);
+    expect(await fleet.world.artifacts.list('runs/compare')).toEqual([]);
+  });
+
+  test('of a mirror finds what came to the target', async () => {
+    const { job, run: done } = await copied({ settings: { mode: 'mirror' } });
+    job.to.put('box', 'zz/extra', 'x');
+    expect((await reportOf(done.id)).findings).toEqual(['1 object was only at the target now.']);
+  });
+
+  test('leaves out what the filter of the run leaves out', async () => {
+    const filter = { ...DEFAULT_POLICY.filter, exclude: ['*.tmp'] };
+    const { job, run: done } = await copied({ settings: { filter } });
+    job.from.put('box', 'later.tmp', 'x');
+    expect(await reportOf(done.id)).toMatchObject({ isClean: true, bothSides: { excluded: 1, same: 10 } });
+  });
+
+  test('is not clean when the source cannot be looked at any more', async () => {
+    const { job, run: done } = await copied();
+    job.from.hooks.before = async () => {
+      throw new DroverError('PERMISSION_DENIED', 'The key is gone.');
+    };
+    const report = await reportOf(done.id);
+    expect(report).toMatchObject({ isClean: false, bothSides: { isFault: true } });
+    expect(report.findings.join()).toContain('Source and target were not compared as they are now. The key is gone.');
+  });
+
+  test('on a retry does not claim it', async () => {
+    const job = await fleet.job({ objects: 5 });
+    job.from.hooks.reading = (key, content) => (key === 'k/000003' ? content.subarray(1) : content);
+    const first = await run(job);
+    job.from.hooks.reading = (_key, content) => content;
+    const again = await run(job, { kind: 'retry', retryOf: first.id });
+    expect(await reportOf(again.id)).toMatchObject({ isClean: false, bothSides: { isFault: false } });
   });
 });

@@ -27,6 +27,7 @@ test.each<[string, Run['kind'], Partial<Counters>, string[]]>([
   const looked = {
     run: { kind, state: 'succeeded' },
     counters: { ...ZERO_COUNTERS, ...counters },
+    bothSides: comparedNow,
     comparedNow: kind === 'validate' ? comparedNow : clean,
     readBack: { notReadBack: '', isFault: false },
     acceptV0: false,

@@ -6,13 +6,20 @@ import type { ValidationReport } from './report.ts';
 export interface Looked {
   readonly run: Pick<Run, 'kind' | 'state'>;
   readonly counters: Counters;
+  readonly bothSides: ValidationReport['bothSides'];
   readonly comparedNow: ValidationReport['comparedNow'];
   readonly readBack: ValidationReport['readBack'];
   readonly acceptV0: boolean;
 }
 
-export function findingsOf({ run, counters, comparedNow, readBack, acceptV0 }: Looked): readonly string[] {
-  return [...endOf(run), ...itemsOf(run, counters, acceptV0), ...comparedOf(run, comparedNow), ...readBackOf(readBack)];
+export function findingsOf({ run, counters, bothSides, comparedNow, readBack, acceptV0 }: Looked): readonly string[] {
+  return [
+    ...endOf(run),
+    ...itemsOf(run, counters, acceptV0),
+    ...bothSidesOf(bothSides),
+    ...comparedOf(run, comparedNow),
+    ...readBackOf(readBack),
+  ];
 }
 
 function endOf({ kind, state }: Looked['run']): string[] {
@@ -43,6 +50,19 @@ function itemsOf(
     ...about(extra, 'only at the target', true),
     ...about(deletesFailed, 'to be deleted at the target and could not be', true),
     ...(acceptV0 ? [] : about(verification.V0, 'proved by size only, which this job does not accept', true)),
+  ];
+}
+
+function bothSidesOf(bothSides: Looked['bothSides']): string[] {
+  if ('notCompared' in bothSides) {
+    // Where it could not be expected, the run itself is a finding.
+    return bothSides.isFault ? [`Source and target were not compared as they are now. ${bothSides.notCompared}`] : [];
+  }
+  return [
+    ...about(bothSides.missing, 'at the source now and not at the target', true),
+    ...about(bothSides.different, 'different on both sides now', true),
+    ...about(bothSides.extra, 'only at the target now', true),
+    ...about(bothSides.notComparable, 'not to be compared now', true),
   ];
 }
 

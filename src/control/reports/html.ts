@@ -14,15 +14,32 @@ const STATE_WORDS: Readonly<Record<string, string>> = {
 const ROWS_SHOWN_MAX = 1_000;
 
 const STYLE = `
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-.result { padding: .75rem 1rem; border-left: .4rem solid; margin: 1rem 0; }
-.clean { border-color: #107c10; } .issues { border-color: #b86e00; }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top; }
-tr + tr td { border-top: 1px solid #8884; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-code, .key { font-family: ui-monospace, monospace; overflow-wrap: anywhere; } .wide { overflow-x: auto; margin-bottom: 1.5rem; }
-dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --text: #1b1b1f; --soft: #55565c; --line: #d5d6db;
+  --page: #fff; --good: #0b6a0b; --bad: #8a4b00; --tint: #f5f5f7; }
+@media (prefers-color-scheme: dark) { :root { --text: #ececf0; --soft: #b3b4bb; --line: #44464e; --page: #17181b;
+  --good: #6ccb6c; --bad: #f0b45a; --tint: #222429; } }
+body { margin: 0; background: var(--page); color: var(--text); }
+main { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; break-after: avoid; }
+p { margin: .5rem 0; }
+.result { padding: .75rem 1rem; border-left: .4rem solid; margin: 1.25rem 0; background: var(--tint); }
+.clean { border-color: var(--good); } .clean strong { color: var(--good); }
+.issues { border-color: var(--bad); } .issues strong { color: var(--bad); }
+.result ul { margin: .5rem 0 0; padding-left: 1.25rem; }
+table { border-collapse: collapse; width: 100%; } table.counts { max-width: 30rem; }
+caption { text-align: left; color: var(--soft); font-size: .9rem; padding: .5rem 0 .25rem; }
+th, td { text-align: left; padding: .3rem .75rem .3rem 0; vertical-align: top; border-top: 1px solid var(--line); }
+thead th { border-top: 0; white-space: nowrap; } tbody th { font-weight: 400; }
+.n { text-align: right; font-variant-numeric: tabular-nums; padding-right: 0; }
+code, .key { font-family: ui-monospace, monospace; font-size: .9rem; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; margin: .5rem 0 1rem; } .wide td { overflow-wrap: break-word; } .wide th.key { min-width: 12rem; }
+.wide:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
+dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .25rem 1.25rem; margin: .5rem 0; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 34rem) { dl { display: block; } dd { margin-bottom: .5rem; } main { margin-top: 1rem; } }
+@media print { :root { color-scheme: light; font-size: 10pt; --text: #000; --soft: #444; --line: #bbb; --page: #fff;
+  --good: #0b6a0b; --bad: #8a4b00; --tint: #fff; } main { max-width: none; margin: 0; padding: 0; }
+  .wide { overflow: visible; } thead { display: table-header-group; } tr { break-inside: avoid; } .result { border: 1px solid; border-left-width: .4rem; } }
 `;
 
 export function toHtml(report: ValidationReport, signature: Signature): string {
@@ -30,15 +47,18 @@ export function toHtml(report: ValidationReport, signature: Signature): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Validation report: ${escape(run.jobName)}</title><style>${STYLE}</style></head><body>
+<main>
 <h1>Validation report</h1>
 <p><bdi class="key">${escape(run.sourcePath)}</bdi> → <bdi class="key">${escape(run.targetPath)}</bdi><br>
-${escape(run.projectName)} / ${escape(run.jobName)}, run ${run.number}, ${escape(report.madeAt)}, Drover ${escape(report.programVersion)}</p>
+${escape(run.projectName)} / ${escape(run.jobName)}, run ${run.number}, made ${moment(report.madeAt)}, Drover ${escape(report.programVersion)}</p>
 ${resultOf(report)}
 <h2>Sums</h2>
 ${sumsOf(counters.items, counters.bytes)}
 <h2>Proof</h2>
 ${proofOf(report)}
-<h2>Compared with the target as it is now</h2>
+<h2>Both sides as they are now</h2>
+${bothSidesOf(report)}
+<h2>The target as the run left it</h2>
 ${comparedOf(report)}
 <h2>Read back</h2>
 ${readBackOf(report)}
@@ -48,7 +68,7 @@ ${issuesOf(report)}
 ${lossesOf(report)}
 <h2>The run</h2>
 <dl><dt>State</dt><dd>${escape(STATE_WORDS[run.state] ?? run.state)}</dd>
-<dt>Started, ended</dt><dd>${escape(run.startedAt ?? '–')} to ${escape(run.endedAt ?? '–')}</dd>
+<dt>Started, ended</dt><dd>${moment(run.startedAt)} to ${moment(run.endedAt)}</dd>
 <dt>Started by</dt><dd>${escape(run.createdBy)}</dd>
 <dt>Copy mode</dt><dd>${escape(report.settings.mode)}</dd>
 <dt>Run id</dt><dd><code>${escape(run.id)}</code></dd>
@@ -57,6 +77,7 @@ ${lossesOf(report)}
 <dl><dt>SHA-256 of the JSON report</dt><dd><code>${signature.sha256}</code></dd>
 <dt>Ed25519 signature</dt><dd><code>${signature.signature}</code></dd>
 <dt>Public key of this server</dt><dd><code>${signature.publicKey}</code></dd></dl>
+</main>
 </body></html>
 `;
 }
@@ -80,9 +101,15 @@ function sumsOf(items: ItemCounts, bytes: { readonly scanned: number; readonly c
     ['Failed', items.failed],
     ['Deleted at the target', items.deleted],
   ];
-  const lines = rows.map(([word, count]) => `<tr><td>${word}</td><td class="n">${number(count)}</td></tr>`).join('');
-  return `<table><tr><th>Objects</th><th class="n">Count</th></tr>${lines}</table>
+  return `${countsOf('What became of the objects', rows)}
 <p>${number(bytes.scanned)} bytes scanned, ${number(bytes.copied)} bytes transferred.</p>`;
+}
+
+function countsOf(caption: string, rows: readonly (readonly [string, number])[]): string {
+  const lines = rows
+    .map(([word, count]) => `<tr><th scope="row">${word}</th><td class="n">${number(count)}</td></tr>`)
+    .join('');
+  return `<table class="counts"><caption>${caption}</caption><thead><tr><th scope="col">Objects</th><th scope="col" class="n">Count</th></tr></thead><tbody>${lines}</tbody></table>`;
 }
 
 function proofOf({ counters }: ValidationReport): string {
@@ -92,17 +119,45 @@ function proofOf({ counters }: ValidationReport): string {
   return `<ul>${classes.map(([name, count]) => `<li>${number(count)} ${escape(words[name] ?? name)} (${name})</li>`).join('')}</ul>`;
 }
 
-function comparedOf({ run, counters, comparedNow }: ValidationReport): string {
-  if ('notCompared' in comparedNow && !comparedNow.isFault && run.kind === 'validate' && hasEndedWell(run.state)) {
-    const { missing, different, extra } = counters.differences;
-    return `<p>This run did that: ${number(missing)} missing, ${number(different)} different, ${number(extra)} only at the target.</p>`;
-  }
+function bothSidesOf({ run, counters, bothSides }: ValidationReport): string {
+  const then = run.kind === 'validate' && hasEndedWell(run.state) ? `<p>${foundByRun(counters.differences)}</p>` : '';
+  if ('notCompared' in bothSides) return `${then}<p>Not compared. ${escape(bothSides.notCompared)}</p>`;
+  const { startedAt, endedAt, same, sameWeak, excluded, missing, different, extra, notComparable } = bothSides;
+  const rows: [string, number][] = [
+    ['The same on both sides', same],
+    ['At the source and not at the target', missing],
+    ['Different', different],
+    ['Only at the target', extra],
+    ['Could not be compared', notComparable],
+    ['Left out by the filter of the job', excluded],
+  ];
+  const weak =
+    sameWeak === 0 ? '' : `<p>${number(sameWeak)} of the same ones by size alone: no digest that both sides know.</p>`;
+  return (
+    then +
+    `<p>Both were listed from ${moment(startedAt)} to ${moment(endedAt)}.</p>` +
+    countsOf('What both listings have', rows) +
+    weak +
+    table(
+      'Differences between both sides',
+      ['Key', 'Result', 'Details'],
+      bothSides.differences.map(({ key, result, code, details }) => [key, result, details ?? code]),
+    )
+  );
+}
+
+function foundByRun({ missing, different, extra }: ValidationReport['counters']['differences']): string {
+  return `This run compared them: ${number(missing)} missing, ${number(different)} different, ${number(extra)} only at the target.`;
+}
+
+function comparedOf({ comparedNow }: ValidationReport): string {
   if ('notCompared' in comparedNow) return `<p>Not compared. ${escape(comparedNow.notCompared)}</p>`;
   const { checked, checkedBytes, missing, different, differences } = comparedNow;
   const words = `<p>${number(checked)} objects, ${number(checkedBytes)} bytes: ${number(missing)} missing, ${number(different)} different.</p>`;
   return (
     words +
     table(
+      'Not as the run left them',
       ['Key at the target', 'Result', 'Details'],
       differences.map((one) => [one.targetKey, one.result, one.details]),
     )
@@ -131,6 +186,7 @@ function readBackOf({ readBack }: ValidationReport): string {
   return (
     words +
     table(
+      'Read back and not equal',
       ['Key', 'Result', 'Details'],
       notEqual.map((row) => [row.key, row.result, row.details ?? '']),
     )
@@ -140,6 +196,7 @@ function readBackOf({ readBack }: ValidationReport): string {
 function issuesOf({ issues }: ValidationReport): string {
   if (issues.total === 0) return '<p>Everything made it.</p>';
   const codes = table(
+    'By reason',
     ['Code', 'Result', 'Objects', 'What to do'],
     issues.byCode.map(({ code, result, items, remedy }) => [code, result, number(items), remedy]),
   );
@@ -149,20 +206,33 @@ function issuesOf({ issues }: ValidationReport): string {
       ? `<p>The first ${number(shown.length)} of ${number(issues.total)}; all of them are in the copy log.</p>`
       : '';
   const rows = shown.map(({ key, result, code, details }) => [key, result, code, details ?? '']);
-  return codes + rest + table(['Key', 'Result', 'Code', 'Why'], rows);
+  return codes + rest + table('One by one', ['Key', 'Result', 'Code', 'Why'], rows);
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+function table(caption: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return '';
   // A key may be broken anywhere; a code is a word.
   const isKey = head[0]?.startsWith('Key') === true;
   const cells = (row: readonly string[]): string =>
-    row.map((cell, at) => `<td${at === 0 && isKey ? ' class="key"' : ''}><bdi>${escape(cell)}</bdi></td>`).join('');
-  return `<div class="wide"><table><tr>${head.map((cell) => `<th>${cell}</th>`).join('')}</tr>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</table></div>`;
+    row
+      .map((cell, at) => {
+        const text = `<bdi>${escape(cell)}</bdi>`;
+        return at === 0 ? `<th scope="row"${isKey ? ' class="key"' : ''}>${text}</th>` : `<td>${text}</td>`;
+      })
+      .join('');
+  const columns = head.map((cell) => `<th scope="col">${cell}</th>`).join('');
+  // What is wider than the screen can be scrolled with the keyboard too.
+  return `<div class="wide" role="region" tabindex="0" aria-label="${caption}"><table><caption>${caption}</caption><thead><tr>${columns}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</tbody></table></div>`;
 }
 
 function listOf(lines: readonly string[], empty: string): string {
   return lines.length === 0 ? `<p>${empty}</p>` : `<ul>${lines.map((line) => `<li>${line}</li>`).join('')}</ul>`;
+}
+
+/** To the second, in one zone: a report is read elsewhere and later. */
+function moment(iso: string | null): string {
+  if (iso === null) return '–';
+  return `<time datetime="${escape(iso)}">${escape(iso.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC'))}</time>`;
 }
 
 function number(count: number): string {

@@ -109,6 +109,7 @@ function expectCleanValidation(
   const findings = findingsOf({
     run,
     counters,
+    bothSides: { notCompared: '', isFault: false },
     comparedNow: { notCompared: '', isFault: false },
     readBack: { notReadBack: '', isFault: false },
     acceptV0: false,

@@ -55,7 +55,14 @@ export async function makeNext(world: ControlWorld, parts: MakingParts, signal: 
     const { spotCheck = SPOT_CHECK_DEFAULT } = taken.parameters as ReportParameters;
     const attributes = { 'drover.run.id': taken.run_id, 'drover.report.kind': kind, 'drover.report.attempt': attempt };
     const content = await traced(world.tracing ?? NO_TRACING, 'report', { attributes }, () =>
-      makeOne(world, parts, taken.run_id, kind as Artifact['kind'], spotCheck, signal),
+      makeOne(
+        world,
+        parts,
+        taken.run_id,
+        kind as Artifact['kind'],
+        { objects: spotCheck, scratch: `${contentName(taken.object_name, attempt)}.compare` },
+        signal,
+      ),
     );
     await artifacts.put(contentName(taken.object_name, attempt), content);
     await finish(world, id, attempt, {
@@ -116,12 +123,12 @@ async function makeOne(
   { store, openConnector, runOf, snapshotOf }: MakingParts,
   runId: string,
   kind: Artifact['kind'],
-  objects: number,
+  how: { readonly objects: number; readonly scratch: string },
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const run = await runOf(SYSTEM, runId);
   const snapshot = await snapshotOf(SYSTEM, runId);
-  const report = await makeReport({ world, store, openConnector }, run, snapshot, objects, signal);
+  const report = await makeReport({ world, store, openConnector }, run, snapshot, how, signal);
   const body = Buffer.from(JSON.stringify(report));
   const signature = await signReport(world, body);
   if (kind === 'report-html') return Buffer.from(toHtml(report, signature));

@@ -16,6 +16,7 @@ import type { RunWorld } from '../../engine/world.ts';
 import { DroverError, ERRORS, toDroverError, type ErrorCode } from '../../model/errors.ts';
 import type { Counters, ItemRecord, VerificationClass } from '../../model/outcome.ts';
 import type { Run, RunSnapshot } from '../entities.ts';
+import { compareBothSides, type BothSides, type BothSidesNotCompared } from './both-sides.ts';
 import { findingsOf } from './findings.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 
@@ -51,6 +52,8 @@ export interface ValidationReport {
   readonly concessions: readonly Concession[];
   readonly counters: Counters;
   readonly manifestRoot: string | null;
+  /** Source and target as they are listed now, by the plan of the run. */
+  readonly bothSides: BothSides | BothSidesNotCompared;
   /** The target as it is listed now, against what the run left there. */
   readonly comparedNow: ComparedNow | NotCompared;
   readonly readBack: ReadBack | NotReadBack;
@@ -104,11 +107,12 @@ export interface ReportSource {
   readonly openConnector: OpenConnector;
 }
 
+/** `scratch`: a name in the artifact store below which nothing else is. */
 export async function makeReport(
   parts: ReportSource,
   run: Run,
   snapshot: RunSnapshot,
-  objects: number,
+  { objects, scratch }: { readonly objects: number; readonly scratch: string },
   signal: AbortSignal,
 ): Promise<ValidationReport> {
   const record = await parts.store.getRun(run.id);
@@ -117,9 +121,11 @@ export async function makeReport(
   const choice = { objects, sizeBytesMax: SPOT_CHECK_BYTES_MAX, random: parts.world.random };
   const drawing = new Drawing(choice);
   const issues = await collectIssues(parts, record, drawing, signal);
+  const bothSides = await compareBothSides(parts, run, record, snapshot, scratch, signal);
   const comparedNow = await compareNow(parts, record, snapshot, signal);
   const readBack = await readSome(parts, { record, snapshot, choice, drawing }, signal);
-  const findings = findingsOf({ run, counters, comparedNow, readBack, acceptV0: snapshot.settings.acceptV0 });
+  const { acceptV0 } = snapshot.settings;
+  const findings = findingsOf({ run, counters, bothSides, comparedNow, readBack, acceptV0 });
   return {
     format: 'drover-validation-report',
     formatVersion: 1,
@@ -130,6 +136,7 @@ export async function makeReport(
     concessions: snapshot.concessions,
     counters,
     manifestRoot: record.manifestRoot,
+    bothSides,
     comparedNow,
     readBack,
     issues,

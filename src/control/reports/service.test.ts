@@ -177,6 +177,8 @@ describe('a validation report', () => {
     expect(report.isClean).toBe(false);
     expect(report.findings).toEqual([
       '1 object failed.',
+      '2 objects were at the source now and not at the target.',
+      '1 object was different on both sides now.',
       '1 object was no longer at the target now.',
       '1 object was not as the run left them now.',
       '2 objects read back and differed.',

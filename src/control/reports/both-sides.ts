@@ -1,0 +1,181 @@
+/**
+ * Source and target as they are listed now, compared by the plan of a run: its filters, its names, its mode. The engine
+ * does it, as it does a validation; its state is nobody's and goes with it.
+ */
+import { chunkPrefix } from '../../engine/chunks.ts';
+import { readItems } from '../../engine/item-log.ts';
+import type { ArtifactStore, RunRecord, RunStore } from '../../engine/ports.ts';
+import { newRun, runTransfer } from '../../engine/run.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { ItemRecord } from '../../model/outcome.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { Run, RunSnapshot } from '../entities.ts';
+import type { ControlWorld, OpenConnector } from '../world.ts';
+import { PassingStore } from './passing-store.ts';
+
+const LISTED_MAX = 1_000;
+const BYTES_IN_FLIGHT_MAX = 4 * 1024 * 1024;
+const SEGMENTS_AT_ONCE = 4;
+
+export interface BothSides {
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly scanned: number;
+  readonly same: number;
+  /** Only sizes and times could be compared. */
+  readonly sameWeak: number;
+  readonly excluded: number;
+  readonly missing: number;
+  readonly different: number;
+  /** Only at the target; 0 where the job only adds, because nobody looked. */
+  readonly extra: number;
+  /** Could not be compared. */
+  readonly notComparable: number;
+  /** The first 1,000 of them. */
+  readonly differences: readonly Pick<ItemRecord, 'key' | 'result' | 'code' | 'details'>[];
+}
+
+export interface BothSidesNotCompared {
+  readonly notCompared: string;
+  readonly isFault: boolean;
+}
+
+export interface ComparingParts {
+  readonly world: ControlWorld;
+  readonly store: RunStore;
+  readonly openConnector: OpenConnector;
+}
+
+/** `scratch`: a name in the artifact store below which nothing else is; what stands there is removed. */
+export async function compareBothSides(
+  parts: ComparingParts,
+  run: Pick<Run, 'kind' | 'state'>,
+  record: RunRecord,
+  snapshot: RunSnapshot,
+  scratch: string,
+  signal: AbortSignal,
+): Promise<BothSides | BothSidesNotCompared> {
+  const why = reasonNot(run);
+  if (why !== null) return { notCompared: why, isFault: false };
+  const { artifacts } = parts.world;
+  try {
+    // Of a server that ended while it did the same.
+    await artifacts.removeAll(`${scratch}/`);
+    return await compare(parts, record, snapshot, scratch, signal);
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    return { notCompared: toDroverError(thrown).message, isFault: true };
+  } finally {
+    await artifacts.removeAll(`${scratch}/`).catch(() => undefined);
+  }
+}
+
+function reasonNot({ kind, state }: Pick<Run, 'kind' | 'state'>): string | null {
+  if (state !== 'succeeded' && state !== 'completed-with-issues') return 'The run did not come to its end.';
+  if (kind === 'dry-run') return 'A dry run moves nothing.';
+  if (kind === 'retry') return 'A retry looks only at what failed before.';
+  return null;
+}
+
+async function compare(
+  { world, store, openConnector }: ComparingParts,
+  record: RunRecord,
+  { source, target, settings }: RunSnapshot,
+  scratch: string,
+  signal: AbortSignal,
+): Promise<BothSides> {
+  const { clock, random, log } = world;
+  const startedAtMs = clock.now();
+  const runId = `compare${Buffer.from(random.bytes(6)).toString('hex')}`;
+  await using closing = new AsyncDisposableStack();
+  const open = async (connectorId: string) =>
+    closing.use((await openConnector(connectorId, world.openTransport)).account);
+  const from = await open(source.connectorId);
+  const to = await open(target.connectorId);
+  const ends = {
+    source: closing.use(await from.source(source.place, { versions: settings.versions }, signal)),
+    target: closing.use(await to.target(target.place, { facts: null, runId }, signal)),
+  };
+  // Ages count from the run's own start, or a filter would mean something else today.
+  const definition = { ...record.definition, command: 'check', policy: comparingPolicy(settings) };
+  const passing = new PassingStore(newRun(runId, definition, record.startedAtMs), store);
+  const engineWorld = {
+    clock,
+    random,
+    log,
+    store: passing,
+    artifacts: below(world.artifacts, chunkPrefix(runId), `${scratch}/`),
+    worker: 'report',
+    requests: () => ({ source: {}, target: {} }),
+  };
+  const tuning = {
+    transfersMax: null,
+    bytesInFlightMax: BYTES_IN_FLIGHT_MAX,
+    segmentsMax: SEGMENTS_AT_ONCE,
+    bandwidth: null,
+  };
+  const continueRun = await passing.getRun(runId);
+  const result = await runTransfer(definition, ends, engineWorld, {
+    runId,
+    tuning,
+    signal,
+    onProgress: null,
+    continueRun,
+  });
+  signal.throwIfAborted();
+  const { error } = result;
+  if (error !== null) throw new DroverError(error.code, error.message, { field: error.field, remedy: error.remedy });
+  const { items, differences: found, sameWeak } = result.run.counters;
+  const { missing, different, extra } = found;
+  const notComparable = items.failed + items.unsupported;
+  const listed = Math.min(missing + different + extra + notComparable, LISTED_MAX);
+  return {
+    startedAt: new Date(startedAtMs).toISOString(),
+    endedAt: new Date(clock.now()).toISOString(),
+    scanned: items.scanned,
+    same: items.same,
+    sameWeak,
+    excluded: items.excluded,
+    missing,
+    different,
+    extra,
+    notComparable,
+    differences: listed === 0 ? [] : await collect(result.run, engineWorld, listed),
+  };
+}
+
+/** As a validation compares. */
+function comparingPolicy(settings: Policy): Policy {
+  const oneWay = settings.mode === 'check' ? settings.oneWay : settings.mode === 'merge';
+  return { ...settings, mode: 'check', dryRun: false, oneWay };
+}
+
+const SHOWN: readonly ItemRecord['result'][] = ['missing', 'different', 'extra', 'failed', 'unsupported'];
+
+async function collect(
+  run: RunRecord,
+  world: { readonly store: RunStore; readonly artifacts: ArtifactStore },
+  rows: number,
+): Promise<BothSides['differences']> {
+  const found: BothSides['differences'][number][] = [];
+  for await (const { key, result, code, details } of readItems(run, world)) {
+    if (!SHOWN.includes(result)) continue;
+    found.push({ key, result, code, ...(details === undefined ? {} : { details }) });
+    if (found.length >= rows) break;
+  }
+  return found;
+}
+
+/** The same store, with everything below one name moved below another. */
+function below(artifacts: ArtifactStore, from: string, to: string): ArtifactStore {
+  const moved = (name: string): string => (name.startsWith(from) ? `${to}${name.slice(from.length)}` : name);
+  return {
+    put: (name, content) => artifacts.put(moved(name), content),
+    get: (name) => artifacts.get(moved(name)),
+    list: async (prefix) => {
+      const names = await artifacts.list(moved(prefix));
+      return prefix.startsWith(from) ? names.map((name) => `${from}${name.slice(to.length)}`) : names;
+    },
+    removeAll: (prefix) => artifacts.removeAll(moved(prefix)),
+  };
+}
