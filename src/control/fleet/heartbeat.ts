@@ -7,6 +7,7 @@
 import { sql } from 'kysely';
 import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
 import type { HeldLease } from '../runs/store.ts';
+import { IN_LOCK_ORDER } from '../runs/store-rows.ts';
 import type { FleetWorld } from './parts.ts';
 
 export interface HeartbeatEvents {
@@ -71,10 +72,14 @@ export class Heartbeat {
         ), seen AS (
           UPDATE workers SET seen_at = clock_timestamp() WHERE id = ${this.#workerId}::uuid AND state <> 'gone'
           RETURNING state
+        ), own AS (
+          SELECT segments.run_id, segments.segment_id FROM segments JOIN held USING (run_id, segment_id)
+          WHERE segments.epoch = held.epoch AND segments.worker_id = ${this.#workerId}::uuid AND segments.state = 'open'
+            AND EXISTS (SELECT FROM seen)
+          ${IN_LOCK_ORDER}
         ), renewed AS (
           UPDATE segments SET lease_until = clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond'
-          FROM held, seen WHERE segments.run_id = held.run_id AND segments.segment_id = held.segment_id
-            AND segments.epoch = held.epoch AND segments.worker_id = ${this.#workerId}::uuid AND segments.state = 'open'
+          FROM own WHERE segments.run_id = own.run_id AND segments.segment_id = own.segment_id
           RETURNING segments.run_id
         ), taken AS (
           SELECT held.* FROM held LEFT JOIN segments USING (run_id, segment_id)

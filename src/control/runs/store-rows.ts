@@ -90,6 +90,9 @@ export function heldRow({ segment, worker, epoch }: Lease): RawBuilder<boolean> 
 export const IS_HELD = sql<boolean>`(segments.state = 'open' AND segments.worker_id IS NOT NULL
   AND segments.lease_until > clock_timestamp() AND segments.lease_until < clock_timestamp() + interval '1 minute')`;
 
+/** Whoever writes several segments in one statement locks them first, in one order: otherwise two such wait for each other. */
+export const IN_LOCK_ORDER = sql`ORDER BY segments.run_id, segments.segment_id FOR NO KEY UPDATE OF segments`;
+
 /** Kinds in the order in which they begin. */
 export const KIND_RANK = sql<number>`array_position(ARRAY['keys', 'mapped', 'restores', 'deletes', 'settle'], kind)`;
 

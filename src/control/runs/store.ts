@@ -25,6 +25,7 @@ import {
   bytesOrNull,
   countersPlus,
   heldRow,
+  IN_LOCK_ORDER,
   IS_HELD,
   KIND_RANK,
   segmentFromRow,
@@ -271,8 +272,13 @@ export class PostgresRunStore implements RunStore {
   async releaseAll(runId: string, worker: string): Promise<void> {
     for (const lease of this.held) if (lease.runId === runId) this.drop(lease);
     await inDatabase(() =>
-      sql`UPDATE segments SET worker_id = NULL, lease_until = NULL
-        WHERE run_id = ${runId} AND worker_id = ${worker}::uuid AND state = 'open'`.execute(this.#db),
+      sql`
+        WITH own AS (
+          SELECT run_id, segment_id FROM segments
+          WHERE run_id = ${runId} AND worker_id = ${worker}::uuid AND state = 'open' ${IN_LOCK_ORDER}
+        )
+        UPDATE segments SET worker_id = NULL, lease_until = NULL
+        FROM own WHERE segments.run_id = own.run_id AND segments.segment_id = own.segment_id`.execute(this.#db),
     );
   }
 

@@ -8,7 +8,7 @@ import type { RunState } from '../../model/outcome.ts';
 import type { WaitReason } from '../entities.ts';
 import type { Bus, Db, Tx } from '../world.ts';
 import { hasEnded } from './states.ts';
-import { jsonbText, KIND_RANK } from './store-rows.ts';
+import { IN_LOCK_ORDER, jsonbText, KIND_RANK } from './store-rows.ts';
 import { FINAL_SUMS } from './store-runs.ts';
 
 export interface StateChange {
@@ -63,8 +63,13 @@ async function closeForGood(tx: Tx, runId: string, from: readonly RunState[]): P
 
 /** Whoever holds something of that run does not hold it any more. */
 export async function fenceOff(tx: Tx, runId: string): Promise<void> {
-  await sql`UPDATE segments SET epoch = epoch + 1, worker_id = NULL, lease_until = NULL
-    WHERE run_id = ${runId} AND state = 'open' AND ${KIND_RANK} IS NOT NULL`.execute(tx);
+  await sql`
+    WITH open AS (
+      SELECT run_id, segment_id FROM segments WHERE run_id = ${runId} AND state = 'open' AND ${KIND_RANK} IS NOT NULL
+      ${IN_LOCK_ORDER}
+    )
+    UPDATE segments SET epoch = epoch + 1, worker_id = NULL, lease_until = NULL
+    FROM open WHERE segments.run_id = open.run_id AND segments.segment_id = open.segment_id`.execute(tx);
 }
 
 export async function tellOfRun(bus: Bus, runId: string, jobId: string, tx: Tx): Promise<void> {
@@ -87,6 +92,7 @@ export async function changeWaits(
     UPDATE runs SET waits = ${text}::jsonb, version = version + 1, sequence = sequence + 1, updated_at = clock_timestamp()
     WHERE id = ${runId} AND state = ANY(${states as string[]}::text[]) AND waits IS DISTINCT FROM ${text}::jsonb
     RETURNING id`.execute(db);
-  if (rows.length > 0) await bus.tell('run', runId);
+  // Told from outside its transaction, everybody would look before there is anything to see.
+  if (rows.length > 0) await bus.tell('run', runId, db.isTransaction ? (db as Tx) : undefined);
   return rows.length > 0;
 }
