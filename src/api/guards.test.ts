@@ -1,8 +1,11 @@
 /** Under which names a server answers. */
+import { request as httpRequest } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { describe, expect, test } from 'vitest';
+import { FakeClock } from '../lib/fake-world.ts';
 import { DroverError } from '../model/errors.ts';
 import { findCaller, refuseForeignHost } from './guards.ts';
+import { CSRF, openFakeServer } from './testing/fakes.ts';
 import { API_DEFAULTS, type ApiSettings, type ApiWorld } from './world.ts';
 
 function answers(host: string, given: Partial<ApiSettings> = {}, listener = '10.0.0.5', headers = {}): boolean {
@@ -82,5 +85,53 @@ describe('a live stream that was opened with a token', () => {
     expect(await asked(() => Promise.reject(new DroverError('RATE_LIMITED', 'Too many.')))).toBe(false);
     // That nobody can say is no reason to end it.
     await expect(asked(() => Promise.reject(new DroverError('DATABASE_UNAVAILABLE', 'Away.')))).rejects.toThrow();
+  });
+});
+
+describe('who is shut out in the middle of a request', () => {
+  const session = { cookie: 'drover_session=session-admin', 'x-csrf-token': CSRF, 'content-type': 'application/json' };
+
+  test.each([{ ended: true }, { role: 'operator' as const }])(
+    'with %j changes nothing any more, however slowly the body comes',
+    async (becomes) => {
+      await using server = await openFakeServer();
+      const body = JSON.stringify({ email: 'eve@acme.example', name: '', role: 'admin', password: null });
+      const headers = { ...session, expect: '100-continue', 'content-length': body.length };
+      const status = await new Promise<number | undefined>((resolve, reject) => {
+        const request = httpRequest(`${server.url}/api/v1/people`, { method: 'POST', headers });
+        request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject);
+        // By then the headers were looked at.
+        request.on('continue', () => {
+          Object.assign(server.sessions, becomes);
+          request.end(body);
+        });
+        request.flushHeaders();
+      });
+      expect(status).toBe(401);
+      expect(server.calls).toEqual([]);
+    },
+  );
+
+  test('is told no more lines, and what made them stops', async () => {
+    const clock = new FakeClock();
+    await using server = await openFakeServer({ clock });
+    const made: string[] = [];
+    server.answer = async function* () {
+      try {
+        for (const id of ['first', 'second', 'third', 'fourth']) {
+          if (id === 'second') server.sessions.ended = true;
+          if (id === 'third') await clock.advance(5_000);
+          made.push(id);
+          yield { id, name: id, runId: null, error: null };
+        }
+      } finally {
+        made.push('stopped');
+      }
+    };
+    const body = JSON.stringify({ kind: 'transfer', filter: {}, expectedCount: 4 });
+    const init = { method: 'POST', headers: session, body };
+    const lines = (await (await server.fetch('/api/v1/jobs/actions/start', init)).text()).trim().split('\n');
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ problem: { code: 'NOT_SIGNED_IN' } });
+    expect(made).toEqual(['first', 'second', 'third', 'stopped']);
   });
 });

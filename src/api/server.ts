@@ -26,6 +26,8 @@ const CLOSE_MS_MAX = 10_000;
 const HEADERS_MS_MAX = 30_000;
 /** For sending the request; the answer may take as long as it takes. */
 const REQUEST_MS_MAX = 60_000;
+/** So often, while lines go out, it is asked whether whoever reads them may still. */
+const LOOK_EVERY_MS = 5_000;
 
 /** What every request shares beside the world. */
 interface Desk {
@@ -194,6 +196,8 @@ function register(app: FastifyInstance, desk: Desk, route: Route): void {
     },
     async handler(request, reply) {
       const caller = (request as WithCaller)[CALLER] as Caller;
+      // A body may come as slowly as it likes, and whoever sends it may have been shut out meanwhile.
+      if (route.right !== 'open' && request.body !== undefined && !(await caller.stillThere())) throw shutOut();
       const work = (): Promise<void> => answer(desk, route, caller, request, reply);
       const span = (request as WithSpan)[SPAN];
       await (span === undefined ? work() : (desk.world.tracing ?? NO_TRACING).within(span, work));
@@ -287,7 +291,7 @@ async function answer(
       void reply.redirect((await route.handle(call)) as string, 302);
       return;
     case 'lines':
-      await sendLines(reply, checked(world, route.answer.schema, await route.handle(call)), request.id);
+      await sendLines(reply, checked(world, route.answer.schema, await route.handle(call), caller), request.id);
       return;
     case 'file':
       await sendFile(request, reply, (await route.handle(call)) as FileAnswer);
@@ -307,10 +311,19 @@ async function answer(
   }
 }
 
-async function* checked(world: ApiWorld, schema: z.ZodType, values: unknown): AsyncGenerator<unknown> {
+/** Many lines may take hours: they end with the right to them. */
+async function* checked(world: ApiWorld, schema: z.ZodType, values: unknown, caller: Caller): AsyncGenerator<unknown> {
+  let lookedAtMs = world.clock.monotonic();
   for await (const value of values as AsyncIterable<unknown>) {
     yield world.checkAnswers === true ? schema.parse(value) : value;
+    if (world.clock.monotonic() - lookedAtMs < LOOK_EVERY_MS) continue;
+    if (!(await caller.stillThere().catch(() => true))) throw shutOut();
+    lookedAtMs = world.clock.monotonic();
   }
+}
+
+function shutOut(): DroverError {
+  return new DroverError('NOT_SIGNED_IN', 'The session or the token has ended, or its role has changed.');
 }
 
 /** From `If-Match: "7"`; without it, or with `*`, whatever it is now. */

@@ -6,7 +6,8 @@ import type { Actor } from '../entities.ts';
 import type { SignIn, Tokens } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { networkOf } from './attempts.ts';
-import { actorOf } from './people.ts';
+import { openPasswords } from './passwords.ts';
+import { actorOf, openPeople } from './people.ts';
 import { openSignIn } from './sign-in.ts';
 import { openTokens } from './tokens.ts';
 
@@ -107,5 +108,35 @@ describe('a token', () => {
     expect(await signIn.token(mighty.secret, null)).not.toBeNull();
     await tokens.remove(actor, weak.token.id);
     expect(await signIn.token(weak.secret, null)).toBeNull();
+  });
+});
+
+describe('a password that is just being checked', () => {
+  const asked = { email: ANA, password: PASSWORD, address: '10.0.0.9', userAgent: null };
+
+  /** Something happens between the look at the person and the session. */
+  function meanwhile(happens: () => Promise<unknown>): SignIn {
+    const passwords = openPasswords();
+    return openSignIn(world, {
+      hash: (password) => passwords.hash(password),
+      async verify(kept, password) {
+        const fits = await passwords.verify(kept, password);
+        await happens();
+        return fits;
+      },
+    });
+  }
+
+  test.each([
+    ['is replaced', { password: 'another horse battery' }],
+    ['is of somebody who is disabled', { state: 'disabled' }],
+  ] as const)('opens no session when it %s', async (_, change) => {
+    const people = openPeople(world);
+    const boss = { email: 'boss@acme.example', name: '', role: 'admin', password: PASSWORD } as const;
+    await people.create(world.as('admin'), boss);
+    const ana = await world.db.selectFrom('people').select('id').where('email', '=', ANA).executeTakeFirstOrThrow();
+    const late = meanwhile(() => people.update(world.as('admin'), ana.id, null, change));
+    await expect(late.withPassword(asked)).rejects.toMatchObject({ code: 'NOT_SIGNED_IN' });
+    expect(await world.db.selectFrom('sessions').selectAll().where('person_id', '=', ana.id).execute()).toEqual([]);
   });
 });

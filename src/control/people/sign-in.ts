@@ -35,12 +35,24 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
   const attempts = openAttempts(world, settings.signInWindowMinutes * 60_000);
   const max = settings.signInAttemptsMax;
 
-  async function enter(tx: Tx, person: Person, visitor: Visitor, action: string): Promise<NewSession> {
-    await tx
+  /**
+   * `null`: disabled or given another password since `person` was looked at. Checking a password takes its time, and
+   * whoever shut the person out meanwhile has ended the sessions that there were, not this one.
+   */
+  async function enter(
+    tx: Tx,
+    { person, passwordHash }: { readonly person: Person; readonly passwordHash: string | null },
+    visitor: Visitor,
+    action: string,
+  ): Promise<NewSession | null> {
+    const entered = await tx
       .updateTable('people')
       .set({ last_sign_in_at: new Date(clock.now()) })
       .where('id', '=', person.id)
-      .execute();
+      .where('state', '=', 'active')
+      .$if(passwordHash !== null, (query) => query.where('password_hash', '=', passwordHash))
+      .executeTakeFirst();
+    if (entered.numUpdatedRows === 0n) return null;
     await audit(tx, actorOf(person, visitor.address), lineOf(action, person));
     return sessions.begin(tx, { ...person, lastSignInAt: new Date(clock.now()).toISOString() }, visitor);
   }
@@ -94,15 +106,21 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
         .executeTakeFirst();
       const keys = await attemptKeys(email, row?.id ?? null, { address: visitor.address, sessionSecret });
       await attempts.begin(keys);
-      const fits = await passwords.verify(row?.password_hash ?? null, password);
-      if (row === undefined || !fits || row.state !== 'active') {
-        await refused(row === undefined ? null : personOf(row), visitor.address);
+      const passwordHash = row?.password_hash ?? null;
+      const fits = await passwords.verify(passwordHash, password);
+      const person = row === undefined ? null : personOf(row);
+      const session =
+        person === null || !fits || person.state !== 'active'
+          ? null
+          : await db.transaction().execute((tx) => enter(tx, { person, passwordHash }, visitor, 'person.sign-in'));
+      if (session === null) {
+        await refused(person, visitor.address);
         throw new DroverError('NOT_SIGNED_IN', 'E-mail address or password is wrong.', {
           remedy: 'Try again, or ask an admin for a new password.',
         });
       }
       await attempts.succeed(keys);
-      return db.transaction().execute((tx) => enter(tx, personOf(row), visitor, 'person.sign-in'));
+      return session;
     },
 
     async beginOidc(redirectUri, address = null) {
@@ -121,9 +139,10 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
       const session = await uniquely(EMAIL_TAKEN, () =>
         db.transaction().execute(async (tx) => {
           const person = await welcome(world, tx, known);
-          return enter(tx, person, visitor, 'person.sign-in');
+          return enter(tx, { person, passwordHash: null }, visitor, 'person.sign-in');
         }),
       );
+      if (session === null) throw disabled();
       await attempts.succeed([...keys, ...networkKey('oidc', visitor.address)]);
       return session;
     },
@@ -137,6 +156,10 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
       return actor;
     },
   };
+}
+
+function disabled(): DroverError {
+  return new DroverError('FORBIDDEN', 'This person is disabled.', { remedy: 'Ask an admin.' });
 }
 
 function noOidc(): DroverError {
@@ -171,7 +194,7 @@ async function welcome(world: SignInWorld, tx: Tx, known: OidcPerson): Promise<P
   const bySubject = await peopleRows(tx).where('oidc_subject', '=', known.subject).executeTakeFirst();
   if (bySubject !== undefined) {
     if (bySubject.state === 'active') return personOf(bySubject);
-    throw new DroverError('FORBIDDEN', 'This person is disabled.', { remedy: 'Ask an admin.' });
+    throw disabled();
   }
   const invited = await findByEmail(tx, known.email);
   if (invited !== undefined) return accept(tx, invited.id, known);
