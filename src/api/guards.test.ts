@@ -135,3 +135,29 @@ describe('who is shut out in the middle of a request', () => {
     expect(made).toEqual(['first', 'second', 'third', 'stopped']);
   });
 });
+
+describe('bodies made to cost', () => {
+  const wrong = (members: number): string =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: members }, (_, i) => [`member${i}`, i])));
+  const init = (members: number) => {
+    return { method: 'POST', headers: { 'content-type': 'application/json' }, body: wrong(members) };
+  };
+
+  test('are small where nobody is signed in', async () => {
+    await using server = await openFakeServer();
+    for (const path of ['/api/v1/sign-in', '/api/v1/setup']) {
+      expect((await server.fetch(path, init(100))).status).toBe(400);
+      expect((await server.fetch(path, init(2_000))).status).toBe(413);
+    }
+    expect((await server.fetch('/api/v1/projects', { ...init(2_000), as: 'admin' })).status).toBe(400);
+    expect(server.calls).toEqual([]);
+  });
+
+  test('are answered with so many mistakes and no more', async () => {
+    await using server = await openFakeServer();
+    const response = await server.fetch('/api/v1/projects', { ...init(2_000), as: 'admin' });
+    const { errors, detail } = (await response.json()) as { errors: unknown[]; detail: string };
+    expect(errors).toHaveLength(100);
+    expect(detail).toMatch(/^20\d\d fields/);
+  });
+});

@@ -85,7 +85,10 @@ export interface Problem {
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** A body or a parameter that is not as described, with everything that is wrong about it at once. */
+/** Nobody reads more of them, and each costs more to write than to cause. */
+const ERRORS_MAX = 100;
+
+/** A body or a parameter that is not as described, with everything that is wrong about it at once, up to a bound. */
 export class InvalidRequest extends DroverError {
   readonly errors: readonly FieldError[];
 
@@ -93,7 +96,7 @@ export class InvalidRequest extends DroverError {
     const [first] = errors;
     const words = errors.length === 1 ? (first?.message ?? '') : `${errors.length} fields are not as they must be.`;
     super('INVALID_INPUT', words, { field: first?.path ?? null });
-    this.errors = errors;
+    this.errors = errors.slice(0, ERRORS_MAX);
   }
 }
 

@@ -26,6 +26,8 @@ const CLOSE_MS_MAX = 10_000;
 const HEADERS_MS_MAX = 30_000;
 /** For sending the request; the answer may take as long as it takes. */
 const REQUEST_MS_MAX = 60_000;
+/** Of whoever is not signed in: forms of a few fields. */
+const OPEN_BODY_BYTES_MAX = 16 * 1024;
 /** So often, while lines go out, it is asked whether whoever reads them may still. */
 const LOOK_EVERY_MS = 5_000;
 
@@ -187,8 +189,10 @@ type WithCaller = FastifyRequest & { [CALLER]?: Caller };
 
 /** Who may not do it is refused before the body is read. */
 function register(app: FastifyInstance, desk: Desk, route: Route): void {
+  const { bodyBytesMax } = desk.world.settings;
   app.route({
     method: route.method,
+    bodyLimit: route.right === 'open' ? Math.min(OPEN_BODY_BYTES_MAX, bodyBytesMax) : bodyBytesMax,
     url: API_BASE + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async onRequest(request, reply) {
       beginSpan(desk.world, route, request, reply);
