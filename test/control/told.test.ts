@@ -115,3 +115,19 @@ test('many servers that empty the outbox at once make one delivery for each even
   );
   expect(rows).toEqual([{ deliveries: 500, events: 250 }]);
 });
+
+test('what nobody wants to hear holds up nothing that is behind it', async () => {
+  const { world } = fleet;
+  const notifications = openNotifications(world);
+  await notifications.create(world.as('operator'), {
+    name: 'S',
+    kind: 'webhook',
+    destination: 'https://hooks.example.com/1',
+    events: ['run.failed'],
+  });
+  for (let at = 0; at < 250; at++)
+    await notifications.tell('run.completed', { runId: null, projectId: null, payload: {} });
+  await notifications.tell('run.failed', { runId: null, projectId: null, payload: {} });
+  expect(await notifications.tick(new AbortController().signal)).toBe(1);
+  expect(await fleet.told()).toEqual([]);
+});

@@ -354,6 +354,8 @@ export interface SchedulesTable {
   due_at: TimeOrNull;
   taken_until: TimeOrNull;
   start_attempts: Generated<number>;
+  /** Of its last event; the database keeps it in step. */
+  last_outcome: Generated<string | null>;
 }
 
 export interface ScheduleEventsTable {

@@ -132,6 +132,7 @@ interface FleetNow {
   readonly knownMs: number;
 }
 
+/** Of those that are queued one stands for all: nothing is done here but giving out places, and there may be very many. */
 async function readActive({ db, timing }: DispatchWorld): Promise<readonly ActiveRow[]> {
   const { rows } = await inDatabase(() =>
     sql<ActiveRow>`
@@ -140,9 +141,11 @@ async function readActive({ db, timing }: DispatchWorld): Promise<readonly Activ
         (SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
           AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
         (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS waited_ms
-      FROM runs LEFT JOIN connectors ON connectors.id = (runs.waits ->> 'connectorId')::uuid
-      WHERE runs.state IN ('queued', 'running', 'pausing', 'cancelling')
-        OR (runs.state = 'paused' AND runs.waits ->> 'kind' = 'attention')`.execute(db),
+      FROM (
+        SELECT id, state, waits, updated_at FROM runs WHERE state IN ('running', 'pausing', 'cancelling')
+          OR (state = 'paused' AND waits ->> 'kind' = 'attention')
+        UNION ALL (SELECT id, state, waits, updated_at FROM runs WHERE state = 'queued' LIMIT 1)
+      ) AS runs LEFT JOIN connectors ON connectors.id = (runs.waits ->> 'connectorId')::uuid`.execute(db),
   );
   return rows;
 }

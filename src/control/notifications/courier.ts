@@ -38,7 +38,7 @@ export class Courier {
     const busy = new Map<string, Promise<void>>();
     let handled = 0;
     for (;;) {
-      if (!signal.aborted) await emptyOutbox(this.#world);
+      const spread = signal.aborted ? 0 : await emptyOutbox(this.#world);
       const due = signal.aborted || busy.size >= SENT_AT_ONCE ? null : await this.#takeDue([...busy.keys()]);
       if (due !== null) {
         handled += 1;
@@ -47,6 +47,9 @@ export class Courier {
         // Seen below, or at the end.
         delivering.catch(() => undefined);
         busy.set(subscription.id, delivering);
+      } else if (spread > 0) {
+        // Also where nobody wants to hear of them: there may be more behind.
+        continue;
       } else if (busy.size === 0) return handled;
       else {
         const looking = new AbortController();

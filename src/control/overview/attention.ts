@@ -149,7 +149,7 @@ async function schedulesOf(db: Db): Promise<Attention[]> {
     FROM schedules CROSS JOIN LATERAL (
       SELECT outcome, detail, at FROM schedule_events WHERE schedule_id = schedules.id ORDER BY number DESC LIMIT 1) AS last
     JOIN jobs ON jobs.id = schedules.job_id ${OF_PROJECT}
-    WHERE last.outcome <> 'started' AND (schedules.enabled OR schedules.updated_at < last.at)
+    WHERE schedules.last_outcome <> 'started' AND (schedules.enabled OR schedules.updated_at < last.at)
     ORDER BY last.at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
     'schedule',

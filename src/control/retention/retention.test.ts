@@ -229,3 +229,15 @@ test('workers and servers that went long ago are forgotten', async () => {
   expect((await sql`SELECT name FROM workers`.execute(world.db)).rows).toEqual([{ name: 'recent' }]);
   expect((await sql`SELECT host FROM servers`.execute(world.db)).rows).toEqual([{ host: 'recent' }]);
 });
+
+test('failed attempts to sign in that count no more are forgotten, also when nobody signs in', async () => {
+  for (const [key, hours] of [
+    ['over', -1],
+    ['counts', 1],
+  ] as const) {
+    await sql`INSERT INTO sign_in_attempts (key, failures, forgotten_at)
+      VALUES (${key}, 1, ${new Date(clock.now() + hours * 3_600_000)})`.execute(world.db);
+  }
+  await all();
+  expect((await sql`SELECT key FROM sign_in_attempts`.execute(world.db)).rows).toEqual([{ key: 'counts' }]);
+});

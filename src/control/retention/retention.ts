@@ -128,6 +128,8 @@ async function removeLogs({ db, artifacts, bus, log }: ControlWorld, id: string)
 async function removeOldRows({ db, clock }: ControlWorld): Promise<void> {
   const daysAgo = (days: number): Date => new Date(clock.now() - days * DAY_MS);
   await db.deleteFrom('sessions').where('expires_at', '<', daysAgo(SESSIONS_KEPT_DAYS)).execute();
+  // Whoever signs in clears away a few; after many attempts nobody may.
+  await db.deleteFrom('sign_in_attempts').where('forgotten_at', '<', new Date(clock.now())).execute();
   await db.deleteFrom('idempotency').where('created_at', '<', daysAgo(IDEMPOTENCY_KEPT_DAYS)).execute();
   // Also what waits for a subscriber that was disabled long ago.
   await db.deleteFrom('deliveries').where('at', '<', daysAgo(DELIVERIES_KEPT_DAYS)).execute();

@@ -133,6 +133,8 @@ CREATE TABLE runs (
 CREATE INDEX runs_queued ON runs (queued_at, id);
 -- Whatever dies in between, a moment of a schedule starts one run.
 CREATE UNIQUE INDEX runs_scheduled ON runs (job_id, scheduled_at) WHERE trigger = 'schedule';
+-- What has come of age and was not cleaned yet, among all the runs that were.
+CREATE INDEX runs_unexpired ON runs (ended_at) WHERE NOT logs_expired;
 CREATE INDEX runs_uncleaned ON runs (id) WHERE cleaning_attempts > 0;
 CREATE INDEX runs_active ON runs (state) WHERE state IN ('queued', 'running', 'pausing', 'paused', 'cancelling');
 CREATE INDEX runs_state ON runs (state, queued_at);
@@ -188,6 +190,8 @@ CREATE TABLE segments (
 ) WITH (fillfactor = 70);
 -- Neither holds lease_until, so that renewing a lease touches no index.
 CREATE INDEX segments_open ON segments (run_id) WHERE state = 'open';
+-- Looked for every second, among all that runs which were cancelled or failed have left open.
+CREATE INDEX segments_sweep ON segments (run_id) WHERE state = 'open' AND kind = 'sweep';
 CREATE INDEX segments_worker ON segments (worker_id) WHERE state = 'open';
 
 CREATE TABLE chunks (
@@ -265,8 +269,9 @@ CREATE TABLE schedules (
   job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE, rule jsonb NOT NULL, time_zone text NOT NULL,
   starts_at timestamptz, ends_at timestamptz, enabled boolean NOT NULL DEFAULT false, run_kind text NOT NULL,
   next_at timestamptz, last_at timestamptz, due_at timestamptz, taken_until timestamptz,
-  start_attempts integer NOT NULL DEFAULT 0
+  start_attempts integer NOT NULL DEFAULT 0, last_outcome text
 );
+CREATE INDEX schedules_troubled ON schedules (id) WHERE last_outcome <> 'started';
 CREATE INDEX schedules_taken ON schedules (taken_until) WHERE due_at IS NOT NULL;
 CREATE INDEX schedules_due ON schedules (next_at) WHERE enabled AND next_at IS NOT NULL;
 CREATE INDEX schedules_job ON schedules (job_id);
@@ -276,6 +281,15 @@ CREATE TABLE schedule_events (
   at timestamptz NOT NULL, outcome text NOT NULL, run_id text, detail text,
   PRIMARY KEY (schedule_id, number)
 );
+
+-- The few that need somebody are found among many that do not.
+CREATE FUNCTION schedule_follows_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE schedules SET last_outcome = NEW.outcome WHERE id = NEW.schedule_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER schedule_follows_event AFTER INSERT ON schedule_events
+  FOR EACH ROW EXECUTE FUNCTION schedule_follows_event();
 
 CREATE TABLE artifacts (
   id uuid PRIMARY KEY, run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, kind text NOT NULL,
