@@ -17,6 +17,7 @@ import { DroverError, toFailure } from './model/errors.ts';
 import { azureBlob } from './providers/azure-blob/provider.ts';
 import { local } from './providers/local/provider.ts';
 import { s3 } from './providers/s3/provider.ts';
+import { eventLoopLoad } from './main/event-loop.ts';
 import { openStandalone } from './standalone/standalone.ts';
 
 const environment = process.env;
@@ -51,6 +52,7 @@ const world: CliWorld = {
   locale: localeOf(environment['LC_ALL'] || environment['LC_NUMERIC'] || environment['LANG'] || ''),
   timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   onStop,
+  eventLoopUse: eventLoopLoad(),
   exitNow: (code) => process.exit(code),
 };
 

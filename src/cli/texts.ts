@@ -124,7 +124,7 @@ export function progressParts(progress: Progress, format: Format, percentDone: n
     const guess = isExpected && progress.remainingMs.confidence === 'low' ? ' (a guess)' : '';
     parts.push(`${formatRange(progress.remainingMs)} left${guess}`);
   }
-  const limit = LIMIT_WORDS[progress.limitedBy];
+  const limit = progress.limitWords ?? LIMIT_WORDS[progress.limitedBy];
   if (limit !== null && progress.phase === 'copying') parts.push(`limited by ${limit}`);
   return parts;
 }
@@ -133,8 +133,11 @@ const LIMIT_WORDS: Readonly<Record<Progress['limitedBy'], string | null>> = {
   source: 'the source',
   target: 'the target',
   bandwidth: '--bwlimit',
+  limit: '--transfers',
   cpu: 'the processor',
   listing: 'the listing',
+  link: 'the network',
+  latency: 'the time small objects wait for answers',
   none: null,
 };
 

@@ -52,6 +52,8 @@ export interface CliWorld {
   readonly timeZone: string;
   /** Calls back at each request to stop (Ctrl-C, SIGTERM); returns how to end that. */
   onStop(handler: () => void): () => void;
+  /** How busy this process was lately, from 0 to 1; left out: not known. */
+  readonly eventLoopUse?: () => number;
   /** Ends the process without any further work. */
   exitNow(code: number): void;
 }

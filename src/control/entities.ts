@@ -310,7 +310,14 @@ export interface RunLive {
     readonly highMs: number;
     readonly confidence: 'low' | 'medium' | 'high';
   } | null;
-  readonly limitedBy: { readonly kind: Progress['limitedBy']; readonly text: string; readonly since: string };
+  readonly limitedBy: {
+    readonly kind: Progress['limitedBy'];
+    /** What it is, and what to do about it. */
+    readonly text: string;
+    /** Whose owner or whose limits could change it; `null`: no connector's. */
+    readonly connectorId: string | null;
+    readonly since: string;
+  };
   readonly current: Progress['current'];
   readonly workers: readonly { readonly id: string; readonly name: string; readonly segments: number }[];
 }

@@ -24,6 +24,8 @@ export interface RunContext extends CopyContext {
   readonly smallGate: Gate;
   readonly largeGate: Gate;
   readonly deletionGate: Gate;
+  /** Set by somebody; `null`: chosen by Drover. */
+  readonly transfersMax: () => number | null;
   readonly live: LiveState;
   /** Bytes of large objects that a segment plans ahead; more would be out of reach for other workers. */
   readonly largeAheadBytesMax: number;

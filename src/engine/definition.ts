@@ -104,7 +104,15 @@ export interface Progress {
     readonly high: number;
     readonly confidence: 'low' | 'medium' | 'high';
   } | null;
-  readonly limitedBy: 'source' | 'target' | 'bandwidth' | 'cpu' | 'listing' | 'none';
+  /**
+   * `source`, `target`: it asks for fewer requests. `limit`: one that somebody has set, see there. `link`: the network
+   * carries no more. `latency`: small objects, of which each waits for answers.
+   */
+  readonly limitedBy: 'source' | 'target' | 'bandwidth' | 'limit' | 'cpu' | 'listing' | 'link' | 'latency' | 'none';
+  /** In the words of whoever knows better where it can be changed. */
+  readonly limitWords?: string | undefined;
+  /** Which limit: of requests per second at that side, or of transfers. */
+  readonly limit?: { readonly what: 'requests' | 'transfers'; readonly side: 'source' | 'target' | null } | undefined;
   /** Items being moved right now, longest first, at most eight. */
   readonly current: readonly { readonly key: string; readonly sizeBytes: number; readonly doneBytes: number }[];
 }

@@ -6,13 +6,15 @@ import { LiveState, type RunContext } from './context.ts';
 import type { Progress } from './definition.ts';
 import { ProgressMeter } from './progress.ts';
 import { Waits, type WaitKind } from './waits.ts';
+import type { RunWorld } from './world.ts';
 
 interface Bench {
   readonly clock: FakeClock;
   readonly live: LiveState;
   readonly waits: Waits;
   readonly meter: ProgressMeter;
-  readonly world: { eventLoopUse?: () => number; heldBack?: () => { source: number; target: number } };
+  readonly world: { -readonly [K in 'eventLoopUse' | 'heldBack']?: RunWorld[K] };
+  transfersMax: number | null;
   isFull: boolean;
   /** Takes pictures four times a second for so long; the last one. */
   watch(forMs: number, meanwhile?: () => void): Promise<Progress>;
@@ -33,6 +35,7 @@ function openBench(): Bench {
     meter,
     world,
     isFull: true,
+    transfersMax: null,
     async watch(forMs, meanwhile) {
       const context = {
         run: { runId: 'r' },
@@ -40,6 +43,9 @@ function openBench(): Bench {
         waits,
         world,
         smallGate: { isFull: bench.isFull },
+        largeGate: { isFull: false },
+        partGate: { isFull: false },
+        transfersMax: () => bench.transfersMax,
       } as unknown as RunContext;
       let picture = meter.picture(context);
       for (let ms = 0; ms < forMs; ms += 250) {
@@ -93,6 +99,41 @@ describe('what limits the speed', () => {
     load(bench, 12);
     arrange(bench);
     expect((await bench.watch(10_000)).limitedBy).toBe(limit);
+  });
+
+  /** So many items of that size settle at each look. */
+  function settle(bench: Bench, count: number, sizeBytes: number): void {
+    bench.live.movedBytes += count * sizeBytes;
+    bench.live.add({ ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned: count } });
+  }
+
+  test.each<[string, Pick<Progress, 'limitedBy' | 'limit'>, number, (bench: Bench) => void]>([
+    ['large objects, and nothing else is in the way', { limitedBy: 'link' }, 4_000_000, () => undefined],
+    ['small objects', { limitedBy: 'latency' }, 2_000, () => undefined],
+    ['room in the lanes', { limitedBy: 'none' }, 2_000, (b) => ((b.isFull = false), (b.live.unlistedSegments = 0))],
+    [
+      'as many transfers as somebody allowed',
+      { limitedBy: 'limit', limit: { what: 'transfers', side: null } },
+      2_000,
+      (b) => (b.transfersMax = 4),
+    ],
+    [
+      'requests that wait for a rate somebody has set',
+      { limitedBy: 'limit', limit: { what: 'requests', side: 'target' } },
+      2_000,
+      (b) => (b.world.heldBack = () => ({ source: 0, target: 1, sourceRate: 0, targetRate: 8 })),
+    ],
+    [
+      'a service that asks for fewer, before any limit',
+      { limitedBy: 'source' },
+      2_000,
+      (b) => ((b.transfersMax = 4), (b.world.heldBack = () => ({ source: 9, target: 0, sourceRate: 3 }))),
+    ],
+  ])('full lanes with %s', async (_what, reason, sizeBytes, arrange) => {
+    const bench = openBench();
+    load(bench, 12);
+    arrange(bench);
+    expect(await bench.watch(10_000, () => settle(bench, 3, sizeBytes))).toMatchObject(reason);
   });
 
   test('throttled listings count while nothing is moved yet', async () => {

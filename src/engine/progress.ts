@@ -6,16 +6,14 @@ import type { Clock } from '../lib/world.ts';
 import { Tally, type Counters } from '../model/outcome.ts';
 import type { RunContext } from './context.ts';
 import type { Progress, RunPhase } from './definition.ts';
-import { WAIT_KINDS, type WaitKind } from './waits.ts';
+import { limitReason, type LimitReason, type Watched } from './limit-reason.ts';
+import type { WaitKind } from './waits.ts';
+import type { HeldBack } from './world.ts';
+
+const NOTHING_HELD_BACK: HeldBack = { source: 0, target: 0 };
 
 /** Speeds are means over this long. */
 const SPEED_WINDOW_MS = 5_000;
-
-/** So much of the lanes' time must go into a wait before it is what limits the speed. */
-const LIMITING_SHARE = 0.25;
-/** The share of time in which there was room in the lanes that listing did not fill. */
-const LISTING_SHARE = 0.5;
-const BUSY_EVENT_LOOP = 0.9;
 
 /** How long a speed must have been watched, and how near it must be to the mean, before its forecast is worth much. */
 const FORECASTS = [
@@ -35,11 +33,13 @@ interface Sample {
   readonly bytes: number;
   readonly items: number;
   readonly waitsMs: Readonly<Record<WaitKind, number>>;
-  /** Requests held back by what the accounts may do at a time. */
-  readonly heldBack: Readonly<Record<'source' | 'target', number>>;
+  /** Requests held back by what the accounts may do at a time, and by limits that somebody set. */
+  readonly heldBack: HeldBack;
   /** Items that move or wait for their next try. */
   readonly busy: number;
   readonly isHungry: boolean;
+  /** There is more to do than lanes to do it in. */
+  readonly isFull: boolean;
 }
 
 export class ProgressMeter {
@@ -79,7 +79,7 @@ export class ProgressMeter {
       bytesPerSecondMean: (live.movedBytes / Math.max(1, elapsedMs)) * 1_000,
       itemsPerSecondMean: this.#itemsPerSecondMean(context, elapsedMs),
       remainingMs: this.#remaining(context, { elapsedMs, bytesPerSecond, itemsPerSecond }),
-      limitedBy: this.#limit(context),
+      ...this.#limit(context, bytesPerSecond, itemsPerSecond),
       current: [...live.current]
         .map(([key, item]) => ({ key, ...item }))
         .toSorted((a, b) => b.sizeBytes - a.sizeBytes)
@@ -88,7 +88,7 @@ export class ProgressMeter {
   }
 
   #sample(context: RunContext): Sample {
-    const { live, waits, world, smallGate } = context;
+    const { live, waits, world, smallGate, largeGate, partGate } = context;
     const items = live.counters.items.scanned;
     this.#itemsBefore ??= items;
     return {
@@ -96,9 +96,10 @@ export class ProgressMeter {
       bytes: live.movedBytes,
       items,
       waitsMs: waits.totalsMs,
-      heldBack: world.heldBack?.() ?? { source: 0, target: 0 },
+      heldBack: world.heldBack?.() ?? NOTHING_HELD_BACK,
       busy: live.current.size,
       isHungry: !this.#isListed(context) && !smallGate.isFull && live.pendingItems <= live.current.size,
+      isFull: [smallGate, largeGate, partGate].some((gate) => gate.isFull),
     };
   }
 
@@ -130,17 +131,21 @@ export class ProgressMeter {
     return ((live.counters.items.scanned - (this.#itemsBefore ?? 0)) / Math.max(1, elapsedMs)) * 1_000;
   }
 
-  #limit(context: RunContext): Progress['limitedBy'] {
-    const shares = this.#waitShares();
-    const worst = WAIT_KINDS.reduce((most, kind) => (shares[kind] > shares[most] ? kind : most));
-    if (shares[worst] >= LIMITING_SHARE) return worst;
-    if ((context.world.eventLoopUse?.() ?? 0) >= BUSY_EVENT_LOOP) return 'cpu';
-    const hungry = this.#samples.filter(({ isHungry }) => isHungry).length;
-    return hungry >= this.#samples.length * LISTING_SHARE && hungry > 0 ? 'listing' : 'none';
+  #limit(context: RunContext, bytesPerSecond: number, itemsPerSecond: number): LimitReason {
+    const share = (is: (sample: Sample) => boolean): number => this.#samples.filter(is).length / this.#samples.length;
+    return limitReason({
+      waiting: this.#waitShares(),
+      eventLoopUse: context.world.eventLoopUse?.() ?? 0,
+      hungry: share(({ isHungry }) => isHungry),
+      full: share(({ isFull }) => isFull),
+      hasTransfersMax: context.transfersMax() !== null,
+      bytesPerSecond,
+      itemsPerSecond,
+    });
   }
 
   /** How many of those who had something to do were waiting, on average over the window. */
-  #waitShares(): Readonly<Record<WaitKind, number>> {
+  #waitShares(): Watched['waiting'] {
     const first = this.#samples[0] as Sample;
     const last = this.#samples.at(-1) as Sample;
     const windowMs = Math.max(1, last.atMs - first.atMs);
@@ -155,6 +160,8 @@ export class ProgressMeter {
       source: share('source') + mean(({ heldBack }) => heldBack.source) / busy,
       target: share('target') + mean(({ heldBack }) => heldBack.target) / busy,
       bandwidth: share('bandwidth'),
+      sourceRate: mean(({ heldBack }) => heldBack.sourceRate ?? 0) / busy,
+      targetRate: mean(({ heldBack }) => heldBack.targetRate ?? 0) / busy,
     };
   }
 }

@@ -61,6 +61,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     smallGate: new Gate(() => tuning.transfersMax ?? SMALL_LANES),
     largeGate: new Gate(lanes(LARGE_LANES)),
     deletionGate: new Gate(DELETIONS_AT_ONCE),
+    transfersMax: () => tuning.transfersMax,
     memory: (bytes, signal) => budget.acquire(bytes, signal),
     bandwidth: shaper === null ? null : (bytes, signal) => waits.during('bandwidth', shaper.take(bytes, signal)),
     onBytes: (key, bytes) => live.moved(key, bytes),

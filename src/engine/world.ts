@@ -13,6 +13,16 @@ export interface Ends {
   readonly rights?: AskRights;
 }
 
+/** Requests that wait now. */
+export interface HeldBack {
+  /** For what that side's service bears, after it asked for fewer. */
+  readonly source: number;
+  readonly target: number;
+  /** For the rate that somebody has set for that side; left out: there is none. */
+  readonly sourceRate?: number;
+  readonly targetRate?: number;
+}
+
 /** Everything a run touches beside its two ends. */
 export interface RunWorld {
   readonly clock: Clock;
@@ -24,8 +34,8 @@ export interface RunWorld {
   readonly worker: string;
   /** Live counts of requests per operation class; the wrapper around the transports keeps them. */
   readonly requests: () => RequestCounts;
-  /** Requests that the limits of each side's account hold back now; for saying what limits the speed. */
-  readonly heldBack?: () => { readonly source: number; readonly target: number };
+  /** For saying what limits the speed. */
+  readonly heldBack?: () => HeldBack;
   /** Told of every request, part, listing and item that is tried again, and why. */
   readonly onRetry?: (error: DroverError) => void;
   /** How busy this process was lately, from 0 to 1; for the same. */

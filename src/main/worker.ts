@@ -1,5 +1,4 @@
 /** `drover worker`: takes part in the server's runs until it is told to stop. */
-import { performance } from 'node:perf_hooks';
 import { hostname } from 'node:os';
 import type { ServerCall } from '../cli/server-commands.ts';
 import { connectorOpener } from '../control/connectors/open.ts';
@@ -7,6 +6,7 @@ import { openConnectors } from '../control/connectors/service.ts';
 import { startWorker } from '../control/fleet/worker.ts';
 import { openLogs } from '../control/logs/service.ts';
 import { DroverError } from '../model/errors.ts';
+import { eventLoopLoad } from './event-loop.ts';
 import { collectWhenIdle } from './idle.ts';
 import { settingsOf } from './server-settings.ts';
 import { openTracing } from './tracing.ts';
@@ -60,15 +60,4 @@ function stopped(signal: AbortSignal, endsWithParent: boolean): Promise<void> {
     process.stdin.on('end', resolve).on('error', () => resolve());
     process.stdin.resume();
   });
-}
-
-/** How busy this process was since the last question, from 0 to 1. */
-function eventLoopLoad(): () => number {
-  let last = performance.eventLoopUtilization();
-  return () => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, last);
-    last = now;
-    return utilization;
-  };
 }

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import type { Run } from '../../src/control/entities.ts';
 import { openConnectors } from '../../src/control/connectors/service.ts';
 import { connectorOpener } from '../../src/control/connectors/open.ts';
-import { startWorker } from '../../src/control/fleet/worker.ts';
+import { startWorker, type WorkerOptions } from '../../src/control/fleet/worker.ts';
 import { openPreflight } from '../../src/control/jobs/preflight.ts';
 import { openRuns } from '../../src/control/runs/service.ts';
 import { PostgresRunStore } from '../../src/control/runs/store.ts';
@@ -33,7 +33,7 @@ const MORE = ['s3:AbortMultipartUpload', 's3:ListBucketMultipartUploads', 's3:Li
 const { signal } = new AbortController();
 
 /** Two connectors with rights of their own to two buckets, a job between them, and a worker. */
-export async function openCloud(settings: Partial<Policy> = {}) {
+export async function openCloud(settings: Partial<Policy> = {}, workerOptions: Partial<WorkerOptions> = {}) {
   const reader: Grant[] = READING.map((action) => ({ actions: [action], buckets: ['photos'] }));
   const writer: Grant[] = [...WRITING, ...MORE].map((action) => ({ actions: [action], buckets: ['archive'] }));
   const user = (name: string, accessKeyId: string, grants: Grant[]) => ({
@@ -94,6 +94,7 @@ export async function openCloud(settings: Partial<Policy> = {}) {
     openConnector,
     reportHealth: connectors.reportHealth,
     append,
+    ...workerOptions,
   });
   onTestFinished(() => worker.drain());
   const until = async (id: string, ...states: RunState[]): Promise<Run> => {

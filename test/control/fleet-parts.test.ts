@@ -120,6 +120,8 @@ describe('the picture of a run', () => {
     waits: null,
     source: 'S',
     target: 'T',
+    source_id: 's',
+    target_id: 't',
     now: new Date(0),
     unclaimed: 0,
     committed: { ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned: 100 } },

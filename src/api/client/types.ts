@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 c1fe1187ae8307fad4745dee25f3dd83b48aaebab9e1999c1e5eaa0a5a3a0006) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 a0ff387eec4ba075c16ddb15d3f1cbe25f2917425d5b66ff8f4c821dd72eb1bf) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -3343,9 +3343,15 @@ export interface components {
         confidence: 'low' | 'medium' | 'high';
       } | null;
       limitedBy: {
-        /** @enum {string} */
-        kind: 'source' | 'target' | 'bandwidth' | 'cpu' | 'listing' | 'none';
+        /**
+         * @description limit: one that was set for a connector or the job. latency: small objects wait for answers.
+         * @enum {string}
+         */
+        kind: 'source' | 'target' | 'bandwidth' | 'limit' | 'cpu' | 'listing' | 'link' | 'latency' | 'none';
+        /** @description What it is, and what to do about it. */
         text: string;
+        /** @description Whose owner or whose limits could change it. */
+        connectorId: string | null;
         /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
         since: string;
       };

@@ -75,8 +75,11 @@ const runLive = named<RunLive>()(
       .nullable()
       .describe('low and medium: from what was expected, or from a speed that was not watched for long.'),
     limitedBy: z.object({
-      kind: z.enum(['source', 'target', 'bandwidth', 'cpu', 'listing', 'none']),
-      text: z.string(),
+      kind: z
+        .enum(['source', 'target', 'bandwidth', 'limit', 'cpu', 'listing', 'link', 'latency', 'none'])
+        .describe('limit: one that was set for a connector or the job. latency: small objects wait for answers.'),
+      text: z.string().describe('What it is, and what to do about it.'),
+      connectorId: z.string().nullable().describe('Whose owner or whose limits could change it.'),
       since: time,
     }),
     current: z.array(z.object({ key: z.string(), sizeBytes: z.number(), doneBytes: z.number() })),

@@ -18,7 +18,7 @@ import { defineEnd, namedPlace, openEnd, openSource, patiently, type NamedEnd, t
 import { exitOfRun, hasDifferences } from '../exit.ts';
 import { filterHints } from '../filter-hints.ts';
 import { openProgressView } from '../progress.ts';
-import { countsOf } from '../requests.ts';
+import { countsOf, type Side } from '../requests.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
@@ -92,7 +92,8 @@ export async function transfer(
   const prepared = { definition, source, target: opened, rights, runId, continued, options };
   await say(session, state, prepared);
 
-  const result = await run(session, state, prepared, () => countsOf(sourceEnd.end.side, targetEnd.end.side));
+  const sides = { source: sourceEnd.end.side, target: targetEnd.end.side };
+  const result = await run(session, state, prepared, sides);
   return report(session, state, result);
 }
 
@@ -205,10 +206,11 @@ async function run(
   session: Session,
   state: Standalone,
   prepared: Prepared,
-  requests: () => ReturnType<typeof countsOf>,
+  sides: { readonly source: Side; readonly target: Side },
 ): Promise<RunResult> {
   const { definition, source, target, rights, runId, continued, options } = prepared;
   const { terminal, world } = session;
+  const requests = (): ReturnType<typeof countsOf> => countsOf(sides.source, sides.target);
   await terminal.record({
     type: 'run',
     runId,
@@ -237,6 +239,8 @@ async function run(
         artifacts: state.artifacts,
         worker: 'cli',
         requests,
+        heldBack: () => ({ source: sides.source.heldBack(), target: sides.target.heldBack() }),
+        ...(world.eventLoopUse === undefined ? {} : { eventLoopUse: world.eventLoopUse }),
       },
       {
         runId,

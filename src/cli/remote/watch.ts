@@ -106,6 +106,11 @@ export function summaryOf(run: Run): Summary {
   return { runId, state, counters, requests: requests ?? NO_REQUESTS, durationMs, error };
 }
 
+const SERVER_LIMITS: Readonly<Record<string, string>> = {
+  bandwidth: "the job's bandwidth timetable",
+  limit: 'a limit of the job or its connectors',
+};
+
 function progressOf(run: Run, live: NonNullable<Run['live']>): Progress {
   const { remaining, limitedBy } = live;
   return {
@@ -122,8 +127,9 @@ function progressOf(run: Run, live: NonNullable<Run['live']>): Progress {
     bytesPerSecondMean: live.bytesPerSecondMean,
     remainingMs:
       remaining === null ? null : { low: remaining.lowMs, high: remaining.highMs, confidence: remaining.confidence },
-    // The words of the line would name an option of `copy`; `run show` has the sentence.
-    limitedBy: limitedBy.kind === 'bandwidth' ? 'none' : limitedBy.kind,
+    limitedBy: limitedBy.kind,
+    // Other words of the line name options of `copy`; `run show` has the sentence.
+    limitWords: SERVER_LIMITS[limitedBy.kind],
     current: live.current,
   };
 }

@@ -11,6 +11,7 @@ import { keptExpectation } from '../runs/expectation.ts';
 import { IS_HELD, keyOrNull, SUMMED_COUNTERS } from '../runs/store-rows.ts';
 import { FINAL_SUMS } from '../runs/store-runs.ts';
 import { forecastOf, type KeptExpectation, type Passed } from './forecast.ts';
+import { limitText, type SetLimit } from './limit-text.ts';
 import type { WorkerProgress } from './participation.ts';
 import type { DispatchWorld } from './parts.ts';
 
@@ -19,7 +20,16 @@ const SHOWN_MAX = 8;
 
 const PHASES: readonly RunLive['phase'][] = ['starting', 'copying', 'names', 'deleting', 'settling', 'ended'];
 /** What is worth knowing first. */
-const LIMITS: readonly RunLive['limitedBy']['kind'][] = ['target', 'source', 'bandwidth', 'cpu', 'listing'];
+const LIMITS: readonly RunLive['limitedBy']['kind'][] = [
+  'target',
+  'source',
+  'bandwidth',
+  'limit',
+  'cpu',
+  'link',
+  'latency',
+  'listing',
+];
 
 interface WorkerRow {
   readonly worker_id: string;
@@ -36,6 +46,8 @@ interface RunRowNow {
   readonly waits: WaitReason | null;
   readonly source: string;
   readonly target: string;
+  readonly source_id: string;
+  readonly target_id: string;
   readonly now: Date;
   readonly unclaimed: number;
   /** What is committed. */
@@ -70,7 +82,8 @@ export async function refreshRun(world: DispatchWorld, runId: string, olderThanM
 async function readRunNow(world: DispatchWorld, runId: string, olderThanMs: number): Promise<RunRowNow | undefined> {
   const { rows } = await inDatabase(() =>
     sql<Omit<RunRowNow, 'expected' | 'passed'> & { readonly expected: string | null }>`
-      SELECT runs.live, runs.waits, source.name AS source, target.name AS target, clock_timestamp() AS now,
+      SELECT runs.live, runs.waits, source.name AS source, target.name AS target,
+        runs.source_connector_id AS source_id, runs.target_connector_id AS target_id, clock_timestamp() AS now,
         (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND segments.state = 'open'
           AND segments.kind = 'keys' AND ${IS_HELD} IS NOT TRUE) AS unclaimed,
         (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id) AS committed, runs.expected
@@ -147,6 +160,7 @@ export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive 
     percentBefore: run.live?.percent ?? null,
   });
   const kind = LIMITS.find((limit) => told.some((one) => one.limitedBy === limit)) ?? 'none';
+  const limit = told.find((one) => one.limitedBy === kind)?.limit ?? null;
   const since = run.live?.limitedBy.kind === kind ? run.live.limitedBy.since : run.now.toISOString();
   const ranks = told.map((one) => PHASES.indexOf(one.phase)).filter((rank) => rank < PHASES.length - 1);
   return {
@@ -156,7 +170,12 @@ export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive 
     listingComplete,
     bytesPerSecondMean: speeds.bytesPerSecondMean,
     ...forecast,
-    limitedBy: { kind, text: limitText(kind, run), since },
+    limitedBy: {
+      kind,
+      text: limitText({ ...run, ...known, kind, limit }),
+      connectorId: connectorOf(run, kind, limit),
+      since,
+    },
     current: told
       .flatMap((one) => one.current)
       .toSorted((a, b) => b.sizeBytes - a.sizeBytes)
@@ -165,21 +184,14 @@ export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive 
   };
 }
 
-function limitText(kind: RunLive['limitedBy']['kind'], { source, target }: RunRowNow): string {
-  switch (kind) {
-    case 'source':
-      return `The source "${source}" asks for fewer requests. Drover slows down by itself; ask its owner for a higher limit to go faster.`;
-    case 'target':
-      return `The target "${target}" asks for fewer requests. Drover slows down by itself; ask its owner for a higher limit to go faster.`;
-    case 'bandwidth':
-      return "The job's bandwidth timetable holds it back. Change the timetable to go faster.";
-    case 'cpu':
-      return 'The processor of a worker is busy all the time. Start another worker on another machine to go faster.';
-    case 'listing':
-      return 'Objects are still being listed and none is waiting to be copied. Nothing needs to be done.';
-    default:
-      return 'Nothing in particular: network and stores give what they can.';
-  }
+/** The one whose owner or whose limits stand in the way; `null`: none. */
+function connectorOf(
+  { source_id: source, target_id: target }: RunRowNow,
+  kind: RunLive['limitedBy']['kind'],
+  limit: SetLimit | null,
+): string | null {
+  const side = kind === 'limit' ? limit?.of : kind;
+  return side === 'source' ? source : side === 'target' ? target : null;
 }
 
 /** While it runs: what a worker ran into that stands in the way of all is kept; what workers say now is said. */

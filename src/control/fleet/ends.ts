@@ -7,7 +7,7 @@ import type { RequestCounts } from '../../engine/ports.ts';
 import type { Ends } from '../../engine/world.ts';
 import { countRequests } from '../../lib/counting.ts';
 import type { TrafficSide } from '../metrics/traffic.ts';
-import { DEFAULT_LIMITS, limitRequests } from '../../lib/limiting.ts';
+import { DEFAULT_LIMITS, limitRequests, type LimitSnapshot } from '../../lib/limiting.ts';
 import { retrying } from '../../lib/retry.ts';
 import { toDroverError, type DroverError } from '../../model/errors.ts';
 import { inDatabase } from '../runs/database-errors.ts';
@@ -19,6 +19,8 @@ import { watched } from './watched.ts';
 const OPENING_ATTEMPTS_MAX = 3;
 /** A side counts as throttled for so long after it asked to slow down. */
 const THROTTLED_MS = 5_000;
+/** For so long after that, requests that wait do so because of it. */
+const WARY_MS = 60_000;
 
 export interface RunToOpen {
   readonly runId: string;
@@ -48,6 +50,8 @@ export class Side {
   /** While it is open. */
   account: Account | null = null;
   throttledAtMs = Number.NEGATIVE_INFINITY;
+  /** Of its requests, while it is open. */
+  limits: (() => LimitSnapshot) | null = null;
 
   constructor(name: SideName, connectorId: string) {
     this.name = name;
@@ -56,6 +60,14 @@ export class Side {
 
   isThrottled(nowMs: number): boolean {
     return nowMs - this.throttledAtMs < THROTTLED_MS;
+  }
+
+  /** Requests that wait because the service has asked for fewer; that others wait at first is only Drover trying. */
+  heldBack(nowMs: number): number {
+    const limits = this.limits?.();
+    if (limits === undefined || limits.throttles === 0) return 0;
+    const isWary = nowMs - this.throttledAtMs < WARY_MS || limits.ceiling < DEFAULT_LIMITS.concurrencyStart;
+    return isWary ? limits.waiting + limits.waitingForRate : 0;
   }
 }
 
@@ -212,9 +224,11 @@ async function openAccount(
     world.parts.openConnector(side.connectorId, shares.limited(side.connectorId, limited)),
   );
   side.version = version;
+  side.limits = limited.snapshot;
   side.account = account;
   cleanup.defer(() => {
     side.account = null;
+    side.limits = null;
   });
   return cleanup.use(account);
 }

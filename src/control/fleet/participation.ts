@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Progress, Tuning } from '../../engine/definition.ts';
 import { MIB } from '../../engine/limits.ts';
 import { runTransfer } from '../../engine/run.ts';
+import type { HeldBack } from '../../engine/world.ts';
 import { rateAt } from '../../engine/timetable.ts';
 import { withFields } from '../../lib/log.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
@@ -22,6 +23,7 @@ import {
   type RunToOpen,
   type Sides,
 } from './ends.ts';
+import type { SetLimit } from './limit-text.ts';
 import type { FleetWorld } from './parts.ts';
 import type { Shares } from './shares.ts';
 
@@ -39,7 +41,12 @@ export type WorkerProgress = Pick<
   | 'itemsPerSecondMean'
   | 'limitedBy'
   | 'current'
-> & { readonly isPausedByTimetable: boolean; readonly uncommitted: Counters };
+> & {
+  readonly isPausedByTimetable: boolean;
+  readonly uncommitted: Counters;
+  /** That holds it back, where that is what `limitedBy` says. */
+  readonly limit?: SetLimit | null;
+};
 
 export interface Ending {
   /** `null`: the run has ended, or this part was told to stop. */
@@ -82,8 +89,6 @@ export function countingOf(
   };
 }
 
-/** From here on the processor is what everybody waits for. */
-const BUSY_LOAD = 0.95;
 const BYTES_IN_FLIGHT_LEAST = 4 * MIB;
 
 export class Participation {
@@ -156,19 +161,45 @@ export class Participation {
     const progress = this.#progress;
     const sides = this.#sides;
     if (progress === null || sides === null) return null;
-    const { world, load, runId, shares } = this.#options;
+    const { world, runId, shares } = this.#options;
     const nowMs = world.clock.monotonic();
     const bandwidth = shares.bandwidth(runId);
     const rate = bandwidth === null ? null : rateAt(bandwidth, world.clock.now());
     let limitedBy = progress.limitedBy === 'bandwidth' && rate === null ? 'none' : progress.limitedBy;
     if (sides.source.isThrottled(nowMs)) limitedBy = 'source';
     else if (sides.target.isThrottled(nowMs)) limitedBy = 'target';
-    else if (limitedBy === 'none' && load() >= BUSY_LOAD) limitedBy = 'cpu';
+    const limit = limitedBy === 'limit' ? this.#limitOf(progress) : null;
     const { phase, uncommitted = ZERO_COUNTERS, pendingItems, pendingBytes, listingComplete, elapsedMs } = progress;
     const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, itemsPerSecondMean, current } = progress;
     const speeds = { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, itemsPerSecondMean };
-    const known = { phase, uncommitted, pendingItems, pendingBytes, listingComplete, elapsedMs, limitedBy, current };
+    const known = {
+      phase,
+      uncommitted,
+      pendingItems,
+      pendingBytes,
+      listingComplete,
+      elapsedMs,
+      limitedBy,
+      limit,
+      current,
+    };
     return { ...known, ...speeds, isPausedByTimetable: rate === 0 };
+  }
+
+  /** Whose setting it is that holds it back. */
+  #limitOf({ limit }: Progress): SetLimit | null {
+    const { shares, runId } = this.#options;
+    if (limit === undefined || this.#run === null) return null;
+    const { sourceConnectorId, targetConnectorId } = this.#run;
+    if (limit.what === 'requests' && limit.side !== null) {
+      const id = limit.side === 'source' ? sourceConnectorId : targetConnectorId;
+      return { what: 'requests', of: limit.side, most: shares.requestsPerSecond(id) };
+    }
+    const tightest = shares.tightestTransfers(runId, this.connectorIds);
+    if (tightest === null) return null;
+    const { connectorId, most } = tightest;
+    const of = connectorId === null ? 'job' : connectorId === sourceConnectorId ? 'source' : 'target';
+    return { what: 'transfers', of, most };
   }
 
   async #takePart(): Promise<Ending> {
@@ -190,7 +221,7 @@ export class Participation {
   }
 
   async #work(onScanned: (items: number) => void): Promise<DroverError | null> {
-    const { world, store, workerId, shares, runId } = this.#options;
+    const { world, store, workerId, shares, runId, load } = this.#options;
     const { signal } = this.#stopper;
     const run = await readRunToOpen(world, runId);
     if (run === null) return null;
@@ -225,6 +256,8 @@ export class Participation {
         artifacts,
         worker: workerId,
         requests: () => requestsOf(sides),
+        heldBack: () => this.#heldBack(sides),
+        eventLoopUse: load,
         onRetry: (error) => {
           const { connectorId, name } = sideOfError(error) ?? sides.source;
           world.traffic.retried(connectorId, name, error.code);
@@ -244,6 +277,17 @@ export class Participation {
     onScanned(result.run.counters.items.scanned);
     if (result.run.endedAtMs !== null || result.interrupted || result.error === null) return null;
     return explained(errorOf(result.error), run, sides, signal);
+  }
+
+  #heldBack({ source, target }: Sides): HeldBack {
+    const { world, shares } = this.#options;
+    const nowMs = world.clock.monotonic();
+    return {
+      source: source.heldBack(nowMs),
+      target: target.heldBack(nowMs),
+      sourceRate: shares.waitingFor(source.connectorId),
+      targetRate: shares.waitingFor(target.connectorId),
+    };
   }
 
   /** Read live by the engine: shares change while workers come and go. */

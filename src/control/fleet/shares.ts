@@ -33,6 +33,15 @@ interface OwnRun {
   seenSinceMs: number | null;
 }
 
+export interface TransfersLimit {
+  /** `null`: the job's. */
+  readonly connectorId: string | null;
+  /** For all workers together. */
+  readonly most: number;
+  /** This worker's part. */
+  readonly share: number;
+}
+
 const NO_LIMITS: ConnectorLimits = { requestsPerSecond: null, transfersMax: null };
 const FRESH_MS = 10_000;
 /** Who is at work on what, and how lately they have looked themselves. */
@@ -180,17 +189,25 @@ export class Shares {
   }
 
   #wholeShare(runId: string, connectorIds: readonly string[]): number | null {
+    const limits = this.#transfersLimits(runId, connectorIds);
+    return limits.length === 0 ? null : Math.min(...limits.map(({ share }) => share));
+  }
+
+  #transfersLimits(runId: string, connectorIds: readonly string[]): readonly TransfersLimit[] {
     const own = { runId, workerId: this.#workerId };
-    const run = this.#runs.get(runId);
-    const shares = connectorIds.map((id) => {
+    const limits: TransfersLimit[] = [];
+    for (const id of connectorIds) {
       const connector = this.#connectors.get(id);
       const most = connector?.limits.transfersMax ?? null;
-      return most === null || connector === undefined ? null : wholeShareOf(most, own, connector.participants);
-    });
-    const ofRun = run === undefined || run.transfersMax === null ? null : run;
-    if (ofRun !== null) shares.push(wholeShareOf(ofRun.transfersMax as number, own, ofRun.participants));
-    const limits = shares.filter((share) => share !== null);
-    return limits.length === 0 ? null : Math.min(...limits);
+      if (most === null || connector === undefined) continue;
+      limits.push({ connectorId: id, most, share: wholeShareOf(most, own, connector.participants) });
+    }
+    const run = this.#runs.get(runId);
+    if (run !== undefined && run.transfersMax !== null) {
+      const { transfersMax: most, participants } = run;
+      limits.push({ connectorId: null, most, share: wholeShareOf(most, own, participants) });
+    }
+    return limits;
   }
 
   /** The run's timetable with this worker's share of each rate. Read live: a changed timetable holds at once. */
@@ -207,7 +224,23 @@ export class Shares {
 
   /** Requests wait for the limit of the connector. */
   isHoldingBack(connectorId: string): boolean {
-    return (this.#connectors.get(connectorId)?.rate.waiting ?? 0) > 0;
+    return this.waitingFor(connectorId) > 0;
+  }
+
+  /** How many of them, of all runs of this worker. */
+  waitingFor(connectorId: string): number {
+    return this.#connectors.get(connectorId)?.rate.waiting ?? 0;
+  }
+
+  /** As somebody set it, for all workers together. */
+  requestsPerSecond(connectorId: string): number | null {
+    return this.#connectors.get(connectorId)?.limits.requestsPerSecond ?? null;
+  }
+
+  /** The limit of transfers that leaves this worker the fewest; `null`: none was set. */
+  tightestTransfers(runId: string, connectorIds: readonly string[]): TransfersLimit | null {
+    const all = this.#transfersLimits(runId, connectorIds);
+    return all.length === 0 ? null : all.reduce((least, one) => (one.share < least.share ? one : least));
   }
 
   /** Holds requests back to this worker's share of the connector's limit, over all runs of this worker. */

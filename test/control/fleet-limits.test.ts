@@ -1,0 +1,161 @@
+/** What a run of the server says of its speed, and what can be done about it: each reason once, on a simulated store. */
+import { sql } from 'kysely';
+import { expect, test } from 'vitest';
+import type { RunLive } from '../../src/control/entities.ts';
+import { limitText } from '../../src/control/fleet/limit-text.ts';
+import { Side } from '../../src/control/fleet/ends.ts';
+import { DEFAULT_LIMITS, type LimitSnapshot } from '../../src/lib/limiting.ts';
+import { openCloud } from './cloud-world.ts';
+import { PERSON } from './made.ts';
+
+type Cloud = Awaited<ReturnType<typeof openCloud>>;
+
+/** Requests of these kinds take so long. */
+function slow(cloud: Cloud, delayMs: number, ...operations: string[]): void {
+  cloud.faults(({ request }) =>
+    operations.includes(request.operation)
+      ? { kind: 'meanwhile', run: () => new Promise((resolve) => setTimeout(resolve, delayMs)) }
+      : null,
+  );
+}
+
+const setLimits = (cloud: Cloud, id: string, limits: object): Promise<unknown> =>
+  sql`UPDATE connectors SET limits = ${JSON.stringify({ requestsPerSecond: null, transfersMax: null, ...limits })}::jsonb
+    WHERE id = ${id}::uuid`.execute(cloud.world.db);
+
+const GET = ['GET'];
+
+test.each<[string, RunLive['limitedBy']['kind'], RegExp, 'source' | 'target' | null, (cloud: Cloud) => unknown]>([
+  [
+    'requests per second of a connector',
+    'limit',
+    /source connector ".*" may make 4 requests per second.*limits\.requestsPerSecond/,
+    'source',
+    (cloud) => setLimits(cloud, cloud.ids.source, { requestsPerSecond: 4 }),
+  ],
+  [
+    'transfers of a connector',
+    'limit',
+    /target connector ".*" may have 2 transfers at a time.*limits\.transfersMax/,
+    'target',
+    (cloud) => (slow(cloud, 200, ...GET), setLimits(cloud, cloud.ids.target, { transfersMax: 2 })),
+  ],
+  [
+    'transfers of the job',
+    'limit',
+    /This job may have 3 transfers at a time.*tuning\.transfersMax/,
+    null,
+    (cloud) => (slow(cloud, 200, ...GET), sql`UPDATE jobs SET transfers_max = 3`.execute(cloud.world.db)),
+  ],
+  [
+    'a service that asks for fewer',
+    'target',
+    /The target ".*" asks for fewer requests/,
+    'target',
+    // Not the first ones: those find out what the store honours.
+    (cloud) =>
+      cloud.after(
+        'PUT',
+        40,
+        () => undefined,
+        ({ request }) =>
+          request.operation === 'PUT' ? { kind: 'status', status: 503, code: 'SlowDown', retryAfterSeconds: 1 } : null,
+      ),
+  ],
+  [
+    'answers that small objects wait for',
+    'latency',
+    /requests wait for the stores' answers/,
+    null,
+    (cloud) => slow(cloud, 1_500, ...GET),
+  ],
+  [
+    'what the network carries',
+    'link',
+    /The network carries .*B\/s/,
+    null,
+    (cloud) => {
+      for (let at = 0; at < 200; at++)
+        cloud.service.put('photos', `k/${String(at).padStart(4, '0')}`, 'x'.repeat(400_000));
+      slow(cloud, 1_500, ...GET);
+    },
+  ],
+])(
+  '%s',
+  async (_what, kind, text, side, arrange) => {
+    const cloud = await openCloud();
+    await arrange(cloud);
+    const { id } = await cloud.start();
+    const seen: RunLive['limitedBy'][] = [];
+    const end = Date.now() + 30_000;
+    while (!seen.some((one) => one.kind === kind && text.test(one.text))) {
+      const { live, endedAt } = await cloud.runs.get(PERSON, id);
+      if (live !== null) seen.push(live.limitedBy);
+      if (endedAt !== null || Date.now() > end)
+        throw new Error(JSON.stringify([...new Set(seen.map((one) => one.text))]));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const found = seen.find((one) => one.kind === kind && text.test(one.text));
+    expect(found?.connectorId).toBe(side === null ? null : cloud.ids[side]);
+    cloud.faults(() => null);
+    await cloud.runs.cancel(PERSON, id);
+    await cloud.until(id, 'cancelled');
+  },
+  60_000,
+);
+
+test('a processor that is busy all the time', async () => {
+  const cloud = await openCloud({}, { load: () => 0.97 });
+  slow(cloud, 300, ...GET);
+  const { id } = await cloud.start();
+  const end = Date.now() + 30_000;
+  for (;;) {
+    const { live } = await cloud.runs.get(PERSON, id);
+    if (live?.limitedBy.kind === 'cpu') break;
+    if (Date.now() > end) throw new Error('It was never said.');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await cloud.until(id, 'succeeded');
+}, 60_000);
+
+test('requests that wait count for a service only as long as it is why they wait', () => {
+  const side = new Side('target', 'c');
+  let snapshot: LimitSnapshot = {
+    inFlight: 30,
+    waiting: 12,
+    ceiling: DEFAULT_LIMITS.concurrencyStart,
+    throttledUntilMs: null,
+    throttles: 0,
+    waitingForRate: 0,
+  };
+  side.limits = () => snapshot;
+  expect(side.heldBack(0)).toBe(0);
+  snapshot = { ...snapshot, throttles: 1 };
+  side.throttledAtMs = 0;
+  expect(side.heldBack(30_000)).toBe(12);
+  expect(side.heldBack(61_000)).toBe(0);
+  // It still bears fewer than everybody begins with.
+  snapshot = { ...snapshot, ceiling: 5 };
+  expect(side.heldBack(600_000)).toBe(12);
+  side.limits = null;
+  expect(side.heldBack(0)).toBe(0);
+});
+
+test('every reason but none says what to do', () => {
+  const kinds: RunLive['limitedBy']['kind'][] = [
+    'source',
+    'target',
+    'bandwidth',
+    'limit',
+    'cpu',
+    'listing',
+    'link',
+    'latency',
+  ];
+  const facts = { limit: null, source: 'S', target: 'T', bytesPerSecond: 112_345_678, itemsPerSecond: 40.4 };
+  for (const kind of kinds) {
+    expect(limitText({ ...facts, kind })).toMatch(/to go faster|goes faster|Raise|Nothing needs to be done/);
+  }
+  expect(limitText({ ...facts, kind: 'link' })).toContain('112 MB/s');
+  expect(limitText({ ...facts, kind: 'none' })).toContain('Nothing in particular');
+});
