@@ -135,6 +135,19 @@ export interface InventoryItem {
   readonly goneAt: string | null;
 }
 
+/** Files to try Drover with, and everything that was made for them. `null` where somebody has removed it since. */
+export interface Sample {
+  readonly createdAt: string;
+  /** On the machine of the server. */
+  readonly folder: string;
+  readonly files: number;
+  readonly connectorId: string | null;
+  readonly sourceEndpointId: string | null;
+  readonly targetEndpointId: string | null;
+  readonly projectId: string | null;
+  readonly jobId: string | null;
+}
+
 /** A member of an organization, as its inventory saw it last. */
 export interface InventoryAccount {
   readonly connectorId: string;
@@ -259,6 +272,8 @@ export interface Run {
   readonly startedAt: string | null;
   readonly endedAt: string | null;
   readonly error: Failure | null;
+  /** Of `error`, as Azure Storage Mover calls it; two where the side at fault decides; none: there is no such code. */
+  readonly storageMoverCodes: readonly string[];
   readonly counters: Counters;
   readonly requests: RequestCounts;
   readonly durationMs: number;
@@ -402,7 +417,12 @@ export interface RunLogLine {
   readonly level: 'info' | 'warn' | 'error';
   readonly code: string | null;
   readonly message: string;
+  /** What people who come from Azure Storage Mover know it by; two where the side at fault decides. */
+  readonly storageMoverCodes: readonly string[];
 }
+
+/** A line to be written. */
+export type NewRunLogLine = Omit<RunLogLine, 'number' | 'at' | 'storageMoverCodes'>;
 
 export type ScheduleRule =
   | { readonly kind: 'once'; readonly at: string }

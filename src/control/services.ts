@@ -44,11 +44,12 @@ import type {
   RunItem,
   RunMap,
   RunKind,
-  RunLogLine,
+  NewRunLogLine, RunLogLine,
   RunSegment,
   RunSnapshot,
   RunTrigger,
   RunWorker,
+  Sample,
   Schedule,
   ScheduleEvent,
   ScheduleRule,
@@ -254,6 +255,15 @@ export interface Endpoints {
   remove(actor: Actor, id: string, version: Version): Promise<void>;
 }
 
+/** Something to move before anybody has an account at hand. */
+export interface Samples {
+  get(actor: Actor): Promise<{ sample: Sample | null }>;
+  /** A folder of the server with some hundred files, a connector, two endpoints, a project and a job. ALREADY_EXISTS. */
+  create(actor: Actor, signal: AbortSignal): Promise<{ sample: Sample | null }>;
+  /** All of it. IN_USE names what somebody made with it; WRONG_STATE while it runs; ENTITY_NOT_FOUND. */
+  remove(actor: Actor): Promise<void>;
+}
+
 export interface Projects {
   list(actor: Actor, query: ListQuery): Promise<Page<Project>>;
   get(actor: Actor, id: string): Promise<Project>;
@@ -408,6 +418,9 @@ export interface Timetables {
   remove(actor: Actor, id: string, version: Version): Promise<void>;
 }
 
+export type LogFormat = 'csv' | 'ndjson';
+export type LogFileQuery = Pick<ListQuery, 'sort' | 'search' | 'filter'>;
+
 export interface Logs {
   /** The first 100,000 failed and unsupported items; `complete` says whether those are all. */
   items(actor: Actor, runId: string, query: ListQuery): Promise<Page<RunItem> & { readonly complete: boolean }>;
@@ -415,13 +428,23 @@ export interface Logs {
   codes(actor: Actor, runId: string | null): Promise<readonly { code: string; result: string; items: number }[]>;
   lines(actor: Actor, runId: string, query: ListQuery): Promise<Page<RunLogLine>>;
   audit(actor: Actor, query: ListQuery): Promise<Page<AuditLine>>;
+  /** Every line that the query chooses, page by page. */
+  linesFile(actor: Actor, runId: string, format: LogFormat, query: LogFileQuery): Promise<AsyncIterable<Uint8Array>>;
+  auditFile(actor: Actor, format: LogFormat, query: LogFileQuery): Promise<AsyncIterable<Uint8Array>>;
   /** By the server and its workers. */
-  append(runId: string, line: Omit<RunLogLine, 'number' | 'at'>): Promise<void>;
+  append(runId: string, line: NewRunLogLine): Promise<void>;
 }
 
+export { SPOT_CHECK_MAX } from '../engine/spot-check.ts';
+
 export interface Reports {
+  /** Newest first, of one run. */
   list(actor: Actor, runId: string): Promise<readonly Artifact[]>;
+  /** Of all runs. */
+  all(actor: Actor, query: ListQuery): Promise<Page<Artifact>>;
   get(actor: Actor, id: string): Promise<Artifact>;
+  /** The file first, then the row; WRONG_STATE while it is being made. */
+  remove(actor: Actor, id: string): Promise<void>;
   /** Made in the background; `spotCheck`: how many random objects a report reads back byte by byte. */
   request(
     actor: Actor,
@@ -542,6 +565,7 @@ export interface Services {
   readonly connectors: Connectors;
   readonly endpoints: Endpoints;
   readonly projects: Projects;
+  readonly samples: Samples;
   readonly jobs: Jobs;
   readonly runs: Runs;
   readonly schedules: Schedules;

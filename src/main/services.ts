@@ -15,6 +15,7 @@ import { openProjects, type RunCleanup } from '../control/projects/service.ts';
 import { openReports, type ReportsWithWork } from '../control/reports/service.ts';
 import { openRuns } from '../control/runs/service.ts';
 import { PostgresRunStore } from '../control/runs/store.ts';
+import { openSamples } from '../control/samples/service.ts';
 import { openSchedules } from '../control/schedules/service.ts';
 import type { Services } from '../control/services.ts';
 import { openTimetables } from '../control/timetables/service.ts';
@@ -77,6 +78,7 @@ export function openServices(world: ControlWorld, signal: AbortSignal): AllServi
     connectors,
     endpoints,
     projects,
+    samples: openSamples(world, { connectors, endpoints, projects, jobs }),
     jobs,
     runs,
     schedules,

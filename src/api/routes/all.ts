@@ -5,6 +5,7 @@ import { jobRoutes } from './jobs.ts';
 import { peopleRoutes } from './people.ts';
 import type { Route } from './route.ts';
 import { runRoutes } from './runs.ts';
+import { sampleRoutes } from './samples.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { signInRoutes } from './sign-in.ts';
 
@@ -16,6 +17,7 @@ export const ROUTES: readonly Route[] = [
   ...jobRoutes,
   ...runRoutes,
   ...scheduleRoutes,
+  ...sampleRoutes,
   ...peopleRoutes,
   ...eventRoutes,
 ];

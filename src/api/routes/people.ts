@@ -2,7 +2,7 @@
 import { auditLine, workers } from '../wire/records.ts';
 import { pageOf, toListQuery } from '../wire/common.ts';
 import { changePerson, createPerson, createToken, madeToken, person, token } from '../wire/people.ts';
-import { byId, list } from './common.ts';
+import { byId, list, logFile, logFileAnswer } from './common.ts';
 import { json, NOTHING, route, type Route } from './route.ts';
 
 const people: readonly Route[] = [
@@ -121,6 +121,21 @@ const others: readonly Route[] = [
     filters: ['action', 'entityKind', 'entityId', 'personId'],
     answer: json(pageOf('AuditLine', auditLine), 'A page.'),
     handle: ({ actor, services, query }) => services.logs.audit(actor, toListQuery(query)),
+  }),
+  route({
+    name: 'downloadAudit',
+    method: 'GET',
+    path: '/audit/content',
+    subject: 'Server',
+    summary: 'The audit log as a file',
+    right: 'audit',
+    query: logFile,
+    filters: ['action', 'entityKind', 'entityId', 'personId'],
+    answer: { kind: 'file', description: 'CSV or NDJSON, as it is read.' },
+    async handle({ actor, services, query }) {
+      const { format = 'csv', ...rest } = query;
+      return logFileAnswer('audit', format, await services.logs.auditFile(actor, format, rest));
+    },
   }),
   route({
     name: 'listWorkers',

@@ -22,7 +22,7 @@ import {
   startJobs,
   startRun,
 } from '../wire/runs.ts';
-import { byId, byRunId, list } from './common.ts';
+import { byId, byRunId, list, logFile, logFileAnswer } from './common.ts';
 import { json, lines, NOTHING, route, type Route } from './route.ts';
 
 const ACTIONS = {
@@ -241,9 +241,41 @@ const details: readonly Route[] = [
     answer: json(pageOf('RunLogLine', runLogLine), 'A page.'),
     handle: ({ actor, services, params, query }) => services.logs.lines(actor, params.id, toListQuery(query)),
   }),
+  route({
+    name: 'downloadRunLog',
+    method: 'GET',
+    path: '/runs/{id}/log/content',
+    subject: 'Logs',
+    summary: 'The log of a run as a file',
+    right: 'read',
+    params: byRunId,
+    query: logFile,
+    filters: ['level'],
+    answer: { kind: 'file', description: 'CSV or NDJSON, as it is read.' },
+    async handle({ actor, services, params, query }) {
+      const { format = 'csv', ...rest } = query;
+      return logFileAnswer(
+        `run-${params.id}-log`,
+        format,
+        await services.logs.linesFile(actor, params.id, format, rest),
+      );
+    },
+  }),
 ];
 
 const files: readonly Route[] = [
+  route({
+    name: 'listAllArtifacts',
+    method: 'GET',
+    path: '/artifacts',
+    subject: 'Reports',
+    summary: 'Files made from runs, newest first',
+    right: 'read',
+    query: list,
+    filters: ['runId', 'jobId', 'kind', 'state'],
+    answer: json(pageOf('Artifact', artifact), 'A page.'),
+    handle: ({ actor, services, query }) => services.reports.all(actor, toListQuery(query)),
+  }),
   route({
     name: 'listArtifacts',
     method: 'GET',
@@ -252,7 +284,7 @@ const files: readonly Route[] = [
     summary: 'Files made from a run',
     right: 'read',
     params: byRunId,
-    answer: json(artifacts, 'All of them.'),
+    answer: json(artifacts, 'All of them, newest first.'),
     handle: ({ actor, services, params }) => services.reports.list(actor, params.id),
   }),
   route({
@@ -278,6 +310,18 @@ const files: readonly Route[] = [
     params: byId,
     answer: json(artifact, 'The file.'),
     handle: ({ actor, services, params }) => services.reports.get(actor, params.id),
+  }),
+  route({
+    name: 'removeArtifact',
+    method: 'DELETE',
+    path: '/artifacts/{id}',
+    subject: 'Reports',
+    summary: 'Delete a file',
+    description: 'Refused while it is being made. What it was made from stays, so that it can be asked for anew.',
+    right: 'report',
+    params: byId,
+    answer: NOTHING,
+    handle: ({ actor, services, params }) => services.reports.remove(actor, params.id),
   }),
   route({
     name: 'retryArtifact',

@@ -7,6 +7,7 @@ import type {
   NotificationEvent,
   RunItem,
   RunLogLine,
+  Sample,
   Subscription,
   Timetable,
   RunWorker,
@@ -21,6 +22,7 @@ import type {
   SubscriptionInput,
   Timetables,
 } from '../../control/services.ts';
+import { SPOT_CHECK_MAX } from '../../control/services.ts';
 import { anyJson, failure, id, kept, name, time, timeOrNull } from './common.ts';
 import { bandwidthTimetable } from './runs.ts';
 import { named } from './wire.ts';
@@ -84,6 +86,10 @@ export const runLogLine = named<RunLogLine>()(
     level: z.enum(['info', 'warn', 'error']),
     code: z.string().nullable(),
     message: z.string(),
+    storageMoverCodes: z
+      .array(z.string())
+      .readonly()
+      .describe('Of `code`, as Azure Storage Mover calls it; two where the side at fault decides.'),
   }),
 );
 
@@ -138,7 +144,7 @@ export const artifactInput = named<ArtifactInput>()(
   'A file to make in the background.',
   z.strictObject({
     kind: artifactKind,
-    spotCheck: z.number().int().min(0).max(100_000).optional().describe('Random objects that are read back.'),
+    spotCheck: z.number().int().min(0).max(SPOT_CHECK_MAX).optional().describe('Random objects that are read back.'),
     results: z.array(z.string().max(32)).max(20).optional().describe('Only these results.'),
   }),
 );
@@ -321,4 +327,24 @@ export const applyInput = named<{ readonly document: unknown; readonly planHash:
   'ApplyDefinitions',
   'A document, and the plan that was shown.',
   z.strictObject({ document: anyJson, planHash: z.string().max(200) }),
+);
+
+export const samples = named<{ sample: Sample | null }>()(
+  'Samples',
+  'The sample data, where there is some.',
+  z.object({
+    sample: z
+      .object({
+        createdAt: time,
+        folder: z.string().describe('On the machine of the server.'),
+        files: z.number().int(),
+        connectorId: id.nullable(),
+        sourceEndpointId: id.nullable(),
+        targetEndpointId: id.nullable(),
+        projectId: id.nullable(),
+        jobId: id.nullable(),
+      })
+      .nullable()
+      .describe('Members are null where somebody has removed them since.'),
+  }),
 );

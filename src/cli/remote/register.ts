@@ -9,6 +9,7 @@ import { addPeople, addTokens } from './people.ts';
 import { addEndpoints, addProjects } from './projects.ts';
 import { remoteStart } from './remote.ts';
 import { addJobRuns, addRunCommands } from './runs.ts';
+import { addSamples } from './samples.ts';
 import { addSchedules, addTimetables } from './schedules.ts';
 
 /** After the commands of this machine: some of those get words of the server's too. */
@@ -24,6 +25,7 @@ export function addRemoteCommands(program: Command, start: Start): void {
   addRunCommands(program, go);
   addSchedules(program, go);
   addTimetables(program, go);
+  addSamples(program, go);
   addPeople(program, go);
   addTokens(program, go);
   addSubscriptions(program, go);

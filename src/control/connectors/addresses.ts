@@ -10,6 +10,7 @@ import type { Provider } from '../../contract/provider.ts';
 import type { OpenTransport } from '../../lib/transport.ts';
 import { isUnsafeAddress } from '../../lib/unsafe-address.ts';
 import { DroverError } from '../../model/errors.ts';
+import { samplesFolder } from '../samples/folder.ts';
 import type { Settings } from '../settings/settings.ts';
 
 export interface AddressGuard {
@@ -156,6 +157,7 @@ export async function refuseFolder(settings: FolderSettings, root: unknown): Pro
     throw refusedFolder('Name the folder that this connector may use.', settings);
   }
   const real = await realPath(root);
+  if (await isSample(settings, real)) return;
   if ((await ownPlaces(settings)).some((own) => isWithin(real, own) || isWithin(own, real))) {
     throw refusedFolder(
       `${root} reaches into the places where Drover keeps its program, its secrets, database or artifacts.`,
@@ -170,6 +172,17 @@ export async function refuseFolder(settings: FolderSettings, root: unknown): Pro
   const allowed = await Promise.all(settings.localFolders.map(realPath));
   if (allowed.some((folder) => isWithin(real, folder))) return;
   throw refusedFolder(`${root} lies in none of the folders that connectors may use.`, settings);
+}
+
+/**
+ * The folder of the sample data, or one in it, unless a link put it elsewhere or a secret lies there. Drover made all that
+ * is in it.
+ */
+async function isSample({ dataDir, ...settings }: FolderSettings, real: string): Promise<boolean> {
+  const data = await realPath(dataDir);
+  if (!isWithin(real, samplesFolder(data))) return false;
+  const others = (await ownPlaces({ ...settings, dataDir })).filter((own) => own !== data);
+  return !others.some((own) => isWithin(real, own) || isWithin(own, real));
 }
 
 /**

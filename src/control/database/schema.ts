@@ -121,6 +121,17 @@ export interface InventoryAccountsTable {
   error: JsonbOrNull;
 }
 
+export interface SamplesTable {
+  only_one: Generated<boolean>;
+  made_at: Time;
+  files: number;
+  connector_id: string | null;
+  source_endpoint_id: string | null;
+  target_endpoint_id: string | null;
+  project_id: string | null;
+  job_id: string | null;
+}
+
 export interface EndpointsTable {
   id: string;
   version: Generated<number>;
@@ -462,6 +473,7 @@ export interface Schema {
   connectors: ConnectorsTable;
   inventory: InventoryTable;
   inventory_accounts: InventoryAccountsTable;
+  samples: SamplesTable;
   endpoints: EndpointsTable;
   projects: ProjectsTable;
   timetables: TimetablesTable;

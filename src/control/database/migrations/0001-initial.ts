@@ -113,6 +113,16 @@ CREATE INDEX jobs_target ON jobs (target_endpoint_id);
 
 -- definition and snapshot: JSON text, as the run was started. target_area: fingerprint, container and prefix of the
 -- target, for "one active run per target subtree".
+-- At most one row: the sample data, as far as it is made and still there.
+CREATE TABLE samples (
+  only_one boolean NOT NULL DEFAULT true CHECK (only_one) CONSTRAINT samples_pkey PRIMARY KEY,
+  made_at timestamptz NOT NULL, files integer NOT NULL,
+  connector_id uuid REFERENCES connectors ON DELETE SET NULL,
+  source_endpoint_id uuid REFERENCES endpoints ON DELETE SET NULL,
+  target_endpoint_id uuid REFERENCES endpoints ON DELETE SET NULL,
+  project_id uuid REFERENCES projects ON DELETE SET NULL, job_id uuid REFERENCES jobs ON DELETE SET NULL
+);
+
 CREATE TABLE runs (
   id text PRIMARY KEY, version integer NOT NULL DEFAULT 1,
   job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE, project_id uuid NOT NULL, number integer NOT NULL,
@@ -298,6 +308,8 @@ CREATE TABLE artifacts (
   created_at timestamptz NOT NULL, created_by text NOT NULL, expires_at timestamptz
 );
 CREATE INDEX artifacts_run ON artifacts (run_id, created_at);
+CREATE INDEX artifacts_created ON artifacts (created_at, id);
+CREATE INDEX artifacts_size ON artifacts (size_bytes NULLS FIRST, id);
 CREATE INDEX artifacts_pending ON artifacts (created_at) WHERE state = 'pending';
 CREATE INDEX artifacts_failed ON artifacts (created_at) WHERE state = 'failed';
 CREATE INDEX artifacts_expiry ON artifacts (expires_at) WHERE state = 'ready';

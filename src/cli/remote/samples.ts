@@ -1,0 +1,44 @@
+/** `sample create|show|remove`: something to move before there is an account. */
+import type { Command } from 'commander';
+import { answer, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
+
+export function addSamples(program: Command, start: RemoteStart): void {
+  const sample = program.command('sample').description('sample data on a server, for trying Drover');
+  sample
+    .command('create')
+    .description('make some hundred files with hard names on the server, and a job that copies them')
+    .action(() =>
+      start(async (remote) =>
+        show(remote, await answer(remote.http.POST('/api/v1/samples', { signal: remote.session.signal }))),
+      ),
+    );
+  sample
+    .command('show')
+    .description('where the sample data is')
+    .action(() => start(async (remote) => show(remote, await answer(remote.http.GET('/api/v1/samples')))));
+  sample
+    .command('remove')
+    .description('take it away again: its folder, connector, endpoints, project, job and runs')
+    .action(() => start(remove));
+}
+
+async function show({ session }: Remote, { sample }: Wire['Samples']): Promise<void> {
+  const { terminal, format } = session;
+  if (sample === null) {
+    await terminal.print('There is no sample data. Make some with "drover sample create".');
+    return;
+  }
+  await record(session, 'sample', sample);
+  await terminal.print(
+    [
+      `${format.plural(sample.files, { one: '# file', other: '# files' })} in ${sample.folder} on the server, and a job that copies them.`,
+      ...(sample.jobId === null ? [] : [`Start it with: drover job start ${sample.jobId} --watch`]),
+    ].join('\n'),
+  );
+}
+
+async function remove({ http, session }: Remote): Promise<void> {
+  await http.DELETE('/api/v1/samples');
+  await record(session, 'removed', { kind: 'sample' });
+  await session.terminal.print('The sample data is gone.');
+}
