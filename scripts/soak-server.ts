@@ -1,11 +1,12 @@
 /**
  * `npm run soak:server`: a real `bin/drover serve` with its embedded database, its own worker and two more, killed with
- * SIGKILL in all its parts at random instants, while runs go on. The S3 side is Ceph's gateway where one runs, else the
+ * SIGKILL in all its parts at random instants, while runs go on; once it is lost as a whole, and goes on from a backup.
+ * Then another one, whose database is gone for a minute. The S3 side is Ceph's gateway where one runs, else the
  * simulated one; containers are Azurite's.
  *
  *   npm run soak:server -- [--kills 100] [--seed N] [--small 150] [--large 2] [--large-mib 24] [--workers 2]
  *                          [--only folder-to-bucket,bucket-to-folder,bucket-to-bucket,bucket-to-container,folders]
- *                          [--simulated] [--committed] [--keep]
+ *                          [--gone-s 60] [--simulated] [--committed] [--keep]
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,7 @@ import { seededRandom } from '../src/sim/world.ts';
 import { killInstallations } from '../test/soak/server-installation.ts';
 import { copyProgram } from '../test/soak/server-program.ts';
 import type { RouteName } from '../test/soak/server-routes.ts';
+import { databaseGone } from '../test/soak/server-gone.ts';
 import { soakServer } from '../test/soak/server-series.ts';
 
 const MIB = 1024 * 1024;
@@ -37,6 +39,7 @@ const { values: given } = parseArgs({
     large: { type: 'string', default: '2' },
     'large-mib': { type: 'string', default: '24' },
     workers: { type: 'string', default: '2' },
+    'gone-s': { type: 'string', default: '60' },
     simulated: { type: 'boolean', default: false },
     committed: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
@@ -62,20 +65,24 @@ const access = gateway ?? (await startS3(null)).access;
 const azure = names.includes('bucket-to-container') ? (await startAzurite(folder)).access : null;
 say(`Seed ${given.seed} · ${given.kills} kills · ${gateway === null ? 'simulated S3' : 'Ceph RGW'}`);
 
+const program = copyProgram(join(folder, 'program'), given.committed ? 'committed' : 'working');
+const places = {
+  size: {
+    smallCount: Number(given.small),
+    largeCount: Number(given.large),
+    largeBytes: Number(given['large-mib']) * MIB,
+  },
+  bytesPerSecond: 4 * MIB,
+  s3: { store: new S3Store(access), access },
+};
 const result = await soakServer({
-  program: copyProgram(join(folder, 'program'), given.committed ? 'committed' : 'working'),
+  program,
   folder,
   workers: Number(given.workers),
   routes: {
+    ...places,
     names,
     prefix: `soak-${process.pid}`,
-    size: {
-      smallCount: Number(given.small),
-      largeCount: Number(given.large),
-      largeBytes: Number(given['large-mib']) * MIB,
-    },
-    bytesPerSecond: 4 * MIB,
-    s3: { store: new S3Store(access), access },
     azure: azure === null ? null : { store: new AzureStore(azure), access: azure },
   },
   kills: Number(given.kills),
@@ -85,15 +92,26 @@ const result = await soakServer({
   random: seededRandom(Number(given.seed)),
   say,
 });
+const { backAfterMs, ...gone } = await databaseGone({
+  program,
+  folder,
+  goneMs: Number(given['gone-s']) * 1_000,
+  random: seededRandom(Number(given.seed)),
+  routes: { ...places, prefix: `gone-${process.pid}`, azure: null },
+});
+say(`Database gone for ${given['gone-s']} s: ${gone.answers.length} answers said so, back after ${backAfterMs} ms`);
 await stopServers();
 
-const { kills, series, runs, takeovers, told, violations, remarks } = result;
+const { kills, series, runs, restores, takeovers, told, remarks } = result;
+const violations = [...result.violations, ...gone.violations];
 say(
   `\nKilled: ${Object.entries(kills)
     .map(([victim, count]) => `${victim} ${count}`)
     .join(', ')}`,
 );
-say(`${series} series, ${runs} runs, ${takeovers} segments taken over, ${told} messages about ends`);
+say(
+  `${series} series, ${runs} runs, ${restores} restore, ${takeovers} segments taken over, ${told} messages about ends`,
+);
 for (const remark of remarks) say(`  ${remark}`);
 say(violations.length === 0 ? '\nNothing lost, nothing twice, nothing stuck.' : `\nSeed ${given.seed}, wrong:`);
 for (const violation of violations) say(`  ${violation}`);

@@ -19,8 +19,10 @@ export interface InstallationOptions {
   readonly random: Random;
   /** Settings of everybody. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Of another installation, whose backup this one is made from. */
+  /** Of another installation, which is no more: its backup, artifacts and master key make this one. */
   readonly from?: { readonly backup: string; readonly other: Installation };
+  /** A database of somebody else, instead of the embedded one. */
+  readonly database?: string;
 }
 
 const living = new Set<Installation>();
@@ -74,15 +76,29 @@ export class Installation {
     return made;
   }
 
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
   get api(): Api {
-    return new Api(`http://127.0.0.1:${this.#port}`, this.#token);
+    return new Api(this.url, this.#token);
+  }
+
+  get token(): string {
+    return this.#token;
   }
 
   get artifacts(): string {
-    return this.#options.settings?.['DROVER_ARTIFACTS'] ?? join(this.data, 'artifacts');
+    const { settings, from } = this.#options;
+    return from?.other.artifacts ?? settings?.['DROVER_ARTIFACTS'] ?? join(this.data, 'artifacts');
+  }
+
+  get masterKeyFile(): string {
+    return this.#options.from?.other.masterKeyFile ?? join(this.data, 'master.key');
   }
 
   get databaseUrl(): string {
+    if (this.#options.database !== undefined) return this.#options.database;
     const postgres = realpathSync(join(this.data, 'postgres'));
     const password = readFileSync(join(postgres, 'password'), 'utf8').trim();
     return `postgres://drover:${password}@/drover?host=${encodeURIComponent(join(postgres, 'socket'))}`;
@@ -193,15 +209,13 @@ export class Installation {
   }
 
   #environment(): Record<string, string> {
-    const other = this.#options.from?.other;
-    const shared: Record<string, string> =
-      other === undefined
+    const { from, database } = this.#options;
+    const shared: Record<string, string> = {
+      ...(from === undefined
         ? {}
-        : {
-            DROVER_ARTIFACTS: other.artifacts,
-            DROVER_MASTER_KEY_FILE: join(other.data, 'master.key'),
-            DROVER_LOCAL_WORKERS: '0',
-          };
+        : { DROVER_ARTIFACTS: from.other.artifacts, DROVER_MASTER_KEY_FILE: from.other.masterKeyFile }),
+      ...(database === undefined ? {} : { DATABASE_URL: database }),
+    };
     return {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',

@@ -1,4 +1,7 @@
-/** A short soak of a real server: killed at ten random instants, in all its parts, and the oracle's word on it. */
+/**
+ * A short soak of a real server: killed at ten random instants, in all its parts, once lost as a whole and made
+ * anew from a backup of mid-run; and the oracle's word on it.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,5 +56,6 @@ describe.runIf(canRun)('a server, its workers and its database, killed again and
     });
     expect(result.violations, `${said.join('\n')}\n${result.remarks.join('\n')}`).toEqual([]);
     expect(Object.values(result.kills).reduce((sum, kills) => sum + kills, 0)).toBe(KILLS);
+    expect(result.restores).toBe(1);
   }, 300_000);
 });

@@ -1,4 +1,6 @@
 /** What must hold after the runs of a server that was killed again and again have come to their ends. */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import type { RunRecord } from '../../src/engine/ports.ts';
 import { loadSnapshotIndex, snapshotRows } from '../../src/engine/snapshot.ts';
 import { systemRandom } from '../../src/lib/system.ts';
@@ -151,4 +153,19 @@ export function restoredProblems(now: readonly RunView[], then: readonly RunView
 /** `asOf` is the moment of the answer. */
 function textOf(run: RunView): string {
   return JSON.stringify({ ...run, asOf: null });
+}
+
+/** Names of what the backup says is being written in parts. */
+export function journaledKeys(backup: string): readonly string[] {
+  const lines = gunzipSync(readFileSync(backup)).toString('utf8').split('\n');
+  const keys: string[] = [];
+  let table = '';
+  for (const text of lines) {
+    if (text === '') continue;
+    const line = JSON.parse(text) as string | { readonly table?: string };
+    if (typeof line !== 'string') table = line.table ?? table;
+    else if (table === 'intents')
+      keys.push(...[...line.matchAll(/""targetKey"":""(.*?)""/g)].map((found) => found[1] ?? ''));
+  }
+  return keys;
 }

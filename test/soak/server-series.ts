@@ -4,7 +4,7 @@ import { systemClock } from '../../src/lib/system.ts';
 import type { Random } from '../../src/lib/world.ts';
 import { Away, pause, type Api, type RunView } from './server-api.ts';
 import { Installation, type Victim } from './server-installation.ts';
-import { idleProblems, quietProblems, restoredProblems, runProblems } from './server-oracle.ts';
+import { idleProblems, journaledKeys, quietProblems, restoredProblems, runProblems } from './server-oracle.ts';
 import { makeRoutes, removeRoutes, type Route, type RoutePlan } from './server-routes.ts';
 import type { TreeSize } from './tree.ts';
 
@@ -28,6 +28,8 @@ export interface ServerSoak {
   series: number;
   runs: number;
   takeovers: number;
+  /** Installations that were lost, and made anew from a backup. */
+  restores: number;
   /** Messages about ends of runs, and ends: what a crash took along is their difference. */
   told: number;
   readonly violations: string[];
@@ -36,6 +38,12 @@ export interface ServerSoak {
 }
 
 type Mode = 'merge' | 'mirror';
+
+/** What befell a series of runs. */
+interface Disturbance {
+  readonly words: string;
+  readonly problems: readonly string[];
+}
 
 const VICTIMS: readonly Victim[] = ['worker', 'server', 'database', 'all'];
 const END_MS_MAX = 180_000;
@@ -49,20 +57,21 @@ export async function soakServer(plan: ServerPlan): Promise<ServerSoak> {
   const { folder, program, random, workers } = plan;
   const server = await Installation.start({ program, folder: join(folder, 'server'), workers, random });
   let routes: readonly Route[] = [];
+  let soaking: Soaking | null = null;
   try {
     await subscribe(server.api);
     routes = await makeRoutes({ ...plan.routes, api: server.api, folder: join(folder, 'places') });
-    const soaking = new Soaking(plan, server, routes);
+    soaking = new Soaking(plan, server, routes);
     await soaking.run();
     return soaking.result;
   } finally {
     await removeRoutes(routes);
-    await server.remove();
+    for (const installation of soaking?.installations ?? [server]) await installation.remove();
   }
 }
 
-/** Nobody listens there: what is to be told stays in the table. */
-async function subscribe(api: Api): Promise<void> {
+/** Nobody listens there: what is to be told stays in the table, where the oracle looks for it. */
+export async function subscribe(api: Api): Promise<void> {
   await api.once('POST', '/subscriptions', {
     name: 'Ends of runs',
     kind: 'webhook',
@@ -80,20 +89,25 @@ class Soaking {
     series: 0,
     runs: 0,
     takeovers: 0,
+    restores: 0,
     told: 0,
     violations: [],
     remarks: [],
   };
   readonly #plan: ServerPlan;
-  readonly #server: Installation;
+  /** The last one is at work; what stands before it was lost. */
+  readonly installations: Installation[];
   readonly #routes: readonly Route[];
   #deck: Victim[] = [];
-  #backup: { readonly path: string; readonly madeAtMs: number } | null = null;
 
   constructor(plan: ServerPlan, server: Installation, routes: readonly Route[]) {
     this.#plan = plan;
-    this.#server = server;
+    this.installations = [server];
     this.#routes = routes;
+  }
+
+  get #server(): Installation {
+    return this.installations.at(-1) as Installation;
   }
 
   get #kills(): number {
@@ -107,24 +121,27 @@ class Soaking {
         say('    Enough is known; the rest is left out.');
         break;
       }
-      await this.#series(mode);
+      await this.#series(mode, this.#isTimeToLose());
     }
-    await this.#restore();
+    if (this.result.restores === 0) await this.#series('merge', true);
     await this.#conclude();
   }
 
-  async #series(mode: Mode): Promise<void> {
-    const { random, kills, killsPerSeriesMax, say } = this.#plan;
+  /** Once, after half of the kills: the others fall on the new installation. */
+  #isTimeToLose(): boolean {
+    return this.result.restores === 0 && this.#kills * 2 >= this.#plan.kills;
+  }
+
+  async #series(mode: Mode, isLost: boolean): Promise<void> {
     await this.#prepare(mode);
     this.result.series += 1;
-    const wanted = Math.min(1 + Math.ceil(random.fraction() * (killsPerSeriesMax - 1)), kills - this.#kills);
     const starting = this.#startAll(mode);
     // Its failure is reported where it is awaited.
     starting.catch(() => undefined);
-    const what = await this.#killSome(wanted, starting);
+    const what = isLost ? await this.#lose(await starting) : await this.#disturb(starting);
     const runs = await this.#ended(await starting);
     await this.#server.ready();
-    const problems: string[] = [];
+    const problems = [...what.problems];
     for (const [i, run] of runs.entries()) {
       const route = this.#routes[i] as Route;
       for (const problem of await runProblems(this.#server, route, run)) problems.push(`${route.name}: ${problem}`);
@@ -134,8 +151,54 @@ class Soaking {
       for (const problem of idleProblems(run)) problems.push(`${this.#routes[i]?.name}: ${problem}`);
     }
     problems.push(...(await quietProblems(this.#server)));
-    say(`${mode}, killed: ${what.join(', ')}: ${problems.length === 0 ? 'ok' : 'WRONG'}`);
+    this.#plan.say(`${mode}, ${what.words}: ${problems.length === 0 ? 'ok' : 'WRONG'}`);
     for (const problem of problems) this.#wrong(problem);
+  }
+
+  async #disturb(starting: Promise<readonly string[]>): Promise<Disturbance> {
+    const { random, kills, killsPerSeriesMax } = this.#plan;
+    const wanted = Math.min(1 + Math.ceil(random.fraction() * (killsPerSeriesMax - 1)), kills - this.#kills);
+    const what = await this.#killSome(wanted, starting);
+    return { words: `killed: ${what.join(', ')}`, problems: [] };
+  }
+
+  /**
+   * A backup is made in mid-run. The work goes on for a while; then the machine is lost with all that was at work, and
+   * the backup becomes another installation, which finds stores that are further than it knows, and ends what it finds.
+   */
+  async #lose(runIds: readonly string[]): Promise<Disturbance> {
+    const { folder, program, random, workers } = this.#plan;
+    const other = this.#server;
+    await this.#underWay();
+    const before = await other.api.allRuns();
+    const madeAtMs = systemClock.now();
+    const backup = join(folder, 'backup');
+    await other.command(['db', 'backup', backup]);
+    const unfinished = (await other.api.allRuns()).filter(({ id, endedAt }) => runIds.includes(id) && endedAt === null);
+    await this.#gap();
+    other.abandon();
+    const journaled = journaledKeys(backup);
+    // What was begun after the backup is journaled nowhere any more, and so is nobody's.
+    for (const { target } of this.#routes) {
+      const count = await target.adopt(journaled);
+      if (count > 0)
+        this.result.remarks.push(`${count} uploads begun after the backup stay open in the ${target.name}`);
+    }
+    const from = { backup, other };
+    const restored = await Installation.start({ program, folder: join(folder, 'restored'), workers, random, from });
+    this.installations.push(restored);
+    this.result.restores += 1;
+    const problems = restoredProblems(before, await restored.api.allRuns(), madeAtMs);
+    if (unfinished.length === 0) problems.push('no run was under way when the backup was made');
+    return { words: `lost with ${unfinished.length} runs under way, and restored`, problems };
+  }
+
+  /** Until something has arrived somewhere. */
+  async #underWay(): Promise<void> {
+    for (;;) {
+      for (const { target } of this.#routes) if ((await target.list()).length > 0) return;
+      await pause(100);
+    }
   }
 
   /** A merge begins anew; a mirror follows what has changed. */
@@ -166,7 +229,6 @@ class Soaking {
         await this.#server.ready();
         await starting;
         if (await this.#isQuiet()) break;
-        if (this.#backup === null && this.#kills * 2 > this.#plan.kills) await this.#makeBackup();
       }
       await this.#gap();
     }
@@ -188,18 +250,6 @@ class Soaking {
   async #isQuiet(): Promise<boolean> {
     const page = await this.#server.api.get<{ items: RunView[] }>('/runs?limit=20');
     return page.items.every(({ endedAt }) => endedAt !== null);
-  }
-
-  /** In mid-run, as a job of the night does it; one that meets a database that is away is made another time. */
-  async #makeBackup(): Promise<void> {
-    const path = join(this.#plan.folder, 'backup');
-    const madeAtMs = systemClock.now();
-    try {
-      await this.#server.command(['db', 'backup', path]);
-      this.#backup = { path, madeAtMs };
-    } catch (error) {
-      this.#plan.say(`    no backup this time: ${String(error).slice(0, 200)}`);
-    }
   }
 
   /** One run of each job; as often as the server dies on it, but never two at once. */
@@ -254,22 +304,6 @@ class Soaking {
     return `${words}, ${JSON.stringify(segments)}, ${JSON.stringify(run.error)}`;
   }
 
-  /** The backup becomes another server, which shows the same runs and lets them be. */
-  async #restore(): Promise<void> {
-    if (this.#backup === null) await this.#makeBackup();
-    const { path, madeAtMs } = this.#backup as { path: string; madeAtMs: number };
-    const { folder, program, random, say } = this.#plan;
-    const from = { backup: path, other: this.#server };
-    const restored = await Installation.start({ program, folder: join(folder, 'restored'), workers: 0, random, from });
-    try {
-      const problems = restoredProblems(await this.#server.api.allRuns(), await restored.api.allRuns(), madeAtMs);
-      say(`backup restored: ${problems.length === 0 ? 'ok' : 'WRONG'}`);
-      for (const problem of problems) this.#wrong(`backup: ${problem}`);
-    } finally {
-      await restored.remove();
-    }
-  }
-
   async #conclude(): Promise<void> {
     const [sums] = await this.#server.query<{ takeovers: number; told: number }>(
       `SELECT (SELECT coalesce(sum(takeovers), 0)::integer FROM segments) AS takeovers,
@@ -278,13 +312,13 @@ class Soaking {
     this.result.takeovers = sums?.takeovers ?? 0;
     this.result.told = sums?.told ?? 0;
     for (const problem of await this.#server.stop()) this.#wrong(problem);
-    for (const { service, code, signal, said } of this.#server.endings) {
+    for (const { service, code, signal, said } of this.installations.flatMap(({ endings }) => endings)) {
       const words = `${service} ended by itself (${signal ?? code}): ${said.trim().split('\n').at(-1)}`;
       // A worker that cannot get to the database ends, and whoever watches it starts it again; a server waits.
       if (service === 'server' || code === 2) this.#wrong(words);
       else this.result.remarks.push(words);
     }
-    for (const [words, count] of this.#server.faults) {
+    for (const [words, count] of this.installations.flatMap(({ faults }) => [...faults])) {
       if (words.includes('"INTERNAL"')) this.#wrong(`an unexpected fault, ${count} times: ${words}`);
       else this.result.remarks.push(`${count} times: ${words}`);
     }

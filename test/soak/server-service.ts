@@ -81,10 +81,10 @@ export class Service {
   async ready(): Promise<void> {
     if (this.#isReady) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(
-      () => reject(new Error(`${this.#options.name} was not ready after ${READY_MS_MAX} ms.`)),
-      READY_MS_MAX,
-    );
+    const timer = setTimeout(() => {
+      const said = this.endings.map((ending) => ending.said.trim()).at(-1) ?? '';
+      reject(new Error(`${this.#options.name} was not ready after ${READY_MS_MAX} ms. ${said}`));
+    }, READY_MS_MAX);
     this.#waiting.push(() => (clearTimeout(timer), resolve()));
     await promise;
   }

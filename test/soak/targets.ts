@@ -19,6 +19,8 @@ export interface SoakTarget {
   plantForeign(): Promise<void>;
   /** Sentences about what should not be there, and about what somebody else had and is gone. */
   leftovers(): Promise<readonly string[]>;
+  /** What is open and not for one of these names counts as somebody else's from now on; how many that are. */
+  adopt(names: readonly string[]): Promise<number>;
   remove(): Promise<void>;
 }
 
@@ -54,6 +56,12 @@ export function bucketTarget(store: S3Store, name: string, bucket: string, optio
         ...foreign.filter((one) => !has(open, one)).map(({ key }) => `a foreign upload of ${show(key)} is gone`),
       ];
     },
+    adopt: async (names) => {
+      const isKnown = ({ uploadId }: OpenUpload): boolean => foreign.some((one) => one.uploadId === uploadId);
+      const more = (await store.openUploads(bucket)).filter((one) => !isKnown(one) && !names.includes(one.key));
+      foreign = [...foreign, ...more];
+      return more.length;
+    },
     remove: () => store.removeContainer(bucket),
   };
 }
@@ -81,6 +89,8 @@ export function azureTarget(store: AzureStore, container: string): SoakTarget {
         ...foreign.filter((key) => !open.includes(key)).map((key) => `foreign blocks of ${show(key)} are gone`),
       ];
     },
+    // Blocks go when their blob is committed.
+    adopt: async () => 0,
     remove: () => store.removeContainer(container),
   };
 }
@@ -127,6 +137,8 @@ export function folderTarget(folder: string): SoakTarget {
         ...(own.some(({ name }) => name === FOREIGN_FILE) ? [] : ['a temporary file of another run is gone']),
       ];
     },
+    // A run knows its own files by their names.
+    adopt: async () => 0,
     remove: async () => rmSync(folder, { recursive: true, force: true }),
   };
 }
