@@ -264,6 +264,13 @@ test.each([
   'arn:aws:s3:::bucket',
   'https://example.com/other/main',
   'http://vault.example.com/keys/main',
+  // Tokens that open vaults go to vaults of Azure alone.
+  'https://vault.example.com/keys/main',
+  'https://vault.azure.net/keys/main',
+  'https://contoso.vault.azure.net.evil.example/keys/main',
+  'https://contoso-vault.azure.net/keys/main',
+  'https://evil.example\\.vault.azure.net/keys/main',
+  'http://localhost.evil.example/keys/main',
 ])('%s is no key', async (word) => {
   await expect(atStart({ DROVER_MASTER_KEY_KMS: word })).rejects.toMatchObject({
     code: 'INVALID_INPUT',

@@ -5,9 +5,21 @@ import type { HttpResponse, Transport } from '../../lib/transport.ts';
 import { DroverError, toDroverError, type ErrorCode } from '../../model/errors.ts';
 import { openTokens } from './tokens.ts';
 
+/** Domains of vaults. Whoever has a name in them has a vault there: what is sent to it goes to Azure. */
+const DOMAINS = [
+  'vault.azure.net',
+  'vault.usgovcloudapi.net',
+  'vault.azure.cn',
+  'managedhsm.azure.net',
+  'managedhsm.usgovcloudapi.net',
+] as const;
+
+const HOST = `[a-z0-9-]+\\.(?:${DOMAINS.map((domain) => domain.replaceAll('.', '\\.')).join('|')})(?::443)?`;
 /** Key and, where it was named, its version. Plain HTTP is for stand-ins on this machine. */
-export const VAULT_KEY =
-  /^(?:https:\/\/[^/?#@]+|http:\/\/(?:127\.0\.0\.1|localhost)(?::\d+)?)\/keys\/[\w-]+(?:\/[\w-]+)?$/;
+export const VAULT_KEY = new RegExp(
+  `^(?:https://${HOST}|http://(?:127\\.0\\.0\\.1|localhost)(?::\\d+)?)/keys/[\\w-]+(?:/[\\w-]+)?$`,
+  'i',
+);
 
 const API_VERSION = '7.4';
 const ALGORITHM = 'RSA-OAEP-256';
@@ -119,14 +131,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string>>> = {
 
 /** Each cloud, and each kind of vault, has tokens of its own. */
 function audienceOf({ hostname }: URL): string {
-  const known = [
-    'vault.azure.net',
-    'vault.usgovcloudapi.net',
-    'vault.azure.cn',
-    'managedhsm.azure.net',
-    'managedhsm.usgovcloudapi.net',
-  ];
-  return `https://${known.find((suffix) => hostname.endsWith(`.${suffix}`)) ?? 'vault.azure.net'}`;
+  return `https://${DOMAINS.find((suffix) => hostname.endsWith(`.${suffix}`)) ?? 'vault.azure.net'}`;
 }
 
 function withoutVersion(keyUrl: string): string {
