@@ -13,6 +13,9 @@ import { readChunk } from './lines.ts';
 import type { ArtifactStore } from './ports.ts';
 import { nameAtTarget, type SnapshotIndex } from './snapshot.ts';
 
+/** Objects that are read back at most. */
+export const SPOT_CHECK_MAX = 10_000;
+
 export interface SpotCheckRow {
   readonly key: string;
   readonly targetKey: string;

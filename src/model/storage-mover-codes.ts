@@ -48,6 +48,14 @@ export function storageMoverCodeOf({ result, code }: Pick<ItemRecord, 'result' |
   return known === undefined || known.item === null ? null : inWords(known.item);
 }
 
+/** Of what a run failed with, or a line of its log: one, or one for each side where the side at fault decides. */
+export function storageMoverRunCodes(code: string | null): readonly string[] {
+  const known =
+    code !== null && Object.hasOwn(STORAGE_MOVER_CODES, code) ? STORAGE_MOVER_CODES[code as ErrorCode] : undefined;
+  if (known === undefined || known.run === null) return [];
+  return typeof known.run === 'number' ? [inWords(known.run)] : [inWords(known.run.source), inWords(known.run.target)];
+}
+
 /** Every code of an error, as they stand in a table for people. */
 export function storageMoverWords(code: ErrorCode): string {
   const { item, run } = STORAGE_MOVER_CODES[code] ?? { item: null, run: null };

@@ -1,6 +1,6 @@
 /** Workers and runs in a test: short but real leases, stores in memory, the state in a real database. */
 import { sql } from 'kysely';
-import type { RunLogLine, Run } from '../../src/control/entities.ts';
+import type { NewRunLogLine, RunLogLine, Run } from '../../src/control/entities.ts';
 import type { FleetTiming } from '../../src/control/fleet/timing.ts';
 import { startWorker, type Worker, type WorkerOptions } from '../../src/control/fleet/worker.ts';
 import { openRuns } from '../../src/control/runs/service.ts';
@@ -106,8 +106,8 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
   const workers: Worker[] = [];
   const lines: (RunLogLine & { runId: string })[] = [];
   const health: { id: string; code: string | null }[] = [];
-  const append = async (runId: string, line: Omit<RunLogLine, 'number' | 'at'>): Promise<void> => {
-    lines.push({ runId, number: lines.length, at: new Date().toISOString(), ...line });
+  const append = async (runId: string, line: NewRunLogLine): Promise<void> => {
+    lines.push({ runId, number: lines.length, at: new Date().toISOString(), storageMoverCodes: [], ...line });
   };
   const store = new PostgresRunStore(world.db);
   let isClosed = false;

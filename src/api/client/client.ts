@@ -38,11 +38,21 @@ export interface Client {
   startJobs(body: Wire['StartJobs'], signal?: AbortSignal): AsyncIterable<Wire['ManyOutcome']>;
   switchSchedules(body: Wire['SwitchSchedules'], signal?: AbortSignal): AsyncIterable<Wire['ManyOutcome']>;
   download(artifactId: string, fromByte?: number, signal?: AbortSignal): Promise<Download>;
+  downloadRunLog(runId: string, query: LogFileQuery, signal?: AbortSignal): Promise<Download>;
+  downloadAudit(query: LogFileQuery, signal?: AbortSignal): Promise<Download>;
   /**
    * Follows topics (`runs`, `run:ID`, `run-log:ID`, …) for as long as the caller reads: a lost connection is made
    * again, and what was missed comes then. Ends only with an error (NOT_SIGNED_IN, CANCELLED by the signal).
    */
   events(topics: readonly string[], clock: Clock, signal: AbortSignal): AsyncIterable<LiveEvent>;
+}
+
+/** What a list takes, without pages. */
+export interface LogFileQuery {
+  readonly format?: 'csv' | 'ndjson';
+  readonly sort?: string;
+  readonly search?: string;
+  readonly [filter: `filter.${string}`]: string[];
 }
 
 export interface Download {
@@ -85,6 +95,15 @@ export function openClient(options: ClientOptions): Client {
       const header = fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` };
       const params = { path: { id: artifactId }, header };
       const call = await http.GET('/api/v1/artifacts/{id}/content', { params, signal, ...streamed });
+      return downloadOf(call.response, signal);
+    },
+    async downloadRunLog(id, query, signal) {
+      const params = { path: { id }, query };
+      const call = await http.GET('/api/v1/runs/{id}/log/content', { params, signal, ...streamed });
+      return downloadOf(call.response, signal);
+    },
+    async downloadAudit(query, signal) {
+      const call = await http.GET('/api/v1/audit/content', { params: { query }, signal, ...streamed });
       return downloadOf(call.response, signal);
     },
     events: (topics, clock, signal) => follow(http, topics, clock, signal),

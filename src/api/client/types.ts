@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 a0ff387eec4ba075c16ddb15d3f1cbe25f2917425d5b66ff8f4c821dd72eb1bf) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 9b57f510df8b012c5fab6bc77fa44d56586fc656cb0c9413d31cfc601d2bc77c) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1152,6 +1152,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/runs/{id}/log/content': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The log of a run as a file
+     * @description Needs the role viewer.
+     */
+    get: operations['downloadRunLog'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/artifacts': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Files made from runs, newest first
+     * @description Needs the role viewer.
+     */
+    get: operations['listAllArtifacts'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/runs/{id}/artifacts': {
     parameters: {
       query?: never;
@@ -1190,7 +1230,13 @@ export interface paths {
     get: operations['getArtifact'];
     put?: never;
     post?: never;
-    delete?: never;
+    /**
+     * Delete a file
+     * @description Refused while it is being made. What it was made from stays, so that it can be asked for anew.
+     *
+     *     Needs the role operator.
+     */
+    delete: operations['removeArtifact'];
     options?: never;
     head?: never;
     patch?: never;
@@ -1636,6 +1682,36 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/samples': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The sample data, where there is some
+     * @description Needs the role viewer.
+     */
+    get: operations['getSamples'];
+    put?: never;
+    /**
+     * Make sample data: a folder of the server with some hundred files, and a job that copies them
+     * @description For trying Drover without an account. DELETE takes all of it away again.
+     *
+     *     Needs the role admin.
+     */
+    post: operations['createSamples'];
+    /**
+     * Take the sample data away, with its folder, project, job and runs
+     * @description Needs the role admin.
+     */
+    delete: operations['removeSamples'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/people': {
     parameters: {
       query?: never;
@@ -1756,6 +1832,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/audit/content': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The audit log as a file
+     * @description Needs the role admin.
+     */
+    get: operations['downloadAudit'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/workers': {
     parameters: {
       query?: never;
@@ -1858,6 +1954,16 @@ export interface components {
       spotCheck?: number;
       /** @description Only these results. */
       results?: string[];
+    };
+    /** @description One page of a list. */
+    ArtifactPage: {
+      readonly items: components['schemas']['Artifact'][];
+      /** @description Give it back as `cursor`; null at the end. */
+      nextCursor: string | null;
+      /** @description Exact up to 1,000,000; null where it was not asked for. */
+      total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description Newest first. */
     Artifacts: components['schemas']['Artifact'][];
@@ -3203,6 +3309,8 @@ export interface components {
       startedAt: string | null;
       endedAt: string | null;
       error: components['schemas']['Failure'] | null;
+      /** @description Of `error`, as Azure Storage Mover calls it: AZSM1003; two where the side at fault decides. */
+      readonly storageMoverCodes: string[];
       counters: components['schemas']['Counters'];
       requests: {
         source: {
@@ -3376,6 +3484,8 @@ export interface components {
       level: 'info' | 'warn' | 'error';
       code: string | null;
       message: string;
+      /** @description Of `code`, as Azure Storage Mover calls it; two where the side at fault decides. */
+      readonly storageMoverCodes: string[];
     };
     /** @description One page of a list. */
     RunLogLinePage: {
@@ -3501,6 +3611,22 @@ export interface components {
     };
     /** @description In the order in which they joined. */
     RunWorkers: components['schemas']['RunWorker'][];
+    /** @description The sample data, where there is some. */
+    Samples: {
+      /** @description Members are null where somebody has removed them since. */
+      sample: {
+        /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+        createdAt: string;
+        /** @description On the machine of the server. */
+        folder: string;
+        files: number;
+        connectorId: string | null;
+        sourceEndpointId: string | null;
+        targetEndpointId: string | null;
+        projectId: string | null;
+        jobId: string | null;
+      } | null;
+    };
     /** @description Starts runs of a job by itself. */
     Schedule: {
       /** @description Stays the same for ever. */
@@ -6319,6 +6445,100 @@ export interface operations {
       };
     };
   };
+  downloadRunLog: {
+    parameters: {
+      query?: {
+        /** @description A field; `-` before it for descending. */
+        sort?: string;
+        /** @description Words that must occur, in any case. */
+        search?: string;
+        /** @description csv unless given; ndjson: one JSON object per line. */
+        format?: 'csv' | 'ndjson';
+        /** @description Any of these values. */
+        'filter.level'?: string[];
+      };
+      header?: {
+        /** @description One range of bytes. */
+        Range?: string;
+      };
+      path: {
+        /** @description Id of the run. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description CSV or NDJSON, as it is read. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  listAllArtifacts: {
+    parameters: {
+      query?: {
+        /** @description `nextCursor` of the page before. */
+        cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
+        /** @description Entries of a page; 100 unless given. */
+        limit?: components['parameters']['limit'];
+        /** @description A field; `-` before it for descending. */
+        sort?: components['parameters']['sort'];
+        /** @description Words that must occur, in any case. */
+        search?: components['parameters']['search'];
+        /** @description `true` counts all entries that match. */
+        total?: components['parameters']['total'];
+        /** @description Any of these values. */
+        'filter.runId'?: string[];
+        /** @description Any of these values. */
+        'filter.jobId'?: string[];
+        /** @description Any of these values. */
+        'filter.kind'?: string[];
+        /** @description Any of these values. */
+        'filter.state'?: string[];
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ArtifactPage'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   listArtifacts: {
     parameters: {
       query?: never;
@@ -6331,7 +6551,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description All of them. */
+      /** @description All of them, newest first. */
       200: {
         headers: {
           [name: string]: unknown;
@@ -6411,6 +6631,36 @@ export interface operations {
         content: {
           'application/json': components['schemas']['Artifact'];
         };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  removeArtifact: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description What went wrong. */
       default: {
@@ -7438,6 +7688,95 @@ export interface operations {
       };
     };
   };
+  getSamples: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What was made. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Samples'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  createSamples: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Anything unique; the same request sent twice within a day has one effect. */
+        'Idempotency-Key'?: components['parameters']['idempotencyKey'];
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What was made. */
+      201: {
+        headers: {
+          ETag?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Samples'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  removeSamples: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   listPeople: {
     parameters: {
       query?: {
@@ -7780,6 +8119,53 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['AuditLinePage'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  downloadAudit: {
+    parameters: {
+      query?: {
+        /** @description A field; `-` before it for descending. */
+        sort?: string;
+        /** @description Words that must occur, in any case. */
+        search?: string;
+        /** @description csv unless given; ndjson: one JSON object per line. */
+        format?: 'csv' | 'ndjson';
+        /** @description Any of these values. */
+        'filter.action'?: string[];
+        /** @description Any of these values. */
+        'filter.entityKind'?: string[];
+        /** @description Any of these values. */
+        'filter.entityId'?: string[];
+        /** @description Any of these values. */
+        'filter.personId'?: string[];
+      };
+      header?: {
+        /** @description One range of bytes. */
+        Range?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description CSV or NDJSON, as it is read. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
         };
       };
       /** @description What went wrong. */

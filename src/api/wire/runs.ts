@@ -116,6 +116,10 @@ export const run = named<Run>()(
     startedAt: timeOrNull,
     endedAt: timeOrNull,
     error: failure.nullable(),
+    storageMoverCodes: z
+      .array(z.string())
+      .readonly()
+      .describe('Of `error`, as Azure Storage Mover calls it: AZSM1003; two where the side at fault decides.'),
     counters,
     requests: z.object({ source: z.record(z.string(), z.number()), target: z.record(z.string(), z.number()) }),
     durationMs: z.number(),

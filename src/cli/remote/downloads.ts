@@ -1,5 +1,6 @@
 /** Files made from runs: asked for, waited for, saved and compared with their checksum. */
 import { createHash } from 'node:crypto';
+import type { Download } from '../../api/client/client.ts';
 import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
@@ -36,11 +37,7 @@ export async function saveArtifact(remote: Remote, artifact: Wire['Artifact'], o
   const { content } = await client.download(artifact.id, 0, session.signal);
   const counted = { bytes: 0 };
   if (out === '-') {
-    if (session.terminal.options.json) {
-      throw new DroverError('USAGE', 'With --json standard output holds JSON lines, so a file cannot go there.', {
-        field: '--out',
-      });
-    }
+    refuseMixed(session.terminal.options.json);
     for await (const chunk of checked(content, artifact, counted)) await session.terminal.printBytes(chunk);
     return;
   }
@@ -48,6 +45,39 @@ export async function saveArtifact(remote: Remote, artifact: Wire['Artifact'], o
   await session.world.saveFile(path, checked(content, artifact, counted), out !== null);
   await record(session, 'artifact', { ...artifact, path });
   await session.terminal.print(`Saved ${visible(path)}, ${session.format.bytes(counted.bytes)}.`);
+}
+
+/** About `--out` of a log. */
+export const LOG_FILE = 'all of it into this file, as CSV, or NDJSON where the name ends so; - for standard output';
+
+export function logFormatOf(out: string): 'csv' | 'ndjson' {
+  return /\.(?:ndjson|jsonl)$/i.test(out) ? 'ndjson' : 'csv';
+}
+
+/** A log is made as it is read, so there is no checksum; a connection that breaks in the middle is an error. */
+export async function saveLog({ session }: Remote, { content }: Download, out: string): Promise<void> {
+  if (out === '-') {
+    refuseMixed(session.terminal.options.json);
+    for await (const chunk of content) await session.terminal.printBytes(chunk);
+    return;
+  }
+  const counted = { bytes: 0 };
+  await session.world.saveFile(out, countedIn(content, counted), true);
+  await session.terminal.print(`Saved ${visible(out)}, ${session.format.bytes(counted.bytes)}.`);
+}
+
+async function* countedIn(content: AsyncIterable<Uint8Array>, counted: { bytes: number }): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    counted.bytes += chunk.byteLength;
+    yield chunk;
+  }
+}
+
+function refuseMixed(isJson: boolean): void {
+  if (!isJson) return;
+  throw new DroverError('USAGE', 'With --json standard output holds JSON lines, so a file cannot go there.', {
+    field: '--out',
+  });
 }
 
 function refuseUnready({ state, error, fileName }: Wire['Artifact']): void {

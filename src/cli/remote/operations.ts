@@ -4,7 +4,8 @@ import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
 import { parseChoice } from '../units.ts';
 import { formatDuration } from '../format.ts';
-import { addListOptions, collect, showList, type ListGiven } from './lists.ts';
+import { LOG_FILE, logFormatOf, saveLog } from './downloads.ts';
+import { addListOptions, collect, queryOf, showList, type ListGiven } from './lists.ts';
 import { asSeen, findProject, findSubscription, findWorker } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { facts, table } from './table.ts';
@@ -222,6 +223,7 @@ export function addOperations(program: Command, start: RemoteStart): void {
       .command('audit')
       .option('--action <action>', 'only this, such as run.cancel; can be repeated', collect)
       .option('--entity <kind>', 'only what was done to these, such as connector; can be repeated', collect)
+      .option('--out <file>', LOG_FILE)
       .description('who did what on a server, the newest first'),
   ).action((given: AuditGiven) => start((remote) => listAudit(remote, given)));
   // "drover worker" alone is a worker; here are words about all of them.
@@ -250,30 +252,31 @@ export function addOperations(program: Command, start: RemoteStart): void {
 interface AuditGiven extends ListGiven {
   readonly action?: readonly string[];
   readonly entity?: readonly string[];
+  readonly out?: string;
 }
 
-async function listAudit(remote: Remote, { action, entity, ...given }: AuditGiven): Promise<void> {
-  const { format } = remote.session;
-  await showList<Wire['AuditLine']>(
-    remote,
-    given,
-    { action: action ?? [], entityKind: entity ?? [] },
-    {
-      kind: 'audit',
-      none: 'Nothing was done yet.',
-      columns: [
-        { title: 'Time', text: ({ at }) => timeOf(at, format) },
-        {
-          title: 'Who',
-          text: ({ actorName }) => actorName,
-        },
-        { title: 'Did', text: (line) => line.action },
-        { title: 'To', text: ({ entityName, entityId }) => entityName ?? entityId ?? '' },
-        { title: 'Changed', text: ({ changes }) => (isEmpty(changes) ? '' : JSON.stringify(changes)) },
-      ],
-      page: (query) => remote.http.GET('/api/v1/audit', { params: { query } }),
-    },
-  );
+async function listAudit(remote: Remote, { action, entity, out, ...given }: AuditGiven): Promise<void> {
+  const { format, signal } = remote.session;
+  const fixed = { action: action ?? [], entityKind: entity ?? [] };
+  if (out !== undefined) {
+    const query = { ...queryOf(given, fixed), format: logFormatOf(out) };
+    return saveLog(remote, await remote.client.downloadAudit(query, signal), out);
+  }
+  await showList<Wire['AuditLine']>(remote, given, fixed, {
+    kind: 'audit',
+    none: 'Nothing was done yet.',
+    columns: [
+      { title: 'Time', text: ({ at }) => timeOf(at, format) },
+      {
+        title: 'Who',
+        text: ({ actorName }) => actorName,
+      },
+      { title: 'Did', text: (line) => line.action },
+      { title: 'To', text: ({ entityName, entityId }) => entityName ?? entityId ?? '' },
+      { title: 'Changed', text: ({ changes }) => (isEmpty(changes) ? '' : JSON.stringify(changes)) },
+    ],
+    page: (query) => remote.http.GET('/api/v1/audit', { params: { query } }),
+  });
 }
 
 function isEmpty(changes: unknown): boolean {

@@ -5,10 +5,11 @@ import type { CommandEnd } from '../session.ts';
 import { visible } from '../terminal.ts';
 import { OBJECTS, phaseWord, proofLine } from '../texts.ts';
 import { parseChoice, parseCount } from '../units.ts';
-import { makeFile, saveArtifact } from './downloads.ts';
+import { SPOT_CHECK_MAX } from '../../engine/spot-check.ts';
+import { LOG_FILE, logFormatOf, makeFile, saveArtifact, saveLog } from './downloads.ts';
 import { one, tellWhatIsMissing } from './jobs.ts';
 import { addManyJobs, addManyRuns } from './many.ts';
-import { addListOptions, showList, type ListGiven } from './lists.ts';
+import { addListOptions, queryOf, showList, type ListGiven } from './lists.ts';
 import { findJob, findProject, findRun, newestRun } from './names.ts';
 import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 import { listItems, listRunLog, listRunWorkers, listSegments, showMap } from './run-parts.ts';
@@ -112,8 +113,14 @@ export function addRunCommands(program: Command, start: RemoteStart): void {
   about('remove', 'delete a run that has ended, with its logs and files; nothing that was copied is touched')
     .option('-y, --yes', 'do not ask')
     .action((word: string, { yes }: { yes?: boolean }) => start((remote) => removeRun(remote, word, yes === true)));
-  addListOptions(about('log', 'what happened in it')).action((word: string, given: ListGiven) =>
-    start(async (remote) => listRunLog(remote, await findRun(remote, word), given)),
+  addListOptions(about('log', 'what happened in it').option('--out <file>', LOG_FILE)).action(
+    (word: string, { out, ...given }: ListGiven & { out?: string }) =>
+      start(async (remote) => {
+        const run = await findRun(remote, word);
+        if (out === undefined) return listRunLog(remote, run, given);
+        const query = { ...queryOf(given, {}), format: logFormatOf(out) };
+        return saveLog(remote, await remote.client.downloadRunLog(run.id, query, remote.session.signal), out);
+      }),
   );
   addListOptions(
     about('items', 'what did not make it, and why')
@@ -159,7 +166,7 @@ function addFiles(about: (name: string, description: string) => Command, program
       start(async (remote) => {
         const kind = parseChoice(given.kind, '--kind', ARTIFACT_KINDS);
         const spotCheck =
-          given.spotCheck === undefined ? null : parseCount(given.spotCheck, '--spot-check', 0, 100_000);
+          given.spotCheck === undefined ? null : parseCount(given.spotCheck, '--spot-check', 0, SPOT_CHECK_MAX);
         const { id } = await findRun(remote, word);
         const request = {
           kind,
@@ -170,11 +177,14 @@ function addFiles(about: (name: string, description: string) => Command, program
       }),
     );
   const artifact = program.command('artifact').description('files made from runs of a server');
-  artifact
+  const listing = artifact
     .command('list')
-    .argument('<run>', RUN_WORD)
-    .description('the files of one run')
-    .action((word: string) => start(async (remote) => listArtifacts(remote, await findRun(remote, word))));
+    .argument('[run]', `${RUN_WORD}; all runs unless given`)
+    .option('--job <job>', 'of this job only')
+    .description('files made from runs, newest first');
+  addListOptions(listing).action((word: string | undefined, given: ArtifactFilters) =>
+    start((remote) => listArtifacts(remote, word, given)),
+  );
   artifact
     .command('download')
     .argument('<artifact>', 'its id')
@@ -186,6 +196,12 @@ function addFiles(about: (name: string, description: string) => Command, program
         await saveArtifact(remote, found, out ?? null);
       }),
     );
+  artifact
+    .command('remove')
+    .argument('<artifact>', 'its id')
+    .option('--yes', 'do not ask')
+    .description('delete a file; what it was made from stays')
+    .action((id: string, { yes }: { yes?: boolean }) => start((remote) => removeArtifact(remote, id, yes === true)));
   artifact
     .command('retry')
     .argument('<artifact>', 'its id')
@@ -315,13 +331,42 @@ async function act(remote: Remote, word: string, action: keyof typeof ACTIONS): 
   return { ...fine(session), summary: summaryOf(run) };
 }
 
-async function listArtifacts({ session, http }: Remote, { id }: Run): Promise<void> {
-  const all = await answer(http.GET('/api/v1/runs/{id}/artifacts', { params: { path: { id } } }));
-  for (const one of all) {
-    await record(session, 'artifact', one);
-    const size = one.sizeBytes === null ? '' : `, ${session.format.bytes(one.sizeBytes)}`;
-    await session.terminal.print(`${one.id}  ${one.state}  ${visible(one.fileName)}${size}`);
-  }
-  if (all.length === 0)
-    await session.terminal.print(`No files yet. Make one: drover run report ${id} --out report.html`);
+interface ArtifactFilters extends ListGiven {
+  readonly job?: string;
+}
+
+async function listArtifacts(
+  remote: Remote,
+  word: string | undefined,
+  { job, ...given }: ArtifactFilters,
+): Promise<void> {
+  const { format } = remote.session;
+  const run = word === undefined ? null : await findRun(remote, word);
+  const fixed = {
+    runId: run === null ? [] : [run.id],
+    jobId: job === undefined ? [] : [(await findJob(remote, job)).id],
+  };
+  await showList<Wire['Artifact']>(remote, given, fixed, {
+    kind: 'artifact',
+    none: `No files yet. Make one: drover run report ${run?.id ?? 'RUN'} --out report.html`,
+    columns: [
+      { title: 'File', text: ({ id }) => id },
+      { title: 'Name', text: ({ fileName }) => fileName },
+      { title: 'State', text: ({ state }) => state },
+      { title: 'Run', text: ({ runId }) => runId },
+      { title: 'Made', text: ({ createdAt }) => timeOf(createdAt, format) },
+      { title: 'Size', text: ({ sizeBytes }) => (sizeBytes === null ? '' : format.bytes(sizeBytes)), isNumber: true },
+    ],
+    page: (query) => remote.http.GET('/api/v1/artifacts', { params: { query } }),
+  });
+}
+
+async function removeArtifact(remote: Remote, id: string, isSaid: boolean): Promise<void> {
+  const { session, http } = remote;
+  const params = { path: { id } };
+  const { fileName } = await answer(http.GET('/api/v1/artifacts/{id}', { params }));
+  const question = `Delete the file "${visible(fileName)}" from the server`;
+  await ask(session, { isSaid, question, otherwise: 'Nothing was deleted' });
+  await http.DELETE('/api/v1/artifacts/{id}', { params });
+  await session.terminal.print(`Deleted "${visible(fileName)}".`);
 }

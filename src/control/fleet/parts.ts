@@ -1,5 +1,5 @@
 /** What workers and dispatchers are given beside the world. */
-import type { RunLogLine } from '../entities.ts';
+import type { NewRunLogLine, RunLogLine } from '../entities.ts';
 import type { Connectors } from '../services.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 import { newId } from '../ids.ts';
@@ -10,7 +10,7 @@ export interface FleetParts {
   readonly openConnector: OpenConnector;
   readonly reportHealth: Connectors['reportHealth'];
   /** Writes a line of the run's log. */
-  readonly append: (runId: string, line: Omit<RunLogLine, 'number' | 'at'>) => Promise<void>;
+  readonly append: (runId: string, line: NewRunLogLine) => Promise<void>;
   readonly timing?: Partial<FleetTiming>;
   /** Runs that go on at once, over all workers. */
   readonly runsAtOnceMax?: number;

@@ -1,6 +1,7 @@
 /** What can be looked up about runs and changes: failed items, run log, audit log. */
 import { sql } from 'kysely';
 import type { Json } from '../../model/json.ts';
+import { storageMoverRunCodes } from '../../model/storage-mover-codes.ts';
 import { ZERO_COUNTERS, type Counters, type ItemRecord } from '../../model/outcome.ts';
 import type { Actor, AuditLine, RunItem, RunLogLine } from '../entities.ts';
 import { listPage, type Listing } from '../paging.ts';
@@ -9,6 +10,7 @@ import { found, isoOf, isUuid } from '../rows.ts';
 import { searchable } from '../runs/store-rows.ts';
 import { ISSUES_KEPT_MAX } from '../runs/store-issues.ts';
 import type { Logs } from '../services.ts';
+import { asFile, AUDIT_LOG, RUN_LOG } from './files.ts';
 import type { ControlWorld, Db } from '../world.ts';
 
 const RUNS_KNOWN_MAX = 1_000;
@@ -19,7 +21,7 @@ export function openLogs(world: ControlWorld): Logs {
   const { db, bus, clock } = world;
   const completeness = new Completeness(db);
   let weekly: { readonly atMs: number; readonly codes: ReturnType<Logs['codes']> } | null = null;
-  return {
+  const logs: Logs = {
     async items(actor, runId, query) {
       demand(actor, 'read');
       const run = await runRow(db, runId);
@@ -57,12 +59,16 @@ export function openLogs(world: ControlWorld): Logs {
       const page = await listPage(db, db.selectFrom('audit').selectAll(), { ...AUDIT, query });
       return { ...page, items: page.items.map(auditOf) };
     },
+    linesFile: (actor, runId, format, query) =>
+      asFile((page) => logs.lines(actor, runId, page), query, format, RUN_LOG),
+    auditFile: (actor, format, query) => asFile((page) => logs.audit(actor, page), query, format, AUDIT_LOG),
     async append(runId, { level, code, message }) {
       const at = new Date(clock.now());
       await db.insertInto('run_log').values({ run_id: runId, at, level, code, message }).execute();
       await bus.tell('run-log', runId);
     },
   };
+  return logs;
 }
 
 /** `runId` null: of all runs since then. */
@@ -142,6 +148,7 @@ function lineOf(row: { number: number; at: Date; level: string; code: string | n
     level: row.level as RunLogLine['level'],
     code: row.code,
     message: row.message,
+    storageMoverCodes: storageMoverRunCodes(row.code),
   };
 }
 

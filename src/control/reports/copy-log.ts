@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { stringify } from 'csv-stringify/sync';
 import type { ItemRecord } from '../../model/outcome.ts';
+import { csvPart } from '../csv.ts';
 import { storageMoverCodeOf } from '../../model/storage-mover-codes.ts';
 
 /** The first six as the copy logs that people know have them; raw bytes, ISO times, no grouping. */
@@ -54,10 +54,7 @@ export async function* chosen(
 export async function* toCsv(items: AsyncIterable<ItemRecord>): AsyncGenerator<Uint8Array> {
   let isFirst = true;
   for await (const batch of batches(items)) {
-    const options = { header: isFirst, columns: [...COLUMNS], bom: isFirst, escape_formulas: true } as const;
-    // A single line feed is no end of a row here, but many programs would take it for one.
-    const ends = { record_delimiter: 'windows', quoted_match: /[\r\n]/ } as const;
-    yield Buffer.from(stringify(batch.map(rowOf), { ...options, ...ends }));
+    yield csvPart(batch.map(rowOf), COLUMNS, isFirst);
     isFirst = false;
   }
 }
@@ -138,5 +135,6 @@ function typedRow(item: ItemRecord): Record<string, string | number | null> {
     attempts: item.attempts ?? null,
     startedAtMs: item.startedAtMs ?? null,
     durationMs: item.durationMs ?? null,
+    storageMoverCode: storageMoverCodeOf(item),
   };
 }

@@ -14,6 +14,7 @@ import {
 import { verifyRun, type VerifyDifference } from '../../engine/verify.ts';
 import type { RunWorld } from '../../engine/world.ts';
 import { DroverError, ERRORS, toDroverError, type ErrorCode } from '../../model/errors.ts';
+import { storageMoverCodeOf } from '../../model/storage-mover-codes.ts';
 import type { Counters, ItemRecord, VerificationClass } from '../../model/outcome.ts';
 import type { Run, RunSnapshot } from '../entities.ts';
 import { compareBothSides, type BothSides, type BothSidesNotCompared } from './both-sides.ts';
@@ -46,6 +47,7 @@ export interface ValidationReport {
     | 'durationMs'
     | 'createdBy'
     | 'error'
+    | 'storageMoverCodes'
     | 'requests'
   >;
   readonly settings: RunSnapshot['settings'];
@@ -64,6 +66,7 @@ export interface ValidationReport {
       readonly result: string;
       readonly items: number;
       readonly remedy: string;
+      readonly storageMoverCode: string | null;
     }[];
     readonly rows: readonly Pick<ItemRecord, 'key' | 'result' | 'code' | 'details' | 'sizeBytes'>[];
     readonly isComplete: boolean;
@@ -147,10 +150,13 @@ export async function makeReport(
 
 function runPart(run: Run): ValidationReport['run'] {
   const { id, number, jobName, projectName, kind, state, sourcePath, targetPath } = run;
-  const { startedAt, endedAt, durationMs, createdBy, error, requests } = run;
+  const { startedAt, endedAt, durationMs, createdBy, error, storageMoverCodes, requests } = run;
   const what = { id, number, jobName, projectName, kind, state, sourcePath, targetPath };
-  return { ...what, startedAt, endedAt, durationMs, createdBy, error, requests };
+  return { ...what, startedAt, endedAt, durationMs, createdBy, error, storageMoverCodes, requests };
 }
+
+type ReasonCount = { -readonly [K in keyof Reason]: Reason[K] };
+type Reason = ValidationReport['issues']['byCode'][number];
 
 async function collectIssues(
   { world, store }: ReportSource,
@@ -158,7 +164,7 @@ async function collectIssues(
   drawing: Drawing,
   signal: AbortSignal,
 ): Promise<ValidationReport['issues']> {
-  const byCode = new Map<string, { code: string; result: string; items: number; remedy: string }>();
+  const byCode = new Map<string, ReasonCount>();
   const rows: ValidationReport['issues']['rows'][number][] = [];
   let total = 0;
   for await (const item of readItems(record, { store, artifacts: world.artifacts })) {
@@ -167,7 +173,13 @@ async function collectIssues(
     const { key, result, code, details, sizeBytes } = item;
     if (result === 'copied' || result === 'same' || result === 'excluded' || result === 'deleted') continue;
     total += 1;
-    const known = byCode.get(`${code}/${result}`) ?? { code, result, items: 0, remedy: remedyOf(code) };
+    const known = byCode.get(`${code}/${result}`) ?? {
+      code,
+      result,
+      items: 0,
+      remedy: remedyOf(code),
+      storageMoverCode: storageMoverCodeOf(item),
+    };
     known.items += 1;
     byCode.set(`${code}/${result}`, known);
     if (rows.length < ISSUES_LISTED_MAX) {

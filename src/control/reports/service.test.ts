@@ -103,6 +103,7 @@ describe('a copy log', () => {
     expect(rows.map(({ key }) => key).toSorted()).toEqual(job.from.keys('box').toSorted());
     expect(new Set(rows.map((row) => Object.keys(row).join())).size).toBe(1);
     expect(rows[0]).toMatchObject({ sizeBytes: 1, result: 'copied', targetKey: null, attempts: 1 });
+    expect(rows[0]).toMatchObject({ storageMoverCode: 'AZSM0000' });
   });
 
   test('holds only the results that were asked for, and its head when there are none', async () => {

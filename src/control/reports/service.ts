@@ -3,21 +3,20 @@
  * server takes it, and kept with the artifacts until it expires.
  */
 import { readItems } from '../../engine/item-log.ts';
+import { SPOT_CHECK_MAX } from '../../engine/spot-check.ts';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
-import { DroverError, type Failure } from '../../model/errors.ts';
+import { DroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Artifact, Run } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { demand } from '../people/roles.ts';
-import { found, isoOf, isoOrNull, isUuid } from '../rows.ts';
 import type { Reports } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
+import { artifactOf, artifactRow, listArtifacts, removeArtifact } from './artifacts.ts';
 import { chosen, toCsv, toNdjsonGz } from './copy-log.ts';
 import { sourceToLeave } from './leaving.ts';
 import { contentName, makeNext, SPOT_CHECK_DEFAULT, type MakingParts, type ReportParameters } from './making.ts';
 import { whatCanGo } from './what-can-go.ts';
-
-const SPOT_CHECK_MAX = 10_000;
 
 const FILE_NAMES: Readonly<Record<Artifact['kind'], string>> = {
   'copy-log-csv': 'copy-log.csv',
@@ -46,7 +45,8 @@ export function openReports(world: ControlWorld, parts: MakingParts): ReportsWit
         .selectFrom('artifacts')
         .selectAll()
         .where('run_id', '=', runId)
-        .orderBy('created_at')
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
         .execute();
       return rows.map(artifactOf);
     },
@@ -54,6 +54,8 @@ export function openReports(world: ControlWorld, parts: MakingParts): ReportsWit
       demand(actor, 'read');
       return artifactOf(await work.row(id));
     },
+    all: (actor, query) => listArtifacts(world, actor, query),
+    remove: (actor, id) => removeArtifact(world, actor, id),
     request: (actor, runId, kind, options) => work.request(actor, runId, kind, options),
     download: (actor, id) => work.download(actor, id),
     async whatCanGo(actor, jobId) {
@@ -74,12 +76,8 @@ class ReportWork {
     this.#parts = parts;
   }
 
-  async row(id: string) {
-    const { db } = this.#world;
-    const row = isUuid(id)
-      ? await db.selectFrom('artifacts').selectAll().where('id', '=', id).executeTakeFirst()
-      : undefined;
-    return found(row, 'artifact', id);
+  row(id: string) {
+    return artifactRow(this.#world.db, id);
   }
 
   async request(actor: Actor, runId: string, kind: Artifact['kind'], options: ReportParameters): Promise<Artifact> {
@@ -195,23 +193,4 @@ function refuseEarly(run: Run, kind: Artifact['kind']): void {
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
   yield content;
-}
-
-type ArtifactRow = Awaited<ReturnType<ReportWork['row']>>;
-
-function artifactOf(row: ArtifactRow): Artifact {
-  return {
-    id: row.id,
-    runId: row.run_id,
-    kind: row.kind as Artifact['kind'],
-    fileName: row.file_name,
-    state: row.state as Artifact['state'],
-    sizeBytes: row.size_bytes === null ? null : Number(row.size_bytes),
-    sha256: row.sha256,
-    error: row.error as Failure | null,
-    attempts: row.attempts,
-    createdAt: isoOf(row.created_at),
-    createdBy: row.created_by,
-    expiresAt: isoOrNull(row.expires_at),
-  };
 }

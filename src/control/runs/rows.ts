@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { RequestCounts } from '../../engine/ports.ts';
 import { DroverError, type Failure } from '../../model/errors.ts';
+import { storageMoverRunCodes } from '../../model/storage-mover-codes.ts';
 import { addCounters, type Counters, type RunState } from '../../model/outcome.ts';
 import type { KeptLive } from '../fleet/aggregate.ts';
 import type { Run, RunExpectation, RunKind, RunLive, RunTrigger, WaitReason } from '../entities.ts';
@@ -83,6 +84,7 @@ export function runOf(row: RunListRow): Run {
     startedAt: isoOrNull(row.started_at),
     endedAt: isoOrNull(row.ended_at),
     error: row.error as Failure | null,
+    storageMoverCodes: storageMoverRunCodes((row.error as Failure | null)?.code ?? null),
     counters: row.counters as Counters,
     requests: row.requests as RequestCounts,
     durationMs: Math.round(Number(row.active_ms)),

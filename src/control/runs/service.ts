@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
 import type { Counters, RunState } from '../../model/outcome.ts';
 import { makeAudit } from '../audit.ts';
-import type { Actor, ListQuery, Run, RunLogLine, RunSegment, RunSnapshot } from '../entities.ts';
+import type { Actor, ListQuery, Run, NewRunLogLine, RunLogLine, RunSegment, RunSnapshot } from '../entities.ts';
 import { listPage, narrow } from '../paging.ts';
 import { isoOf } from '../rows.ts';
 import { demand } from '../people/roles.ts';
@@ -24,7 +24,7 @@ import { listRunWorkers } from './store-workers.ts';
 export interface RunsParts {
   readonly preflight: Jobs['preflight'];
   /** Writes a line of the run's log. */
-  readonly append: (runId: string, line: Omit<RunLogLine, 'number' | 'at'>) => Promise<void>;
+  readonly append: (runId: string, line: NewRunLogLine) => Promise<void>;
 }
 
 const MAP_CELLS_MAX = 2_000;
