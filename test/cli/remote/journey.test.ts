@@ -123,10 +123,33 @@ test('copy log and report are made, waited for, saved and compared with their ch
   expect(readFileSync(log, 'utf8')).toContain('2024/photo 3.jpg,F,9,Transferred');
   await fine('run', 'report', 'Photos', '--out', join(server.cli.folder, 'report.html'), '--spot-check', '3');
   expect(readFileSync(join(server.cli.folder, 'report.html'), 'utf8')).toContain('<html');
-  const { stdout } = await fine('artifact', 'list', first);
-  expect(stdout).toContain('ready');
-  const printed = await fine('artifact', 'download', stdout.split(' ')[0] as string, '--out', '-');
+  expect((await fine('artifact', 'list', first)).stdout).toContain('ready');
+  const made = await server.cli.json('artifact', 'list', first);
+  const { id } = (made.lines[0] as { entity: { id: string } }).entity;
+  const printed = await fine('artifact', 'download', id, '--out', '-');
   expect(printed.stdout).toBe(readFileSync(log, 'utf8'));
+  // Over all runs, the newest first, and one less after it was removed.
+  const all = async () => (await fine('artifact', 'list', '--job', 'Photos')).stdout;
+  expect(await all()).toMatch(/validation-report\.html[^]*copy-log\.csv/);
+  expect((await fine('artifact', 'remove', id, '--yes')).stdout).toContain('Deleted "');
+  expect(await all()).not.toContain(id);
+}, 60_000);
+
+test('run log and audit log are saved whole, as CSV or NDJSON', async () => {
+  const log = join(server.cli.folder, 'run-log.csv');
+  const audit = join(server.cli.folder, 'audit.ndjson');
+  await fine('run', 'log', 'Photos', '--out', log);
+  expect(readFileSync(log, 'utf8')).toMatch(/^\ufeffNumber,Time,Level,Code,Message,StorageMoverCodes\r\n\d+,/);
+  await fine('audit', '--action', 'project.create', '--out', audit);
+  const lines = readFileSync(audit, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(new Set(lines.map(({ action }) => action))).toEqual(new Set(['project.create']));
+  expect((await fine('audit', '--out', '-')).stdout).toContain('Number,Time,ActorKind,');
+  expect((await server.cli.call('audit', '--json', '--out', '-')).exit).toBe(2);
+  const tooMany = await server.cli.call('run', 'report', 'Photos', '--out', '-', '--spot-check', '10001');
+  expect([tooMany.exit, tooMany.stderr]).toEqual([2, expect.stringMatching(/0 (?:to|and) 10,?000/)]);
 }, 60_000);
 
 test('what was exported is what the server has, and can be changed and applied', async () => {
