@@ -515,7 +515,8 @@ export interface WorkerNode {
   readonly idleMs: number;
 }
 
-export type NotificationEvent = 'run.completed' | 'run.failed' | 'run.attention' | 'schedule.refused';
+export type NotificationEvent =
+  'run.completed' | 'run.failed' | 'run.attention' | 'schedule.refused' | 'connector.attention';
 
 export interface Subscription extends Kept {
   readonly name: string;

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 9b57f510df8b012c5fab6bc77fa44d56586fc656cb0c9413d31cfc601d2bc77c) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 7b498aba35f106474c234b28315a866bcde87159d027ffc0c8a8e9123086e7ab) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2989,7 +2989,7 @@ export interface components {
      * @description What is told.
      * @enum {string}
      */
-    NotificationEvent: 'run.completed' | 'run.failed' | 'run.attention' | 'schedule.refused';
+    NotificationEvent: 'run.completed' | 'run.failed' | 'run.attention' | 'schedule.refused' | 'connector.attention';
     /** @description One message. */
     NumberedDelivery: {
       /** @description Of the event, for whoever is told of it and however often: drop doubles by it. */

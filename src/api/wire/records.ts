@@ -158,7 +158,7 @@ export const whatCanGo = named<Awaited<ReturnType<Reports['whatCanGo']>>>()(
 const event = named<NotificationEvent>()(
   'NotificationEvent',
   'What is told.',
-  z.enum(['run.completed', 'run.failed', 'run.attention', 'schedule.refused']),
+  z.enum(['run.completed', 'run.failed', 'run.attention', 'schedule.refused', 'connector.attention']),
 );
 
 const deliveryMembers = {

@@ -11,7 +11,7 @@ import { answer, ask, record, type Remote, type RemoteStart, type Wire } from '.
 import { facts, table } from './table.ts';
 import { amountOf, jobPath, ruleOf, stateOf, timeOf } from './words.ts';
 
-const EVENTS = ['run.completed', 'run.failed', 'run.attention', 'schedule.refused'] as const;
+const EVENTS = ['run.completed', 'run.failed', 'run.attention', 'schedule.refused', 'connector.attention'] as const;
 
 interface SubscriptionGiven {
   readonly webhook?: string;

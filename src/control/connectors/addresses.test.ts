@@ -188,6 +188,20 @@ describe('the folder of a connector', () => {
     await refuseFolder(settings, '/etcetera');
   });
 
+  test('is never one in which the system shows processes, whatever the settings say', async () => {
+    for (const root of ['/proc', '/proc/self', '/sys/kernel', '/dev/fd'])
+      await expect(refuseFolder({ ...settings, localFolders: ['/', root] }, root)).rejects.toMatchObject(refusal);
+  });
+
+  test('does not hold the settings of Drover, in which its secrets may stand', async () => {
+    const apart = { ...settings, settingsFile: '/conf/drover/drover.yaml' };
+    for (const root of ['/conf', '/conf/drover'])
+      await expect(refuseFolder({ ...apart, localFolders: ['/conf'] }, root)).rejects.toMatchObject(refusal);
+    await refuseFolder(apart, '/conf/others');
+    const config = { webIdentityTokenFile: '/conf/drover/drover.yaml' };
+    await expect(refuseOwnFiles(apart, s3.account, config)).rejects.toMatchObject({ field: 'webIdentityTokenFile' });
+  });
+
   test('holds neither the key file of Drover nor its artifacts, wherever they are', async () => {
     const apart = { ...settings, masterKeyFile: '/keys/drover/master.key', artifacts: '/mnt/logs/drover' };
     for (const root of ['/keys/drover', '/keys', '/mnt/logs/drover/runs', '/mnt/logs']) {

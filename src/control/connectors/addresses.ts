@@ -113,6 +113,8 @@ function unsafe(host: string, address: string, field: string | null): DroverErro
 type OwnSettings = Pick<Settings, 'dataDir' | 'masterKeyFile' | 'artifacts'> & {
   /** Where the program lies: whoever may write there runs what they like in it. */
   readonly programFolder?: string | null;
+  /** The file of the settings, where one was named: the master key or the address of the database may stand in it. */
+  readonly settingsFile?: string | null;
 };
 type FolderSettings = OwnSettings & Pick<Settings, 'localFolders'>;
 
@@ -142,10 +144,11 @@ async function ownPlaces({
   masterKeyFile,
   artifacts,
   programFolder = null,
+  settingsFile = null,
 }: OwnSettings): Promise<readonly string[]> {
   const isFolder = artifacts !== null && !/^[a-z][a-z0-9+.-]*:\/\//i.test(artifacts);
-  const places = [dataDir, masterKeyFile, isFolder ? artifacts : null, programFolder].filter((place) => place !== null);
-  return Promise.all(places.map(realPath));
+  const places = [dataDir, masterKeyFile, isFolder ? artifacts : null, programFolder, settingsFile];
+  return Promise.all(places.filter((place) => place !== null).map(realPath));
 }
 
 /**
@@ -163,6 +166,9 @@ export async function refuseFolder(settings: FolderSettings, root: unknown): Pro
       `${root} reaches into the places where Drover keeps its program, its secrets, database or artifacts.`,
       settings,
     );
+  }
+  if (isWithin(real, '/proc') || isWithin(real, '/sys')) {
+    throw refusedFolder(`${root} shows what runs on this machine, which nobody's content lies in.`, settings);
   }
   if (settings.localFolders.length === 0) {
     if (real === '/') throw refusedFolder('The whole machine cannot be one connector.', settings);

@@ -7,6 +7,7 @@ import { makeAudit } from '../audit.ts';
 import type { Actor } from '../entities.ts';
 import type { ControlWorld } from '../world.ts';
 import { failureOf, judge, unconfirmed, type Verdict } from './check.ts';
+import { tellAttention } from './health.ts';
 import { KEEP_NOTHING, openAccount, readSaved } from './open.ts';
 
 export interface Asked {
@@ -87,6 +88,13 @@ async function keepCheck(
   const { db, bus, clock } = world;
   const audit = makeAudit(clock);
   await db.transaction().execute(async (tx) => {
+    const before = await tx
+      .selectFrom('connectors')
+      .select(['id', 'name', 'provider', 'health'])
+      .where('id', '=', id)
+      .forUpdate()
+      .executeTakeFirst();
+    if (before === undefined) return;
     const kept = await tx
       .updateTable('connectors')
       .set({
@@ -99,13 +107,15 @@ async function keepCheck(
       })
       .where('id', '=', id)
       .where('version', '=', version)
-      .returning('name')
+      .returning('id')
       .executeTakeFirst();
-    const row = kept ?? (await tx.selectFrom('connectors').select('name').where('id', '=', id).executeTakeFirst());
-    if (row === undefined) return;
-    const line = { action: 'connector.test', entityKind: 'connector', entityId: id, entityName: row.name };
+    const line = { action: 'connector.test', entityKind: 'connector', entityId: id, entityName: before.name };
     await audit(tx, actor, { ...line, ...refusedOf(lines, refusal) });
-    if (kept !== undefined) await bus.tell('connector', id, tx);
+    if (kept === undefined) return;
+    if (refusal !== null && before.health !== 'needs-attention') {
+      await tellAttention(world, tx, before, failureOf(refusal));
+    }
+    await bus.tell('connector', id, tx);
   });
 }
 

@@ -75,7 +75,11 @@ export async function openAccount(
   config: Config,
   options: Sending,
 ): Promise<OpenedAccount> {
-  const own = { ...world.settings, programFolder: world.programFolder ?? null };
+  const own = {
+    ...world.settings,
+    programFolder: world.programFolder ?? null,
+    settingsFile: world.settingsFile ?? null,
+  };
   if (provider.manifest.id === 'local') await refuseFolder(own, config['root']);
   await refuseOwnFiles(own, provider.account, config);
   const { context, guard } = contextFor(world, provider, config, options);

@@ -2,12 +2,11 @@
 import { parseConfig } from '../../contract/config.ts';
 import type { Config } from '../../contract/fields.ts';
 import type { Account, BrowsePage, CheckLine, Place, Provider } from '../../contract/provider.ts';
-import { ERRORS, toDroverError, type DroverError, type ErrorCode, type Failure } from '../../model/errors.ts';
+import type { DroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Tags } from '../entities.ts';
 import { listPage } from '../paging.ts';
 import { demand } from '../people/roles.ts';
-import { isUuid } from '../rows.ts';
 import type { Connectors } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { authorize, reauthorize } from './authorize.ts';
@@ -15,6 +14,7 @@ import { streamCheck, testSaved } from './checking.ts';
 import { checkTags, cloudOf } from './cloud.ts';
 import { syncDueInventories } from './due-inventories.ts';
 import { parseForm } from './fields.ts';
+import { reportHealth, reportLostSignIn } from './health.ts';
 import { takeInventory } from './inventory.ts';
 import { addAccount } from './members.ts';
 import { freeName } from './names.ts';
@@ -112,44 +112,6 @@ function changing(world: ControlWorld): Pick<ConnectorService, Changing> {
     },
     reportHealth: (id, error, seenVersion) => reportHealth(world, id, error, seenVersion),
   };
-}
-
-/** Written only when it changes anything: every run reports, and mostly the same. */
-async function reportHealth(
-  { db, bus }: ControlWorld,
-  id: string,
-  error: { readonly code: string; readonly message: string; readonly remedy?: string } | null,
-  seenVersion?: number,
-): Promise<void> {
-  if (!isUuid(id)) return;
-  const reason = error === null ? null : failureOf(error);
-  const changed = await db
-    .updateTable('connectors')
-    .set({
-      health: reason === null ? 'healthy' : 'needs-attention',
-      health_reason: reason === null ? null : JSON.stringify(reason),
-    })
-    .where('id', '=', id)
-    .$if(seenVersion !== undefined, (query) => query.where('version', '=', seenVersion ?? 0))
-    .where((where) =>
-      reason === null
-        ? where('health', '!=', 'healthy')
-        : where.or([where('health', '!=', 'needs-attention'), where('health_reason', 'is', null)]),
-    )
-    .returning('id')
-    .execute();
-  if (changed.length > 0) await bus.tell('connector', id);
-}
-
-/** Whoever uses a connector notices first that it is not let in any more. */
-async function reportLostSignIn(world: ControlWorld, id: string, thrown: unknown): Promise<void> {
-  const { code, message } = toDroverError(thrown);
-  if (code === 'UNAUTHENTICATED' || code === 'CREDENTIALS_EXPIRED') await reportHealth(world, id, { code, message });
-}
-
-function failureOf({ code, message, remedy }: Parameters<Connectors['reportHealth']>[1] & object): Failure {
-  const known: ErrorCode = Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL';
-  return { code: known, message, field: null, remedy: remedy ?? ERRORS[known].remedy };
 }
 
 function checking(world: ControlWorld): Pick<ConnectorService, Checking> {

@@ -9,7 +9,13 @@ import type { SubscriptionInput } from '../services.ts';
 import type { Db, Tx, Vault } from '../world.ts';
 import type { Message } from './senders.ts';
 
-const EVENTS: readonly NotificationEvent[] = ['run.completed', 'run.failed', 'run.attention', 'schedule.refused'];
+const EVENTS: readonly NotificationEvent[] = [
+  'run.completed',
+  'run.failed',
+  'run.attention',
+  'schedule.refused',
+  'connector.attention',
+];
 
 export function withRun({ runId, payload }: { readonly runId: string | null; readonly payload: Json }): Json {
   const isObject = typeof payload === 'object' && payload !== null && !Array.isArray(payload);

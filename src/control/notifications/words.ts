@@ -11,6 +11,8 @@ interface About {
   readonly state?: string;
   readonly reason?: string;
   readonly connector?: string;
+  readonly connectorId?: string;
+  readonly remedy?: string;
   readonly items?: {
     readonly copied?: number;
     readonly failed?: number;
@@ -41,7 +43,7 @@ function aboutOf(payload: Json): About {
 }
 
 function headOf({ event, payload }: Message): string {
-  const { job, project, number } = aboutOf(payload);
+  const { job, project, number, connector } = aboutOf(payload);
   const run =
     job === undefined ? 'a run' : `run ${number ?? ''} of "${project ?? ''} / ${job}"`.replace('run  of', 'a run of');
   switch (event) {
@@ -53,6 +55,8 @@ function headOf({ event, payload }: Message): string {
       return `${run} needs attention`;
     case 'schedule.refused':
       return `a scheduled run of "${project ?? ''} / ${job ?? ''}" could not start`;
+    case 'connector.attention':
+      return `the connector "${connector ?? ''}" needs attention`;
     case 'test':
       return 'a test message';
     default:
@@ -62,16 +66,18 @@ function headOf({ event, payload }: Message): string {
 
 function paragraphOf(message: Message, publicUrl: string | null): string {
   const about = aboutOf(message.payload);
-  const { state, reason, connector, runId } = about;
+  const { state, reason, remedy, connector, connectorId, runId } = about;
+  const page = runId === undefined ? connectorId && `connectors/${connectorId}` : `runs/${runId}`;
   const head = headOf(message);
   const lines = [
     `${head.charAt(0).toUpperCase()}${head.slice(1)}.`,
     ...(state === undefined ? [] : [`State: ${state}.`]),
     ...sumsOf(about),
-    ...(connector === undefined ? [] : [`Connector: ${connector}.`]),
+    ...(connector === undefined || connectorId !== undefined ? [] : [`Connector: ${connector}.`]),
     ...(reason === undefined ? [] : [reason]),
+    ...(remedy === undefined ? [] : [remedy]),
     `At ${message.at}.`,
-    ...(publicUrl === null || runId === undefined ? [] : [`${publicUrl}/runs/${runId}`]),
+    ...(publicUrl === null || page === undefined ? [] : [`${publicUrl}/${page}`]),
   ];
   return lines.join('\n');
 }
