@@ -34,6 +34,8 @@ export interface ControlWorld {
   readonly programVersion: string;
   /** Where the program lies; no connector may lead there. */
   readonly programFolder?: string;
+  /** The file of the settings, where one was named; no connector may lead there either. */
+  readonly settingsFile?: string;
 }
 
 /** Secrets at rest: one data key per secret, wrapped by the master key. Never logs, never returns what it sealed elsewhere. */

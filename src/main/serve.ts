@@ -55,7 +55,7 @@ export async function serve(
   });
   const { world: opening } = await step(call, 'Tables', async () => {
     await bringUpToDate(opened, environment.programVersion, call);
-    return closing.use(await openWorld(settings, opened, log, environment, true));
+    return closing.use(await openWorld(settings, opened, log, { ...environment, configPath: call.configPath }, true));
   });
   const world = tracing === null ? opening : { ...opening, tracing };
   const presence = closing.use(await signOnServer(world, { host: hostname(), pid: process.pid }));

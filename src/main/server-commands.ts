@@ -70,7 +70,7 @@ async function withServices<T>(
   refuseElsewhere(settings);
   const log = logOf({ ...settings, logLevel: 'warn' });
   await using opened = await openServerDatabase(settings, log, true);
-  await using opening = await openWorld(settings, opened, log, environment, true);
+  await using opening = await openWorld(settings, opened, log, { ...environment, configPath: call.configPath }, true);
   const { host, port } = settings.listen;
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return await use(openServices(opening.world, call.signal), settings.publicUrl ?? `http://${address}`);

@@ -34,6 +34,8 @@ export const PROVIDERS = new Map([s3, azureBlob, local].map((provider) => [provi
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly programVersion: string;
+  /** Of `--config`, where it was given. */
+  readonly configPath?: string | null;
 }
 
 /** `fields` stand in every line. */
@@ -119,7 +121,7 @@ export async function openWorld(
   settings: Settings,
   { database }: Pick<OpenedDatabase, 'database'>,
   log: Log,
-  { variables, programVersion }: Environment,
+  { variables, programVersion, configPath = null }: Environment,
   mayMake: boolean,
 ): Promise<OpenedWorld> {
   if (mayMake) await migrate(database);
@@ -149,6 +151,7 @@ export async function openWorld(
     environment: variables,
     programVersion,
     programFolder: programFolder(),
+    ...(configPath !== null && { settingsFile: configPath }),
   };
   return {
     world,

@@ -33,7 +33,9 @@ export async function work(
   // Last of all: what ends while we stop is told too.
   if (tracing !== null) closing.use(tracing);
   const opened = closing.use(await connectPatiently(settings, log, call));
-  const { world } = closing.use(await openWorld(settings, opened, log, environment, false));
+  const { world } = closing.use(
+    await openWorld(settings, opened, log, { ...environment, configPath: call.configPath }, false),
+  );
   const worker = await startWorker(tracing === null ? world : { ...world, tracing }, {
     name,
     host: hostname(),
