@@ -135,6 +135,21 @@ describe('a database whose clock was set back', () => {
     expect((await store.getRun('run-1'))?.durationMs).toBe(0);
   });
 
+  test('does not keep a run whose disk was full from its next try, nor one that nobody sweeps from its end', async () => {
+    const { world, tick } = dispatching();
+    const job = await fleet.job({ objects: 0 });
+    await makeRunRow(fleet.world, job, 'disk-1', { state: 'queued', targetPrefix: 'a/' });
+    await makeRunRow(fleet.world, job, 'sweep-1', { state: 'cancelling', targetPrefix: 'b/' });
+    const waits = JSON.stringify({ kind: 'disk', text: 'Full.', runId: null, connectorId: null });
+    await sql`UPDATE runs SET updated_at = clock_timestamp() + interval '1 hour'`.execute(fleet.world.db);
+    await sql`UPDATE runs SET waits = ${waits}::jsonb WHERE id = 'disk-1'`.execute(fleet.world.db);
+    expect(await giveOutPlaces(world)).toEqual(['disk-1']);
+    await fleet.untilTrue('it is cancelled', async () => {
+      await tick();
+      return (await stateOf('sweep-1')).state === 'cancelled';
+    });
+  });
+
   test('does not stop the sums', async () => {
     const { world } = dispatching();
     await leftBehind('run-1', 'running');

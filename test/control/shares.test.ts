@@ -139,3 +139,14 @@ test('three workers never have more transfers under way than the connector allow
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(2);
 }, 60_000);
+
+test('nobody is kept out by whoever was gone before the clock of the database was set back', async () => {
+  await setLimits({ transfersMax: 1 });
+  await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at) VALUES ('run-1', ${newId(world)}::uuid,
+    clock_timestamp() + interval '1 hour', clock_timestamp() + interval '1 hour')`.execute(world.db);
+  const one = worker();
+  expect(await one.shares.fullAmong(['run-1'])).toEqual(new Set());
+  await one.join();
+  expect(one.shares.isWaiting).toBe(false);
+  expect(one.transfers()).toBe(1);
+});

@@ -5,7 +5,7 @@
 import { sql } from 'kysely';
 import type { WaitReason } from '../entities.ts';
 import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
-import { IS_HELD } from '../runs/store-rows.ts';
+import { IS_HELD, UNCHANGED_MS } from '../runs/store-rows.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
 import { refreshRun } from './aggregate.ts';
 import { Knowing } from './knowing.ts';
@@ -140,7 +140,7 @@ async function readActive({ db, timing }: DispatchWorld): Promise<readonly Activ
         (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND ${IS_HELD}) AS leases,
         (SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
           AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
-        (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS waited_ms
+        ${UNCHANGED_MS} AS waited_ms
       FROM (
         SELECT id, state, waits, updated_at FROM runs WHERE state IN ('running', 'pausing', 'cancelling')
           OR (state = 'paused' AND waits ->> 'kind' = 'attention')
@@ -207,10 +207,15 @@ async function sayWhoIsMissing(world: DispatchWorld, run: ActiveRow, hasWorkers:
   await changeWaits(db, bus, run.id, ['running'], waits);
 }
 
-async function settlePause(world: DispatchWorld, { id, waits }: ActiveRow): Promise<void> {
+/** For the reason that it has at that moment: whoever has resumed it meanwhile may have paused it again. */
+async function settlePause(world: DispatchWorld, { id }: ActiveRow): Promise<void> {
   const { db, bus } = world;
   await inDatabase(() =>
-    db.transaction().execute((tx) => changeState(tx, bus, id, { from: ['pausing'], to: 'paused', waits })),
+    db.transaction().execute(async (tx) => {
+      const row = await tx.selectFrom('runs').select('waits').where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+      const waits = (row?.waits ?? null) as WaitReason | null;
+      await changeState(tx, bus, id, { from: ['pausing'], to: 'paused', waits });
+    }),
   );
 }
 

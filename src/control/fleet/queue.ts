@@ -6,6 +6,7 @@ import type { WaitReason } from '../entities.ts';
 import { LOCKS } from '../database/locks.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { BUSY_STATES } from '../runs/states.ts';
+import { UNCHANGED_MS } from '../runs/store-rows.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
 import type { Tx } from '../world.ts';
 import { runsMaxOf } from './installation.ts';
@@ -112,7 +113,7 @@ function haltedOf(
 const COLUMNS = sql`runs.id, runs.number, jobs.name AS job, runs.state, runs.source_connector_id, runs.target_connector_id,
   runs.target_fingerprint, runs.target_container, runs.target_prefix, runs.waits, jobs.timetable_id,
   runs.live -> 'limitedBy' ->> 'kind' AS limited_by,
-  (extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::double precision AS waited_ms`;
+  ${UNCHANGED_MS} AS waited_ms`;
 
 const workersOf = ({ timing }: DispatchWorld) => sql`(SELECT count(*)::integer FROM run_workers
   WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL

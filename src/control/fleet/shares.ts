@@ -10,7 +10,7 @@ import type { BandwidthTimetable } from '../../engine/definition.ts';
 import type { ConnectorLimits } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { FleetWorld } from './parts.ts';
-import { isAcknowledged, shareOf, wholeShareOf, workersAmong, type Participant } from './sharing.ts';
+import { firstLook, isAcknowledged, shareOf, wholeShareOf, workersAmong, type Participant } from './sharing.ts';
 
 interface ConnectorShare {
   limits: ConnectorLimits;
@@ -44,9 +44,10 @@ export interface TransfersLimit {
 
 const NO_LIMITS: ConnectorLimits = { requestsPerSecond: null, transfersMax: null };
 const FRESH_MS = 10_000;
-/** Who is at work on what, and how lately they have looked themselves. */
+/** Who is at work on what; whoever was gone before the clock was set back is not. */
 const IS_THERE = sql`run_workers.left_at IS NULL
-  AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'`;
+  AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'
+  AND run_workers.seen_at < clock_timestamp() + interval '1 minute'`;
 
 export class Shares {
   readonly #world: FleetWorld;
@@ -116,7 +117,8 @@ export class Shares {
     }
     for (const [runId, own] of this.#own) {
       const isThere = participants.some((one) => one.runId === runId && one.workerId === this.#workerId);
-      if (isThere && runIds.includes(runId)) own.seenSinceMs ??= rows[0]?.now_ms ?? null;
+      const nowMs = rows[0]?.now_ms;
+      if (isThere && runIds.includes(runId) && nowMs !== undefined) own.seenSinceMs = firstLook(own.seenSinceMs, nowMs);
     }
     this.#lookedAt = rows[0]?.now ?? this.#lookedAt;
   }

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isAcknowledged, shareOf, SMALLEST_SHARE, wholeShareOf, workersAmong, type Participant } from './sharing.ts';
+import {
+  firstLook,
+  isAcknowledged,
+  shareOf,
+  SMALLEST_SHARE,
+  wholeShareOf,
+  workersAmong,
+  type Participant,
+} from './sharing.ts';
 
 /** One worker as the database and it itself know it; time is the number of the step. */
 interface Simulated {
@@ -93,4 +101,10 @@ describe('the shares of all workers together', () => {
       { numRuns: 500 },
     );
   });
+});
+
+test('a first look is of a time that has been: after the clock was set back it is counted anew', () => {
+  expect(firstLook(null, 5)).toBe(5);
+  expect(firstLook(3, 5)).toBe(3);
+  expect(firstLook(9, 5)).toBe(5);
 });

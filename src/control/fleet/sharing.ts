@@ -18,6 +18,11 @@ export interface Participant {
 /** Of the share that it will have: enough to see that something is going on. */
 export const SMALLEST_SHARE = 0.01;
 
+/** Since when a run is seen by whoever looks, at a look at that time. None is later than now: the clock may be set back. */
+export function firstLook(sinceMs: number | null, nowMs: number): number {
+  return sinceMs === null ? nowMs : Math.min(sinceMs, nowMs);
+}
+
 /** Whether everybody else who was there at that time has looked since. */
 export function isAcknowledged(sinceMs: number, workerId: string, all: readonly Participant[]): boolean {
   return all.every(

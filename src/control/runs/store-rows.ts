@@ -90,6 +90,9 @@ export function heldRow({ segment, worker, epoch }: Lease): RawBuilder<boolean> 
 export const IS_HELD = sql<boolean>`(segments.state = 'open' AND segments.worker_id IS NOT NULL
   AND segments.lease_until > clock_timestamp() AND segments.lease_until < clock_timestamp() + interval '1 minute')`;
 
+/** Since the run's row was changed; also of one from before the clock was set back, which would else wait for that time. */
+export const UNCHANGED_MS = sql<number>`abs(extract(epoch FROM clock_timestamp() - runs.updated_at) * 1000)::float8`;
+
 /** Whoever writes several segments in one statement locks them first, in one order: otherwise two such wait for each other. */
 export const IN_LOCK_ORDER = sql`ORDER BY segments.run_id, segments.segment_id FOR NO KEY UPDATE OF segments`;
 
