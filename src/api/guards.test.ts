@@ -6,6 +6,7 @@ import { FakeClock } from '../lib/fake-world.ts';
 import { DroverError } from '../model/errors.ts';
 import { findCaller, refuseForeignHost } from './guards.ts';
 import { CSRF, openFakeServer } from './testing/fakes.ts';
+import { SAMPLE_UUID } from './testing/sample.ts';
 import { API_DEFAULTS, type ApiSettings, type ApiWorld } from './world.ts';
 
 function answers(host: string, given: Partial<ApiSettings> = {}, listener = '10.0.0.5', headers = {}): boolean {
@@ -134,6 +135,30 @@ describe('who is shut out in the middle of a request', () => {
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ problem: { code: 'NOT_SIGNED_IN' } });
     expect(made).toEqual(['first', 'second', 'third', 'stopped']);
   });
+});
+
+test('a download ends with the right to it', async () => {
+  const clock = new FakeClock();
+  await using server = await openFakeServer({ clock });
+  const made: string[] = [];
+  async function* content(): AsyncGenerator<Uint8Array> {
+    try {
+      for (const part of ['first', 'second', 'third']) {
+        made.push(part);
+        yield Buffer.from(part);
+        server.sessions.ended = true;
+        await clock.advance(5_000);
+      }
+    } finally {
+      made.push('closed');
+    }
+  }
+  const artifact = { fileName: 'log.csv', kind: 'copy-log-csv', sizeBytes: null, sha256: null };
+  server.answer = async () => ({ artifact, content: content() });
+  const path = `/api/v1/artifacts/${SAMPLE_UUID}/content`;
+  const response = await server.fetch(path, { headers: { cookie: 'drover_session=session-viewer' } });
+  await expect(response.text()).rejects.toThrow();
+  expect(made).toEqual(['first', 'second', 'closed']);
 });
 
 describe('bodies made to cost', () => {

@@ -294,12 +294,16 @@ async function answer(
     case 'redirect':
       void reply.redirect((await route.handle(call)) as string, 302);
       return;
-    case 'lines':
-      await sendLines(reply, checked(world, route.answer.schema, await route.handle(call), caller), request.id);
+    case 'lines': {
+      const values = lasting(world, caller, (await route.handle(call)) as AsyncIterable<unknown>);
+      await sendLines(reply, checked(world, route.answer.schema, values), request.id);
       return;
-    case 'file':
-      await sendFile(request, reply, (await route.handle(call)) as FileAnswer);
+    }
+    case 'file': {
+      const file = (await route.handle(call)) as FileAnswer;
+      await sendFile(request, reply, { ...file, content: lasting(world, caller, file.content) });
       return;
+    }
     case 'events': {
       const { topics } = (await route.handle(call)) as EventsAnswer;
       const leave = desk.seats.take(actor.personId ?? actor.name);
@@ -315,15 +319,29 @@ async function answer(
   }
 }
 
-/** Many lines may take hours: they end with the right to them. */
-async function* checked(world: ApiWorld, schema: z.ZodType, values: unknown, caller: Caller): AsyncGenerator<unknown> {
-  let lookedAtMs = world.clock.monotonic();
-  for await (const value of values as AsyncIterable<unknown>) {
-    yield world.checkAnswers === true ? schema.parse(value) : value;
-    if (world.clock.monotonic() - lookedAtMs < LOOK_EVERY_MS) continue;
-    if (!(await caller.stillThere().catch(() => true))) throw shutOut();
-    lookedAtMs = world.clock.monotonic();
-  }
+async function* checked(world: ApiWorld, schema: z.ZodType, values: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  for await (const value of values) yield world.checkAnswers === true ? schema.parse(value) : value;
+}
+
+/** Many lines and large files may take hours: they end with the right to them. */
+function lasting<T>({ clock }: ApiWorld, caller: Caller, values: AsyncIterable<T>): AsyncIterable<T> {
+  const iterator = values[Symbol.asyncIterator]();
+  const end = async (): Promise<IteratorResult<T>> => {
+    await iterator.return?.();
+    return { done: true, value: undefined };
+  };
+  let lookedAtMs = clock.monotonic();
+  const next = async (): Promise<IteratorResult<T>> => {
+    if (clock.monotonic() - lookedAtMs >= LOOK_EVERY_MS) {
+      if (!(await caller.stillThere().catch(() => true))) {
+        await end();
+        throw shutOut();
+      }
+      lookedAtMs = clock.monotonic();
+    }
+    return iterator.next();
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
 }
 
 function shutOut(): DroverError {
