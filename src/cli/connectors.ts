@@ -1,7 +1,8 @@
 /** Which connectors there are, and opening one. Those of the environment beat saved ones. */
-import { environmentNames, fromEnvironment, parseConfig } from '../contract/config.ts';
+import { environmentNames, fromEnvironment, parseConfig, secretValues } from '../contract/config.ts';
 import type { Config, FieldProblem } from '../contract/fields.ts';
 import type { Account, Provider } from '../contract/provider.ts';
+import { hushed } from '../lib/hushed-transport.ts';
 import type { OpenTransport } from '../lib/transport.ts';
 import { DroverError } from '../model/errors.ts';
 import { environmentHead } from './place.ts';
@@ -92,8 +93,10 @@ export async function openAccount(
   openTransport: OpenTransport,
 ): Promise<Account> {
   const { clock, random, environment } = session.world;
-  return connector.provider.open(connector.config, {
-    openTransport,
+  const { provider, config: known } = connector;
+  return provider.open(known, {
+    // A store may explain a refusal with what it was sent.
+    openTransport: hushed(openTransport, secretValues(provider.account, known)),
     clock,
     random,
     log: session.log,

@@ -1,9 +1,10 @@
 /** Named immutable chunks as objects of a bucket or container, so that workers on many machines see the same ones. */
 import { createHash } from 'node:crypto';
-import { parseConfig } from '../../contract/config.ts';
+import { parseConfig, secretValues } from '../../contract/config.ts';
 import { environmentNames, fromEnvironment } from '../../contract/config-environment.ts';
 import type { Account, Context, Place, Provider, Source, Target } from '../../contract/provider.ts';
 import type { ArtifactStore } from '../../engine/ports.ts';
+import { hushed } from '../../lib/hushed-transport.ts';
 import { retrying } from '../../lib/retry.ts';
 import type { Clock, Random } from '../../lib/world.ts';
 import { NO_PROPERTIES, type Entry } from '../../model/entry.ts';
@@ -35,7 +36,9 @@ export function openArtifactPlace(
       remedy: `Set the fields of the ${provider.manifest.title} connector as ${VARIABLES}_… in the environment.`,
     });
   }
-  return new ProviderArtifactStore(() => provider.open(parsed.config, context), place, context);
+  // The store may explain a refusal with what it was sent.
+  const openTransport = hushed(context.openTransport, secretValues(provider.account, parsed.config));
+  return new ProviderArtifactStore(() => provider.open(parsed.config, { ...context, openTransport }), place, context);
 }
 
 /** A misspelled variable would sign in elsewhere, or as somebody else. */
