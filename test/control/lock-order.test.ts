@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Heartbeat } from '../../src/control/fleet/heartbeat.ts';
 import { fleetWorld } from '../../src/control/fleet/parts.ts';
+import { openRuns } from '../../src/control/runs/service.ts';
 import { PostgresRunStore } from '../../src/control/runs/store.ts';
 import { changeWaits, fenceOff } from '../../src/control/runs/transitions.ts';
 import { openTestWorld, type TestWorld } from '../../src/control/testing.ts';
@@ -82,4 +83,26 @@ test('why a run waits is told when it can be read, and not at all when it did no
   });
   await marked('after');
   expect(told).toContain(`run ${RUN}`);
+});
+
+test('deleting a run and starting one that repeats it never wait for each other in a circle', async () => {
+  const { db } = world;
+  await sql`UPDATE runs SET state = 'failed', ended_at = now()`.execute(db);
+  const runs = openRuns(world, { preflight: null as never, append: async () => undefined });
+  const isWaiting = async (): Promise<boolean> => {
+    const { rows } = await sql`SELECT FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`.execute(db);
+    return rows.length > 0;
+  };
+  const removing = await db.transaction().execute(async (tx) => {
+    // As the start of a run does: its job, and then the run that it repeats.
+    await sql`SELECT FROM jobs FOR UPDATE`.execute(tx);
+    const removed = runs.remove(world.as('operator'), RUN);
+    removed.catch(() => undefined);
+    await expect.poll(isWaiting).toBe(true);
+    const { rows } = await sql`SELECT FROM runs WHERE id = ${RUN} FOR SHARE`.execute(tx);
+    expect(rows).toHaveLength(1);
+    return { removed };
+  });
+  await removing.removed;
 });

@@ -52,7 +52,10 @@ export class Leftovers {
     const { world, store, shares, workerId, signal } = this.#parts;
     const done = await clearAfter(world, store, shares, workerId, runId, signal);
     if (done === null || done.isEarly) return;
+    const nowMs = world.clock.monotonic();
+    // Whatever is still open was looked at again long since.
+    for (const [id, { atMs }] of this.#later) if (atMs < nowMs - AGAIN_MS_MAX) this.#later.delete(id);
     const delayMs = Math.min(AGAIN_MS_MAX, 2 * (this.#later.get(runId)?.delayMs ?? world.timing.reachAgainMs / 2));
-    this.#later.set(runId, { atMs: world.clock.monotonic() + delayMs, delayMs });
+    this.#later.set(runId, { atMs: nowMs + delayMs, delayMs });
   }
 }

@@ -27,6 +27,8 @@ export async function removeRun(
   for (const prefix of [chunkPrefix(id), `reports/${id}/`]) await artifacts.removeAll(prefix);
   await db.transaction().execute(async (tx) => {
     const run = runOf(await runRow(tx, id));
+    // As whoever starts a run of the job does: the job first, then its runs.
+    await tx.selectFrom('jobs').select('id').where('id', '=', run.jobId).forUpdate().execute();
     await tx.deleteFrom('runs').where('id', '=', id).execute();
     const line = { action: 'run.remove', entityKind: 'run', entityId: id, entityName: `${run.jobName} #${run.number}` };
     await audit(tx, actor, line);
