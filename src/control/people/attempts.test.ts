@@ -1,6 +1,7 @@
 /** Failed attempts, counted over all servers of one database. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakeClock } from '../../lib/fake-world.ts';
+import { DroverError } from '../../model/errors.ts';
 import type { SignIn } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { networkOf, openAttempts } from './attempts.ts';
@@ -89,6 +90,20 @@ describe('guesses against one person from many networks, to several servers', ()
       codes.push(await codeOf(attempt(servers[i % 2] as SignIn, `10.0.${i}.1`, { email: written(i) })));
     expect(codes.at(-2)).toBe('NOT_SIGNED_IN');
     expect(codes.at(-1)).toBe('RATE_LIMITED');
+  });
+
+  test('a password that nobody had the time to look at is no failure', async () => {
+    const busy = new DroverError('RATE_LIMITED', 'Too many people sign in at this moment.');
+    const refusing = { hash: () => Promise.reject(busy), verify: () => Promise.reject(busy) };
+    const flooded = openSignIn(worlds[0], refusing);
+    const ana = await worlds[0].db.selectFrom('people').select('id').where('email', '=', ANA).executeTakeFirstOrThrow();
+    const own = { ...worlds[0].as('admin'), personId: ana.id };
+    const people = openPeople(worlds[0], refusing);
+    for (let i = 0; i < 2 * MAX; i++) {
+      await expect(attempt(flooded, '10.0.0.1', { password: PASSWORD })).rejects.toBe(busy);
+      await expect(people.changePassword(own, { current: PASSWORD, next: PASSWORD }, null)).rejects.toBe(busy);
+    }
+    expect(await codeOf(attempt(servers[0], '10.0.0.1', { password: PASSWORD }))).toBe('let in');
   });
 
   test('the wait grows, never beyond the window, and ends', async () => {

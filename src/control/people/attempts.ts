@@ -121,6 +121,17 @@ export function openAttempts({ db, clock, vault }: AttemptWorld, windowMs: numbe
   };
 }
 
+/** What could not even be tried, because too many others tried at that moment, counts for nothing. */
+export async function trying<T>(attempts: Attempts, keys: readonly AttemptKey[], work: () => Promise<T>): Promise<T> {
+  await attempts.begin(keys);
+  try {
+    return await work();
+  } catch (thrown) {
+    await attempts.succeed(keys.map((key) => ({ ...key, clears: false })));
+    throw thrown;
+  }
+}
+
 function byHash(a: { readonly hash: string }, b: { readonly hash: string }): number {
   return a.hash < b.hash ? -1 : 1;
 }

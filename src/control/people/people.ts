@@ -8,7 +8,7 @@ import { listPage, type Listing } from '../paging.ts';
 import { found, isUuid, lockVersion, stampOf, uniquely } from '../rows.ts';
 import type { People } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
-import { openAttempts } from './attempts.ts';
+import { openAttempts, trying } from './attempts.ts';
 import { checkPassword, openPasswords, type Passwords } from './passwords.ts';
 import { demand } from './roles.ts';
 import { checkEmail, EMAIL_TAKEN, keepAnAdmin, peopleRows, personName, personOf, type PersonRow } from './rows.ts';
@@ -115,8 +115,7 @@ export function openPeople(world: PeopleWorld, passwords: Passwords = openPasswo
       if (row?.sign_in !== 'password') throw signsInElsewhere();
       // A session that was taken over must not serve to guess the password.
       const tries = [{ key: `own password ${personId}`, max: settings.signInAttemptsMax, clears: true }];
-      await attempts.begin(tries);
-      if (!(await passwords.verify(row.password_hash, current))) {
+      if (!(await trying(attempts, tries, () => passwords.verify(row.password_hash, current)))) {
         throw new DroverError('INVALID_INPUT', 'This is not the current password.', { field: 'current' });
       }
       await attempts.succeed(tries);

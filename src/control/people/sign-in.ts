@@ -7,7 +7,7 @@ import { newId } from '../ids.ts';
 import { stampOf, uniquely } from '../rows.ts';
 import type { NewSession, SignIn } from '../services.ts';
 import type { ControlWorld, Tx } from '../world.ts';
-import { networkOf, openAttempts, type AttemptKey } from './attempts.ts';
+import { networkOf, openAttempts, trying, type AttemptKey } from './attempts.ts';
 import { openOidc, type OidcPerson } from './oidc.ts';
 import { openPasswords, type Passwords } from './passwords.ts';
 import { actorOf } from './people.ts';
@@ -105,9 +105,8 @@ export function openSignIn(world: SignInWorld, passwords: Passwords = openPasswo
         .where(sql<boolean>`lower(email) = lower(${email.trim()})`)
         .executeTakeFirst();
       const keys = await attemptKeys(email, row?.id ?? null, { address: visitor.address, sessionSecret });
-      await attempts.begin(keys);
       const passwordHash = row?.password_hash ?? null;
-      const fits = await passwords.verify(passwordHash, password);
+      const fits = await trying(attempts, keys, () => passwords.verify(passwordHash, password));
       const person = row === undefined ? null : personOf(row);
       const session =
         person === null || !fits || person.state !== 'active'
