@@ -15,6 +15,7 @@ import { HAND_OVER_MS, rotateVault } from '../control/vault/vault.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { readBackupFrom, writeBackupTo } from './backup-file.ts';
+import { checkForms } from './config-check.ts';
 import { keyWrappingOf } from './key-wrapping.ts';
 import { serve } from './serve.ts';
 import { settingsOf } from './server-settings.ts';
@@ -33,7 +34,11 @@ export function serverCommands(environment: Environment): ServerCommands {
   return {
     serve: (call, options) => serve(call, options, environment),
     worker: (call, options) => work(call, options, environment),
-    checkConfig: async (call) => describeSettings(settingsOf(call, environment.variables)),
+    async checkConfig(call) {
+      const loaded = settingsOf(call, environment.variables);
+      await checkForms(loaded.settings, environment);
+      return describeSettings(loaded);
+    },
     databaseStatus: (call) => withDatabase(call, environment, ({ database }) => statusOf(database)),
     backup: (call, path) =>
       withDatabase(call, environment, (opened) => backupTo(opened, path, environment.programVersion)),

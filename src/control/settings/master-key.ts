@@ -18,7 +18,7 @@ import type { Log, Random } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
 import { isMasterKey, MASTER_KEY_BYTES } from './settings.ts';
 import type { Settings } from './settings.ts';
-import { wrappedKeyOf, wrappedText, type KeyWrapping } from './wrapped-key.ts';
+import { wrappedKeyOf, wrappedText, type KeyWrapping, type WrappedKey } from './wrapped-key.ts';
 
 export const MASTER_KEY_FILE = 'master.key';
 
@@ -46,10 +46,7 @@ export async function loadMasterKey(options: MasterKeyOptions): Promise<Uint8Arr
   const found = read(path, options.log);
   if (found !== null) return openKey(found, { where: path, field: 'masterKeyFile' }, options);
   if (mayMake && settings.masterKeyFile === null) return make(path, options);
-  throw new DroverError('MASTER_KEY_WRONG', `There is no master key: ${path} does not exist.`, {
-    field: settings.masterKeyFile === null ? 'masterKey' : 'masterKeyFile',
-    remedy: "Give the server's master key as DROVER_MASTER_KEY, or its file as DROVER_MASTER_KEY_FILE.",
-  });
+  throw absent(path, settings.masterKeyFile === null ? 'masterKey' : 'masterKeyFile');
 }
 
 interface Place {
@@ -63,6 +60,43 @@ export async function openKey(
   { where, field }: Place,
   { wrapping, signal }: Pick<MasterKeyOptions, 'wrapping' | 'signal'>,
 ): Promise<Uint8Array> {
+  const wrapped = formOf(text, { where, field }, wrapping);
+  if (wrapped === null || wrapping === null) return decode(text);
+  const key = await wrapping.unwrap(wrapped, signal);
+  if (key.length === MASTER_KEY_BYTES) return new Uint8Array(key);
+  throw new DroverError(
+    'MASTER_KEY_WRONG',
+    `What ${wrapping.name} made of ${where} is no master key: it has ${key.length} bytes.`,
+    {
+      field,
+    },
+  );
+}
+
+/**
+ * As `loadMasterKey`, without asking the service that wraps the key, and without making one: MASTER_KEY_WRONG where that
+ * would be refused already for what is written there.
+ */
+export function checkMasterKey(settings: MasterKeyOptions['settings'], wrapping: KeyWrapping | null): void {
+  if (settings.masterKey !== null) {
+    formOf(settings.masterKey, { where: 'DROVER_MASTER_KEY', field: 'masterKey' }, wrapping);
+    return;
+  }
+  const path = settings.masterKeyFile ?? join(settings.dataDir, MASTER_KEY_FILE);
+  const found = read(path, () => undefined);
+  if (found !== null) formOf(found, { where: path, field: 'masterKeyFile' }, wrapping);
+  else if (settings.masterKeyFile !== null) throw absent(path, 'masterKeyFile');
+}
+
+function absent(path: string, field: string): DroverError {
+  return new DroverError('MASTER_KEY_WRONG', `There is no master key: ${path} does not exist.`, {
+    field,
+    remedy: "Give the server's master key as DROVER_MASTER_KEY, or its file as DROVER_MASTER_KEY_FILE.",
+  });
+}
+
+/** The wrapped key, or `null` where it stands there in the open and may. */
+function formOf(text: string, { where, field }: Place, wrapping: KeyWrapping | null): WrappedKey | null {
   const wrapped = wrappedKeyOf(text);
   if (wrapped === null && !isMasterKey(text)) {
     throw new DroverError('MASTER_KEY_WRONG', `${where} does not hold a master key: 32 bytes in base64.`, {
@@ -70,7 +104,7 @@ export async function openKey(
       remedy: 'Put back the file that was used before; what it sealed can be opened with nothing else.',
     });
   }
-  if (wrapped === null && wrapping === null) return decode(text);
+  if (wrapped === null && wrapping === null) return null;
   if (wrapped === null) {
     throw new DroverError(
       'MASTER_KEY_WRONG',
@@ -87,15 +121,7 @@ export async function openKey(
       remedy: 'Name that key in DROVER_MASTER_KEY_KMS.',
     });
   }
-  const key = await wrapping.unwrap(wrapped, signal);
-  if (key.length === MASTER_KEY_BYTES) return new Uint8Array(key);
-  throw new DroverError(
-    'MASTER_KEY_WRONG',
-    `What ${wrapping.name} made of ${where} is no master key: it has ${key.length} bytes.`,
-    {
-      field,
-    },
-  );
+  return wrapped;
 }
 
 function read(path: string, log: Log): string | null {
