@@ -33,6 +33,7 @@ interface RawOptions {
   readonly restore?: string;
   readonly storageClass?: string;
   readonly acceptSizeOnly?: boolean;
+  readonly verify?: string;
   readonly oneWay?: boolean;
   readonly fresh?: boolean;
 }
@@ -71,6 +72,7 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
     .option('--versions [which]', 'all: copy every version, oldest first; current')
     .option('--restore <tier:days>', 'ask for archived objects back, wait, and copy them: Standard:3, Bulk:7')
     .option('--storage-class <class>', 'storage class or tier for new objects')
+    .option('--verify <how>', 'digest, or read-back: read what was written again from the target, and compare')
     .option('--accept-size-only', 'objects that could be compared by size alone are fine');
   if (which === 'sync') {
     command
@@ -147,12 +149,13 @@ function readFilter(raw: RawOptions): FilterPolicy {
   };
 }
 
-function readChoices(raw: RawOptions): Pick<Policy, 'targetNewer' | 'serverSide' | 'metadata' | 'tags'> {
-  const { targetNewer, serverSide, metadata, tags } = { ...DEFAULT_POLICY, ...raw };
+function readChoices(raw: RawOptions): Pick<Policy, 'targetNewer' | 'serverSide' | 'metadata' | 'tags' | 'verify'> {
+  const { targetNewer, serverSide, metadata, tags, verify } = { ...DEFAULT_POLICY, ...raw };
   return {
     targetNewer: parseChoice(targetNewer, '--target-newer', ['overwrite', 'skip']),
     serverSide: parseChoice(serverSide, '--server-side', ['auto', 'never', 'always']),
     metadata: parseChoice(metadata, '--metadata', ['preserve', 'refresh', 'ignore']),
+    verify: parseChoice(verify, '--verify', ['digest', 'read-back']),
     tags: parseChoice(tags, '--tags', ['preserve', 'ignore']),
   };
 }

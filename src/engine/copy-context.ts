@@ -9,12 +9,15 @@ import type { Policy } from '../model/policy.ts';
 import type { RunWorld } from './world.ts';
 import type { Gate } from './lanes.ts';
 import type { UploadBook } from './uploads.ts';
+import { withReadBack } from './read-back.ts';
 import { verify } from './verification.ts';
 
 /** What every copy of a run shares. */
 export interface CopyContext {
   readonly source: Source;
   readonly target: Target;
+  /** The target's place, opened for reading; only where the policy wants what was written to be read back. */
+  readonly readBack?: Source | null;
   readonly policy: Policy;
   readonly world: RunWorld;
   readonly uploads: UploadBook;
@@ -77,6 +80,18 @@ export interface Proof {
 
 /** Judges a finished write. A contradiction removes what was written, then fails with CORRUPTED. */
 export async function proved(context: CopyContext, proof: Proof, signal: AbortSignal): Promise<Attempt> {
+  const attempt = await judged(context, proof, signal);
+  const judgedAgain = await withReadBack(context, proof, {
+    retry: retryWorldOf(context),
+    take: takeOf(context, signal),
+    signal,
+  });
+  if (judgedAgain === proof) return attempt;
+  // The state of the source that is handed on is as it was: what was only computed here is not its own word.
+  return { ...(await judged(context, judgedAgain, signal)), source: attempt.source };
+}
+
+async function judged(context: CopyContext, proof: Proof, signal: AbortSignal): Promise<Attempt> {
   const { source, computed, countedBytes, written } = proof;
   const verdict = verify({
     sizeBytes: source.sizeBytes,

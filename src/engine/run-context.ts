@@ -46,6 +46,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     run: started,
     source,
     target,
+    readBack: ends.readBack ?? null,
     policy,
     world,
     previous,

@@ -45,7 +45,8 @@ function policyOf(policy: Policy): Json {
     exclude: uniqueSorted(filter.exclude),
     excludeClasses: uniqueSorted(filter.excludeClasses),
   };
-  return { ...policy, filter: sorted } as unknown as Json;
+  const { verify, ...others } = policy;
+  return { ...others, verify: verify === 'read-back' ? verify : undefined, filter: sorted } as unknown as Json;
 }
 
 function uniqueSorted(texts: readonly string[]): readonly string[] {

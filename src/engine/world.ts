@@ -9,6 +9,8 @@ import type { ArtifactStore, RequestCounts, RunRecord, RunStore } from './ports.
 export interface Ends {
   readonly source: Source;
   readonly target: Target;
+  /** The target's place opened for reading: where the policy's `verify` is `read-back`. */
+  readonly readBack?: Source;
   /** Asked when objects are denied in a row; absent: every denial is the object's own. */
   readonly rights?: AskRights;
 }

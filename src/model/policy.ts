@@ -42,6 +42,11 @@ export interface Policy {
   readonly oneWay: boolean;
   /** Items proved by size alone are accepted instead of making the run end with issues. */
   readonly acceptV0: boolean;
+  /**
+   * How a copy is proved. `digest`: by what both stores tell and what was computed on the way. `read-back`: what was
+   * written is besides read again from the target, before the item counts as copied.
+   */
+  readonly verify: 'digest' | 'read-back';
   /** Target storage class or tier for new objects; `null` = the target's default. */
   readonly storageClass: string | null;
 }
@@ -72,5 +77,6 @@ export const DEFAULT_POLICY: Policy = {
   allowEmptySource: false,
   oneWay: false,
   acceptV0: false,
+  verify: 'digest',
   storageClass: null,
 };

@@ -32,7 +32,7 @@ export interface Bench extends AsyncDisposable {
   ): Promise<RunResult>;
   log(result: RunResult): Promise<ItemRecord[]>;
   verify(result: RunResult): Promise<VerifyResult>;
-  ends(runId?: string): Promise<{ source: Source; target: Target }>;
+  ends(runId?: string): Promise<{ source: Source; target: Target; readBack: Source }>;
   /** Key → text of everything in a store's container. */
   content(store: MemoryStore): Record<string, string>;
 }
@@ -57,7 +57,7 @@ export async function openBench(
     worker: 'test',
     requests: () => ({ source: { ...source.requests }, target: { ...target.requests } }),
   };
-  const ends = async (runId = 'testrun00001'): Promise<{ source: Source; target: Target }> => {
+  const ends = async (runId = 'testrun00001'): Promise<{ source: Source; target: Target; readBack: Source }> => {
     const context = contextOf(clock);
     const none = new AbortController().signal;
     const from = await createMemoryProvider(source).open({ store: 'source' }, context);
@@ -66,6 +66,7 @@ export async function openBench(
     return {
       source: await from.source({ container: 'in', prefix: '' }, { versions }, none),
       target: await to.target({ container: 'out', prefix: '' }, { facts: null, runId }, none),
+      readBack: await to.source({ container: 'out', prefix: '' }, { versions: 'current' }, none),
     };
   };
   let number = 0;

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 7b498aba35f106474c234b28315a866bcde87159d027ffc0c8a8e9123086e7ab) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 2f6209f9b007af7a21afb09aebec088f94509d3557ae5cbcc8e687d6f4f2e4a6) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2884,6 +2884,11 @@ export interface components {
       /** @description The same as a share of the target's objects. */
       deleteShareMax: number | null;
       allowEmptySource: boolean;
+      /**
+       * @description read-back: what was written is read again from the target before it counts as copied.
+       * @enum {string}
+       */
+      verify: 'digest' | 'read-back';
       /** @description Items proved by size alone are accepted. */
       acceptV0: boolean;
       /** @description null: the target's default. */
@@ -2910,6 +2915,11 @@ export interface components {
       /** @description The same as a share of the target's objects. */
       deleteShareMax?: number | null;
       allowEmptySource?: boolean;
+      /**
+       * @description read-back: what was written is read again from the target before it counts as copied.
+       * @enum {string}
+       */
+      verify?: 'digest' | 'read-back';
       /** @description Items proved by size alone are accepted. */
       acceptV0?: boolean;
       /** @description null: the target's default. */
@@ -3100,6 +3110,11 @@ export interface components {
       /** @description The same as a share of the target's objects. */
       deleteShareMax: number | null;
       allowEmptySource: boolean;
+      /**
+       * @description read-back: what was written is read again from the target before it counts as copied.
+       * @enum {string}
+       */
+      verify: 'digest' | 'read-back';
       /** @description Items proved by size alone are accepted. */
       acceptV0: boolean;
       /** @description null: the target's default. */

@@ -136,6 +136,9 @@ export const policyMembers = {
   deleteMax: z.number().int().nonnegative().nullable().describe('Most deletions a mirror may make.'),
   deleteShareMax: z.number().min(0).max(1).nullable().describe("The same as a share of the target's objects."),
   allowEmptySource: z.boolean(),
+  verify: z
+    .enum(['digest', 'read-back'])
+    .describe('read-back: what was written is read again from the target before it counts as copied.'),
   acceptV0: z.boolean().describe('Items proved by size alone are accepted.'),
   storageClass: z.string().max(64).nullable().describe("null: the target's default."),
 };

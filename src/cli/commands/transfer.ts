@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { newRunId } from '../../engine/run-id.ts';
 import { placesOverlap } from '../../contract/places.ts';
-import type { Place, Target, TargetFacts } from '../../contract/provider.ts';
+import type { Place, Source, Target, TargetFacts } from '../../contract/provider.ts';
 import type { EndDefinition, TransferDefinition } from '../../engine/definition.ts';
 import type { RunResult } from '../../engine/world.ts';
 import { rightsOf, type AskRights } from '../../engine/denials.ts';
@@ -72,6 +72,9 @@ export async function transfer(
   if (options.fresh) await forgetUnfinished(session, state, draft.transferId, targetEnd.end, targetPlace);
   const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes);
   cleanup.use(opened);
+  const readsBack = writes && (continued?.definition ?? draft).policy.verify === 'read-back';
+  const readBack = readsBack ? await openReadBack(session, targetEnd.end, targetPlace) : null;
+  if (readBack !== null) cleanup.use(readBack);
   const concessions = negotiate({
     source: source.source.traits,
     target: opened.traits,
@@ -89,7 +92,7 @@ export async function transfer(
     definition.policy,
     'The same command then continues.',
   );
-  const prepared = { definition, source, target: opened, rights, runId, continued, options };
+  const prepared = { definition, source, target: opened, readBack, rights, runId, continued, options };
   await say(session, state, prepared);
 
   const sides = { source: sourceEnd.end.side, target: targetEnd.end.side };
@@ -101,6 +104,7 @@ interface Prepared {
   readonly definition: TransferDefinition;
   readonly source: SourceEnd;
   readonly target: Target;
+  readonly readBack: Source | null;
   readonly rights: AskRights;
   readonly runId: string;
   readonly continued: RunRecord | null;
@@ -181,6 +185,11 @@ async function openOrMake(
   return patiently(session, () => end.account.target(place, options, session.signal));
 }
 
+/** The target's place, to read what was written to it. */
+function openReadBack(session: Session, end: NamedEnd, place: Place): Promise<Source> {
+  return patiently(session, () => end.account.source(place, { versions: 'current' }, session.signal));
+}
+
 async function say(session: Session, state: Standalone, { definition, continued, runId }: Prepared): Promise<void> {
   const { policy, source, target, concessions } = definition;
   const before = await state.history.newestOf(definition.transferId);
@@ -208,7 +217,7 @@ async function run(
   prepared: Prepared,
   sides: { readonly source: Side; readonly target: Side },
 ): Promise<RunResult> {
-  const { definition, source, target, rights, runId, continued, options } = prepared;
+  const { definition, source, target, readBack, rights, runId, continued, options } = prepared;
   const { terminal, world } = session;
   const requests = (): ReturnType<typeof countsOf> => countsOf(sides.source, sides.target);
   await terminal.record({
@@ -230,7 +239,7 @@ async function run(
   try {
     return await runTransfer(
       definition,
-      { source: source.source, target, rights },
+      { source: source.source, target, rights, ...(readBack === null ? {} : { readBack }) },
       {
         clock: world.clock,
         random: world.random,

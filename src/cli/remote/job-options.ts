@@ -40,6 +40,7 @@ const MEMBERS: Readonly<Record<string, keyof Wire['JobSettings']>> = {
   restore: 'archived',
   storageClass: 'storageClass',
   acceptSizeOnly: 'acceptV0',
+  verify: 'verify',
   allowEmptySource: 'allowEmptySource',
 };
 

@@ -129,12 +129,21 @@ export async function openEnds(
   );
   cleanup.use(source);
   const target = await openTarget(world, run, sides.target, shares, cleanup, signal);
+  const into = sides.target.account;
+  const readBack =
+    policy.verify === 'read-back' && policy.mode !== 'check' && !policy.dryRun && into !== null
+      ? await patiently(world, sides.target, signal, () =>
+          into.source(run.definition.target.place, { versions: 'current' }, signal),
+        )
+      : null;
+  if (readBack !== null) cleanup.use(readBack);
   const ends: Ends = {
+    ...(readBack === null ? {} : { readBack: watchedSide(world, sides.target, readBack) }),
     source: watchedSide(world, sides.source, source),
     target: watchedSide(world, sides.target, target),
   };
   const seen = run.kind === 'retry' && run.retryOf !== null ? await retryEnds(world, run, ends, signal) : ends;
-  return { ...seen, rights: rightsAt(run, sides) };
+  return { ...ends, ...seen, rights: rightsAt(run, sides) };
 }
 
 const AND_THEN = 'Then test the connector or resume the run: it goes on where it stopped.';

@@ -84,12 +84,14 @@ export async function counted(
     }
     if (!page.complete) continue;
     await keepCounted(world, job, { ...all, atMs: world.clock.now() });
+    // What is read back comes over the same way once more.
+    const passes = job.settings.verify === 'read-back' ? 2 : 1;
     const timeMs = ({ itemsPerSecond, bytesPerSecond }: typeof SLOW): number =>
-      Math.round((sum.items / itemsPerSecond + sum.sizeBytes / bytesPerSecond) * 1_000);
+      Math.round((sum.items / itemsPerSecond + (sum.sizeBytes * passes) / bytesPerSecond) * 1_000);
     return {
       basis: 'counted',
       ...sum,
-      requests: pages * 2 + sum.items * 2,
+      requests: pages * 2 + sum.items * (1 + passes),
       lowMs: timeMs(FAST),
       highMs: timeMs(SLOW),
     };
@@ -115,9 +117,13 @@ export function warningsOf(
 ): readonly string[] {
   const moves = kind === 'transfer' || kind === 'retry';
   const warnings = estimate === null ? [] : warningsOfSize(estimate, settings, moves);
+  if (moves && settings.verify === 'read-back') warnings.push(READ_BACK);
   if (moves && isFirst && settings.targetNewer === 'overwrite') warnings.push(OVERWRITES);
   return warnings;
 }
+
+const READ_BACK =
+  'Each object is read again from the target before it counts as copied. That takes about as many bytes and requests again, which the provider of the target may charge for.';
 
 const OVERWRITES =
   'What the target has newer under the same name is overwritten. A dry run shows it; the setting for newer targets can leave it alone.';

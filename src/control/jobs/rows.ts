@@ -5,6 +5,7 @@ import type { Place, TargetFacts } from '../../contract/provider.ts';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
 import { ZERO_COUNTERS, type Counters, type RunState } from '../../model/outcome.ts';
 import type { Job, JobSettings, JobType, RunBrief, RunKind } from '../entities.ts';
+import { DEFAULT_SETTINGS } from './settings.ts';
 import { found, isoOf, isoOrNull, isUuid, keptOf } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
 
@@ -68,7 +69,7 @@ export function jobOf(row: JobRow): Job {
       subPath: row.target_sub_path,
       fullPath: row.target_full_path,
     },
-    settings: JSON.parse(row.settings) as JobSettings,
+    settings: { ...DEFAULT_SETTINGS, ...(JSON.parse(row.settings) as Partial<JobSettings>) },
     tuning: { transfersMax: row.transfers_max, timetableId: row.timetable_id },
     lastRun: lastRunOf(row),
     nextRunAt: isoOrNull(row.next_run_at),

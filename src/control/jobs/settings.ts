@@ -15,6 +15,7 @@ const CHOICES = {
   versions: ['current', 'all'],
   metadata: ['preserve', 'refresh', 'ignore'],
   tags: ['preserve', 'ignore'],
+  verify: ['digest', 'read-back'],
 } as const;
 
 const PATTERNS_MAX = 1_000;
