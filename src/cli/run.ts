@@ -138,16 +138,9 @@ function usageFailure(error: CommanderError, program: Command, words: readonly s
       const option = quoted.split(/[ ,]+/).find((part) => part.startsWith('--')) ?? quoted;
       return wrongUsage(`${option} needs a value.`, usage, option);
     }
-    case 'commander.excessArguments': {
+    case 'commander.excessArguments':
       // With subcommands, the line is that of the default one, and a mistyped name is one word too many for it.
-      if (command.commands.length > 0) return noCommand(command, mistyped(command, words));
-      const names = command.registeredArguments.map((argument) => argument.name().toUpperCase());
-      const takes = names.length === 0 ? 'nothing more' : names.join(' and ');
-      return wrongUsage(
-        `"drover ${path}" takes ${takes}; there is more on the line.`,
-        `Put quotes around names with spaces. ${usage}`,
-      );
-    }
+      return command.commands.length > 0 ? noCommand(command, mistyped(command, words)) : tooMany(command, usage);
     case 'commander.help': {
       const subcommands = command.commands.map((sub) => sub.name()).join(', ');
       return wrongUsage(`Name a command${path === '' ? '' : ` of "drover ${path}"`}: ${subcommands}.`, usage);
@@ -157,9 +150,45 @@ function usageFailure(error: CommanderError, program: Command, words: readonly s
   }
 }
 
+/** Often an option that needs a value has taken the option after it for one: `--daily --at 02:00`. */
+function tooMany(command: Command, usage: string): Failure {
+  const known = optionsOf(command);
+  for (const option of command.options) {
+    const values: unknown[] = [command.getOptionValue(option.attributeName())].flat();
+    const taken = known.find((one) => values.includes(one));
+    if (taken === undefined) continue;
+    const name = option.long ?? option.flags;
+    return wrongUsage(`${name} needs a value, and ${taken} stands where it should be.`, usage, name);
+  }
+  const names = command.registeredArguments.map((argument) => argument.name().toUpperCase());
+  const takes = names.length === 0 ? 'nothing more' : names.join(' and ');
+  // The word itself is not said again: it may be the rest of a secret that was not quoted.
+  return wrongUsage(
+    `"drover ${pathOf(command)}" takes ${takes}; there is more on the line.`,
+    `Put quotes around names with spaces. ${usage}`,
+  );
+}
+
+/** What other tools call it. */
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  delete: ['remove'],
+  del: ['remove'],
+  rm: ['remove'],
+  add: ['create'],
+  new: ['create', 'add'],
+  ls: ['list'],
+  get: ['show'],
+  describe: ['show'],
+  status: ['show'],
+  stop: ['cancel', 'disable'],
+  edit: ['update'],
+  set: ['update'],
+};
+
 function noCommand(command: Command, word: string): Failure {
   const path = pathOf(command);
-  const meant = nearest(word, subcommandsOf(command));
+  const there = subcommandsOf(command);
+  const meant = SYNONYMS[word]?.find((name) => there.includes(name)) ?? nearest(word, there);
   const hint = meant === null ? '' : ` Did you mean ${meant}?`;
   const usage = `"drover help${path === '' ? '' : ` ${path}`}" says how it is used.`;
   return wrongUsage(

@@ -1,5 +1,20 @@
 /** Values of options as people type them. Pure; every error names the option. */
 import { DroverError } from '../model/errors.ts';
+import type { ItemRecord } from '../model/outcome.ts';
+
+/** How an item may have ended, as the logs and `--result` call it. */
+export const RESULTS: readonly ItemRecord['result'][] = [
+  'copied',
+  'same',
+  'excluded',
+  'skipped',
+  'unsupported',
+  'failed',
+  'deleted',
+  'missing',
+  'extra',
+  'different',
+];
 
 /** Reads the value, and says which option it belongs to when it cannot be read. */
 export function named<T>(text: string, option: string, parse: (text: string) => T): T {
@@ -31,6 +46,15 @@ export function parseChoice<const T extends string>(text: string, option: string
   const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
   if (found === undefined) throw wrong(option, text, `one of ${choices.join(', ')}`);
   return found;
+}
+
+/** `failed,unsupported`: a list of choices with commas between. `[]` where nothing was given. */
+export function parseChoices<const T extends string>(
+  text: string | undefined,
+  option: string,
+  choices: readonly T[],
+): T[] {
+  return (text?.split(',') ?? []).map((word) => parseChoice(word.trim(), option, choices));
 }
 
 function wrong(option: string, text: string, expected: string): DroverError {

@@ -95,6 +95,13 @@ describe('wrong input is one clear sentence', () => {
     [['help', 'runs', 'shwo'], 'There is no command runs shwo. Did you mean show?\n'],
     [['runs', 'shwo'], 'There is no command runs shwo. Did you mean show?\n'],
     [['runs', 'shwo', 'some-run'], 'There is no command runs shwo. Did you mean show?\n'],
+    [['connector', 'delete', 'x'], 'There is no command connector delete. Did you mean remove?\n'],
+    [['connector', 'rm', 'x'], 'There is no command connector rm. Did you mean remove?\n'],
+    [['copy', 'mem:a', 'mem:b', 'my', 'c'], '"drover copy" takes SOURCE and TARGET; there is more on the line.\n'],
+    [
+      ['copy', '--exclude-class', '--transfers', '4', 'mem:a', 'mem:b'],
+      '--exclude-class needs a value, and --transfers stands where it should be.\n',
+    ],
     [['copy', 'mem:a'], '"drover copy" needs a TARGET.\n"drover help copy" says how it is used.\n'],
     [['ls', 'mme:'], 'There is no connector "mme". Did you mean "mem"?\n'],
     [['copy', 'mem:a', 'mem:b', '--transfers', '0'], '--transfers needs a whole number from 1 to 1024; "0" is not.\n'],

@@ -1,8 +1,6 @@
 /** `runs`: what was done, and what happened to each item. */
 import { readItems } from '../../engine/item-log.ts';
 import type { RunRecord } from '../../engine/ports.ts';
-import { DroverError } from '../../model/errors.ts';
-import type { ItemRecord } from '../../model/outcome.ts';
 import { EXIT } from '../exit.ts';
 import { formatDuration } from '../format.ts';
 import { lifeNow, shownState, type ShownState } from '../run-state.ts';
@@ -10,20 +8,8 @@ import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
 import { amountWords, OBJECTS, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
+import { parseChoices, RESULTS } from '../units.ts';
 import { findRun } from './verify.ts';
-
-const RESULTS: readonly ItemRecord['result'][] = [
-  'copied',
-  'same',
-  'excluded',
-  'skipped',
-  'unsupported',
-  'failed',
-  'deleted',
-  'missing',
-  'extra',
-  'different',
-];
 
 export async function listRuns(session: Session, limit: number): Promise<CommandEnd> {
   const state = await session.state();
@@ -94,19 +80,7 @@ export async function showLog(session: Session, runId: string, results: string |
 }
 
 function readResults(text: string | undefined): ReadonlySet<string> | null {
-  if (text === undefined) return null;
-  const wanted = text.split(',').map((word) => word.trim().toLowerCase());
-  const unknown = wanted.find((word) => !RESULTS.some((known) => known === word));
-  if (unknown !== undefined) {
-    throw new DroverError(
-      'USAGE',
-      `--result knows no "${unknown}". It takes ${RESULTS.join(', ')}, with commas between.`,
-      {
-        field: '--result',
-      },
-    );
-  }
-  return new Set(wanted);
+  return text === undefined ? null : new Set(parseChoices(text, '--result', RESULTS));
 }
 
 function requestsText(counts: Readonly<Record<string, number>>): string {

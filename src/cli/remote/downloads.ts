@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Download } from '../../api/client/client.ts';
 import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
+import { parseChoices, RESULTS } from '../units.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
 
 const ASK_FIRST_MS = 200;
@@ -19,7 +20,8 @@ export async function makeFile(remote: Remote, runId: string, request: ReportReq
   const { session, http } = remote;
   const { signal } = session;
   const { results, ...rest } = request;
-  const body = { ...rest, ...(results === undefined ? {} : { results: [...results] }) };
+  const known = parseChoices(results?.join(','), '--result', RESULTS);
+  const body = { ...rest, ...(results === undefined ? {} : { results: known }) };
   let artifact = await answer(
     http.POST('/api/v1/runs/{id}/artifacts', { params: { path: { id: runId } }, body, signal }),
   );

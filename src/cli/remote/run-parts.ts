@@ -1,5 +1,7 @@
 /** What a run is made of: its log, what did not make it, its workers, its segments, its map. */
+import { ERRORS } from '../../model/errors.ts';
 import { formatDuration } from '../format.ts';
+import { parseChoices } from '../units.ts';
 import { showList, type ListGiven } from './lists.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
 import { table } from './table.ts';
@@ -27,6 +29,9 @@ export async function listRunLog(remote: Remote, { id }: Run, given: ListGiven):
   );
 }
 
+/** What a server keeps of the items of a run; everything else is in the copy log alone. */
+const LISTED_RESULTS = ['failed', 'unsupported'] as const;
+
 export async function listItems(
   remote: Remote,
   { id }: Run,
@@ -34,11 +39,18 @@ export async function listItems(
 ): Promise<void> {
   const { session, http } = remote;
   const { format } = session;
-  const fixed = { result: result?.split(',') ?? [], code: code?.split(',') ?? [] };
+  // A mistyped word would find nothing, and read as if everything had made it.
+  const fixed = {
+    result: parseChoices(result, '--result', LISTED_RESULTS),
+    code: parseChoices(code, '--code', Object.keys(ERRORS)),
+  };
+  const isFiltered = [result, code, given.search, given.filter].some((filter) => filter !== undefined);
   let isComplete = true;
   await showList<Wire['RunItem']>(remote, given, fixed, {
     kind: 'item',
-    none: 'None: everything else made it, or was left out by a filter.',
+    none: isFiltered
+      ? 'None of that kind. Only what failed or is unsupported is listed here; the copy log has every item.'
+      : 'None: everything else made it, or was left out by a filter.',
     columns: [
       { title: 'Result', text: (item) => item.result },
       { title: 'Code', text: (item) => item.code },

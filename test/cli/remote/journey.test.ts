@@ -109,7 +109,13 @@ test('runs are listed, shown and drawn', async () => {
   expect((await fine('job', 'runs', 'photos', '--limit', '1')).stderr).toContain('a higher --limit shows them');
   expect((await fine('run', 'show', 'photos')).stdout).toMatch(/Run +\w+, number 5 of "Acme\/Photos"/);
   expect((await fine('job', 'logs', 'Photos')).stdout).toContain('Started by Ana');
-  expect((await fine('run', 'items', 'Photos')).stdout).toContain('None');
+  expect((await fine('run', 'items', 'Photos')).stdout).toContain('None: everything else made it');
+  expect((await fine('run', 'items', 'Photos', '--result', 'failed')).stdout).toContain('None of that kind.');
+  for (const wrong of ['--result', '--code']) {
+    expect(await server.cli.call('run', 'items', 'Photos', wrong, 'fialed')).toMatchObject({ exit: 2, stdout: '' });
+  }
+  const empty = ['--kind', 'copy-log-csv', '--result', 'copied,fialed', '--out', '-'];
+  expect((await server.cli.call('run', 'report', 'Photos', ...empty)).stderr).toContain('"fialed" is not');
   expect((await fine('run', 'segments', 'Photos')).stdout).toContain('done');
   expect((await fine('run', 'workers', 'Photos')).stdout).toMatch(/Worker +Joined +Left +Items +Claims[\s\S]*\d+ s/);
   expect((await fine('run', 'map', 'Photos')).stdout).toContain('█ done');
@@ -133,6 +139,25 @@ test('copy log and report are made, waited for, saved and compared with their ch
   expect(await all()).toMatch(/validation-report\.html[^]*copy-log\.csv/);
   expect((await fine('artifact', 'remove', id, '--yes')).stdout).toContain('Deleted "');
   expect(await all()).not.toContain(id);
+}, 60_000);
+
+test('a report says whether it is as the server made it, without the server', async () => {
+  const report = join(server.cli.folder, 'sealed.json');
+  const page = join(server.cli.folder, 'report.html');
+  await fine('run', 'report', 'Photos', '--kind', 'report-json', '--out', report, '--spot-check', '0');
+  const key = (await fine('artifact', 'key')).stdout.trim();
+  server.cli.environment['DROVER_SERVER'] = '';
+  for (const file of [report, page]) {
+    expect((await fine('artifact', 'verify', file, '--key', key)).stdout).toBe('It is as the server made it.\n');
+  }
+  writeFileSync(report, readFileSync(report, 'utf8').replace(/\\"scanned\\":\d/, String.raw`\"scanned\":9`));
+  writeFileSync(page, readFileSync(page, 'utf8').replace('Validation', 'validation'));
+  const changed = await server.cli.call('artifact', 'verify', report, '--key', key);
+  expect(changed.exit).toBe(4);
+  expect(changed.stdout).toContain('The field /counters/bytes was changed.');
+  expect((await server.cli.call('artifact', 'verify', page, '--key', key)).stdout).toContain('between byte 0 and');
+  expect((await server.cli.call('artifact', 'verify', page, '--key', 'x')).stderr).toContain('no public key');
+  server.cli.environment['DROVER_SERVER'] = server.url;
 }, 60_000);
 
 test('run log and audit log are saved whole, as CSV or NDJSON', async () => {
