@@ -10,7 +10,8 @@ export interface Format {
   /** `6.1 of 9.6 GB`, the unit once where both share it. */
   bytesOf(done: number, total: number, between: string): string;
   /** `21 Nov 2026, 10:11` in the person's zone. */
-  time(atMs: number): string;
+  /** With a `timeZone`, as clocks there show it, and with its offset. */
+  time(atMs: number, timeZone?: string): string;
   /** `1 object`, `3,052 objects`: the form that the number asks for, with `#` replaced by the number. */
   plural(value: number, forms: PluralForms): string;
 }
@@ -28,15 +29,17 @@ export function createFormat(locale: string, timeZone: string | undefined): Form
   // The sentences are English, so their plural forms are.
   const rules = new Intl.PluralRules('en');
   // English sentences say the day first everywhere; numbers keep the region's form.
-  const moment = new Intl.DateTimeFormat(locale.startsWith('en') ? 'en-GB' : locale, {
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-    ...(timeZone === undefined ? {} : { timeZone }),
-  });
+  const clock = (zone: Intl.DateTimeFormatOptions): Intl.DateTimeFormat =>
+    new Intl.DateTimeFormat(locale.startsWith('en') ? 'en-GB' : locale, {
+      day: 'numeric',
+      month: 'short',
+      year: 'numeric',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+      ...zone,
+    });
+  const moment = clock(timeZone === undefined ? {} : { timeZone });
   const amount = (value: number, unit: number): string =>
     unit === 0 ? whole.format(value) : short.format(value / 1000 ** unit);
   const bytes = (value: number): string => {
@@ -54,7 +57,8 @@ export function createFormat(locale: string, timeZone: string | undefined): Form
       const first = sameUnit ? amount(done, unit) : bytes(done);
       return `${first} ${between} ${bytes(total)}`;
     },
-    time: (atMs) => moment.format(atMs),
+    time: (atMs, zone) =>
+      (zone === undefined ? moment : clock({ timeZone: zone, timeZoneName: 'shortOffset' })).format(atMs),
     plural: (value, forms) =>
       (rules.select(value) === 'one' ? forms.one : forms.other).replaceAll('#', whole.format(value)),
   };

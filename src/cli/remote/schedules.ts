@@ -223,7 +223,7 @@ async function listSchedules(remote: Remote, { job, ...given }: ListGiven & { jo
       { title: 'Time zone', text: ({ timeZone }) => timeZone },
       { title: 'Starts', text: ({ runKind }) => KIND_WORDS[runKind] },
       { title: 'Enabled', text: ({ enabled }) => (enabled ? 'yes' : 'no') },
-      { title: 'Next', text: ({ nextAt }) => timeOf(nextAt, format) },
+      { title: 'Next', text: ({ nextAt, timeZone }) => timeOf(nextAt, format, timeZone) },
       { title: 'Id', text: ({ id }) => id },
     ],
     page: (query) => remote.http.GET('/api/v1/schedules', { params: { query } }),
@@ -239,10 +239,10 @@ async function showSchedule({ session }: Remote, schedule: Wire['Schedule']): Pr
       ['Job', jobPath({ projectName: schedule.projectName, name: schedule.jobName })],
       ['When', `${ruleOf(schedule.rule, format)} (${schedule.timeZone})`],
       ['Starts a', KIND_WORDS[schedule.runKind].toLowerCase()],
-      ['Not before', schedule.startsAt === null ? null : timeOf(schedule.startsAt, format)],
-      ['Not after', schedule.endsAt === null ? null : timeOf(schedule.endsAt, format)],
+      ['Not before', schedule.startsAt === null ? null : timeOf(schedule.startsAt, format, schedule.timeZone)],
+      ['Not after', schedule.endsAt === null ? null : timeOf(schedule.endsAt, format, schedule.timeZone)],
       ['Enabled', schedule.enabled ? 'yes' : 'no'],
-      ['Next', schedule.nextAt === null ? null : timeOf(schedule.nextAt, format)],
+      ['Next', schedule.nextAt === null ? null : timeOf(schedule.nextAt, format, schedule.timeZone)],
       [
         'Last',
         lastOutcome === null

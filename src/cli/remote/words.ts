@@ -25,9 +25,9 @@ export const KIND_WORDS: Readonly<Record<Wire['RunKind'], string>> = {
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as const;
 
-/** `–` for what is not known. */
-export function timeOf(iso: string | null, format: Format): string {
-  return iso === null ? '–' : format.time(Date.parse(iso));
+/** `–` for what is not known. With a `timeZone`, as clocks there show it. */
+export function timeOf(iso: string | null, format: Format, timeZone?: string): string {
+  return iso === null ? '–' : format.time(Date.parse(iso), timeZone);
 }
 
 const WAIT_WORDS: Readonly<Record<NonNullable<Wire['Run']['waits']>['kind'], string | null>> = {

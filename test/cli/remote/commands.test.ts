@@ -160,6 +160,12 @@ test('schedules are made disabled, previewed, enabled and removed', async () => 
   expect((await fine('schedule', 'show', 'One/Same')).stdout).toMatch(/When +daily at 03:30 \(UTC\)[\s\S]*Enabled +no/);
   expect((await fine('schedule', 'enable', 'One/Same')).stdout).toMatch(/Enabled +yes\nNext /);
   expect((await fine('schedule', 'list', '--job', 'One/Same')).stdout).toContain('daily at 03:30');
+  await fine('schedule', 'update', 'One/Same', '--time-zone', 'Asia/Kathmandu');
+  for (const shown of ['show', 'list']) {
+    const { stdout } = await fine('schedule', shown, ...(shown === 'list' ? ['--job'] : []), 'One/Same');
+    expect(stdout).toMatch(/\d{4}, 03:30 GMT\+5:45/);
+  }
+  await fine('schedule', 'update', 'One/Same', '--time-zone', 'UTC');
   const changed = await fine(
     'schedule',
     'update',
