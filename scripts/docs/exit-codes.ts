@@ -6,7 +6,7 @@ const MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
   FINE: 'All is well. Items that the source or the target cannot hold, and names that were mapped, are reported and end with 0 too; the state is then `completed-with-issues`.',
   WRONG_INPUT: 'The command, a connector or a place is wrong; nothing was moved.',
   ITEMS_FAILED: 'The run ended, but items failed, or some could be compared by size alone and that was not accepted.',
-  DIFFERENT: '`check` or `verify` found differences.',
+  DIFFERENT: '`check`, `verify` or `artifact verify` found differences.',
   FAILED: 'The run failed as a whole.',
   REFUSED:
     'A guard refused: an empty source, too many deletions, another run at work on the same target, a missing yes.',

@@ -22,6 +22,7 @@ export const ENTITY_LINES: Readonly<Record<string, { readonly schema: string; re
   changed: { schema: 'ChangedCount', commands: '`run pause-all`, `resume-all`, `cancel-all`' },
   discovered: { schema: '`items` of DiscoveredPage', commands: '`connector discover`, one line each' },
   artifact: { schema: 'Artifact', commands: '`run report`, `artifact …`; with `path` where it was saved' },
+  'report-key': { schema: 'ReportKey', commands: '`artifact key`' },
   schedule: { schema: 'Schedule', commands: '`schedule …`' },
   'schedule-event': { schema: 'ScheduleEvent', commands: '`schedule events`' },
   moment: { schema: '`at`, a time', commands: '`schedule preview`' },
@@ -45,6 +46,7 @@ export const OTHER_LINES: Readonly<Record<string, string>> = {
   definitions: '`export`: `document`.',
   plan: '`apply`: one line for each step, with `action`, `kind`, `name` and `changes`.',
   applied: '`apply`: the same, of what was done.',
+  seal: '`artifact verify`: `file`, `isGenuine`, and `problems`, one sentence each.',
   problem: '`apply`: `path` in the document, `message`, and `line` in the file (or `null`).',
   summary: 'As always.',
 };

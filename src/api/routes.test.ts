@@ -25,7 +25,7 @@ const METHODS = {
     token: 'inside',
   },
   people: { list: 'route', get: 'route', create: 'route', update: 'route', changePassword: 'route', remove: 'route' },
-  tokens: { list: 'route', create: 'route', remove: 'route' },
+  tokens: { list: 'route', get: 'route', create: 'route', remove: 'route' },
   connectors: {
     list: 'route',
     get: 'route',
@@ -104,6 +104,7 @@ const METHODS = {
     list: 'route',
     all: 'route',
     get: 'route',
+    publicKey: 'route',
     request: 'route',
     remove: 'route',
     retry: 'route',

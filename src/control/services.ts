@@ -44,7 +44,8 @@ import type {
   RunItem,
   RunMap,
   RunKind,
-  NewRunLogLine, RunLogLine,
+  NewRunLogLine,
+  RunLogLine,
   RunSegment,
   RunSnapshot,
   RunTrigger,
@@ -141,6 +142,8 @@ export interface NewSession {
 export interface Tokens {
   /** Own ones; an admin sees all. */
   list(actor: Actor, query: ListQuery): Promise<Page<Token>>;
+  /** ENTITY_NOT_FOUND also for somebody else's, unless an admin asks. */
+  get(actor: Actor, id: string): Promise<Token>;
   /** The secret is given out this once. */
   create(
     actor: Actor,
@@ -440,6 +443,8 @@ export { SPOT_CHECK_MAX } from '../engine/spot-check.ts';
 export interface Reports {
   /** Newest first, of one run. */
   list(actor: Actor, runId: string): Promise<readonly Artifact[]>;
+  /** Whoever has it can tell a report of this installation from any other, without asking again. */
+  publicKey(actor: Actor): Promise<{ readonly publicKey: string }>;
   /** Of all runs. */
   all(actor: Actor, query: ListQuery): Promise<Page<Artifact>>;
   get(actor: Actor, id: string): Promise<Artifact>;
@@ -513,6 +518,8 @@ export interface Attention {
 }
 
 export interface Overview {
+  /** When it was true. */
+  readonly asOf: string;
   /** Newest first, at most 100. */
   readonly attention: readonly Attention[];
   /** There is more than that. */

@@ -6,6 +6,7 @@ import {
   artifactInput,
   artifacts,
   codeCounts,
+  reportKey,
   runItemsPage,
   runLogLine,
   runWorkers,
@@ -264,6 +265,16 @@ const details: readonly Route[] = [
 ];
 
 const files: readonly Route[] = [
+  route({
+    name: 'getReportKey',
+    method: 'GET',
+    path: '/report-key',
+    subject: 'Reports',
+    summary: 'The public key that reports are signed with',
+    right: 'read',
+    answer: json(reportKey, 'The same one for the life of this installation.'),
+    handle: ({ actor, services }) => services.reports.publicKey(actor),
+  }),
   route({
     name: 'listAllArtifacts',
     method: 'GET',

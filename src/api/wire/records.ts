@@ -132,6 +132,12 @@ export const artifact = named<Artifact>()(
   }),
 );
 
+export const reportKey = named<Awaited<ReturnType<Reports['publicKey']>>>()(
+  'ReportKey',
+  'What signed reports are checked with.',
+  z.object({ publicKey: z.string().describe('Ed25519, SubjectPublicKeyInfo in DER, base64.') }),
+);
+
 export const artifacts = named<readonly Artifact[]>()('Artifacts', 'Newest first.', z.array(artifact));
 
 export interface ArtifactInput {

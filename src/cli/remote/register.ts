@@ -22,7 +22,7 @@ export function addRemoteCommands(program: Command, start: Start): void {
   const job = program.command('job').description('jobs on a server: what is moved where, and how');
   addJobs(job, go);
   addJobRuns(job, go);
-  addRunCommands(program, go);
+  addRunCommands(program, go, start);
   addSchedules(program, go);
   addTimetables(program, go);
   addSamples(program, go);

@@ -8,6 +8,8 @@ import { parseChoice, parseCount } from '../units.ts';
 import { SPOT_CHECK_MAX } from '../../engine/spot-check.ts';
 import { LOG_FILE, logFormatOf, makeFile, saveArtifact, saveLog } from './downloads.ts';
 import { one, tellWhatIsMissing } from './jobs.ts';
+import type { Start } from '../program.ts';
+import { addSealCommands } from './seals.ts';
 import { addManyJobs, addManyRuns } from './many.ts';
 import { addListOptions, queryOf, showList, type ListGiven } from './lists.ts';
 import { findJob, findProject, findRun, newestRun } from './names.ts';
@@ -88,7 +90,7 @@ async function look(remote: Remote, run: Run): Promise<CommandEnd> {
   return hasEnded(run) ? endOfRun(remote, run) : watch(remote, run);
 }
 
-export function addRunCommands(program: Command, start: RemoteStart): void {
+export function addRunCommands(program: Command, start: RemoteStart, startHere: Start): void {
   const run = program.command('run').description('runs on a server');
   addManyRuns(run, start);
   const about = (name: string, description: string): Command =>
@@ -141,6 +143,8 @@ export function addRunCommands(program: Command, start: RemoteStart): void {
       start(async (remote) => showMap(remote, await findRun(remote, word), parseCount(cells, '--cells', 1, 2_000))),
     );
   addFiles(about, program, start);
+  const artifact = program.commands.find((command) => command.name() === 'artifact') as Command;
+  addSealCommands(artifact, start, startHere);
 }
 
 const ACTIONS = {

@@ -1,7 +1,7 @@
 /** The report as one page that needs nothing else: no script, no network, fit for printing, light and dark. */
+import type { Signature } from '../../lib/report-seal.ts';
 import type { ItemCounts } from '../../model/outcome.ts';
 import { CLASS_WORDS, type ValidationReport } from './report.ts';
-import type { Signature } from './signing.ts';
 
 const STATE_WORDS: Readonly<Record<string, string>> = {
   succeeded: 'Succeeded',
@@ -74,6 +74,7 @@ ${lossesOf(report)}
 <dt>Run id</dt><dd><code>${escape(run.id)}</code></dd>
 <dt>Manifest root</dt><dd><code>${escape(report.manifestRoot ?? 'none')}</code></dd></dl>
 <h2>Signature</h2>
+<p>This page carries a seal of its own. <code>drover artifact verify FILE --key KEY</code> says whether it is as it was made; take the key from the server, <code>drover artifact key</code>, and not from this page.</p>
 <dl><dt>SHA-256 of the JSON report</dt><dd><code>${signature.sha256}</code></dd>
 <dt>Ed25519 signature</dt><dd><code>${signature.signature}</code></dd>
 <dt>Public key of this server</dt><dd><code>${signature.publicKey}</code></dd></dl>

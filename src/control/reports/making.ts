@@ -6,12 +6,13 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { RunStore } from '../../engine/ports.ts';
 import { NO_TRACING, traced } from '../../lib/tracing.ts';
+import { sealedJson, sealedPage } from '../../lib/report-seal.ts';
 import { DroverError, toDroverError, toFailure } from '../../model/errors.ts';
 import { SYSTEM, type Actor, type Artifact, type Run, type RunSnapshot } from '../entities.ts';
 import type { ControlWorld, OpenConnector, Tx } from '../world.ts';
 import { toHtml } from './html.ts';
 import { makeReport } from './report.ts';
-import { signReport } from './signing.ts';
+import { sealReport } from './signing.ts';
 
 /** A server that makes a report says so this often; one that fell silent loses it to another. */
 const HOLD_MS = 60_000;
@@ -130,10 +131,10 @@ async function makeOne(
   const snapshot = await snapshotOf(SYSTEM, runId);
   const report = await makeReport({ world, store, openConnector }, run, snapshot, how, signal);
   const body = Buffer.from(JSON.stringify(report));
-  const signature = await signReport(world, body);
-  if (kind === 'report-html') return Buffer.from(toHtml(report, signature));
-  // The signed bytes stand inside as text, so that whoever checks them has exactly these.
-  return Buffer.from(`${JSON.stringify({ report: body.toString('utf8'), ...signature })}\n`);
+  const seal = await sealReport(world, body, report);
+  if (kind !== 'report-html') return sealedJson(body, seal);
+  const page = Buffer.from(toHtml(report, seal));
+  return sealedPage(page, await sealReport(world, page, null));
 }
 
 async function keepHolding(

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
 import { PERSON, rowOpener } from '../../../test/control/made.ts';
+import { checkSeal, isSignedBy } from '../../lib/report-seal.ts';
 import { packLines } from '../../engine/lines.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Artifact, Run } from '../entities.ts';
@@ -11,7 +12,6 @@ import type { StartRun } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import type { ValidationReport } from './report.ts';
 import { openReports, type ReportsWithWork } from './service.ts';
-import { isSignedBy } from './signing.ts';
 
 let fleet: FleetTest;
 let reports: ReportsWithWork;
@@ -155,10 +155,12 @@ describe('a validation report', () => {
       issues: { total: 0, isComplete: true },
     });
     const body = Buffer.from(text);
-    expect(isSignedBy(body, signature)).toBe(true);
+    expect(isSignedBy(body, signature.signature, signature.publicKey)).toBe(true);
     expect(signature.sha256).toBe(createHash('sha256').update(body).digest('hex'));
     body[100] = (body[100] ?? 0) ^ 1;
-    expect(isSignedBy(body, signature)).toBe(false);
+    expect(isSignedBy(body, signature.signature, signature.publicKey)).toBe(false);
+    expect(await reports.publicKey(PERSON)).toEqual({ publicKey: signature.publicKey });
+    expect(checkSeal(content.toString(), signature.publicKey)).toMatchObject({ isGenuine: true });
     const other = JSON.parse((await bytesOf(await make(run.id, 'report-json'))).toString());
     expect(other.publicKey).toBe(signature.publicKey);
     expect(await keysInTheClear(fleet.world)).toEqual(['publicKey,secretId']);

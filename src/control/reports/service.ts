@@ -15,6 +15,7 @@ import type { ControlWorld } from '../world.ts';
 import { artifactOf, artifactRow, listArtifacts, removeArtifact } from './artifacts.ts';
 import { chosen, toCsv, toNdjsonGz } from './copy-log.ts';
 import { sourceToLeave } from './leaving.ts';
+import { publicKeyOf } from './signing.ts';
 import { contentName, makeNext, SPOT_CHECK_DEFAULT, type MakingParts, type ReportParameters } from './making.ts';
 import { whatCanGo } from './what-can-go.ts';
 
@@ -53,6 +54,10 @@ export function openReports(world: ControlWorld, parts: MakingParts): ReportsWit
     async get(actor, id) {
       demand(actor, 'read');
       return artifactOf(await work.row(id));
+    },
+    async publicKey(actor) {
+      demand(actor, 'read');
+      return { publicKey: await publicKeyOf(world) };
     },
     all: (actor, query) => listArtifacts(world, actor, query),
     remove: (actor, id) => removeArtifact(world, actor, id),

@@ -2,40 +2,40 @@
  * Reports are signed with a key of this installation (Ed25519), so that anybody who has the public key can tell that
  * one was not changed afterwards. The private key is a secret of the vault.
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
+import { partsOf, partsText, type Seal } from '../../lib/report-seal.ts';
 import type { Tx, ControlWorld } from '../world.ts';
 
 const FACT = 'report-signing-key';
-
-export interface Signature {
-  /** Of the JSON report's bytes, hexadecimal. */
-  readonly sha256: string;
-  /** Base64. */
-  readonly signature: string;
-  /** SubjectPublicKeyInfo in DER, base64. */
-  readonly publicKey: string;
-}
 
 interface KeyFact {
   readonly secretId: string;
   readonly publicKey: string;
 }
 
-/** Makes the key at its first use; several servers at once end up with the same one. */
-export async function signReport(world: ControlWorld, content: Uint8Array): Promise<Signature> {
-  const { secretId, publicKey } = (await readFact(world)) ?? (await makeKey(world));
+/** `report`: what the bytes say, where they are JSON; `null` for a page. */
+export async function sealReport(world: ControlWorld, content: Uint8Array, report: unknown): Promise<Seal> {
+  const { secretId, publicKey } = await keyOf(world);
   const { privateKey } = await world.vault.open(world.db, secretId);
   const key = createPrivateKey({ key: Buffer.from(privateKey as string, 'base64'), format: 'der', type: 'pkcs8' });
+  const parts = partsOf(content, report);
   return {
     sha256: createHash('sha256').update(content).digest('hex'),
     signature: sign(null, content, key).toString('base64'),
     publicKey,
+    parts,
+    partsSignature: sign(null, partsText(parts), key).toString('base64'),
   };
 }
 
-export function isSignedBy(content: Uint8Array, { signature, publicKey }: Signature): boolean {
-  const key = createPublicKey({ key: Buffer.from(publicKey, 'base64'), format: 'der', type: 'spki' });
-  return verify(null, content, key, Buffer.from(signature, 'base64'));
+/** Base64; what reports of this installation are checked with. */
+export async function publicKeyOf(world: ControlWorld): Promise<string> {
+  return (await keyOf(world)).publicKey;
+}
+
+/** Made at its first use; several servers at once end up with the same one. */
+async function keyOf(world: ControlWorld): Promise<KeyFact> {
+  return (await readFact(world)) ?? (await makeKey(world));
 }
 
 async function readFact({ db }: Pick<ControlWorld, 'db'> | { db: Tx }): Promise<KeyFact | null> {
