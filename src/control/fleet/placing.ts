@@ -4,6 +4,7 @@
  */
 import { subtreeOf } from '../../contract/places.ts';
 import type { WaitReason } from '../entities.ts';
+import { Areas } from './areas.ts';
 
 export interface PlacedRun {
   readonly id: string;
@@ -80,7 +81,7 @@ class Round implements Placing {
   /** Writes to its part of the target, with a place or still without having let go. */
   readonly #writing: Entry[];
   /** What runs further in front wait for: nobody behind them may take it meanwhile, or they could wait for ever. */
-  readonly #reserved: Entry[] = [];
+  readonly #reserved = new Areas<Entry>();
   /** Those that need nothing but a place, in their order. */
   readonly #waiting = new Map<string, Entry>();
   /** Runs with a place, by connector. */
@@ -116,7 +117,7 @@ class Round implements Placing {
       const reason = halted.get(run.id);
       const other =
         this.#writing.find((one) => one.id !== run.id && overlaps(one, run)) ??
-        this.#reserved.find((one) => overlaps(one, run));
+        this.#reservedFor(run, Number.POSITIVE_INFINITY);
       if (reason === undefined && other === undefined) {
         this.#waiting.set(run.id, run);
         continue;
@@ -190,7 +191,12 @@ class Round implements Placing {
       if (one === run) break;
       if (overlaps(one, run)) return one;
     }
-    return this.#reserved.find((one) => one.at < run.at && overlaps(one, run));
+    return this.#reservedFor(run, run.at);
+  }
+
+  #reservedFor({ area }: Entry, beforeAt: number): Entry | undefined {
+    for (const one of this.#reserved.overlapping(area)) if (one.at < beforeAt) return one;
+    return undefined;
   }
 
   /**
@@ -233,7 +239,7 @@ class Round implements Placing {
   }
 
   #reserve(run: Entry): void {
-    if (!this.#reserved.some((one) => isWithin(run, one))) this.#reserved.push(run);
+    this.#reserved.add(run);
   }
 
   #noPlace(): WaitReason {
