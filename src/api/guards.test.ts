@@ -161,6 +161,19 @@ test('a download ends with the right to it', async () => {
   expect(made).toEqual(['first', 'second', 'closed']);
 });
 
+test('who asks often whether it is ready causes no more work', async () => {
+  const clock = new FakeClock();
+  let looks = 0;
+  const ready = async () => ({ ready: looks++ === 0, parts: [] });
+  await using server = await openFakeServer({ clock, ready });
+  const ask = async (): Promise<number> => (await server.fetch('/readyz')).status;
+  expect(await Promise.all(Array.from({ length: 20 }, ask))).toEqual(Array(20).fill(200));
+  await clock.advance(900);
+  expect([await ask(), looks]).toEqual([200, 1]);
+  await clock.advance(100);
+  expect([await ask(), looks]).toEqual([503, 2]);
+});
+
 describe('bodies made to cost', () => {
   const wrong = (members: number): string =>
     JSON.stringify(Object.fromEntries(Array.from({ length: members }, (_, i) => [`member${i}`, i])));

@@ -18,7 +18,7 @@ import { openApiText } from './openapi.ts';
 import { API_BASE, ROUTES } from './routes/all.ts';
 import type { Call, EventsAnswer, FileAnswer, Route } from './routes/route.ts';
 import { servePages } from './static.ts';
-import type { Api, ApiWorld } from './world.ts';
+import type { Api, ApiWorld, ReadyReport } from './world.ts';
 
 export type { Api, ApiSettings, ApiWorld, ReadyReport } from './world.ts';
 
@@ -28,6 +28,8 @@ const HEADERS_MS_MAX = 30_000;
 const REQUEST_MS_MAX = 60_000;
 /** Of whoever is not signed in: forms of a few fields. */
 const OPEN_BODY_BYTES_MAX = 16 * 1024;
+/** So long a look at whether it is ready holds. */
+const READY_MS = 1_000;
 /** So often, while lines go out, it is asked whether whoever reads them may still. */
 const LOOK_EVERY_MS = 5_000;
 
@@ -358,9 +360,22 @@ function versionOf(header: string | undefined): number | null {
   });
 }
 
+/** Anybody may ask, and looking costs requests to the database and to where the artifacts are. */
+function sometimes({ clock, ready }: Pick<ApiWorld, 'clock' | 'ready'>): () => Promise<ReadyReport> {
+  let last: { readonly atMs: number; readonly report: Promise<ReadyReport> } | null = null;
+  return () => {
+    if (last === null || clock.monotonic() - last.atMs >= READY_MS) {
+      // Whatever fails while it looks is a reason not to be ready.
+      last = { atMs: clock.monotonic(), report: ready().catch(() => ({ ready: false, parts: [] })) };
+    }
+    return last.report;
+  };
+}
+
 function registerOthers(app: FastifyInstance, { world }: Desk): void {
   // Made when it is first asked for: most servers never are, and all want to start quickly.
   let document: string | null = null;
+  const ready = sometimes(world);
   const behind = (right: 'read') => async (request: FastifyRequest, reply: FastifyReply) => {
     const { actor } = await findCaller(world, request, reply);
     if (actor === null) throw new DroverError('NOT_SIGNED_IN', 'Nobody is signed in.');
@@ -368,8 +383,7 @@ function registerOthers(app: FastifyInstance, { world }: Desk): void {
   };
   app.get('/healthz', { exposeHeadRoute: true }, async (_request, reply) => reply.type('text/plain').send('ok\n'));
   app.get('/readyz', { exposeHeadRoute: true }, async (_request, reply) => {
-    // Whatever fails while it looks is a reason not to be ready.
-    const report = await world.ready().catch(() => ({ ready: false, parts: [] }));
+    const report = await ready();
     // Names and states only: details may tell of the inside, and nobody is signed in here.
     const parts = report.parts.map(({ name, ok }) => ({ name, ok }));
     return reply.code(report.ready ? 200 : 503).send({ ready: report.ready, parts });
