@@ -1,4 +1,5 @@
 /** Sessions of browsers. The cookie holds the secret; the table holds its hash. */
+import { sql } from 'kysely';
 import type { Person } from '../entities.ts';
 import type { NewSession } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
@@ -72,7 +73,13 @@ export function openSessions(world: SessionWorld): Sessions {
         .where('id_hash', '=', id)
         .executeTakeFirst();
       const now = clock.now();
-      if (session === undefined || session.expires_at.getTime() <= now) return null;
+      if (session === undefined) return null;
+      if (session.expires_at.getTime() <= now) {
+        // So that it stays ended when our clock is set back; not where only our clock runs ahead.
+        const isOver = sql<boolean>`expires_at <= clock_timestamp()`;
+        await db.deleteFrom('sessions').where('id_hash', '=', id).where(isOver).execute();
+        return null;
+      }
       const person = await activePerson(db, session.person_id);
       if (person === null) return null;
       if (isActivity && now - session.seen_at.getTime() >= SEEN_EVERY_MS) {

@@ -216,6 +216,30 @@ describe('a schedule', () => {
     expect(started).toHaveLength(1);
   });
 
+  test.each([
+    ['forward and back', [1, 0]],
+    ['back and forward', [-1, 0]],
+    ['to and fro', [1, -1, 1, 0]],
+  ] as const)(
+    'starts each moment once, and leaves none out, when the clock jumps by a day %s',
+    async (_words, jumps) => {
+      const beginMs = Date.parse('2026-11-22T12:00:00Z');
+      const { id } = await enabled();
+      for (const days of jumps) {
+        nowMs = beginMs + days * 86_400_000;
+        await schedules.tick(never);
+      }
+      for (let hour = 0; hour <= 72; hour++) {
+        nowMs = beginMs + hour * 3_600_000;
+        await schedules.tick(never);
+      }
+      const nights = ['2026-11-23', '2026-11-24', '2026-11-25'].map((day) => `${day}T01:00:00.000Z`);
+      expect(started.map(({ scheduledAt }) => scheduledAt)).toEqual(nights);
+      const { items } = await schedules.events(world.as('viewer'), id, {});
+      expect(items).toHaveLength(nights.length);
+    },
+  );
+
   test('is started by one of several servers only', async () => {
     for (let count = 0; count < 4; count++) await enabled({ ...daily, rule: { kind: 'daily', time: `02:0${count}` } });
     nowMs += 86_400_000;
