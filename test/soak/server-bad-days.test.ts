@@ -13,23 +13,27 @@ import { Installation } from './server-installation.ts';
 import { runProblems } from './server-oracle.ts';
 import { copyProgram } from './server-program.ts';
 import { makeRoutes, type Route, type RouteName } from './server-routes.ts';
+import { subscribe } from './server-series.ts';
 
 const MIB = 1024 * 1024;
 const ARTIFACTS_BYTES = 4 * MIB;
+const TARGET_BYTES = 64 * MIB;
 /** Longer than leases hold, and than anybody waits for an answer before trying again. */
 const STANDSTILL_MS = 12_000;
 
 const canRun = isLinux && (inject('servers').postgres?.hasEmbedded ?? false);
 const folder = mkdtempSync(join(tmpdir(), 'drover-bad-days-'));
 const artifacts = join(folder, 'artifacts');
+/** Of the route from a bucket to a folder, on a disk of its own that holds all of it. */
+const targetDisk = join(folder, 'places', 'target-bucket-to-folder');
 let store: S3Store;
 let server: Installation;
 let routes: readonly Route[];
 
 beforeAll(async () => {
   if (!canRun) return;
-  mkdirSync(artifacts);
-  if (canMount) execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${ARTIFACTS_BYTES}`, 'tmpfs', artifacts]);
+  mountDisk(artifacts, ARTIFACTS_BYTES);
+  mountDisk(targetDisk, TARGET_BYTES);
   const { access } = await startS3(null);
   store = new S3Store(access);
   server = await Installation.start({
@@ -39,6 +43,7 @@ beforeAll(async () => {
     random: seededRandom(1),
     settings: { DROVER_ARTIFACTS: artifacts },
   });
+  await subscribe(server.api);
   routes = await makeRoutes({
     names: ['bucket-to-folder', 'folders', 'folder-to-bucket'],
     api: server.api,
@@ -56,9 +61,28 @@ afterAll(async () => {
   if (!canRun) return;
   await server.remove();
   await stopServers();
-  if (canMount) execFileSync('umount', [artifacts]);
+  if (canMount) execFileSync('umount', [artifacts, targetDisk]);
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** An ordinary folder where nothing may be mounted. */
+function mountDisk(path: string, sizeBytes: number): void {
+  mkdirSync(path, { recursive: true });
+  if (canMount) execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', path]);
+}
+
+/** Returns the file that takes all the room there is. */
+function fillDisk(path: string): string {
+  const filler = join(path, 'filler');
+  const { bavail, bsize } = statfsSync(path);
+  try {
+    writeFileSync(filler, Buffer.alloc(bavail * bsize));
+  } catch (error) {
+    // A run that writes there may have been faster: full all the same.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
+  return filler;
+}
 
 function routeOf(name: RouteName): Route {
   return routes.find((route) => route.name === name) as Route;
@@ -105,11 +129,31 @@ describe.runIf(canRun)('a real server', () => {
     async () => {
       const route = routeOf('folders');
       const id = await underWay(route);
-      const { bavail, bsize } = statfsSync(artifacts);
-      const filler = join(artifacts, 'filler');
-      writeFileSync(filler, Buffer.alloc(bavail * bsize));
+      const filler = fillDisk(artifacts);
       const waiting = await until(id, ({ waits }) => waits !== null);
       expect(waiting).toMatchObject({ state: 'running', waits: { kind: 'disk' } });
+      rmSync(filler);
+      const run = await until(id, hasEnded);
+      expect(await runProblems(server, route, run)).toEqual([]);
+    },
+    120_000,
+  );
+
+  test.runIf(canMount)(
+    'whose target folder is full says so, shows nothing half-written, and goes on when there is room',
+    async () => {
+      const route = routeOf('bucket-to-folder');
+      const { target, source } = route;
+      await target.clear();
+      const id = await underWay(route);
+      const filler = fillDisk(targetDisk);
+      const waiting = await until(id, ({ waits }) => waits?.kind === 'disk');
+      expect(waiting.counters.items).toMatchObject({ failed: 0 });
+      const { items } = await server.api.get<{ items: { code: string | null }[] }>(`/runs/${id}/log`);
+      expect(items.map(({ code }) => code)).toContain('DISK_FULL');
+      const there = (await target.list()).filter((name) => source.tree.keys.includes(name));
+      expect(there.length).toBeLessThan(source.tree.keys.length);
+      for (const name of there) expect((await target.find(name)).sha256, name).toBe(source.tree.sha256(name));
       rmSync(filler);
       const run = await until(id, hasEnded);
       expect(await runProblems(server, route, run)).toEqual([]);
