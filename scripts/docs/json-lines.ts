@@ -91,7 +91,12 @@ export const JSON_LINES: readonly JsonLine[] = [
       items: { type: 'object', meaning: ITEMS },
       bytes: { type: 'object', meaning: '`scanned` and `copied`.' },
       pending: { type: 'object', meaning: '`items` and `bytes` that were found and are not settled.' },
-      listingComplete: { type: 'boolean', meaning: 'Everything was found; before that there is no total.' },
+      listingComplete: { type: 'boolean', meaning: 'Everything was found; before that there is no exact total.' },
+      expected: {
+        type: 'object or null',
+        meaning:
+          'Of a run of a server: `items`, `sizeBytes` and `percent` done of all that there is, as it was expected while listing goes on; `null` where nothing is known.',
+      },
       bytesPerSecond: { type: 'number', meaning: 'Over the last few seconds.' },
       remainingMs: {
         type: 'object|null',

@@ -1,11 +1,12 @@
 /** What a run of the server says of its speed, and what can be done about it: each reason once, on a simulated store. */
 import { sql } from 'kysely';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { RunLive } from '../../src/control/entities.ts';
 import { limitText } from '../../src/control/fleet/limit-text.ts';
 import { Side } from '../../src/control/fleet/ends.ts';
 import { DEFAULT_LIMITS, type LimitSnapshot } from '../../src/lib/limiting.ts';
 import { openCloud } from './cloud-world.ts';
+import { openFleetTest } from './fleet-world.ts';
 import { PERSON } from './made.ts';
 
 type Cloud = Awaited<ReturnType<typeof openCloud>>;
@@ -22,6 +23,9 @@ function slow(cloud: Cloud, delayMs: number, ...operations: string[]): void {
 const setLimits = (cloud: Cloud, id: string, limits: object): Promise<unknown> =>
   sql`UPDATE connectors SET limits = ${JSON.stringify({ requestsPerSecond: null, transfersMax: null, ...limits })}::jsonb
     WHERE id = ${id}::uuid`.execute(cloud.world.db);
+
+/** Of a real worker; those of these tests beat five times as often. */
+const HEARTBEAT_MS = 3_000;
 
 const GET = ['GET'];
 
@@ -158,4 +162,56 @@ test('every reason but none says what to do', () => {
   }
   expect(limitText({ ...facts, kind: 'link' })).toContain('112 MB/s');
   expect(limitText({ ...facts, kind: 'none' })).toContain('Nothing in particular');
+});
+
+describe('limits that change while a run goes on', () => {
+  test('of requests: it goes on as fast as it may now, within a heartbeat', async () => {
+    const cloud = await openCloud();
+    await setLimits(cloud, cloud.ids.source, { requestsPerSecond: 4 });
+    let atMs: number[] = [];
+    cloud.watch(({ operation }) => void (operation === 'GET' && atMs.push(performance.now())));
+    const { id } = await cloud.start();
+    const end = Date.now() + 30_000;
+    while (atMs.length < 12 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+    await setLimits(cloud, cloud.ids.source, {});
+    const changedAtMs = performance.now();
+    atMs = [];
+    await cloud.until(id, 'succeeded');
+    // At 4 a second the rest would have taken most of a minute.
+    const late = atMs.filter((at) => at > changedAtMs + HEARTBEAT_MS);
+    expect(atMs.length).toBeGreaterThan(150);
+    expect((atMs.at(-1) ?? 0) - changedAtMs).toBeLessThan(20_000);
+    expect(late.length === 0 || (late.at(-1) ?? 0) - (late[0] ?? 0) < 15_000).toBe(true);
+  }, 60_000);
+
+  test.each(['connector', 'job'])(
+    'of transfers of the %s: fewer are under way within a heartbeat',
+    async (whose) => {
+      await using fleet = await openFleetTest();
+      const job = await fleet.job({ objects: 2_000 });
+      let [now, seen, most] = [0, 0, 0];
+      let countedFromMs = Number.POSITIVE_INFINITY;
+      job.from.hooks.before = async (operation) => {
+        if (operation !== 'GET') return;
+        now += 1;
+        if (performance.now() > countedFromMs) [seen, most] = [seen + 1, Math.max(most, now)];
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        now -= 1;
+      };
+      await fleet.worker('one');
+      const { id } = await fleet.start(job);
+      await fleet.untilTrue('many are under way', async () => now > 10);
+      if (whose === 'job') await sql`UPDATE jobs SET transfers_max = 2 WHERE id = ${job.jobId}`.execute(fleet.world.db);
+      else {
+        await sql`UPDATE connectors SET limits = '{"requestsPerSecond": null, "transfersMax": 2}'::jsonb
+        WHERE id = ${job.target.connectorId}`.execute(fleet.world.db);
+      }
+      countedFromMs = performance.now() + HEARTBEAT_MS;
+      await fleet.untilTrue('more was seen', async () => seen >= 12);
+      expect(most).toBeLessThanOrEqual(2);
+      await fleet.runs.cancel(PERSON, id);
+      await fleet.until(id, 'cancelled');
+    },
+    60_000,
+  );
 });

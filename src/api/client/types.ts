@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 2f6209f9b007af7a21afb09aebec088f94509d3557ae5cbcc8e687d6f4f2e4a6) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 bb63b20b351107d92d5430fd83ce7a981528283bcd0b289b35d58e9a8255479d) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1164,6 +1164,26 @@ export interface paths {
      * @description Needs the role viewer.
      */
     get: operations['downloadRunLog'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/report-key': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The public key that reports are signed with
+     * @description Needs the role viewer.
+     */
+    get: operations['getReportKey'];
     put?: never;
     post?: never;
     delete?: never;
@@ -3280,6 +3300,11 @@ export interface components {
       config: {
         [key: string]: unknown;
       };
+    };
+    /** @description What signed reports are checked with. */
+    ReportKey: {
+      /** @description Ed25519, SubjectPublicKeyInfo in DER, base64. */
+      publicKey: string;
     };
     /** @description How archived objects are brought back. */
     RestorePolicy: {
@@ -6491,6 +6516,35 @@ export interface operations {
         };
         content: {
           'application/octet-stream': string;
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  getReportKey: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The same one for the life of this installation. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ReportKey'];
         };
       };
       /** @description What went wrong. */
