@@ -77,7 +77,7 @@ async function attemptCopy(context: CopyContext, order: CopyOrder, signal: Abort
       `The target cannot fetch ${JSON.stringify(entry.key)} from the source by itself.`,
       {
         key: entry.key,
-        remedy: 'Use --server-side auto to move it through this machine.',
+        remedy: 'Let it go through Drover: server-side copies set to auto (--server-side auto).',
       },
     );
   }

@@ -55,7 +55,7 @@ const metadata: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) 
   }
   if (policy.metadata === 'preserve') {
     const detail =
-      'A later run does not notice objects of which only the metadata or tags changed, because listings do not show them; --metadata refresh finds them at one request per object.';
+      'A later run does not notice objects of which only the metadata or tags changed, because listings do not show them; metadata set to refresh (--metadata refresh) finds them at one request per object.';
     concessions.push({ aspect: 'metadata', detail });
   }
   return concessions;

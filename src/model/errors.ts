@@ -26,13 +26,14 @@ export const ERRORS = {
     retry: 'never',
     scope: 'run',
     owner: 'operator',
-    remedy: 'List the connectors with "drover connector list", or add one with "drover connector add".',
+    remedy: 'Choose one of the connectors that are there ("drover connector list" lists them), or add it.',
   },
   PLACE_NOT_FOUND: {
     retry: 'never',
     scope: 'run',
     owner: 'operator',
-    remedy: 'Check the name of the bucket, container or folder, or make it with "drover mkbucket".',
+    remedy:
+      'Check the name of the bucket, container or folder, or make it: with "drover mkbucket" where no server is named, or at the store.',
   },
   SOURCE_NOT_FOUND: {
     retry: 'never',
@@ -104,19 +105,20 @@ export const ERRORS = {
     retry: 'never',
     scope: 'item',
     owner: 'operator',
-    remedy: 'Grant the missing right ("drover connector policy" prints what is needed) and run again.',
+    remedy:
+      'Grant the missing right and run again; the policies of the connector say what is needed ("drover connector policy" prints them).',
   },
   QUOTA_EXCEEDED: {
     retry: 'never',
     scope: 'account',
     owner: 'operator',
-    remedy: 'Make room at the target or raise its quota; the same command then continues.',
+    remedy: 'Make room at the target or raise its quota; the run can then go on where it was.',
   },
   DISK_FULL: {
     retry: 'never',
     scope: 'run',
     owner: 'operator',
-    remedy: 'Free some disk space; the same command then continues.',
+    remedy: 'Free some disk space; the run can then go on where it was.',
   },
   THROTTLED: { retry: 'later', scope: 'item', owner: 'provider', remedy: 'Nothing: Drover slows down by itself.' },
   UNAVAILABLE: { retry: 'soon', scope: 'item', owner: 'provider', remedy: 'The service had a fault; run again later.' },

@@ -97,6 +97,17 @@ const tokens: readonly Route[] = [
     handle: ({ actor, services, body }) => services.tokens.create(actor, body),
   }),
   route({
+    name: 'getToken',
+    method: 'GET',
+    path: '/tokens/{id}',
+    subject: 'Tokens',
+    summary: 'One token, without its secret',
+    right: 'own-account',
+    params: byId,
+    answer: json(token, 'The token.'),
+    handle: ({ actor, services, params }) => services.tokens.get(actor, params.id),
+  }),
+  route({
     name: 'removeToken',
     method: 'DELETE',
     path: '/tokens/{id}',

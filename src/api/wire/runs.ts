@@ -294,6 +294,7 @@ export const overview = named<Overview>()(
   'Overview',
   'What needs attention, what is going on, what comes next.',
   z.object({
+    asOf: time.describe('When it was true.'),
     attention: z
       .array(
         z

@@ -44,6 +44,7 @@ test('the first page says what needs somebody, what runs and what a day brought'
   const overview = openOverview(world, { runs, schedules, logs: openLogs(world) });
   const shown = await overview(world.as('viewer'));
   expect(shown).toMatchObject({
+    asOf: expect.stringMatching(/^\d{4}-.*Z$/),
     moreAttention: false,
     running: [{ id: 'overview3' }],
     queued: 1,

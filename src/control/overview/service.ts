@@ -22,6 +22,7 @@ export function openOverview(
 ): Services['overview'] {
   return async (actor: Actor): Promise<Overview> => {
     demand(actor, 'read');
+    const asOf = new Date(clock.now()).toISOString();
     const [needed, running, queued, runsMax, today, codes, next] = await Promise.all([
       attentionOf(db),
       runs.list(actor, { filter: { state: ['running', 'pausing', 'cancelling'] }, limit: RUNNING_SHOWN_MAX }),
@@ -32,6 +33,7 @@ export function openOverview(
       schedules.list(actor, { filter: { enabled: ['true'] }, limit: SCHEDULES_SHOWN_MAX }),
     ]);
     return {
+      asOf,
       ...needed,
       running: running.items,
       queued,

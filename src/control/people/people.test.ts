@@ -127,6 +127,21 @@ describe('signing in', () => {
     expect(new Set(words)).toEqual(new Set(['E-mail address or password is wrong.']));
   });
 
+  test('a token is shown to its owner and to admins, to others it is not there', async () => {
+    const { actor } = await makeAna();
+    const person = (email: string) => people.create(actor, { email, name: email, role: 'viewer', password: PASSWORD });
+    const [ben, cem] = [await person('ben@b.example'), await person('cem@b.example')];
+    const { token } = await tokens.create(actorOf(ben, null), { name: 'ci', role: 'viewer', expiresAt: null });
+    expect(await tokens.get(actorOf(ben, null), token.id)).toEqual(token);
+    expect(await tokens.get(actor, token.id)).toEqual(token);
+    for (const [asker, id] of [
+      [actorOf(cem, null), token.id],
+      [actor, 'nothing'],
+    ] as const) {
+      await expect(tokens.get(asker, id)).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' });
+    }
+  });
+
   test('secrets are nowhere in the database', async () => {
     const { actor } = await makeAna();
     const { secret } = await enter();

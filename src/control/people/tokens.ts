@@ -33,6 +33,11 @@ export function openTokens(world: TokenWorld): Tokens {
       return { ...page, items: page.items.map(tokenOf) };
     },
 
+    async get(actor, id) {
+      demand(actor, 'own-account');
+      return tokenOf(ownRow(actor, await rowOf(db, id)));
+    },
+
     async create(actor, input) {
       demand(actor, 'own-account');
       const personId = ownerOf(actor);
@@ -74,9 +79,7 @@ export function openTokens(world: TokenWorld): Tokens {
     async remove(actor, id) {
       demand(actor, 'own-account');
       await db.transaction().execute(async (tx) => {
-        const row = await rowOf(tx, id);
-        // Somebody else's token is none of one's business, not even that it is there.
-        if (row.person_id !== actor.personId && !may(actor, 'people')) found(undefined, 'token', id);
+        const row = ownRow(actor, await rowOf(tx, id));
         const { role } = tokenOf(row);
         if (actor.kind === 'token' && lowerRole(role, actor.role) !== role) {
           throw new DroverError(
@@ -199,6 +202,11 @@ function tokenRows(db: Db | Tx) {
 }
 
 type TokenRow = Awaited<ReturnType<ReturnType<typeof tokenRows>['executeTakeFirstOrThrow']>>;
+
+/** Somebody else's token is none of one's business, not even that it is there. */
+function ownRow<Row extends { readonly id: string; readonly person_id: string }>(actor: Actor, row: Row): Row {
+  return row.person_id === actor.personId || may(actor, 'people') ? row : found<Row>(undefined, 'token', row.id);
+}
 
 async function rowOf(db: Db | Tx, id: string): Promise<TokenRow> {
   const row = isUuid(id) ? await tokenRows(db).where('tokens.id', '=', id).executeTakeFirst() : undefined;

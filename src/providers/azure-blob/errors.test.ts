@@ -159,6 +159,10 @@ describe('a refusal', () => {
   test('of a key is about the whole account, of a signature about one right', () => {
     expect(refusal(told(403, 'AuthorizationFailure'), BLOB, byKey, 0).code).toBe('UNAUTHENTICATED');
     expect(refusal(told(403, 'AuthorizationFailure'), BLOB, bySas, 0).code).toBe('PERMISSION_DENIED');
+    // A mistyped key is more usual than a firewall, so it is named first.
+    const { remedy } = refusal(told(403, 'AuthorizationFailure'), BLOB, byKey, 0);
+    expect(remedy).toMatch(/account key.*Networking/);
+    expect(refusal(told(403, 'AuthenticationFailed'), BLOB, byKey, 0).remedy).not.toContain('Networking');
   });
 
   test('without a blob is about the container', () => {

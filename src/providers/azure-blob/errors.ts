@@ -12,7 +12,7 @@ export interface ErrorRow {
 
 const DELETING_WAIT_MS = 30_000;
 const ROLES =
-  'Give this identity the role Storage Blob Data Reader (to read) or Storage Blob Data Contributor (to write) on the container; "drover connector policy" prints the command. New roles take up to 30 minutes.';
+  'Give this identity the role Storage Blob Data Reader (to read) or Storage Blob Data Contributor (to write) on the container; the command stands among the policies of the connector ("drover connector policy" prints them). New roles take up to 30 minutes.';
 const FIREWALL = 'Allow this machine under Networking of the storage account, or use its private endpoint.';
 
 const changed = (sentence: string): ErrorRow => ({ code: 'CHANGED', sentence });

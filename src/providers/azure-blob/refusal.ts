@@ -40,6 +40,9 @@ export function refusal(refused: Refused, request: RefusedRequest, signIn: SignI
   });
 }
 
+const KEY_OR_FIREWALL =
+  'Compare the account key with one of the two under Access keys of the storage account: one that was rotated is refused like this. If it is right, allow this machine under Networking of the account, or use its private endpoint.';
+
 /** What the code alone does not tell: nothing found where no blob was asked for, an account key that is refused. */
 function rowFor(refused: Refused, request: RefusedRequest, signIn: SignIn): ErrorRow {
   const row = errorRow(refused.status, refused.serviceCode);
@@ -51,8 +54,9 @@ function rowFor(refused: Refused, request: RefusedRequest, signIn: SignIn): Erro
     return {
       ...row,
       code: 'UNAUTHENTICATED',
-      sentence: 'the account refuses the request (its firewall, or the key)',
+      sentence: 'the account refuses the request (the key, or its firewall)',
       field: 'credential',
+      remedy: KEY_OR_FIREWALL,
     };
   }
   return row;

@@ -101,7 +101,8 @@ async function* identity(parts: CheckParts, signal: AbortSignal): AsyncGenerator
     const message = 'The role can also be assumed without the external ID: its trust policy does not demand it.';
     yield line('identity', 'warning', message, {
       field: 'externalId',
-      remedy: 'Add the condition on sts:ExternalId; "drover connector policy" prints the trust policy.',
+      remedy:
+        'Add the condition on sts:ExternalId; it stands in the trust policy of the connector ("drover connector policy --kind trust").',
     });
   }
 }

@@ -171,7 +171,7 @@ function stsError(form: Record<string, string>, failure: Parameters<typeof error
       field: form['ExternalId'] === undefined ? deniedField : 'externalId',
       details: error.details,
       remedy:
-        'Compare the trust policy of the role with "drover connector policy", and the external ID with the field.',
+        'Compare the trust policy of the role with the one of the connector ("drover connector policy --kind trust"), and the external ID with the field.',
     },
   );
 }
