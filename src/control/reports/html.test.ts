@@ -34,6 +34,31 @@ test('a validation says what it compared, and does not claim that everything sur
   expect(text).not.toContain('Everything survives');
 });
 
+test('what is counted and not listed is said', () => {
+  const differences = [{ key: 'a', result: 'missing', code: 'absent' }] as const;
+  const sums = { scanned: 9, same: 2, sameWeak: 0, excluded: 0, different: 0, extra: 0, notComparable: 0 };
+  const bothSides = {
+    startedAt: '2026-01-01T00:00:00.000Z',
+    endedAt: '2026-01-01T00:00:01.000Z',
+    ...sums,
+    missing: 7,
+    differences,
+  };
+  const text = page('transfer', 'completed-with-issues', { bothSides });
+  expect(text).toContain('The first 1 of 7.');
+  expect(text).toContain('It is not at the target.');
+});
+
+test('every table has a caption and says what its heads are for; headings go down by one', () => {
+  const byCode = [{ code: 'TIMED_OUT', result: 'failed', items: 1, remedy: 'Wait.', storageMoverCode: null }];
+  const rows = [{ key: 'a', result: 'failed', code: 'TIMED_OUT', sizeBytes: 1 }] as const;
+  const text = page('transfer', 'completed-with-issues', { issues: { total: 1, byCode, rows, isComplete: true } });
+  expect(text.match(/<table/g)).toHaveLength(3);
+  expect(text.match(/<table[^>]*><caption>[^<]+<\/caption><thead>/g)).toHaveLength(3);
+  expect(text.match(/<th(?! scope="(?:col|row)")[ >]/g)).toBeNull();
+  expect(text.match(/<h[1-6]/g)?.every((tag, at) => tag === (at === 0 ? '<h1' : '<h2'))).toBe(true);
+});
+
 test.each([
   ['a validation that failed', 'validate', 'failed', NO_MANIFEST],
   ['one that could not look', 'validate', 'succeeded', { notCompared: 'Nobody answers.', isFault: true }],

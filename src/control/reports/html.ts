@@ -36,7 +36,7 @@ code, .key { font-family: ui-monospace, monospace; font-size: .9rem; overflow-wr
 .wide:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
 dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .25rem 1.25rem; margin: .5rem 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-@media (max-width: 34rem) { dl { display: block; } dd { margin-bottom: .5rem; } main { margin-top: 1rem; } }
+@media (max-width: 34rem) { .wide table { min-width: 38rem; } dl { display: block; } dd { margin-bottom: .5rem; } main { margin-top: 1rem; } }
 @media print { :root { color-scheme: light; font-size: 10pt; --text: #000; --soft: #444; --line: #bbb; --page: #fff;
   --good: #0b6a0b; --bad: #8a4b00; --tint: #fff; } main { max-width: none; margin: 0; padding: 0; }
   .wide { overflow: visible; } thead { display: table-header-group; } tr { break-inside: avoid; } .result { border: 1px solid; border-left-width: .4rem; } }
@@ -139,12 +139,22 @@ function bothSidesOf({ run, counters, bothSides }: ValidationReport): string {
     `<p>Both were listed from ${moment(startedAt)} to ${moment(endedAt)}.</p>` +
     countsOf('What both listings have', rows) +
     weak +
+    restOf(bothSides.differences.length, missing + different + extra + notComparable) +
     table(
       'Differences between both sides',
       ['Key', 'Result', 'Details'],
-      bothSides.differences.map(({ key, result, code, details }) => [key, result, details ?? code]),
+      bothSides.differences.map(({ key, result, code, details }) => [
+        key,
+        result,
+        details ?? (result === 'missing' ? 'It is not at the target.' : code),
+      ]),
     )
   );
+}
+
+/** What is not listed is said. */
+function restOf(shown: number, total: number): string {
+  return shown < total ? `<p>The first ${number(shown)} of ${number(total)}.</p>` : '';
 }
 
 function foundByRun({ missing, different, extra }: ValidationReport['counters']['differences']): string {
@@ -157,6 +167,7 @@ function comparedOf({ comparedNow }: ValidationReport): string {
   const words = `<p>${number(checked)} objects, ${number(checkedBytes)} bytes: ${number(missing)} missing, ${number(different)} different.</p>`;
   return (
     words +
+    restOf(differences.length, missing + different) +
     table(
       'Not as the run left them',
       ['Key at the target', 'Result', 'Details'],
