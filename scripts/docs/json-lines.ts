@@ -93,7 +93,7 @@ export const JSON_LINES: readonly JsonLine[] = [
       pending: { type: 'object', meaning: '`items` and `bytes` that were found and are not settled.' },
       listingComplete: { type: 'boolean', meaning: 'Everything was found; before that there is no exact total.' },
       expected: {
-        type: 'object or null',
+        type: 'object|null',
         meaning:
           'Of a run of a server: `items`, `sizeBytes` and `percent` done of all that there is, as it was expected while listing goes on; `null` where nothing is known.',
       },

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 bb63b20b351107d92d5430fd83ce7a981528283bcd0b289b35d58e9a8255479d) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 2ce3b2cd94a8fadcb854a92bce6425117b7587f2be5763a77daf822193d5ac94) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1819,7 +1819,11 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    get?: never;
+    /**
+     * One token, without its secret
+     * @description Needs the role viewer.
+     */
+    get: operations['getToken'];
     put?: never;
     post?: never;
     /**
@@ -3043,6 +3047,8 @@ export interface components {
     };
     /** @description What needs attention, what is going on, what comes next. */
     Overview: {
+      /** @description When it was true. */
+      asOf: string;
       /** @description Newest first, at most 100. */
       attention: components['schemas']['Attention'][];
       /** @description There is more than that. */
@@ -8108,6 +8114,38 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['MadeToken'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  getToken: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The token. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Token'];
         };
       };
       /** @description What went wrong. */
