@@ -168,6 +168,9 @@ function contradictions(settings: Settings, sources: Partial<Record<SettingName,
   if (settings.masterKeyKmsEndpoint !== null && settings.masterKeyKms === null) {
     complain('masterKeyKmsEndpoint', 'It needs masterKeyKms, the key that is there.');
   }
+  if (settings.masterKeyKmsEndpoint !== null && isInTheOpen(settings.masterKeyKmsEndpoint)) {
+    complain('masterKeyKmsEndpoint', 'Give an address that begins with https://: the master key comes back over it.');
+  }
   if (settings.oidcIssuer !== null && settings.oidcClientId === null) {
     complain('oidcIssuer', 'It needs oidcClientId, the client that is registered there.');
   }
@@ -179,6 +182,12 @@ function contradictions(settings: Settings, sources: Partial<Record<SettingName,
     complain('artifacts', 'Name a folder, s3://BUCKET/PREFIX or azure-blob://ACCOUNT/CONTAINER/PREFIX.');
   }
   return problems;
+}
+
+/** Plain HTTP to another machine; to this one it is for stand-ins. */
+function isInTheOpen(address: string): boolean {
+  const url = URL.parse(address);
+  return url?.protocol === 'http:' && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
 }
 
 function isSettingName(name: string): name is SettingName {

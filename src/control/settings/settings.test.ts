@@ -168,6 +168,21 @@ describe('settings', () => {
     [{ DROVER_OIDC_ISSUER: 'https://login.example.com' }, 'oidcIssuer'],
     [{ DROVER_OIDC_CLIENT_ID: 'drover' }, 'oidcClientId'],
     [{ DROVER_SMTP_URL: 'smtp://mail' }, 'smtpUrl'],
+    // What comes back over it is the master key.
+    [
+      {
+        DROVER_MASTER_KEY_KMS: 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+        DROVER_MASTER_KEY_KMS_ENDPOINT: 'http://kms.internal.example',
+      },
+      'masterKeyKmsEndpoint',
+    ],
+    [
+      {
+        DROVER_MASTER_KEY_KMS: 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+        DROVER_MASTER_KEY_KMS_ENDPOINT: 'http://127.0.0.1.evil.example',
+      },
+      'masterKeyKmsEndpoint',
+    ],
   ])('what contradicts itself is refused: %j', (environment, name) => {
     expect(problemsOf({ environment })).toMatchObject([{ name }]);
   });
