@@ -7,7 +7,7 @@ import { LOCKS } from '../database/locks.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { BUSY_STATES } from '../runs/states.ts';
 import { UNCHANGED_MS } from '../runs/store-rows.ts';
-import { changeState, changeWaits } from '../runs/transitions.ts';
+import { changeManyWaits, changeState } from '../runs/transitions.ts';
 import type { Tx } from '../world.ts';
 import { runsMaxOf } from './installation.ts';
 import { isAlive } from './membership.ts';
@@ -48,11 +48,15 @@ export async function giveOutPlaces(world: DispatchWorld): Promise<readonly stri
   );
   if (round === null) return [];
   for (const { id, words } of round.left) await noteInLog(world, id, 'info', words);
+  // There may be thousands: nothing waits for this that has begun.
+  for (const id of round.said) await world.bus.tell('run', id);
   return round.started;
 }
 
 interface Round {
   readonly started: readonly string[];
+  /** Wait for another reason than before. */
+  readonly said: readonly string[];
   /** What those that gave their place back are told. */
   readonly left: readonly { readonly id: string; readonly words: string }[];
 }
@@ -71,14 +75,19 @@ async function decide(world: DispatchWorld, tx: Tx): Promise<Round> {
   const shut = busy.filter((run) => run.limited_by === 'bandwidth' && closed.has(run.timetable_id));
   for (const { id } of shut) await giveBack(id, CLOSED);
   const going = busy.filter((run) => !shut.includes(run));
-  if (queued.length === 0 && going.length <= runsMax) return { started: [], left };
+  if (queued.length === 0 && going.length <= runsMax) return { started: [], said: [], left };
   const places = { runsMax, room: await readRoom(world, tx), aloneMs: world.timing.leaseValidMs };
   const placing = placeRuns(going, queued, places, haltedOf(world, queued, closed));
   for (const id of placing.back) await giveBack(id, placing.waits.get(id) as WaitReason);
-  return { started: await carryOut(world, tx, queued, placing), left };
+  return { ...(await carryOut(world, tx, queued, placing)), left };
 }
 
-async function carryOut(world: DispatchWorld, tx: Tx, queued: readonly Row[], placing: Placing): Promise<string[]> {
+async function carryOut(
+  world: DispatchWorld,
+  tx: Tx,
+  queued: readonly Row[],
+  placing: Placing,
+): Promise<Pick<Round, 'started' | 'said'>> {
   const { bus } = world;
   const started: string[] = [];
   const waitsOf = new Map(queued.map(({ id, waits }) => [id, waits]));
@@ -87,12 +96,13 @@ async function carryOut(world: DispatchWorld, tx: Tx, queued: readonly Row[], pl
     const waits = waitsOf.get(id)?.kind === 'disk' ? { waits: waitsOf.get(id) ?? null } : {};
     if (await changeState(tx, bus, id, { from: ['queued'], to: 'running', ...waits })) started.push(id);
   }
+  const reasons = new Map<string, WaitReason>();
   for (const { id, waits: before } of queued) {
     const reason = placing.waits.get(id);
     if (reason === undefined || (before?.text === reason.text && before.runId === reason.runId)) continue;
-    await changeWaits(tx, bus, id, ['queued'], reason);
+    reasons.set(id, reason);
   }
-  return started;
+  return { started, said: await changeManyWaits(tx, ['queued'], reasons) };
 }
 
 /** What stands still for a reason of its own: it would take a place and do nothing with it. */

@@ -96,3 +96,19 @@ export async function changeWaits(
   if (rows.length > 0) await bus.tell('run', runId, db.isTransaction ? (db as Tx) : undefined);
   return rows.length > 0;
 }
+
+/** The same of many in one statement. Returns those that changed: whoever commits tells of them. */
+export async function changeManyWaits(
+  tx: Tx,
+  states: readonly RunState[],
+  reasons: ReadonlyMap<string, WaitReason>,
+): Promise<readonly string[]> {
+  if (reasons.size === 0) return [];
+  const texts = [...reasons.values()].map(jsonbText);
+  const { rows } = await sql<{ id: string }>`
+    UPDATE runs SET waits = one.waits::jsonb, version = version + 1, sequence = sequence + 1, updated_at = clock_timestamp()
+    FROM unnest(${[...reasons.keys()]}::text[], ${texts}::text[]) AS one (id, waits)
+    WHERE runs.id = one.id AND state = ANY(${states as string[]}::text[]) AND runs.waits IS DISTINCT FROM one.waits::jsonb
+    RETURNING runs.id`.execute(tx);
+  return rows.map(({ id }) => id);
+}
