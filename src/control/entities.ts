@@ -176,6 +176,8 @@ export interface Endpoint extends Kept {
   /** What the store was seen to honour (targets only). */
   readonly facts: TargetFacts | null;
   readonly usedBy: { readonly jobs: number };
+  /** Only of one that was just made, and only where there is something to say. */
+  readonly warnings?: readonly string[];
 }
 
 export interface Project extends Kept {

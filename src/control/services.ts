@@ -424,11 +424,17 @@ export interface Timetables {
 export type LogFormat = 'csv' | 'ndjson';
 export type LogFileQuery = Pick<ListQuery, 'sort' | 'search' | 'filter'>;
 
+export interface CodeCounts {
+  /** When they were counted. */
+  readonly asOf: string;
+  readonly codes: readonly { readonly code: string; readonly result: string; readonly items: number }[];
+}
+
 export interface Logs {
   /** The first 100,000 failed and unsupported items; `complete` says whether those are all. */
   items(actor: Actor, runId: string, query: ListQuery): Promise<Page<RunItem> & { readonly complete: boolean }>;
   /** Failures by code, most first. */
-  codes(actor: Actor, runId: string | null): Promise<readonly { code: string; result: string; items: number }[]>;
+  codes(actor: Actor, runId: string | null): Promise<CodeCounts>;
   lines(actor: Actor, runId: string, query: ListQuery): Promise<Page<RunLogLine>>;
   audit(actor: Actor, query: ListQuery): Promise<Page<AuditLine>>;
   /** Every line that the query chooses, page by page. */
@@ -536,6 +542,8 @@ export interface Overview {
     readonly runs: number;
     readonly failedRuns: number;
   };
+  /** When the codes were counted: that is done anew from time to time. */
+  readonly codesAsOf: string;
   readonly codes: readonly { readonly code: string; readonly items: number }[];
   readonly nextSchedules: readonly Schedule[];
 }

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 2ce3b2cd94a8fadcb854a92bce6425117b7587f2be5763a77daf822193d5ac94) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 2be416dac159f4e6219ac7927cb91bd3bc5627e7952803303b962b99cd85227f) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2210,12 +2210,16 @@ export interface components {
       /** @description null: looked at once. */
       syncEveryMinutes: number | null;
     };
-    /** @description Most first. */
+    /** @description Failures by code, most first. */
     CodeCounts: {
-      code: string;
-      result: string;
-      items: number;
-    }[];
+      /** @description When they were counted. */
+      asOf: string;
+      codes: {
+        code: string;
+        result: string;
+        items: number;
+      }[];
+    };
     /** @description Something that will not survive between these two. */
     Concession: {
       /** @enum {string} */
@@ -2517,6 +2521,8 @@ export interface components {
       usedBy: {
         jobs: number;
       };
+      /** @description Only of one that was just made. */
+      warnings?: string[];
     };
     /** @description One page of a list. */
     EndpointPage: {
@@ -3065,6 +3071,8 @@ export interface components {
         runs: number;
         failedRuns: number;
       };
+      /** @description When the codes were counted: that is done anew from time to time. */
+      codesAsOf: string;
       codes: {
         code: string;
         items: number;

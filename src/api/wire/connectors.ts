@@ -337,6 +337,7 @@ export const endpoint = named<Endpoint>()(
     description: z.string(),
     facts: targetFacts.nullable().describe('Targets only.'),
     usedBy: z.object({ jobs: z.number() }),
+    warnings: z.array(z.string()).optional().describe('Only of one that was just made.'),
   }),
 );
 

@@ -14,6 +14,7 @@ import type {
   WorkerNode,
 } from '../../control/entities.ts';
 import type {
+  CodeCounts,
   DefinitionDocument,
   DefinitionPlan,
   Logs,
@@ -71,10 +72,13 @@ export const runItemsPage = named<ItemsPage>()(
   }),
 );
 
-export const codeCounts = named<Awaited<ReturnType<Logs['codes']>>>()(
+export const codeCounts = named<CodeCounts>()(
   'CodeCounts',
-  'Most first.',
-  z.array(z.object({ code: z.string(), result: z.string(), items: z.number() })),
+  'Failures by code, most first.',
+  z.object({
+    asOf: time.describe('When they were counted.'),
+    codes: z.array(z.object({ code: z.string(), result: z.string(), items: z.number() })),
+  }),
 );
 
 export const runLogLine = named<RunLogLine>()(

@@ -322,6 +322,7 @@ export const overview = named<Overview>()(
       runs: z.number(),
       failedRuns: z.number(),
     }),
+    codesAsOf: time.describe('When the codes were counted: that is done anew from time to time.'),
     codes: z.array(z.object({ code: z.string(), items: z.number() })),
     nextSchedules: z.array(schedule),
   }),

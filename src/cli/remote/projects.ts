@@ -180,6 +180,7 @@ async function createEndpoint(remote: Remote, words: string, given: EndpointGive
   const made = await answer(http.POST('/api/v1/endpoints', { body, signal: session.signal }));
   await record(session, 'endpoint', made);
   await session.terminal.print(`Made the ${made.kind} endpoint "${made.name}": ${made.fullPath}`);
+  for (const warning of made.warnings ?? []) await session.terminal.say(warning);
 }
 
 /** `CONNECTOR:bucket/prefix`; of folders, all that follows is the path. `null`: the whole account. */

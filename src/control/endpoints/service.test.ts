@@ -80,6 +80,19 @@ describe('making endpoints', () => {
     expect(store.keys('photos')).toEqual([]);
   });
 
+  test('a place that is read by one and written by another is allowed, and said', async () => {
+    const source = await make({ name: 'Old' });
+    expect(source.warnings).toBeUndefined();
+    expect((await make({ kind: 'target', place: { container: 'photos', prefix: '2020' } })).warnings).toBeUndefined();
+    // Also where another connector leads to the same account.
+    const twin = await connectors.authorize(admin, { name: 'Twin', provider: 'memory', config: { store: 'shelf' } });
+    const target = await make({ kind: 'target', connectorId: twin.id });
+    expect(target.warnings).toEqual([expect.stringMatching(/memory:\/\/photos\/2019\/ is also the source "Old"/)]);
+    expect((await endpoints.get(viewer, target.id)).warnings).toBeUndefined();
+    const again = await make({ place: { container: 'photos', prefix: '2020' } });
+    expect(again.warnings?.[0]).toContain('is also the target');
+  });
+
   test('a place that is not there is refused at its field', async () => {
     for (const kind of ['source', 'target'] as const) {
       await expect(make({ kind, place: { container: 'absent', prefix: '' } })).rejects.toMatchObject({

@@ -1,4 +1,5 @@
 /** Endpoints: one place of a connector, to copy from or to. Fixed after creation, so that jobs can rely on it. */
+import { sql } from 'kysely';
 import type { Account, Place, TargetFacts } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
@@ -37,7 +38,9 @@ export function openEndpoints(world: ControlWorld, openConnector: OpenConnector)
     },
     async create(actor, input, signal) {
       demand(actor, 'define');
-      return get(await createEndpoint(world, openConnector, actor, input, signal));
+      const made = await get(await createEndpoint(world, openConnector, actor, input, signal));
+      const warnings = await warningsOf(db, made);
+      return warnings.length === 0 ? made : { ...made, warnings };
     },
     async update(actor, id, version, change) {
       demand(actor, 'define');
@@ -49,6 +52,23 @@ export function openEndpoints(world: ControlWorld, openConnector: OpenConnector)
       await removeEndpoint(world, actor, id, version);
     },
   };
+}
+
+/** Allowed, for a chain of copies has such a place in its middle; but a mirror to it deletes what others read there. */
+async function warningsOf(db: ControlWorld['db'], { id, kind, fullPath }: Endpoint): Promise<readonly string[]> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT other.name FROM endpoints AS own JOIN connectors AS mine ON mine.id = own.connector_id
+      JOIN connectors AS theirs ON theirs.provider = mine.provider AND theirs.fingerprint = mine.fingerprint
+      JOIN endpoints AS other ON other.connector_id = theirs.id AND other.place = own.place
+        AND other.kind = ${kind === 'source' ? 'target' : 'source'}
+    WHERE own.id = ${id} ORDER BY other.name LIMIT 1`.execute(db);
+  const [other] = rows;
+  if (other === undefined) return [];
+  const words =
+    kind === 'target'
+      ? `is also the source "${other.name}". A mirror to this target deletes there what its own source does not have.`
+      : `is also the target "${other.name}". A mirror to that target deletes here what its own source does not have.`;
+  return [`${fullPath} ${words}`];
 }
 
 async function createEndpoint(

@@ -38,11 +38,11 @@ export function openLogs(world: ControlWorld): Logs {
       demand(actor, 'read');
       if (runId !== null) {
         await runRow(db, runId);
-        return sumByCode(db, runId, 0);
+        return sumByCode(db, runId, 0, clock.now());
       }
       const nowMs = clock.now();
       if (weekly === null || nowMs - weekly.atMs > CODES_FRESH_MS) {
-        weekly = { atMs: nowMs, codes: sumByCode(db, null, nowMs - 7 * 86_400_000) };
+        weekly = { atMs: nowMs, codes: sumByCode(db, null, nowMs - 7 * 86_400_000, nowMs) };
         weekly.codes.catch(() => (weekly = null));
       }
       return weekly.codes;
@@ -72,7 +72,7 @@ export function openLogs(world: ControlWorld): Logs {
 }
 
 /** `runId` null: of all runs since then. */
-async function sumByCode(db: Db, runId: string | null, sinceMs: number): ReturnType<Logs['codes']> {
+async function sumByCode(db: Db, runId: string | null, sinceMs: number, nowMs: number): ReturnType<Logs['codes']> {
   const rows = await db
     .selectFrom('run_items')
     .select(['code', 'result', sql<string>`count(*)`.as('items')])
@@ -86,7 +86,8 @@ async function sumByCode(db: Db, runId: string | null, sinceMs: number): ReturnT
     .orderBy('items', 'desc')
     .limit(100)
     .execute();
-  return rows.map(({ code, result, items }) => ({ code, result, items: Number(items) }));
+  const codes = rows.map(({ code, result, items }) => ({ code, result, items: Number(items) }));
+  return { asOf: new Date(nowMs).toISOString(), codes };
 }
 
 async function runRow(db: Db, runId: string) {

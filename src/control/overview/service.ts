@@ -23,7 +23,7 @@ export function openOverview(
   return async (actor: Actor): Promise<Overview> => {
     demand(actor, 'read');
     const asOf = new Date(clock.now()).toISOString();
-    const [needed, running, queued, runsMax, today, codes, next] = await Promise.all([
+    const [needed, running, queued, runsMax, today, counts, next] = await Promise.all([
       attentionOf(db),
       runs.list(actor, { filter: { state: ['running', 'pausing', 'cancelling'] }, limit: RUNNING_SHOWN_MAX }),
       queuedOf(db),
@@ -39,7 +39,8 @@ export function openOverview(
       queued,
       runsMax,
       today,
-      codes: codes.slice(0, CODES_SHOWN_MAX).map(({ code, items }) => ({ code, items })),
+      codesAsOf: counts.asOf,
+      codes: counts.codes.slice(0, CODES_SHOWN_MAX).map(({ code, items }) => ({ code, items })),
       nextSchedules: next.items,
     };
   };
