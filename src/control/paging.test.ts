@@ -12,7 +12,10 @@ afterAll(() => world.close());
 const page = (query: ListQuery) =>
   listPage(world.db, world.db.selectFrom('timetables').selectAll(), {
     query,
-    sorts: { name: { sql: 'timetables.name', type: 'text' } },
+    sorts: {
+      name: { sql: 'timetables.name', type: 'text' },
+      some: { sql: "CASE WHEN timetables.name < 't20' THEN timetables.name END", type: 'text', nullable: true },
+    },
     defaultSort: 'name',
     id: { sql: 'timetables.id', type: 'uuid' },
     filters: { name: (values) => sql<boolean>`timetables.name = ANY(${values as string[]})` },
@@ -40,7 +43,12 @@ test('a page can be jumped to, and the pages after it follow as always', async (
     .insertInto('timetables')
     .values(
       names.map((name) => ({
-        ...{ id: newId(world), name, timetable: '{}', created_at: new Date(), created_by: 'x', updated_at: new Date() },
+        id: newId(world),
+        name,
+        timetable: '{}',
+        created_at: new Date(),
+        created_by: 'x',
+        updated_at: new Date(),
       })),
     )
     .execute();
@@ -66,3 +74,23 @@ test('a page can be jumped to, and the pages after it follow as always', async (
   await expect(page({ at: 0.5, cursor: middle.nextCursor ?? '' })).rejects.toMatchObject({ field: 'at' });
   await expect(page({ at: 1.5 })).rejects.toMatchObject({ field: 'at' });
 });
+
+test.each(['some', '-some'])(
+  'pages by %s follow each other without a gap or a repeat over the border of nulls',
+  async (sort) => {
+    for (const limit of [1, 7, 19, 20, 21, 39, 40]) {
+      const all: string[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const { items, nextCursor } = await page({ sort, limit, cursor });
+        expect(items.length).toBeGreaterThan(0);
+        all.push(...items.map(({ name }) => name));
+        cursor = nextCursor;
+      }
+      expect(new Set(all).size).toBe(all.length);
+      expect(all).toHaveLength(40);
+      const some = all.filter((name) => name < 't20');
+      expect(some).toEqual(sort === 'some' ? some.toSorted() : some.toSorted().toReversed());
+      expect(sort === 'some' ? all.slice(20) : all.slice(0, 20)).toEqual(some);
+    }
+  },
+);

@@ -68,10 +68,13 @@ export async function listPage<Row extends object>(
   const countable = listing.counted === undefined || hasWords ? filtered : narrow(listing.counted, listing);
   const total = query.withTotal === true || query.at !== undefined ? await count(db, countable) : null;
   const jump = await jumpTo(countable, query, order, total ?? 0, limit);
-  const begun = jump === null ? after(filtered, positionOf(query, sort), order) : after(filtered, jump.first, order);
-  const rows = await ordered(begun.select(sql<string | null>`(${sql.raw(column.sql)})::text`.as('_sort')), order)
-    .limit(limit + 1)
-    .execute();
+  const position = jump === null ? positionOf(query, sort) : jump.first;
+  const rows: Row[] = [];
+  for (const stretch of after(filtered, position, order)) {
+    if (rows.length > limit) break;
+    const sorted = ordered(stretch.select(sql<string | null>`(${sql.raw(column.sql)})::text`.as('_sort')), order);
+    rows.push(...((await sorted.limit(limit + 1 - rows.length).execute()) as Row[]));
+  }
   const items = rows.slice(0, limit) as (Row & { _sort: string | null })[];
   const last = items.at(-1);
   const nextCursor =
@@ -166,26 +169,28 @@ function positionOf({ cursor }: ListQuery, sort: string): Position | null {
   throw invalid('cursor', 'This cursor does not belong to this list in this order; start without one.');
 }
 
+/**
+ * What comes after that position, one stretch after the other: a condition on both sides of where the nulls begin would
+ * be looked up in no index, and a page far behind would read all before it.
+ */
 function after<Row>(
   narrowed: SelectQueryBuilder<any, any, Row>,
   position: Position | null,
   { column, id, descending }: Order,
-): SelectQueryBuilder<any, any, Row> {
-  if (position === null) return narrowed;
+): readonly SelectQueryBuilder<any, any, Row>[] {
+  if (position === null) return [narrowed];
   const value = sql.raw(column.sql);
   const idValue = sql.raw(id.sql);
   const at = sql`${position.value}::${sql.raw(column.type)}`;
   const idAt = sql`${position.id}::${sql.raw(id.type)}`;
   const further = sql.raw(`${descending ? '<' : '>'}${position.isIncluded === true ? '=' : ''}`);
   if (position.value === null) {
-    return descending
-      ? narrowed.where(sql<boolean>`${value} IS NULL AND ${idValue} ${further} ${idAt}`)
-      : narrowed.where(sql<boolean>`((${value} IS NULL AND ${idValue} ${further} ${idAt}) OR ${value} IS NOT NULL)`);
+    const rest = narrowed.where(sql<boolean>`${value} IS NULL AND ${idValue} ${further} ${idAt}`);
+    return descending ? [rest] : [rest, narrowed.where(sql<boolean>`${value} IS NOT NULL`)];
   }
-  if (descending && column.nullable === true) {
-    return narrowed.where(sql<boolean>`((${value}, ${idValue}) ${further} (${at}, ${idAt}) OR ${value} IS NULL)`);
-  }
-  return narrowed.where(sql<boolean>`(${value}, ${idValue}) ${further} (${at}, ${idAt})`);
+  const rest = narrowed.where(sql<boolean>`(${value}, ${idValue}) ${further} (${at}, ${idAt})`);
+  const hasNulls = descending && column.nullable === true;
+  return hasNulls ? [rest, narrowed.where(sql<boolean>`${value} IS NULL`)] : [rest];
 }
 
 async function count<Row>(db: Kysely<Schema>, narrowed: SelectQueryBuilder<any, any, Row>): Promise<number> {
