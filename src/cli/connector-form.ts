@@ -61,6 +61,8 @@ export async function sayExternalId(
   provider: Provider,
   config: Config,
   given: GivenFields,
+  /** A server saves nothing before the role lets it in, so the policy is printed for what is to be saved. */
+  isOnServer: boolean,
 ): Promise<void> {
   if (!takesExternalId(provider, config)) return;
   const externalId = config['externalId'];
@@ -70,10 +72,15 @@ export async function sayExternalId(
         'service. Add one with --external-id, here and in the trust policy.',
     );
   } else if (given['externalId'] === undefined) {
+    const draft = isOnServer
+      ? ` --draft ${provider.manifest.id} --field roleArn=${String(config['roleArn'])} --field externalId=${String(externalId)}`
+      : '';
     await session.terminal.say(`External ID              ${String(externalId)}`);
     await session.terminal.say(
-      `The trust policy of the role must ask for it. To print one: drover connector policy ${name} --kind trust`,
+      `The trust policy of the role must ask for it. To print one: drover connector policy ${name} --kind trust${draft}`,
     );
+    if (isOnServer)
+      await session.terminal.say(`Until it is saved, give it each time: --external-id ${String(externalId)}`);
   }
 }
 

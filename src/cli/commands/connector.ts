@@ -40,7 +40,7 @@ export async function addConnector(
     });
   }
   const config = await collectConfig(session, provider, name, options.given);
-  await sayExternalId(session, name, provider, config, options.given);
+  await sayExternalId(session, name, provider, config, options.given, false);
   const ready: ReadyConnector = { name, provider, origin: 'saved', config };
   const outcome = options.check ? await checkConnector(session, ready, null, 'both', true) : null;
   if (outcome !== null && outcome.signInRefused !== null) {

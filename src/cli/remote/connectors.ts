@@ -36,7 +36,7 @@ export async function addConnectorAt(
   const provider = providerById(session, providerId, 'PROVIDER');
   const name = given ?? (await suggestedName(remote, providerId));
   const config = await collectConfig(session, provider, name, options.given);
-  await sayExternalId(session, name, provider, config, options.given);
+  await sayExternalId(session, name, provider, config, options.given, true);
   const { signal } = session;
   const existing = options.replace ? await findConnectorAt(remote, name).catch(absent) : null;
   const saved =

@@ -115,7 +115,9 @@ export async function* discoverAccounts(
   signal: AbortSignal,
 ): AsyncGenerator<readonly DiscoveredItem[]> {
   if (provider.discover === undefined) {
-    throw new DroverError('UNSUPPORTED', `A sign-in to ${provider.manifest.title} is one account.`);
+    throw new DroverError('UNSUPPORTED', `A sign-in to ${provider.manifest.title} is one account.`, {
+      remedy: 'There is nothing to choose: "drover ls" shows what is in it.',
+    });
   }
   const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
   await using discovery = await provider.discover(config, contextFor(world, provider, config, options).context);

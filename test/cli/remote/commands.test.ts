@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Called } from '../world.ts';
+import { s3 } from '../../../src/providers/s3/provider.ts';
+import { openTestWorld, type Called } from '../world.ts';
 import { startServer, undescribed, type TestServer } from './server.ts';
 
 let server: TestServer;
@@ -287,6 +288,20 @@ test('a policy is printed before its connector is saved', async () => {
   expect(stdout).toContain("Default: 'abc-123'");
   expect(stdout).toContain('arn:aws:s3:::docs');
   expect(await call('connector', 'policy', 'Acme')).toMatchObject({ exit: 2 });
+});
+
+test('an external ID that was made up comes with the words that print its policy, though nothing is saved', async () => {
+  const keys = ['--access-key-id', 'AKIDNOBODY', '--secret-access-key', 'none', '--endpoint', 'http://127.0.0.1:1'];
+  const role = ['--role-arn', 'arn:aws:iam::123456789012:role/drover'];
+  const withS3 = openTestWorld([s3]);
+  withS3.environment = { DROVER_SERVER: server.url, DROVER_TOKEN: server.token };
+  const { exit, stderr } = await withS3.call('connector', 'add', 's3', 'ByRole', ...keys, ...role);
+  withS3.remove();
+  expect(exit, stderr).not.toBe(0);
+  const words = /To print one: drover (connector policy .*)/.exec(stderr)?.[1] as string;
+  const externalId = /--external-id (\S+)/.exec(stderr)?.[1] as string;
+  const { stdout } = await fine(...words.split(' '));
+  expect(stdout).toContain(`"sts:ExternalId": "${externalId}"`);
 });
 
 test('every line with --json is one that the reference describes', async () => {
