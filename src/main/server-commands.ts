@@ -132,6 +132,16 @@ async function rotate(
   });
 }
 
+async function readText(path: string, field: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const message = code === 'ENOENT' ? `There is no file ${path}.` : `${path} cannot be read (${code}).`;
+    throw new DroverError('INVALID_INPUT', message, { field, cause: error, remedy: 'Name a file that can be read.' });
+  }
+}
+
 /** In the open or wrapped; who wrapped it stands in it, and whoever names the file trusts it. */
 async function readKey(
   path: string,
@@ -140,7 +150,7 @@ async function readKey(
   environment: Environment,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const text = (await readFile(path, 'utf8').catch(() => '')).trim();
+  const text = (await readText(path, field)).trim();
   const wrapped = wrappedKeyOf(text);
   if (wrapped === null && !isMasterKey(text)) {
     throw new DroverError('INVALID_INPUT', `${path} does not hold a key of 32 bytes in base64.`, {
