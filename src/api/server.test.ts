@@ -107,6 +107,19 @@ describe('errors', () => {
     expect([field, String(remedy)]).toEqual([null, expect.not.stringContaining('field')]);
   });
 
+  test('no body is none, also where the header says JSON', async () => {
+    const id = '01a201d1-a794-7242-8aac-b2e9e9af7977';
+    server.answer = () => Promise.resolve(undefined);
+    for (const body of [undefined, '']) {
+      const init = { method: 'DELETE', body, headers: JSON_HEADERS, as: 'admin' } as const;
+      expect((await server.fetch(`/api/v1/timetables/${id}`, init)).status).toBe(204);
+    }
+    const init = { method: 'POST', body: '', headers: JSON_HEADERS, as: 'admin' } as const;
+    const missing = await server.fetch('/api/v1/projects', init);
+    expect(missing.status).toBe(400);
+    expect((await problem(missing)).errors).toEqual([{ path: 'name', message: 'This is missing.' }]);
+  });
+
   test('a body that is too large', async () => {
     const response = await post('/api/v1/projects', { name: 'x'.repeat(2 * 1024 * 1024) });
     expect(response.status).toBe(413);

@@ -12,6 +12,7 @@ import { openHub, type Hub } from './events/hub.ts';
 import { openSeats, type Seats } from './events/seats.ts';
 import { streamEvents } from './events/stream.ts';
 import { findCaller, refuseForeignHost, refuseOtherSites, refuseWithoutCsrfToken, type Caller } from './guards.ts';
+import { takeNoBody } from './bodies.ts';
 import { checkInputs, type RawInputs } from './inputs.ts';
 import { once, type Work } from './once.ts';
 import { openApiText } from './openapi.ts';
@@ -89,6 +90,7 @@ function urlOf(app: FastifyInstance, host: string): string {
 }
 
 async function prepare(app: FastifyInstance, { world }: Desk): Promise<void> {
+  takeNoBody(app);
   await app.register(cookie);
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -166,10 +168,6 @@ function asOurs(thrown: FastifyError): DroverError {
           remedy: 'Send JSON with the header Content-Type: application/json.',
         },
       );
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return new DroverError('INVALID_INPUT', 'The request says that its body is JSON, and the body is empty.', {
-        remedy: 'Send a JSON object, such as {}, or leave out Content-Type.',
-      });
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new DroverError('INVALID_INPUT', 'The body of the request is not valid JSON, so nothing of it was read.', {
         remedy: 'Look for missing quotes, commas and brackets; a JSON checker finds the place.',
