@@ -282,6 +282,7 @@ async function showRun(remote: Remote, run: Run): Promise<void> {
       ['Run', `${run.id}, number ${run.number} of "${run.projectName}/${run.jobName}"`],
       ['Kind', run.retryOf === null ? KIND_WORDS[run.kind] : `${KIND_WORDS[run.kind]} in ${run.retryOf}`],
       ['State', stateOf(run)],
+      ['Storage Mover', run.storageMoverCodes.length === 0 ? null : run.storageMoverCodes.join(' or ')],
       ['Waits for', run.waits?.text ?? null],
       ['Source', run.sourcePath],
       ['Target', run.targetPath],

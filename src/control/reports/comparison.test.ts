@@ -7,6 +7,7 @@ import { DEFAULT_POLICY } from '../../model/policy.ts';
 import type { Run } from '../entities.ts';
 import { wordsOf } from '../notifications/words.ts';
 import type { StartRun } from '../services.ts';
+import { sourceToLeave } from './leaving.ts';
 import type { ValidationReport } from './report.ts';
 import { openReports, type ReportsWithWork } from './service.ts';
 
@@ -97,6 +98,36 @@ describe('a validation that finds differences', () => {
     expect(plan).toMatchObject({ state: 'succeeded', counters: { differences: { missing: 3 } } });
     const told = await toldOf(plan.id);
     expect(wordsOf([{ at: 'now', ...told } as never], null).text).toContain('3 of 3 objects would be transferred');
+  });
+});
+
+describe('what is known of a source that can be left', () => {
+  test('holds when it was validated, the region an inventory has seen, and that versions were', async () => {
+    const job = await fleet.job({ objects: 0, settings: { versions: 'all' }, targetBehaviour: { isVersioned: true } });
+    Object.assign(job.from.behaviour, { isVersioned: true });
+    for (const text of ['one', 'two']) job.from.put('box', 'k', text);
+    const { id } = await run(job);
+    expect(await reportOf(id)).toMatchObject({ isClean: true, bothSides: { scanned: 2, same: 2 } });
+    const { db } = fleet.world;
+    const region = 'eu-north-1';
+    const times = { first_seen_at: new Date(), last_seen_at: new Date(), gone_at: null };
+    await db
+      .insertInto('inventory')
+      .values({ connector_id: job.source.connectorId, container: 'box', region, ...times })
+      .execute();
+    const validation = await run(job, { kind: 'validate' });
+    expect(await sourceToLeave(fleet.world, fleet.store, job.jobId)).toMatchObject({
+      region,
+      hasVersions: true,
+      validatedAt: validation.startedAt,
+      place: { container: 'box' },
+    });
+    const plain = (await copied()).job;
+    await run(plain, { kind: 'validate' });
+    expect(await sourceToLeave(fleet.world, fleet.store, plain.jobId)).toMatchObject({
+      region: null,
+      hasVersions: null,
+    });
   });
 });
 
