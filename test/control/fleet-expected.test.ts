@@ -44,6 +44,10 @@ test('the second run knows from the first one how much there is, while it still 
   expect(shown.totals).toMatchObject({ items: 400, isExact: false });
   expect(['low', 'medium']).toContain(shown.remaining?.confidence);
   expect(shown.percent).toBeLessThan(100);
+  await fleet.runs.pause(PERSON, second.id);
+  await fleet.until(second.id, 'paused');
+  await fleet.runs.resume(PERSON, second.id);
+  expect((await shownWhileListing(second.id)).percent).toBeGreaterThanOrEqual(shown.percent ?? 100);
   await fleet.until(second.id, 'succeeded');
 }, 60_000);
 

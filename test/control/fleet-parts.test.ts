@@ -126,6 +126,7 @@ describe('the picture of a run', () => {
     unclaimed: 0,
     committed: { ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned: 100 } },
     expected: null,
+    percent_shown: null,
     passed: [],
   };
   const row = (progress: object | null) => ({ worker_id: 'w', name: 'n', progress: progress as never, segments: 1 });
@@ -148,6 +149,7 @@ describe('the picture of a run', () => {
     expect(guessed?.percent).toBe(10);
     const live2 = guessed === null ? null : { ...guessed, percent: 40 };
     expect(liveOf([row(told)], { ...run, unclaimed: 1, expected, live: live2 })?.percent).toBe(40);
+    expect(liveOf([row(told)], { ...run, unclaimed: 1, expected, percent_shown: 70 })?.percent).toBe(70);
     expect(liveOf([row(null)], run)).toBeNull();
     const later = liveOf([row({ ...told, limitedBy: 'target' })], { ...run, live, now: new Date(9_000) });
     expect(later?.limitedBy.since).toBe('1970-01-01T00:00:00.000Z');

@@ -233,6 +233,7 @@ export interface RunsTable {
   live: JsonbOrNull;
   sequence: Generated<Big>;
   expected: ColumnType<string | null, string | null | undefined, string | null>;
+  percent_shown: ColumnType<number | null, number | null | undefined, number | null>;
   cleaning_attempts: Generated<number>;
   cleaning_after: TimeOrNull;
 }

@@ -53,6 +53,8 @@ interface RunRowNow {
   /** What is committed. */
   readonly committed: Counters;
   readonly expected: KeptExpectation | null;
+  /** Before it was paused. */
+  readonly percent_shown: number | null;
   /** Read only where it can be compared with what was expected. */
   readonly passed: readonly Passed[];
 }
@@ -86,7 +88,7 @@ async function readRunNow(world: DispatchWorld, runId: string, olderThanMs: numb
         runs.source_connector_id AS source_id, runs.target_connector_id AS target_id, clock_timestamp() AS now,
         (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND segments.state = 'open'
           AND segments.kind = 'keys' AND ${IS_HELD} IS NOT TRUE) AS unclaimed,
-        (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id) AS committed, runs.expected
+        (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id) AS committed, runs.expected, runs.percent_shown
       FROM runs LEFT JOIN connectors AS source ON source.id = runs.source_connector_id
         LEFT JOIN connectors AS target ON target.id = runs.target_connector_id
       WHERE runs.id = ${runId} AND runs.state IN ('running', 'pausing', 'cancelling')
@@ -157,7 +159,7 @@ export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive 
     elapsedMs: Math.max(...told.map((one) => one.elapsedMs)),
     expected: run.expected,
     passed: run.passed,
-    percentBefore: run.live?.percent ?? null,
+    percentBefore: run.live?.percent ?? run.percent_shown,
   });
   const kind = LIMITS.find((limit) => told.some((one) => one.limitedBy === limit)) ?? 'none';
   const limit = told.find((one) => one.limitedBy === kind)?.limit ?? null;

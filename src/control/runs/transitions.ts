@@ -33,7 +33,9 @@ export async function changeState(
   if (error !== undefined) sets.push(sql`error = ${jsonbText(error)}::jsonb`);
   if (to === 'running') sets.push(sql`started_at = coalesce(started_at, clock_timestamp())`);
   if (hasEnded(to)) sets.push(sql`ended_at = clock_timestamp()`);
-  if (to !== 'running') sets.push(sql`live = NULL`);
+  // What was shown of it does not go back when it goes on.
+  if (to !== 'running')
+    sets.push(sql`live = NULL, percent_shown = coalesce((live ->> 'percent')::integer, percent_shown)`);
   sets.push(hasEnded(to) || to === 'paused' ? FINAL_SUMS : sql`sequence = sequence + 1`);
   if (hasEnded(to) && !(await closeForGood(tx, runId, from))) return false;
   const { rows } = await sql<{ job_id: string }>`

@@ -136,7 +136,7 @@ CREATE TABLE runs (
   updated_at timestamptz NOT NULL,
   error jsonb, counters jsonb NOT NULL, requests jsonb NOT NULL, active_ms bigint NOT NULL DEFAULT 0,
   manifest_root text, has_snapshot boolean NOT NULL DEFAULT false, logs_expired boolean NOT NULL DEFAULT false,
-  live jsonb, sequence bigint NOT NULL DEFAULT 0, expected text,
+  live jsonb, sequence bigint NOT NULL DEFAULT 0, expected text, percent_shown integer,
   cleaning_attempts integer NOT NULL DEFAULT 0, cleaning_after timestamptz,
   UNIQUE (job_id, number)
 );
