@@ -113,6 +113,23 @@ describe('who is shut out in the middle of a request', () => {
     },
   );
 
+  test('changes nothing by a body that comes late and is empty', async () => {
+    await using server = await openFakeServer();
+    const headers = { ...session, expect: '100-continue', 'transfer-encoding': 'chunked' };
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const path = `${server.url}/api/v1/schedules/${SAMPLE_UUID}/disable`;
+      const request = httpRequest(path, { method: 'POST', headers });
+      request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject);
+      request.on('continue', () => {
+        server.sessions.ended = true;
+        request.end();
+      });
+      request.flushHeaders();
+    });
+    expect(status).toBe(401);
+    expect(server.calls).toEqual([]);
+  });
+
   test('is told no more lines, and what made them stops', async () => {
     const clock = new FakeClock();
     await using server = await openFakeServer({ clock });

@@ -13,13 +13,14 @@ import { openSeats, type Seats } from './events/seats.ts';
 import { streamEvents } from './events/stream.ts';
 import { findCaller, refuseForeignHost, refuseOtherSites, refuseWithoutCsrfToken, type Caller } from './guards.ts';
 import { takeNoBody } from './bodies.ts';
+import { lasting, refuseShutOut, sometimes } from './lasting.ts';
 import { checkInputs, type RawInputs } from './inputs.ts';
 import { once, type Work } from './once.ts';
 import { openApiText } from './openapi.ts';
 import { API_BASE, ROUTES } from './routes/all.ts';
 import type { Call, EventsAnswer, FileAnswer, Route } from './routes/route.ts';
 import { servePages } from './static.ts';
-import type { Api, ApiWorld, ReadyReport } from './world.ts';
+import type { Api, ApiWorld } from './world.ts';
 
 export type { Api, ApiSettings, ApiWorld, ReadyReport } from './world.ts';
 
@@ -29,10 +30,6 @@ const HEADERS_MS_MAX = 30_000;
 const REQUEST_MS_MAX = 60_000;
 /** Of whoever is not signed in: forms of a few fields. */
 const OPEN_BODY_BYTES_MAX = 16 * 1024;
-/** So long a look at whether it is ready holds. */
-const READY_MS = 1_000;
-/** So often, while lines go out, it is asked whether whoever reads them may still. */
-const LOOK_EVERY_MS = 5_000;
 
 /** What every request shares beside the world. */
 interface Desk {
@@ -200,8 +197,7 @@ function register(app: FastifyInstance, desk: Desk, route: Route): void {
     },
     async handler(request, reply) {
       const caller = (request as WithCaller)[CALLER] as Caller;
-      // A body may come as slowly as it likes, and whoever sends it may have been shut out meanwhile.
-      if (route.right !== 'open' && request.body !== undefined && !(await caller.stillThere())) throw shutOut();
+      await refuseShutOut(route, caller, request);
       const work = (): Promise<void> => answer(desk, route, caller, request, reply);
       const span = (request as WithSpan)[SPAN];
       await (span === undefined ? work() : (desk.world.tracing ?? NO_TRACING).within(span, work));
@@ -323,31 +319,6 @@ async function* checked(world: ApiWorld, schema: z.ZodType, values: AsyncIterabl
   for await (const value of values) yield world.checkAnswers === true ? schema.parse(value) : value;
 }
 
-/** Many lines and large files may take hours: they end with the right to them. */
-function lasting<T>({ clock }: ApiWorld, caller: Caller, values: AsyncIterable<T>): AsyncIterable<T> {
-  const iterator = values[Symbol.asyncIterator]();
-  const end = async (): Promise<IteratorResult<T>> => {
-    await iterator.return?.();
-    return { done: true, value: undefined };
-  };
-  let lookedAtMs = clock.monotonic();
-  const next = async (): Promise<IteratorResult<T>> => {
-    if (clock.monotonic() - lookedAtMs >= LOOK_EVERY_MS) {
-      if (!(await caller.stillThere().catch(() => true))) {
-        await end();
-        throw shutOut();
-      }
-      lookedAtMs = clock.monotonic();
-    }
-    return iterator.next();
-  };
-  return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
-}
-
-function shutOut(): DroverError {
-  return new DroverError('NOT_SIGNED_IN', 'The session or the token has ended, or its role has changed.');
-}
-
 /** From `If-Match: "7"`; without it, or with `*`, whatever it is now. */
 function versionOf(header: string | undefined): number | null {
   if (header === undefined || header.trim() === '*') return null;
@@ -356,18 +327,6 @@ function versionOf(header: string | undefined): number | null {
   throw new DroverError('INVALID_INPUT', 'If-Match: give the ETag of the answer that was seen, such as "7".', {
     field: 'If-Match',
   });
-}
-
-/** Anybody may ask, and looking costs requests to the database and to where the artifacts are. */
-function sometimes({ clock, ready }: Pick<ApiWorld, 'clock' | 'ready'>): () => Promise<ReadyReport> {
-  let last: { readonly atMs: number; readonly report: Promise<ReadyReport> } | null = null;
-  return () => {
-    if (last === null || clock.monotonic() - last.atMs >= READY_MS) {
-      // Whatever fails while it looks is a reason not to be ready.
-      last = { atMs: clock.monotonic(), report: ready().catch(() => ({ ready: false, parts: [] })) };
-    }
-    return last.report;
-  };
 }
 
 function registerOthers(app: FastifyInstance, { world }: Desk): void {
