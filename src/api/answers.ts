@@ -28,9 +28,11 @@ export function jsonAnswer(route: Route, value: unknown): JsonAnswer {
   };
 }
 
-/** A copy of a job is a job; everything else lies under the name of its collection. */
-function placeOf(route: Route, collection: string | undefined): string {
-  return route.name === 'duplicateJob' ? 'jobs' : (collection ?? '');
+/** Those whose path does not end with the collection that the entity lies in. */
+const ELSEWHERE: Readonly<Record<string, string>> = { duplicateJob: 'jobs', addAccountConnector: 'connectors' };
+
+function placeOf({ name }: Route, collection: string | undefined): string {
+  return ELSEWHERE[name] ?? collection ?? '';
 }
 
 /** What was made may come with a secret beside it. */

@@ -64,9 +64,8 @@ export async function serve(
   await setRunsMax(world.db, settings.runsMax);
   const lost = lostDatabase(opened);
   const services = openServices(world, call.signal);
-  const workers = startLocalWorkers({
-    ...{ settings, configPath: call.configPath, databaseUrl: opened.url, log, environment },
-  });
+  const local = { settings, configPath: call.configPath, databaseUrl: opened.url, log, environment };
+  const workers = startLocalWorkers(local);
   closing.use(workers);
   const api = await openApi({
     services,
