@@ -14,6 +14,7 @@ import { loadMasterKey } from '../control/settings/master-key.ts';
 import type { Settings } from '../control/settings/settings.ts';
 import { newId } from '../control/ids.ts';
 import { Traffic } from '../control/metrics/traffic.ts';
+import { readFact } from '../control/vault/keyring.ts';
 import { openVault } from '../control/vault/vault.ts';
 import type { ControlWorld } from '../control/world.ts';
 import type { ArtifactStore } from '../engine/ports.ts';
@@ -129,7 +130,9 @@ export async function openWorld(
   const db = database.kysely;
   const wrapping = keyWrappingOf(settings, variables, log);
   const signal = AbortSignal.timeout(MASTER_KEY_MS_MAX);
-  const masterKey = await loadMasterKey({ settings, random: systemRandom, log, mayMake, wrapping, signal });
+  // A database that came from elsewhere is locked with a key from there: a new one would only look like it.
+  const mayMakeKey = mayMake && (await readFact(db)) === null;
+  const masterKey = await loadMasterKey({ settings, random: systemRandom, log, mayMake: mayMakeKey, wrapping, signal });
   const vault = await openVault({ db, masterKey, clock: systemClock, random: systemRandom });
   const bus = openBus({ db, connection: database.connection, clock: systemClock, log });
   const openTransport = openUndiciTransport(variables);

@@ -222,7 +222,8 @@ describe('what operates a team', () => {
 });
 
 describe('every list', () => {
-  const lists = ROUTES.filter((route) => route.filters !== null && route.params === null);
+  const filtered = ROUTES.filter((route) => route.filters !== null && route.params === null);
+  const lists = filtered.filter(({ answer }) => answer.kind !== 'file');
 
   test.each(lists.map((route) => [route.path, route] as const))(
     '%s knows the filters it is documented with',
@@ -238,6 +239,17 @@ describe('every list', () => {
       expect((await get(`${path}?cursor=nothing`)).status).toBe(400);
     },
   );
+});
+
+describe('every list as a file', () => {
+  const files = ROUTES.filter(
+    (route) => route.filters !== null && route.params === null && route.answer.kind === 'file',
+  );
+
+  test.each(files.map((route) => [route.path, route] as const))('%s takes its filters', async (path, { filters }) => {
+    for (const name of filters ?? []) expect((await get(`${path}?filter.${name}=x`)).status).toBe(200);
+    expect((await get(`${path}?filter.nothing=x`)).status).toBe(400);
+  });
 });
 
 describe('the services agree with the routes', () => {

@@ -95,6 +95,9 @@ test('objects with a lock of their own fail singly, however many stand in a row'
   const { id } = await cloud.start();
   const run = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
   expect(run).toMatchObject({ state: 'completed-with-issues', counters: { items: { failed: 30, copied: 200 } } });
+  const { rows: ends } = await sql<{ message: string }>`SELECT message FROM run_log WHERE run_id = ${id}
+    AND message LIKE 'The run is complete%'`.execute(cloud.world.db);
+  expect(ends).toEqual([{ message: 'The run is complete, with issues: 30 failed.' }]);
   const failed = (await cloud.items(id)).filter(({ result }) => result === 'failed');
   expect(new Set(failed.map(({ code }) => code))).toEqual(new Set(['PERMISSION_DENIED']));
   await expect(cloud.connectors.get(cloud.admin, cloud.ids.source)).resolves.toMatchObject({ health: 'healthy' });

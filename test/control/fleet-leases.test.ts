@@ -70,6 +70,10 @@ test('two workers that hold the same lease settle nothing twice and lose nothing
   await expectComplete(fleet, job, run);
   expect(run.counters.items).toMatchObject({ scanned: 900, failed: 0 });
   expect(run.counters.items.copied + run.counters.items.same).toBe(900);
+  // Once for each of the two, however many segments they took from each other.
+  const told = fleet.lines.filter(({ runId, message }) => runId === id && message.includes('fell silent'));
+  expect(told.length).toBeGreaterThanOrEqual(1);
+  expect(told.length).toBeLessThanOrEqual(2);
 });
 
 describe('a worker that was counted as gone and is back', () => {

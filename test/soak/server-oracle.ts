@@ -86,7 +86,7 @@ async function tableProblems(server: Installation, runId: string): Promise<strin
        (SELECT count(*)::integer FROM intents WHERE run_id = $1) AS intents,
        (SELECT count(*)::integer FROM audit WHERE entity_id = $1 AND action = 'run.start') AS started,
        (SELECT count(*)::integer FROM audit WHERE entity_id = $1 AND action <> 'run.start') AS changed,
-       (SELECT count(*)::integer FROM run_log WHERE run_id = $1 AND message = 'The run is complete.') AS ended,
+       (SELECT count(*)::integer FROM run_log WHERE run_id = $1 AND message LIKE 'The run is complete%') AS ended,
        (SELECT count(*)::integer FROM (SELECT payload FROM outbox UNION ALL SELECT payload FROM deliveries) AS all_told
          WHERE payload->>'runId' = $1) AS told
      FROM runs WHERE id = $1`,

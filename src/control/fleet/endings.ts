@@ -139,7 +139,23 @@ export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise
   await putRunInOutbox(world, tx, 'run.completed', runId);
   const found = row?.kind === 'validate' ? differencesOf(row.counters as Partial<Counters>) : null;
   if (found !== null) await writeLine(world, tx, runId, 'warn', found, null);
-  await writeLine(world, tx, runId, 'info', 'The run is complete.', null);
+  const issues = row?.state === 'completed-with-issues' ? issuesOf(row.counters as Partial<Counters>) : [];
+  if (issues.length > 0) {
+    await writeLine(world, tx, runId, 'warn', `The run is complete, with issues: ${issues.join(', ')}.`, null);
+  } else await writeLine(world, tx, runId, 'info', 'The run is complete.', null);
+}
+
+/** What makes the end of a run one with issues, beside what differs; the copy log has each. */
+function issuesOf(counters: Partial<Counters>): readonly string[] {
+  const { items, mapped, deletesFailed, verification } = { ...ZERO_COUNTERS, ...counters };
+  const told: readonly [number, string][] = [
+    [items.failed, 'failed'],
+    [items.unsupported, 'unsupported'],
+    [deletesFailed, 'not deleted at the target'],
+    [mapped, 'under another name at the target, because it cannot hold the original one'],
+    [verification.V0, 'not proved, by size alone'],
+  ];
+  return told.filter(([count]) => count > 0).map(([count, words]) => `${count.toLocaleString('en')} ${words}`);
 }
 
 function differencesOf({ differences = ZERO_COUNTERS.differences }: Partial<Counters>): string | null {

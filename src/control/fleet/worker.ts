@@ -16,6 +16,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { Leftovers } from './leftovers.ts';
 import { readRuns, type RunNow } from './looking.ts';
 import { leaseLines } from './lease-lines.ts';
+import { takeoverLines } from './takeovers.ts';
 import { leaseTraces } from './lease-traces.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
 import { countingOf, Participation, type Ending } from './participation.ts';
@@ -103,6 +104,7 @@ class FleetWorker implements Worker {
       watcher: watchersOf(
         countingOf(world, (runId) => this.#parts.get(runId)),
         leaseLines(world.log),
+        takeoverLines(world, options.name),
         leaseTraces(world.tracing ?? NO_TRACING, id, (runId) => this.#parts.get(runId)?.jobId ?? null),
       ),
       onEnding: (tx, runId) => tellEnd(world, tx, runId),

@@ -1,5 +1,5 @@
 /** What the command line says before a run begins: through a whole server, on folders. */
-import { chmodSync, mkdirSync, writeFileSync, existsSync } from 'node:fs';
+import { mkdirSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Called } from '../world.ts';
@@ -57,21 +57,6 @@ test('a dry run into a folder that is not there yet makes nothing, and is no fau
   expect(called.stdout).toContain('Would transfer 1 object');
   expect(existsSync(join(target, 'later'))).toBe(false);
 }, 60_000);
-
-test.runIf(process.getuid?.() !== 0)(
-  'a validation needs no right to write',
-  async () => {
-    await job('Read only');
-    chmodSync(target, 0o555);
-    try {
-      await fine('job', 'preflight', 'Read only', '--kind', 'validate');
-      expect((await server.cli.call('job', 'preflight', 'Read only')).exit).toBe(2);
-    } finally {
-      chmodSync(target, 0o755);
-    }
-  },
-  60_000,
-);
 
 test('what looks wrong is said when a run is started, and stands in its log', async () => {
   await job('First', '--target-path', 'first');
