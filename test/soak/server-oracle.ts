@@ -3,14 +3,17 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { RunRecord } from '../../src/engine/ports.ts';
 import { loadSnapshotIndex, snapshotRows } from '../../src/engine/snapshot.ts';
-import { systemRandom } from '../../src/lib/system.ts';
+import { systemClock, systemRandom } from '../../src/lib/system.ts';
 import type { ItemRecord } from '../../src/model/outcome.ts';
 import { FolderArtifactStore } from '../../src/standalone/artifacts.ts';
 import { show } from './targets.ts';
 import type { Installation } from './server-installation.ts';
-import type { RunView } from './server-api.ts';
+import { pause, type RunView } from './server-api.ts';
 import { contentProblems, READING, rowProblems, sumProblems, type Summary } from './oracle.ts';
 import type { Route } from './server-routes.ts';
+
+/** Longer than it takes until a worker that was lost is counted as gone, and looked after. */
+const LEFT_MS_MAX = 60_000;
 
 /** Sentences about everything that is wrong with this run and its target; none if nothing is. */
 export async function runProblems(server: Installation, route: Route, run: RunView): Promise<readonly string[]> {
@@ -24,13 +27,26 @@ export async function runProblems(server: Installation, route: Route, run: RunVi
     ...sumProblems(summary, tree),
     ...rowProblems(summary, rows, tree),
     ...(await contentProblems(rows, tree, route.target)),
-    ...(await route.target.leftovers()),
+    ...(await leftProblems(route)),
     ...(await route.source.problems()),
     ...(run.waits === null && run.live === null ? [] : ['the run has ended and still waits or works']),
     ...(run.manifestRoot === null ? ['the run has no manifest'] : []),
     ...(await snapshotProblems(server, run, rows)),
     ...(await tableProblems(server, run.id)),
   ];
+}
+
+/**
+ * What a worker that was cut off begins in the moment of the end is ended right after it, by itself or by others: the
+ * promise is that nothing stays, and not that nothing is seen in that moment.
+ */
+async function leftProblems({ target }: Route): Promise<readonly string[]> {
+  const endAtMs = systemClock.now() + LEFT_MS_MAX;
+  for (;;) {
+    const left = await target.leftovers();
+    if (left.length === 0 || systemClock.now() > endAtMs) return left;
+    await pause(500);
+  }
 }
 
 /** What the next run will compare with: every item that is at the target, once, with what it was at the source. */
