@@ -1,20 +1,5 @@
 /** Values of options as people type them. Pure; every error names the option. */
 import { DroverError } from '../model/errors.ts';
-import type { ItemRecord } from '../model/outcome.ts';
-
-/** How an item may have ended, as the logs and `--result` call it. */
-export const RESULTS: readonly ItemRecord['result'][] = [
-  'copied',
-  'same',
-  'excluded',
-  'skipped',
-  'unsupported',
-  'failed',
-  'deleted',
-  'missing',
-  'extra',
-  'different',
-];
 
 /** Reads the value, and says which option it belongs to when it cannot be read. */
 export function named<T>(text: string, option: string, parse: (text: string) => T): T {

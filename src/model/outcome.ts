@@ -113,6 +113,20 @@ export function addCounters(a: Counters, b: Counters): Counters {
   return sum.total;
 }
 
+/** How an item may stand in the log, as `--result` and the API call it. */
+export const RESULTS = [
+  'copied',
+  'same',
+  'excluded',
+  'skipped',
+  'unsupported',
+  'failed',
+  'deleted',
+  'missing',
+  'extra',
+  'different',
+] as const;
+
 /** One row of the item log: what happened to one item. Everything shown about it is rendered from these values. */
 export interface ItemRecord {
   /** The source's key, or the target's for `deleted` and `extra` rows and for failed deletions. */
@@ -120,7 +134,7 @@ export interface ItemRecord {
   readonly versionId?: string;
   /** The name at the target, when it differs. */
   readonly targetKey?: string;
-  readonly result: Outcome | 'deleted' | 'missing' | 'extra' | 'different';
+  readonly result: (typeof RESULTS)[number];
   /** It was to be deleted from the target, and `failed` says that it was not. */
   readonly deletion?: true;
   readonly kind: 'object' | 'folder' | 'opaque';

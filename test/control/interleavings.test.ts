@@ -11,6 +11,7 @@ import { fleetWorld, type FleetWorld } from '../../src/control/fleet/parts.ts';
 import { placeRuns } from '../../src/control/fleet/placing.ts';
 import { giveOutPlaces } from '../../src/control/fleet/queue.ts';
 import { openRetention } from '../../src/control/retention/retention.ts';
+import { sumAgain } from '../../src/control/runs/store-runs.ts';
 import { PostgresRunStore } from '../../src/control/runs/store.ts';
 import { changeState } from '../../src/control/runs/transitions.ts';
 import { DroverError } from '../../src/model/errors.ts';
@@ -327,6 +328,28 @@ test('an upload is journaled before its run ends or not at all', async () => {
   });
   expect(await saving).toBe('LEASE_LOST');
   expect(await fleet.store.intents('run-1')).toEqual([]);
+});
+
+test('of two workers that leave a run at once, the later one to write its sums has seen the costs of both', async () => {
+  const { db } = fleet.world;
+  const job = await fleet.job({ objects: 0 });
+  await makeRunRow(fleet.world, job, 'run-1', { state: 'succeeded' });
+  await sql`UPDATE runs SET ended_at = now()`.execute(db);
+  let summing: Promise<void> = Promise.resolve();
+  await db.transaction().execute(async (tx) => {
+    await sql`SELECT FROM runs WHERE id = 'run-1' FOR NO KEY UPDATE`.execute(tx);
+    summing = sumAgain(db, 'run-1');
+    await fleet.untilTrue('it waits for the row', async () => {
+      const { rows } = await sql`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+        AND datname = current_database()`.execute(db);
+      return rows.length > 0;
+    });
+    await fleet.store.recordUsage('run-1', 'other', { requests: { source: { LIST: 2 }, target: {} }, activeMs: 5 });
+  });
+  await summing;
+  expect(await fleet.store.getRun('run-1')).toMatchObject({ requests: { source: { LIST: 2 } } });
+  const { rows } = await sql<{ requests: unknown }>`SELECT requests FROM runs`.execute(db);
+  expect(rows).toEqual([{ requests: { source: { LIST: 2 }, target: {} } }]);
 });
 
 describe('a retry', () => {

@@ -11,13 +11,44 @@ import { s3 } from '../../src/providers/s3/provider.ts';
 import { createS3Service } from '../../src/sim/s3-service.ts';
 import { simTransport, type Fault } from '../../src/sim/transport.ts';
 import { openFleetTest, type FleetTest } from './fleet-world.ts';
-import { makeConnector, makeJob, PERSON } from './made.ts';
+import { makeConnector, makeJob, PERSON, type MadeJob } from './made.ts';
 
 let fleet: FleetTest;
 afterEach(() => fleet[Symbol.asyncDispose]());
 
 const SECRET = 'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcd';
 const OBJECTS = 30;
+
+const openService = (): ReturnType<typeof createS3Service> =>
+  createS3Service({
+    clock: systemClock,
+    random: systemRandom,
+    accounts: [
+      { accountId: '111122223333', users: [{ name: 'a', accessKeyId: 'AKMETRICS', secretAccessKey: SECRET }] },
+    ],
+    virtualHostBases: ['s3.test'],
+  });
+
+const CONFIG = {
+  endpoint: 'https://s3.test',
+  region: 'us-east-1',
+  signIn: 'keys',
+  accessKeyId: 'AKMETRICS',
+  secretAccessKey: SECRET,
+};
+
+/** A job from one bucket to another, under the connectors "From" and "To". */
+async function bucketJob(): Promise<MadeJob> {
+  const connector = (fingerprint: string): Promise<string> =>
+    makeConnector(fleet.world, { provider: 's3', config: CONFIG, fingerprint });
+  const [from, to] = [await connector('from'), await connector('to')];
+  await sql`UPDATE connectors SET name = CASE id WHEN ${from}::uuid THEN 'From' ELSE 'To' END`.execute(fleet.world.db);
+  const ends = [
+    { connectorId: from, container: 'old' },
+    { connectorId: to, container: 'new' },
+  ] as const;
+  return makeJob(fleet.world, ...ends, { serverSide: 'never' });
+}
 
 interface Sample {
   readonly name: string;
@@ -41,14 +72,7 @@ const sumOf = (all: readonly Sample[], name: string, labels: Readonly<Record<str
     .reduce((sum, { value }) => sum + value, 0);
 
 test('requests, throttles, retries, items and bytes of a run are in the metrics, and stay when its workers are gone', async () => {
-  const service = createS3Service({
-    clock: systemClock,
-    random: systemRandom,
-    accounts: [
-      { accountId: '111122223333', users: [{ name: 'a', accessKeyId: 'AKMETRICS', secretAccessKey: SECRET }] },
-    ],
-    virtualHostBases: ['s3.test'],
-  });
+  const service = openService();
   for (const bucket of ['old', 'new']) service.createBucket(bucket);
   for (let at = 0; at < OBJECTS; at++) service.put('old', `k/${at}`, `content ${at}`);
   let asked = 0;
@@ -67,16 +91,7 @@ test('requests, throttles, retries, items and bytes of a run are in the metrics,
       plan,
     }),
   });
-  const config = { endpoint: 'https://s3.test', region: 'us-east-1', signIn: 'keys', accessKeyId: 'AKMETRICS' };
-  const connector = (fingerprint: string): Promise<string> =>
-    makeConnector(fleet.world, { provider: 's3', config: { ...config, secretAccessKey: SECRET }, fingerprint });
-  const [from, to] = [await connector('from'), await connector('to')];
-  await sql`UPDATE connectors SET name = CASE id WHEN ${from}::uuid THEN 'From' ELSE 'To' END`.execute(fleet.world.db);
-  const ends = [
-    { connectorId: from, container: 'old' },
-    { connectorId: to, container: 'new' },
-  ] as const;
-  const job = await makeJob(fleet.world, ...ends, { serverSide: 'never' });
+  const job = await bucketJob();
   const workers = [await fleet.worker('one'), await fleet.worker('two')];
   const { id } = await fleet.until((await fleet.start(job)).id, 'succeeded');
   await Promise.all(workers.map((worker) => worker.drain()));
@@ -115,6 +130,23 @@ test('requests, throttles, retries, items and bytes of a run are in the metrics,
   expect(rounded(await samples())).toEqual(rounded(shown));
 }, 60_000);
 
+test('what a worker asked in vain, before it could begin, is on the bill of the run too', async () => {
+  const service = openService();
+  service.createBucket('old');
+  let asked = 0;
+  const openTransport = simTransport(() => service, { clock: systemClock, onAnswer: () => void (asked += 1) });
+  fleet = await openFleetTest({ providers: [s3], openTransport });
+  const job = await bucketJob();
+  const worker = await fleet.worker('one');
+  const { id } = await fleet.until((await fleet.start(job)).id, 'failed');
+  await worker.drain();
+  const { requests } = await fleet.runs.get(PERSON, id);
+  const all = [...Object.values(requests.source), ...Object.values(requests.target)];
+  expect(asked).toBeGreaterThan(0);
+  expect(all.reduce((sum, count) => sum + count, 0)).toBe(asked);
+  expect(sumOf(await samples(), 'drover_requests_total')).toBe(asked);
+}, 60_000);
+
 test('a lease that is taken over from a silent worker is counted', async () => {
   fleet = await openFleetTest();
   const job = await fleet.job({ objects: 60 });
@@ -136,26 +168,14 @@ test('a lease that is taken over from a silent worker is counted', async () => {
 }, 60_000);
 
 test('what a server asks of a connector by itself is counted as that', async () => {
-  const service = createS3Service({
-    clock: systemClock,
-    random: systemRandom,
-    accounts: [
-      { accountId: '111122223333', users: [{ name: 'a', accessKeyId: 'AKMETRICS', secretAccessKey: SECRET }] },
-    ],
-    virtualHostBases: ['s3.test'],
-  });
+  const service = openService();
   service.createBucket('old');
   let asked = 0;
   const openTransport = simTransport(() => service, { clock: systemClock, onAnswer: () => void (asked += 1) });
   fleet = await openFleetTest({ providers: [s3], openTransport });
   const { world } = fleet;
   const serverTraffic = new Traffic(newId(world));
-  const config = { endpoint: 'https://s3.test', region: 'us-east-1', signIn: 'keys', accessKeyId: 'AKMETRICS' };
-  const id = await makeConnector(world, {
-    provider: 's3',
-    config: { ...config, secretAccessKey: SECRET },
-    fingerprint: 'f',
-  });
+  const id = await makeConnector(world, { provider: 's3', config: CONFIG, fingerprint: 'f' });
   const { account } = await connectorOpener({ ...world, serverTraffic })(id, world.openTransport);
   const source = await account.source(
     { container: 'old', prefix: '' },

@@ -24,6 +24,7 @@ import type {
   Timetables,
 } from '../../control/services.ts';
 import { SPOT_CHECK_MAX } from '../../control/services.ts';
+import { RESULTS } from '../../model/outcome.ts';
 import { anyJson, failure, id, kept, name, time, timeOrNull } from './common.ts';
 import { bandwidthTimetable } from './runs.ts';
 import { named } from './wire.ts';
@@ -36,18 +37,7 @@ export const runItem = named<RunItem>()(
     key: z.string(),
     versionId: z.string().optional(),
     targetKey: z.string().optional().describe('The name at the target, when it differs.'),
-    result: z.enum([
-      'copied',
-      'same',
-      'excluded',
-      'skipped',
-      'unsupported',
-      'failed',
-      'deleted',
-      'missing',
-      'extra',
-      'different',
-    ]),
+    result: z.enum(RESULTS),
     kind: z.enum(['object', 'folder', 'opaque']),
     sizeBytes: z.number(),
     code: z.string().describe('Why.'),

@@ -8,7 +8,8 @@ import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
 import { amountWords, OBJECTS, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
-import { parseChoices, RESULTS } from '../units.ts';
+import { RESULTS } from '../../model/outcome.ts';
+import { parseChoices } from '../units.ts';
 import { findRun } from './verify.ts';
 
 export async function listRuns(session: Session, limit: number): Promise<CommandEnd> {

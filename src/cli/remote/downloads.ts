@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { Download } from '../../api/client/client.ts';
 import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
-import { parseChoices, RESULTS } from '../units.ts';
+import { RESULTS } from '../../model/outcome.ts';
+import { parseChoices } from '../units.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
 
 const ASK_FIRST_MS = 200;

@@ -1,6 +1,7 @@
 /** One worker's part in one run, from opening both ends to saying how it went. */
 import { sql } from 'kysely';
 import type { Progress, Tuning } from '../../engine/definition.ts';
+import type { RequestCounts } from '../../engine/ports.ts';
 import { MIB } from '../../engine/limits.ts';
 import { runTransfer } from '../../engine/run.ts';
 import type { HeldBack } from '../../engine/world.ts';
@@ -8,8 +9,9 @@ import { rateAt } from '../../engine/timetable.ts';
 import { withFields } from '../../lib/log.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
+import { newId } from '../ids.ts';
 import { inDatabase } from '../runs/database-errors.ts';
-import { FINAL_SUMS } from '../runs/store-runs.ts';
+import { sumAgain } from '../runs/store-runs.ts';
 import { WAITS_NO_MORE } from '../runs/store-workers.ts';
 import type { PostgresRunStore } from '../runs/store.ts';
 import type { LeaseWatcher } from '../runs/watching.ts';
@@ -100,6 +102,8 @@ export class Participation {
   #progress: Progress | null = null;
   #stoppedAtMs: number | null = null;
   #revisions = new Map<string, string | null>();
+  /** What the engine has put on the run's bill. */
+  #recorded: RequestCounts = { source: {}, target: {} };
   readonly done: Promise<Ending>;
 
   constructor(options: PartOptions) {
@@ -255,7 +259,7 @@ export class Participation {
         store,
         artifacts,
         worker: workerId,
-        requests: () => requestsOf(sides),
+        requests: () => (this.#recorded = requestsOf(sides)),
         heldBack: () => this.#heldBack(sides),
         eventLoopUse: load,
         onRetry: (error) => {
@@ -345,12 +349,9 @@ export class Participation {
     const { world, workerId } = this.#options;
     try {
       await store.releaseAll(runId, workerId);
+      await this.#recordRest(store, runId);
       // Whoever ended the run could not know yet what this part has cost. Before it says that it left: then all is written.
-      await inDatabase(() =>
-        sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND (ended_at IS NOT NULL OR state = 'paused')`.execute(
-          world.db,
-        ),
-      );
+      await inDatabase(() => sumAgain(world.db, runId));
       await inDatabase(() =>
         sql`UPDATE run_workers SET left_at = clock_timestamp(), progress = NULL, ${WAITS_NO_MORE}
           WHERE run_id = ${runId} AND worker_id = ${workerId}::uuid`.execute(world.db),
@@ -359,6 +360,24 @@ export class Participation {
       world.log('debug', 'A worker could not say that it left a run.', { run: runId, error: String(error) });
     }
   }
+
+  /** What was asked before the engine began and after it had ended: openings that failed, looks at what is missing. */
+  async #recordRest(store: PostgresRunStore, runId: string): Promise<void> {
+    if (this.#sides === null) return;
+    const now = requestsOf(this.#sides);
+    const requests = {
+      source: countsWithout(now.source, this.#recorded.source),
+      target: countsWithout(now.target, this.#recorded.target),
+    };
+    if (Object.keys(requests.source).length + Object.keys(requests.target).length === 0) return;
+    const session = `${this.#options.workerId}/${newId(this.#options.world)}`;
+    await store.recordUsage(runId, session, { requests, activeMs: 0 });
+  }
+}
+
+function countsWithout(all: Readonly<Record<string, number>>, counted: Readonly<Record<string, number>>) {
+  const rest = Object.entries(all).map(([name, count]) => [name, count - (counted[name] ?? 0)] as const);
+  return Object.fromEntries(rest.filter(([, count]) => count > 0));
 }
 
 function errorOf({ code, message, field, remedy }: Failure): DroverError {

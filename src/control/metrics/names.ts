@@ -17,7 +17,7 @@ export const LABELS = {
   outcome: '`copied`, `same`, `excluded`, `skipped`, `unsupported`, `failed`, `deleted`',
   state: 'the state, as the words of the metric say',
   worker: 'the name of a worker',
-  by: '`source`, `target`, `bandwidth`, `cpu` or `listing`',
+  by: '`source`, `target`, `bandwidth`, `limit`, `cpu`, `listing`, `link` or `latency`',
 } as const;
 
 export type LabelName = keyof typeof LABELS;

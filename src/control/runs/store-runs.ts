@@ -118,6 +118,18 @@ export const FINAL_SUMS = sql`
   requests = ${summedRequests(sql`runs.id`)}, active_ms = ${summedActiveMs(sql`runs.id`)},
   sequence = sequence + 1`;
 
+/**
+ * The sums of a run that has ended or is paused, made anew. The row is locked by a statement of its own: whoever waits
+ * for it sees what was written meanwhile.
+ */
+export async function sumAgain(db: Db, runId: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    const rests = sql`(ended_at IS NOT NULL OR state = 'paused')`;
+    await sql`SELECT FROM runs WHERE id = ${runId} AND ${rests} FOR NO KEY UPDATE`.execute(tx);
+    await sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND ${rests}`.execute(tx);
+  });
+}
+
 async function select(db: Db | Tx, rest: RawBuilder<unknown>): Promise<RunRecord[]> {
   const { rows } = await sql<RunRow>`SELECT ${RUN_COLUMNS} FROM runs ${rest}`.execute(db);
   return rows.map(runFromRow);

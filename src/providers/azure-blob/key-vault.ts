@@ -1,7 +1,7 @@
 /** One key of Azure Key Vault that wraps a small secret, as the identity of this machine may use it. */
 import type { Context } from '../../contract/provider.ts';
-import { retrying } from '../../lib/retry.ts';
-import type { HttpResponse, Transport } from '../../lib/transport.ts';
+import { JsonService, KEY_SERVICE, type JsonAnswer } from '../../lib/json-call.ts';
+import type { HttpResponse } from '../../lib/transport.ts';
 import { DroverError, toDroverError, type ErrorCode } from '../../model/errors.ts';
 import { openTokens } from './tokens.ts';
 
@@ -23,10 +23,6 @@ export const VAULT_KEY = new RegExp(
 
 const API_VERSION = '7.4';
 const ALGORITHM = 'RSA-OAEP-256';
-const ANSWER_BYTES_MAX = 64 * 1024;
-const ATTEMPTS_MAX = 4;
-const THROTTLED_MS_MAX = 10_000;
-const IDLE_MS_MAX = 10_000;
 
 export class VaultKey {
   readonly name: string;
@@ -60,48 +56,21 @@ export class VaultKey {
   }
 
   async #call(keyUrl: string, action: string, content: Uint8Array, signal: AbortSignal) {
-    const { clock, random, log, openTransport } = this.#context;
-    const transport = openTransport({ caCertificate: null, connectionsMax: 1 });
+    const body = Buffer.from(JSON.stringify({ alg: ALGORITHM, value: Buffer.from(content).toString('base64url') }));
+    const url = new URL(`${keyUrl}/${action}?api-version=${API_VERSION}`);
+    const headers = async () => ({
+      authorization: `Bearer ${await this.#token(signal)}`,
+      accept: 'application/json',
+      'content-type': 'application/json',
+    });
+    await using service = new JsonService(this.#context, KEY_SERVICE);
     try {
-      const limits = { attemptsMax: ATTEMPTS_MAX, throttledMsMax: THROTTLED_MS_MAX };
-      return await retrying(() => this.#once(transport, `${keyUrl}/${action}`, content, signal), {
-        clock,
-        random,
-        log,
-        signal,
-        ...limits,
-      });
+      const { kid, value } = await service.post({ url, headers, body, refusal }, signal);
+      if (typeof kid === 'string' && typeof value === 'string') return { kid, value: Buffer.from(value, 'base64url') };
+      throw new DroverError('UNAVAILABLE', 'something else answered in its place.');
     } catch (thrown) {
       throw this.#named(thrown);
-    } finally {
-      await transport.close();
     }
-  }
-
-  async #once(transport: Transport, address: string, content: Uint8Array, signal: AbortSignal) {
-    const url = new URL(address);
-    const body = Buffer.from(JSON.stringify({ alg: ALGORITHM, value: Buffer.from(content).toString('base64url') }));
-    const response = await transport.send({
-      method: 'POST',
-      origin: url.origin,
-      path: `${url.pathname}?api-version=${API_VERSION}`,
-      headers: {
-        authorization: `Bearer ${await this.#token(signal)}`,
-        accept: 'application/json',
-        'content-type': 'application/json',
-      },
-      body: { sizeBytes: body.length, content: body },
-      operation: 'KMS',
-      signal,
-      idleMsMax: IDLE_MS_MAX,
-    });
-    const answer = await jsonIn(response);
-    if (response.status !== 200) throw refusal(response, answer);
-    const { kid, value } = answer;
-    if (typeof kid !== 'string' || typeof value !== 'string') {
-      throw new DroverError('UNAVAILABLE', 'something else answered in its place.');
-    }
-    return { kid, value: Buffer.from(value, 'base64url') };
   }
 
   /** Whoever reads it at a start that failed must know which key it is about. */
@@ -140,7 +109,7 @@ function withoutVersion(keyUrl: string): string {
   return `${url.origin}${url.pathname.split('/').slice(0, 3).join('/')}`.toLowerCase();
 }
 
-function refusal({ status, headers }: HttpResponse, answer: Readonly<Record<string, unknown>>): DroverError {
+function refusal({ status, headers }: HttpResponse, answer: JsonAnswer): DroverError {
   const error = (answer['error'] ?? {}) as { readonly code?: unknown; readonly message?: unknown };
   const told = [error.code ?? `status ${status}`, String(error.message ?? '').slice(0, 300)];
   const seconds = Number(headers['retry-after']);
@@ -155,14 +124,4 @@ function codeOf(status: number): ErrorCode {
   if (status === 400 || status === 404 || status === 409) return 'MASTER_KEY_WRONG';
   if (status === 429) return 'THROTTLED';
   return status >= 500 ? 'UNAVAILABLE' : 'INTERNAL';
-}
-
-async function jsonIn(response: HttpResponse): Promise<Readonly<Record<string, unknown>>> {
-  const bytes = await response.bytes(ANSWER_BYTES_MAX);
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }

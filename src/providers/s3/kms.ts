@@ -1,10 +1,10 @@
 /** One key of AWS KMS that wraps a small secret: Encrypt and Decrypt, signed with what this machine may sign with. */
-import { Signer, sha256Hex } from '../../lib/sigv4.ts';
-import { retrying } from '../../lib/retry.ts';
-import type { HttpResponse, Transport } from '../../lib/transport.ts';
+import { JsonService, KEY_SERVICE, type JsonAnswer } from '../../lib/json-call.ts';
+import type { HttpResponse } from '../../lib/transport.ts';
 import type { Context } from '../../contract/provider.ts';
 import { DroverError, toDroverError, type ErrorCode } from '../../model/errors.ts';
 import { domainOf, partitionOf } from './address.ts';
+import { awsJsonHeaders, awsRefusal, type AwsCodes } from './aws-json.ts';
 import { baseCredentials } from './credentials.ts';
 import { settingsOf } from './fields.ts';
 
@@ -18,11 +18,6 @@ export interface KmsOptions {
 }
 
 export const KMS_ARN = /^arn:(aws|aws-cn|aws-us-gov):kms:([a-z0-9-]+):\d{12}:(?:key|alias)\/[\w/-]+$/;
-
-const ANSWER_BYTES_MAX = 64 * 1024;
-const ATTEMPTS_MAX = 4;
-const THROTTLED_MS_MAX = 10_000;
-const IDLE_MS_MAX = 10_000;
 
 export class Kms {
   readonly name: string;
@@ -47,55 +42,19 @@ export class Kms {
     return Buffer.from(textIn(answer, 'Plaintext'), 'base64');
   }
 
-  async #call(action: string, members: object, signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
-    const { clock, random, log, openTransport } = this.#context;
-    const transport = openTransport({ caCertificate: null, connectionsMax: 1 });
+  async #call(action: string, members: object, signal: AbortSignal): Promise<JsonAnswer> {
+    const { keyArn, encryptionContext, endpoint } = this.#options;
+    const region = keyArn.split(':')[3] as string;
+    const url = new URL(endpoint ?? `https://kms.${region}.${domainOf(partitionOf(region))}`);
+    const body = Buffer.from(JSON.stringify({ KeyId: keyArn, EncryptionContext: encryptionContext, ...members }));
+    const call = { url, region, service: 'kms', target: `TrentService.${action}`, body };
+    const headers = async () => awsJsonHeaders(call, await this.#keys(region, signal), this.#context.clock.now());
+    await using service = new JsonService(this.#context, KEY_SERVICE);
     try {
-      const limits = { attemptsMax: ATTEMPTS_MAX, throttledMsMax: THROTTLED_MS_MAX };
-      return await retrying(() => this.#once(transport, action, members, signal), {
-        clock,
-        random,
-        log,
-        signal,
-        ...limits,
-      });
+      return await service.post({ url, headers, body, refusal }, signal);
     } catch (thrown) {
       throw this.#named(thrown);
-    } finally {
-      await transport.close();
     }
-  }
-
-  async #once(transport: Transport, action: string, members: object, signal: AbortSignal) {
-    const { keyArn, encryptionContext } = this.#options;
-    const region = keyArn.split(':')[3] as string;
-    const url = new URL(this.#options.endpoint ?? `https://kms.${region}.${domainOf(partitionOf(region))}`);
-    const body = Buffer.from(JSON.stringify({ KeyId: keyArn, EncryptionContext: encryptionContext, ...members }));
-    const signer = new Signer(await this.#keys(region, signal), { region, service: 'kms' });
-    const headers = signer.sign(
-      {
-        method: 'POST',
-        host: url.host,
-        path: '/',
-        query: '',
-        headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${action}` },
-        payloadHash: sha256Hex(body),
-      },
-      this.#context.clock.now(),
-    );
-    const response = await transport.send({
-      method: 'POST',
-      origin: url.origin,
-      path: '/',
-      headers,
-      body: { sizeBytes: body.length, content: body },
-      operation: 'KMS',
-      signal,
-      idleMsMax: IDLE_MS_MAX,
-    });
-    const answer = await jsonIn(response);
-    if (response.status === 200) return answer;
-    throw refusal(response.status, response.headers, answer);
   }
 
   async #keys(region: string, signal: AbortSignal) {
@@ -129,27 +88,12 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string>>> = {
   MASTER_KEY_WRONG: 'Name the key that wrapped the master key in DROVER_MASTER_KEY_KMS, and enable it.',
 };
 
-function refusal(
-  status: number,
-  headers: HttpResponse['headers'],
-  answer: Readonly<Record<string, unknown>>,
-): DroverError {
-  const named = headers['x-amzn-errortype'] ?? String(answer['__type'] ?? '');
-  const type = named.replace(/^.*#/, '').replace(/:.*$/, '');
-  const told = String(answer['message'] ?? answer['Message'] ?? '').slice(0, 300);
-  const words = [type === '' ? `status ${status}` : type, told].filter((part) => part !== '').join(', ');
-  return new DroverError(codeOf(status, type), `it refused (${words}).`);
+function refusal(response: HttpResponse, answer: JsonAnswer): DroverError {
+  const { code, words } = awsRefusal(response, answer, CODES);
+  return new DroverError(code, `it refused (${words}).`);
 }
 
-function codeOf(status: number, type: string): ErrorCode {
-  const known = CODES.find(([types]) => types.includes(type))?.[1];
-  if (known !== undefined) return known;
-  if (status === 429) return 'THROTTLED';
-  if (status >= 500) return 'UNAVAILABLE';
-  return status === 403 ? 'PERMISSION_DENIED' : 'INTERNAL';
-}
-
-const CODES: readonly (readonly [types: readonly string[], code: ErrorCode])[] = [
+const CODES: AwsCodes = [
   [['AccessDeniedException'], 'PERMISSION_DENIED'],
   [['NotFoundException', 'InvalidArnException', 'DisabledException', 'KMSInvalidStateException'], 'MASTER_KEY_WRONG'],
   [['IncorrectKeyException', 'InvalidCiphertextException', 'InvalidKeyUsageException'], 'MASTER_KEY_WRONG'],
@@ -159,19 +103,7 @@ const CODES: readonly (readonly [types: readonly string[], code: ErrorCode])[] =
   [['KMSInternalException', 'DependencyTimeoutException', 'KeyUnavailableException'], 'UNAVAILABLE'],
 ];
 
-async function jsonIn(response: HttpResponse): Promise<Readonly<Record<string, unknown>>> {
-  const bytes = await response.bytes(ANSWER_BYTES_MAX);
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch (thrown) {
-    if (response.status !== 200) return {};
-    // A portal that wants a sign-in, a proxy with a page of its own.
-    throw new DroverError('UNAVAILABLE', 'something else answered in its place.', { cause: thrown });
-  }
-}
-
-function textIn(answer: Readonly<Record<string, unknown>>, name: string): string {
+function textIn(answer: JsonAnswer, name: string): string {
   const value = answer[name];
   if (typeof value === 'string' && value !== '') return value;
   throw new DroverError('UNAVAILABLE', `AWS KMS answered without ${name}.`);

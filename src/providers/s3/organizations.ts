@@ -1,10 +1,10 @@
 /** The accounts of an AWS organization, as its management account or a delegated administrator sees them. */
-import { Signer, sha256Hex } from '../../lib/sigv4.ts';
-import { retrying } from '../../lib/retry.ts';
-import type { HttpResponse, Transport } from '../../lib/transport.ts';
+import { JsonService, type JsonAnswer } from '../../lib/json-call.ts';
+import type { HttpResponse } from '../../lib/transport.ts';
 import type { Context, MemberAccount } from '../../contract/provider.ts';
 import { DroverError, type ErrorCode } from '../../model/errors.ts';
 import { domainOf, type Partition } from './address.ts';
+import { awsJsonHeaders, awsRefusal, type AwsCodes } from './aws-json.ts';
 import type { CredentialSource } from './credentials.ts';
 import type { ServerTime } from './server-time.ts';
 
@@ -26,10 +26,7 @@ export function memberRole(roleArn: string): MemberRole | null {
 const REGIONS = { aws: 'us-east-1', 'aws-cn': 'cn-northwest-1', 'aws-us-gov': 'us-gov-west-1' } as const;
 const TARGET = 'AWSOrganizationsV20161128.ListAccounts';
 const PAGE_ACCOUNTS = 20;
-const ANSWER_BYTES_MAX = 1024 * 1024;
-const ATTEMPTS_MAX = 4;
-const THROTTLED_MS_MAX = 60_000;
-const IDLE_MS_MAX = 20_000;
+const ORGANIZATIONS = { operation: 'ORGANIZATIONS', idleMsMax: 20_000, throttledMsMax: 60_000 } as const;
 
 type Sending = Pick<Context, 'clock' | 'random' | 'log' | 'openTransport'> & {
   readonly time: ServerTime;
@@ -54,57 +51,31 @@ export class Organizations {
 
   /** A page may be empty though others follow. */
   async *members(signal: AbortSignal): AsyncGenerator<readonly MemberAccount[]> {
-    const { openTransport, clock, random, log, caCertificate } = this.#sending;
-    const transport = openTransport({ caCertificate, connectionsMax: 1 });
-    const limits = { attemptsMax: ATTEMPTS_MAX, throttledMsMax: THROTTLED_MS_MAX };
-    try {
-      for (let token: string | null = null; ;) {
-        const asked = token;
-        const ask = () => this.#page(transport, asked, signal);
-        const page: AccountsPage = await retrying(ask, { clock, random, log, signal, ...limits });
-        yield page.items;
-        if (page.next === null || page.next === token) return;
-        token = page.next;
-      }
-    } finally {
-      await transport.close();
+    const { caCertificate } = this.#sending;
+    await using service = new JsonService(this.#sending, { ...ORGANIZATIONS, caCertificate });
+    for (let token: string | null = null; ;) {
+      const { items, next } = await this.#page(service, token, signal);
+      yield items;
+      if (next === null) return;
+      // Ended here, accounts behind it would be taken for gone.
+      if (next === token) throw unreadable();
+      token = next;
     }
   }
 
-  async #page(transport: Transport, token: string | null, signal: AbortSignal): Promise<AccountsPage> {
+  async #page(service: JsonService, token: string | null, signal: AbortSignal): Promise<AccountsPage> {
     const { partition } = this.#role;
     const region = REGIONS[partition];
-    const host = `organizations.${region}.${domainOf(partition)}`;
+    const url = new URL(`https://organizations.${region}.${domainOf(partition)}`);
     const wish = { MaxResults: PAGE_ACCOUNTS, ...(token === null ? {} : { NextToken: token }) };
     const body = Buffer.from(JSON.stringify(wish));
-    const { keys } = await this.#acting.current(signal);
-    const headers = new Signer(keys, { region, service: 'organizations' }).sign(
-      {
-        method: 'POST',
-        host,
-        path: '/',
-        query: '',
-        headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': TARGET },
-        payloadHash: sha256Hex(body),
-      },
-      this.#sending.time.now(),
-    );
-    const response = await transport.send({
-      method: 'POST',
-      origin: `https://${host}`,
-      path: '/',
-      headers,
-      body: { sizeBytes: body.length, content: body },
-      operation: 'ORGANIZATIONS',
-      signal,
-      idleMsMax: IDLE_MS_MAX,
-    });
-    const answer = await jsonIn(response);
-    if (response.status !== 200) throw refusal(response, answer);
-    return this.#read(answer);
+    const call = { url, region, service: 'organizations', target: TARGET, body };
+    const headers = async () =>
+      awsJsonHeaders(call, (await this.#acting.current(signal)).keys, this.#sending.time.now());
+    return this.#read(await service.post({ url, headers, body, refusal }, signal));
   }
 
-  #read(answer: Readonly<Record<string, unknown>>): AccountsPage {
+  #read(answer: JsonAnswer): AccountsPage {
     const accounts = answer['Accounts'];
     if (!Array.isArray(accounts)) throw unreadable();
     const items = accounts.flatMap((account: Readonly<Record<string, unknown>>) => {
@@ -124,18 +95,6 @@ export class Organizations {
   }
 }
 
-async function jsonIn(response: HttpResponse): Promise<Readonly<Record<string, unknown>>> {
-  const bytes = await response.bytes(ANSWER_BYTES_MAX);
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    if (response.status !== 200) return {};
-    // A portal that wants a sign-in, a proxy with a page of its own.
-    throw unreadable();
-  }
-}
-
 function unreadable(): DroverError {
   return new DroverError(
     'UNAVAILABLE',
@@ -143,25 +102,13 @@ function unreadable(): DroverError {
   );
 }
 
-function refusal({ status, headers }: HttpResponse, answer: Readonly<Record<string, unknown>>): DroverError {
-  const type = String(headers['x-amzn-errortype'] ?? answer['__type'] ?? '')
-    .replace(/^.*#/, '')
-    .replace(/:.*$/, '');
-  const told = String(answer['message'] ?? answer['Message'] ?? '').slice(0, 300);
-  const words = [type === '' ? `status ${status}` : type, told].filter((part) => part !== '').join(', ');
-  const known = CODES.find(([types]) => types.includes(type));
-  const code = known?.[1] ?? codeOfStatus(status);
+function refusal(response: HttpResponse, answer: JsonAnswer): DroverError {
+  const { code, words } = awsRefusal(response, answer, CODES);
   const message = `The accounts of the organization cannot be listed: AWS Organizations refused (${words}).`;
   return new DroverError(code, message, { remedy: REMEDIES[code] ?? null });
 }
 
-function codeOfStatus(status: number): ErrorCode {
-  if (status === 429) return 'THROTTLED';
-  if (status >= 500) return 'UNAVAILABLE';
-  return status === 403 ? 'PERMISSION_DENIED' : 'INTERNAL';
-}
-
-const CODES: readonly (readonly [types: readonly string[], code: ErrorCode])[] = [
+const CODES: AwsCodes = [
   [['AccessDeniedException', 'AccessDenied'], 'PERMISSION_DENIED'],
   [['AWSOrganizationsNotInUseException', 'UnsupportedAPIEndpointException'], 'UNSUPPORTED'],
   [['UnrecognizedClientException', 'InvalidClientTokenId', 'InvalidSignatureException'], 'UNAUTHENTICATED'],
