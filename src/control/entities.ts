@@ -250,7 +250,7 @@ export interface WaitReason {
 export interface Run {
   readonly id: string;
   readonly version: number;
-  /** What looked wrong before it began: only in the answer to its start. */
+  /** What looks wrong before it goes on: only in the answer to its start, or to an order to resume it. */
   readonly warnings?: readonly string[] | undefined;
   /** Counts the runs of its job. */
   readonly number: number;

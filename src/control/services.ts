@@ -351,8 +351,12 @@ export interface Runs {
   map(actor: Actor, id: string, cells: number): Promise<RunMap>;
   /** GUARD_BUSY when the job has an active run; PREFLIGHT_FAILED with the whole report. The run has its `warnings`. */
   start(actor: Actor, jobId: string, input: StartRun, signal: AbortSignal): Promise<Run>;
-  /** Idempotent: pausing what is paused is fine. WRONG_STATE once it has ended. */
+  /**
+   * Idempotent: pausing what is paused is fine; what paused by itself for attention is then a person's pause, and does not
+   * go on by itself. WRONG_STATE once it has ended.
+   */
   pause(actor: Actor, id: string): Promise<Run>;
+  /** Its `warnings` say what still stands against it. */
   resume(actor: Actor, id: string): Promise<Run>;
   cancel(actor: Actor, id: string): Promise<Run>;
   /** With its history, logs and files. WRONG_STATE before its end; IN_USE while the next run needs what it found. */

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 2be416dac159f4e6219ac7927cb91bd3bc5627e7952803303b962b99cd85227f) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 c4bb997d88e5054ad0837c6aea28ebf8ceb5467b2a799aad29e2a67f86b53539) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -3336,7 +3336,7 @@ export interface components {
       /** @description Stays the same for ever. */
       id: string;
       version: number;
-      /** @description What looked wrong before it began: only in the answer to its start. */
+      /** @description What looks wrong before it goes on: only in the answer to its start, or to an order to resume it. */
       warnings?: string[];
       /** @description Counts the runs of its job. */
       number: number;

@@ -96,7 +96,7 @@ export const run = named<Run>()(
     warnings: z
       .array(z.string())
       .optional()
-      .describe('What looked wrong before it began: only in the answer to its start.'),
+      .describe('What looks wrong before it goes on: only in the answer to its start, or to an order to resume it.'),
     number: z.number().describe('Counts the runs of its job.'),
     jobId: id,
     jobName: z.string(),

@@ -333,6 +333,7 @@ async function act(remote: Remote, word: string, action: keyof typeof ACTIONS): 
   const run = await answer<Run>(call());
   await record(session, 'run', run);
   await session.terminal.print(`Run ${run.id}: ${stateOf(run)}.`);
+  for (const warning of run.warnings ?? []) await session.terminal.say(`!   ${visible(warning)}`);
   return { ...fine(session), summary: summaryOf(run) };
 }
 

@@ -12,7 +12,7 @@ import type { Audit, ControlWorld } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
 import { cutsOf } from './expectation.ts';
 import { mapOf } from './map.ts';
-import { carryOutOrder, type Order } from './orders.ts';
+import { carryOutOrder, stillHolds, type Order } from './orders.ts';
 import { removeRun } from './removal.ts';
 import { RUN_LISTING, runOf, runRow, runRows } from './rows.ts';
 import { refuseUnready } from '../jobs/not-ready.ts';
@@ -127,9 +127,23 @@ async function ordered(
   demand(actor, 'run');
   return inDatabase(async () => {
     const has = await carryOutOrder(world, audit, actor, order, id);
-    if (has) await note(world, parts, id, `${SAID[order]} by ${actor.name}.`);
-    return runOf(await runRow(world.db, id));
+    const warnings = has ? await tellOrder(world, parts, order, id, `${SAID[order]} by ${actor.name}.`) : [];
+    return { ...runOf(await runRow(world.db, id)), ...(warnings.length === 0 ? {} : { warnings }) };
   });
+}
+
+/** In the run's log; with what stands against it, which is returned. */
+async function tellOrder(
+  world: ControlWorld,
+  parts: RunsParts,
+  order: Order,
+  id: string,
+  words: string,
+): Promise<readonly string[]> {
+  await note(world, parts, id, words);
+  const warnings = order === 'resume' ? await stillHolds(world, id) : [];
+  for (const warning of warnings) await note(world, parts, id, warning, 'warn');
+  return warnings;
 }
 
 const SAID: Readonly<Record<Order, string>> = { pause: 'Paused', resume: 'Resumed', cancel: 'Cancelled' };
@@ -157,7 +171,7 @@ async function bulk(
     try {
       if (!(await inDatabase(() => carryOutOrder(world, audit, actor, order, id)))) continue;
       changed += 1;
-      await note(world, parts, id, `${SAID[order]} by ${actor.name}, with others.`);
+      await inDatabase(() => tellOrder(world, parts, order, id, `${SAID[order]} by ${actor.name}, with others.`));
     } catch (error) {
       if (!(error instanceof DroverError && error.code === 'WRONG_STATE')) throw error;
     }
