@@ -196,6 +196,9 @@ async function lists(api: Api, jobs: Jobs, token: string): Promise<void> {
     `/runs/${runId}/items?sort=-size`,
     `/runs/${runId}/items?search=file99`,
     '/connectors',
+    '/endpoints',
+    '/projects',
+    '/timetables',
     '/overview',
   ];
   for (const path of paths) {

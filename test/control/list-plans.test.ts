@@ -5,10 +5,14 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ListQuery, Page } from '../../src/control/entities.ts';
+import { openConnectors } from '../../src/control/connectors/service.ts';
+import { openEndpoints } from '../../src/control/endpoints/service.ts';
 import { openJobs } from '../../src/control/jobs/service.ts';
 import { openLogs } from '../../src/control/logs/service.ts';
+import { openProjects } from '../../src/control/projects/service.ts';
 import { openRuns } from '../../src/control/runs/service.ts';
 import { openTestWorld, type TestWorld } from '../../src/control/testing.ts';
+import { openTimetables } from '../../src/control/timetables/service.ts';
 import { makeConnector, makeJob, makeRunRow } from './made.ts';
 import { watchQueries, type Watched } from './plans.ts';
 
@@ -44,6 +48,10 @@ beforeAll(async () => {
   lists['jobs'] = (query) => jobs.list(viewer, query);
   lists['runs'] = (query) => runs.list(viewer, query);
   lists['items'] = (query) => logs.items(viewer, 'plans', query);
+  lists['connectors'] = (query) => openConnectors(own).list(viewer, query);
+  lists['endpoints'] = (query) => openEndpoints(own, never).list(viewer, query);
+  lists['timetables'] = (query) => openTimetables(own).list(viewer, query);
+  lists['projects'] = (query) => openProjects(own, { removeFilesOf: never }).list(viewer, query);
 }, 240_000);
 
 afterAll(() => world.close());
@@ -52,6 +60,8 @@ afterAll(() => world.close());
 async function fill(): Promise<void> {
   const { db } = world;
   const [often, seldom] = [await makeEnds('often'), await makeEnds('seldom')];
+  await sql`INSERT INTO timetables (id, created_at, created_by, updated_at, name, timetable)
+    VALUES (gen_random_uuid(), now(), 'test', now(), 'Nights', '{"timeZone": "UTC", "rules": []}')`.execute(db);
   await makeRunRow(world, often, 'plans', { state: 'failed' });
   await sql`ALTER TABLE runs DISABLE TRIGGER USER`.execute(db);
   // Made anew afterwards: much quicker than row by row.
@@ -61,7 +71,7 @@ async function fill(): Promise<void> {
   for (const { name } of indexes) await sql`DROP INDEX ${sql.id(name)}`.execute(db);
   for (let first = 1; first <= ROWS; first += BATCH) {
     await sql`INSERT INTO jobs SELECT (jsonb_populate_record(job, jsonb_build_object('id', gen_random_uuid(),
-        'name', 'Job ' || md5(n::text), 'type', (ARRAY['cloud-to-cloud', 'folder-to-cloud', 'cloud-to-folder'])[1 + n % 3],
+        'name', 'Job ' || md5(n::text), 'timetable_id', (SELECT id FROM timetables), 'type', (ARRAY['cloud-to-cloud', 'folder-to-cloud', 'cloud-to-folder'])[1 + n % 3],
         'last_state', CASE WHEN n % 1000 = 7 THEN 'running' WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END,
         'last_run_at', CASE WHEN n % 7 > 0 THEN now() - (n * 7919 % 100003) * interval '1 minute' END,
         'created_at', now() - (n::bigint * 104729 % 100003) * interval '1 minute'))).*
@@ -179,4 +189,17 @@ describe('a page among very many', () => {
       }
     },
   );
+});
+
+describe('what shows how many jobs it has', () => {
+  test.each(['connectors', 'endpoints', 'timetables', 'projects'])('%s reads none of them', async (name) => {
+    const list = lists[name] as List;
+    const jobs = JSON.stringify((await list({})).items).match(/"jobs":(\d+)/g) ?? [];
+    expect(jobs.map((text) => Number(text.slice(7))).some((count) => count >= ROWS * 0.9)).toBe(true);
+    // Runs of a project are counted, in their index alone.
+    const heavy = (await watched.heavySteps(() => list({}), READ_MAX)).filter(
+      (step) => !step.startsWith('Index Only Scan runs runs_project:'),
+    );
+    expect(heavy).toEqual([]);
+  });
 });

@@ -12,6 +12,7 @@ import type {
   InventoryItem,
   Tags,
 } from '../entities.ts';
+import { jobsOf } from '../job-counts.ts';
 import type { Listing } from '../paging.ts';
 import { found, isoOf, isoOrNull, isUuid, keptOf } from '../rows.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
@@ -20,16 +21,12 @@ import type { ControlWorld, Db, Tx } from '../world.ts';
 export type CloudRow = Omit<CloudAccount, 'nextSyncAt'>;
 
 export function rowsOf(db: Db | Tx) {
-  const endpoints = sql`SELECT id FROM endpoints WHERE endpoints.connector_id = connectors.id`;
   return db
     .selectFrom('connectors')
     .selectAll('connectors')
     .select([
       sql<number>`(SELECT count(*)::int FROM endpoints WHERE endpoints.connector_id = connectors.id)`.as('endpoints'),
-      // By each side's index, because a condition on either of them would read all jobs.
-      sql<number>`(SELECT count(*)::int FROM (
-        SELECT id FROM jobs WHERE source_endpoint_id IN (${endpoints})
-        UNION SELECT id FROM jobs WHERE target_endpoint_id IN (${endpoints})) AS used)`.as('jobs'),
+      jobsOf('connectors.id').as('jobs'),
     ]);
 }
 

@@ -167,6 +167,12 @@ export interface TimetablesTable {
   timetable: Jsonb;
 }
 
+/** Written by triggers alone. */
+export interface JobCountsTable {
+  of_id: string;
+  jobs: number;
+}
+
 export interface JobsTable {
   id: string;
   version: Generated<number>;
@@ -479,6 +485,7 @@ export interface Schema {
   projects: ProjectsTable;
   timetables: TimetablesTable;
   jobs: JobsTable;
+  job_counts: JobCountsTable;
   runs: RunsTable;
   segments: SegmentsTable;
   chunks: ChunksTable;

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Place, TargetFacts } from '../../contract/provider.ts';
 import type { Endpoint } from '../entities.ts';
+import { jobsOf } from '../job-counts.ts';
 import type { Listing } from '../paging.ts';
 import { found, isUuid, keptOf } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
@@ -12,12 +13,7 @@ export function rowsOf(db: Db | Tx) {
     .innerJoin('connectors', 'connectors.id', 'endpoints.connector_id')
     .selectAll('endpoints')
     .select(['connectors.name as connector_name', 'connectors.provider as provider'])
-    .select(
-      // An endpoint is the source of jobs or their target, never both; each side has its index.
-      sql<number>`CASE endpoints.kind
-        WHEN 'source' THEN (SELECT count(*)::int FROM jobs WHERE jobs.source_endpoint_id = endpoints.id)
-        ELSE (SELECT count(*)::int FROM jobs WHERE jobs.target_endpoint_id = endpoints.id) END`.as('jobs'),
-    );
+    .select(jobsOf('endpoints.id').as('jobs'));
 }
 
 export type EndpointRow = Awaited<ReturnType<ReturnType<typeof rowsOf>['execute']>>[number];

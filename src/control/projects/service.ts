@@ -4,6 +4,7 @@ import { DroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Project } from '../entities.ts';
 import { newId } from '../ids.ts';
+import { jobsOf } from '../job-counts.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { DESCRIPTION_MAX, found, isUuid, keptOf, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
@@ -130,7 +131,7 @@ function rowsOf(db: Db | Tx) {
     .selectFrom('projects')
     .selectAll('projects')
     .select([
-      sql<string>`(SELECT count(*) FROM jobs WHERE jobs.project_id = projects.id)`.as('jobs'),
+      jobsOf('projects.id').as('jobs'),
       sql<string>`(${runs})`.as('runs'),
       sql<string>`(${runs} AND state IN (${states}))`.as('active'),
     ]);
@@ -148,6 +149,6 @@ function projectOf(row: ProjectRow): Project {
     ...keptOf(row),
     name: row.name,
     description: row.description,
-    counts: { jobs: Number(row.jobs), runs: Number(row.runs), active: Number(row.active) },
+    counts: { jobs: row.jobs, runs: Number(row.runs), active: Number(row.active) },
   };
 }

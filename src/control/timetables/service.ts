@@ -1,10 +1,10 @@
 /** Bandwidth timetables: saved by name, used by jobs; a change holds for runs that are going on, too. */
-import { sql } from 'kysely';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
 import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Timetable } from '../entities.ts';
 import { newId } from '../ids.ts';
+import { jobsOf } from '../job-counts.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isUuid, keptOf, lockVersion, nameOf, stampOf, uniquely } from '../rows.ts';
@@ -118,10 +118,7 @@ const LISTING: Omit<Listing<TimetableRow>, 'query'> = {
 };
 
 function rowsOf(db: Db | Tx) {
-  return db
-    .selectFrom('timetables')
-    .selectAll('timetables')
-    .select(sql<string>`(SELECT count(*) FROM jobs WHERE jobs.timetable_id = timetables.id)`.as('jobs'));
+  return db.selectFrom('timetables').selectAll('timetables').select(jobsOf('timetables.id').as('jobs'));
 }
 
 type TimetableRow = Awaited<ReturnType<ReturnType<typeof rowsOf>['execute']>>[number];
@@ -136,7 +133,7 @@ function timetableOf(row: TimetableRow): Timetable {
     ...keptOf(row),
     name: row.name,
     timetable: row.timetable as BandwidthTimetable,
-    usedBy: { jobs: Number(row.jobs) },
+    usedBy: { jobs: row.jobs },
   };
 }
 

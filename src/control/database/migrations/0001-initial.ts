@@ -2,6 +2,8 @@
  * The tables of the first version. Text that may hold any key (keys, checkpoints, definitions) is JSON text or bytes:
  * PostgreSQL's text cannot hold a NUL, nor its jsonb a lone surrogate.
  */
+import { jobCounts } from './0001-job-counts.ts';
+
 export const initial = `
 CREATE TABLE facts_of_installation (name text PRIMARY KEY, value jsonb NOT NULL);
 
@@ -110,7 +112,7 @@ CREATE INDEX jobs_state ON jobs (last_state, created_at);
 CREATE INDEX jobs_failed ON jobs (id) WHERE failed_run_id IS NOT NULL;
 CREATE INDEX jobs_source ON jobs (source_endpoint_id);
 CREATE INDEX jobs_target ON jobs (target_endpoint_id);
-
+${jobCounts}
 -- definition and snapshot: JSON text, as the run was started. target_area: fingerprint, container and prefix of the
 -- target, for "one active run per target subtree".
 -- At most one row: the sample data, as far as it is made and still there.
@@ -150,6 +152,8 @@ CREATE INDEX runs_active ON runs (state) WHERE state IN ('queued', 'running', 'p
 CREATE INDEX runs_state ON runs (state, queued_at);
 CREATE INDEX runs_started ON runs (started_at NULLS FIRST, id);
 CREATE INDEX runs_project ON runs (project_id, queued_at);
+CREATE INDEX runs_project_active ON runs (project_id)
+  WHERE state IN ('queued', 'running', 'pausing', 'paused', 'cancelling');
 CREATE INDEX runs_ended ON runs (ended_at NULLS FIRST, id);
 CREATE INDEX runs_pair ON runs (pair_id, queued_at) WHERE has_snapshot;
 CREATE INDEX runs_transfer ON runs (transfer_id, queued_at);
