@@ -1,6 +1,6 @@
 /** Starts what the tests need from npm packages, finds real servers, and says at the end what was not there. */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { findPostgres, stopPostgres } from './postgres.ts';
 import { isWithout, missingAbilities } from './abilities.ts';
+import { makeQuickFolder } from './quick-folder.ts';
 import type { RgwServer, Servers } from './servers.ts';
 
 const require = createRequire(import.meta.url);
@@ -28,7 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     azurite.stop();
     started.stop();
-    await stopPostgres();
+    await stopPostgres(process.env);
     for (const name of missing) process.stderr.write(`NOT RUN: tests against ${name}\n`);
     if (missing.length > 0 && process.env['DROVER_TEST_ALL'] === '1') process.exitCode = 1;
   };
@@ -84,7 +85,7 @@ async function startRgw(): Promise<StartedRgw> {
   const running = isWithout('rgw') ? null : await readRgw(folder);
   if (running !== null) return { server: running, stop: () => undefined };
   if (!existsSync('/usr/bin/radosgw') || isWithout('rgw')) return { server: null, stop: () => undefined };
-  const own = mkdtempSync(join(tmpdir(), 'drover-ceph-'));
+  const own = makeQuickFolder('drover-ceph-');
   const script = fileURLToPath(new URL('../scripts/servers/ceph.sh', import.meta.url));
   const port = await freePort();
   execFileSync('bash', [script, 'up', own, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] });

@@ -2,8 +2,7 @@
  * A server's world for tests: a real database of its own, stores in memory, a folder for artifacts. Providers, clock,
  * transport and environment can be exchanged; everything is gone after `close`.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Provider } from '../contract/provider.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
@@ -11,11 +10,11 @@ import { DroverError } from '../model/errors.ts';
 import { local } from '../providers/local/provider.ts';
 import { memory } from '../providers/memory/provider.ts';
 import { FolderArtifactStore } from '../standalone/artifacts.ts';
-import { openTestDatabase } from '../../test/postgres.ts';
+import { openMigratedDatabase } from '../../test/postgres.ts';
+import { makeQuickFolder } from '../../test/quick-folder.ts';
 import { openBus, type OpenBus } from './bus.ts';
 import { testSettings } from './testing/settings.ts';
 import { openDatabase } from './database/connect.ts';
-import { migrate } from './database/migrate.ts';
 import type { Actor, Role } from './entities.ts';
 import { newId } from './ids.ts';
 import { openVault } from './vault/vault.ts';
@@ -50,9 +49,9 @@ export async function openTestWorld(overrides: TestOverrides = {}): Promise<Test
     settings,
     ...rest
   } = overrides;
-  const database = databaseUrl === undefined ? await openTestDatabase() : null;
+  const database = databaseUrl === undefined ? await openMigratedDatabase() : null;
   const url = databaseUrl ?? (database?.url as string);
-  const folder = await mkdtemp(join(tmpdir(), 'drover-control-'));
+  const folder = makeQuickFolder('drover-control-');
   const logged: string[] = [];
   const base = {
     clock: systemClock,
@@ -68,7 +67,6 @@ export async function openTestWorld(overrides: TestOverrides = {}): Promise<Test
     ...rest,
   };
   const connection = await openDatabase({ url, log: base.log });
-  if (database !== null) await migrate(connection);
   const db = connection.kysely;
   const bus = openBus({ db, connection: connection.connection, clock: systemClock, log: base.log });
   const vault = await openVault({ db, masterKey, clock: base.clock, random: base.random });

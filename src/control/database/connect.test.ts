@@ -67,6 +67,16 @@ describe.skipIf(inject('servers').postgres === null)('the database', () => {
     await impatient.close();
   });
 
+  test('closing lets go of every connection, also of one that was used beside Kysely only', async () => {
+    const own = await openTestDatabase();
+    const other = await openDatabase({ url: own.url, log });
+    await migrate(other);
+    await other.close();
+    expect(other.pool.totalCount).toBe(0);
+    await other.close();
+    await own.drop();
+  });
+
   test('a wrong password and a database that is not there are DATABASE_UNUSABLE', async () => {
     const wrong = server.url.replace(/:[^:@/]+@/, ':wrong@');
     const absent = server.url.replace(/test_\w+/, 'absent');

@@ -103,8 +103,14 @@ class OpenDatabase implements Database {
   }
 
   close(): Promise<void> {
-    this.closed ??= this.kysely.destroy();
+    this.closed ??= this.end();
     return this.closed;
+  }
+
+  private async end(): Promise<void> {
+    await this.kysely.destroy();
+    // Kysely leaves a pool alone that it never used.
+    if (!this.pool.ended) await this.pool.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
