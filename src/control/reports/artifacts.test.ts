@@ -75,7 +75,7 @@ test('are removed with their content, by whoever may, and not while they are mad
   expect(audit).toMatchObject([{ entity_id: id, actor_name: PERSON.name, changes: { runId: [run, null] } }]);
 });
 
-test('whose content cannot be removed stay listed', async () => {
+test('whose content cannot be removed stay listed, say that it is gone, and can be removed again', async () => {
   const run = await ran(await fleet.job({ objects: 1 }));
   const { world, store, runs } = fleet;
   const { id } = await make(run, 'report-html');
@@ -96,5 +96,26 @@ test('whose content cannot be removed stay listed', async () => {
     { store, openConnector: rowOpener(world), runOf: runs.get, snapshotOf: runs.snapshot },
   );
   await expect(stuck.remove(PERSON, id)).rejects.toThrow('the disk is gone');
-  expect((await reports.get(PERSON, id)).state).toBe('ready');
+  expect((await reports.get(PERSON, id)).state).toBe('expired');
+  await expect(reports.download(PERSON, id)).rejects.toMatchObject({ code: 'WRONG_STATE' });
+  await reports.remove(PERSON, id);
+  expect(await world.artifacts.list(`reports/${run}/${id}`)).toEqual([]);
+});
+
+test('are removed while nothing is locked', async () => {
+  const run = await ran(await fleet.job({ objects: 1 }));
+  const { world, store, runs } = fleet;
+  const { id } = await make(run, 'report-html');
+  const seen: unknown[] = [];
+  const looking = {
+    removeAll: async (prefix: string) => {
+      const { rows } = await sql`SELECT state FROM artifacts WHERE id = ${id} FOR UPDATE NOWAIT`.execute(world.db);
+      seen.push(...rows);
+      await world.artifacts.removeAll(prefix);
+    },
+  };
+  const parts = { store, openConnector: rowOpener(world), runOf: runs.get, snapshotOf: runs.snapshot };
+  const artifacts = Object.assign(Object.create(world.artifacts), looking);
+  await openReports({ ...world, artifacts }, parts).remove(PERSON, id);
+  expect(seen).toEqual([{ state: 'expired' }]);
 });

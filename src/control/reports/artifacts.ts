@@ -40,31 +40,39 @@ export async function listArtifacts({ db }: ControlWorld, actor: Actor, query: L
   return { ...page, items: page.items.map(artifactOf) };
 }
 
-/** The file first, then the row: a crash in between leaves a row that can be removed once more. */
+/** What began to go is taken for not yet gone so long after; then retention takes away its file. */
+const REMOVAL = sql<Date>`now() + interval '1 hour'`;
+
+/**
+ * Its row says first that it is gone, then the file goes while nothing is locked, then the row: a crash in between leaves
+ * a row that can be removed once more, and a file that retention takes away.
+ */
 export async function removeArtifact(world: ControlWorld, actor: Actor, id: string): Promise<void> {
   demand(actor, 'report');
   const { db, artifacts, bus, clock } = world;
   const { file_name: name } = await artifactRow(db, id);
-  await db.transaction().execute(async (tx) => {
+  const objectName = await db.transaction().execute(async (tx) => {
     // Whoever would make it meanwhile passes it by.
     const row = await tx
       .selectFrom('artifacts')
-      .select([
-        'object_name',
-        'run_id',
-        sql<boolean>`state = 'pending' AND coalesce(taken_until > now(), false)`.as('is_made'),
-      ])
+      .select(['object_name', sql<boolean>`state = 'pending' AND coalesce(taken_until > now(), false)`.as('is_made')])
       .where('id', '=', id)
       .forUpdate()
       .executeTakeFirst();
-    const { object_name: objectName, run_id: runId, is_made: isMade } = found(row, 'artifact', id);
+    const { object_name: toRemove, is_made: isMade } = found(row, 'artifact', id);
     if (isMade) {
       throw new DroverError('WRONG_STATE', `"${name}" is being made right now.`, {
         remedy: 'Wait until it is ready, then delete it.',
       });
     }
-    await artifacts.removeAll(objectName);
-    await tx.deleteFrom('artifacts').where('id', '=', id).execute();
+    await tx.updateTable('artifacts').set({ state: 'expired', taken_until: REMOVAL }).where('id', '=', id).execute();
+    await bus.tell('artifact', id, tx);
+    return toRemove;
+  });
+  await artifacts.removeAll(objectName);
+  await db.transaction().execute(async (tx) => {
+    const row = await tx.deleteFrom('artifacts').where('id', '=', id).returning('run_id').executeTakeFirst();
+    const { run_id: runId } = found(row, 'artifact', id);
     const line = { action: 'artifact.remove', entityKind: 'artifact', entityId: id, entityName: name };
     await makeAudit(clock)(tx, actor, { ...line, changes: { runId: [runId, null] } });
     await bus.tell('artifact', id, tx);

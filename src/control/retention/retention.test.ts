@@ -95,18 +95,131 @@ test('the log that a retry reads from stays until the retry has ended', async ()
   expect(await leftOf(failed)).toEqual(GONE);
 });
 
-test('files go before rows: whoever dies in between leaves what the next look finds', async () => {
+/** The artifacts of this world, but for what is given here. */
+function changed(change: Partial<TestWorld['artifacts']>): TestWorld {
+  return { ...world, artifacts: Object.assign(Object.create(world.artifacts), change) };
+}
+
+test('whoever dies while files go leaves a run that says so, and the next look takes away the rest', async () => {
   const [old, _newer] = [await makeRun(90, 'f'), await makeRun(1, 'f')];
-  const removing = { ...world.artifacts, removeAll: async () => Promise.reject(new Error('the disk is away')) };
-  const broken = openRetention({ ...world, artifacts: Object.assign(Object.create(world.artifacts), removing) });
-  await broken.tick(NEVER);
+  const dying = changed({
+    async removeAll(prefix) {
+      await world.artifacts.removeAll(`${prefix}s/`);
+      throw new Error('the disk is away');
+    },
+  });
+  await openRetention(dying).tick(NEVER);
   expect(world.logged.at(-1)).toContain('the disk is away');
-  expect(await leftOf(old)).toMatchObject(WHOLE);
-  await world.artifacts.removeAll(`runs/${old}/`);
-  expect(await leftOf(old)).toMatchObject({ chunks: 1, files: 0, expired: false });
+  expect(await leftOf(old)).toEqual({ ...GONE, chunks: 1, items: 1, lines: 1, files: 1 });
   await all();
-  expect(await leftOf(old)).toMatchObject({ chunks: 1, files: 0, expired: false });
+  expect(await leftOf(old)).toMatchObject({ chunks: 1, files: 1, expired: true });
   await clock.advance(3_600_001);
+  await all();
+  expect(await leftOf(old)).toEqual(GONE);
+});
+
+test('nothing is locked and no transaction is open while files go, and their rows say that they are gone', async () => {
+  const [old, _newer] = [await makeRun(90, 'q'), await makeRun(1, 'q')];
+  const artifact = newId(world);
+  await sql`INSERT INTO artifacts (id, run_id, kind, file_name, object_name, state, created_at, created_by, expires_at)
+    VALUES (${artifact}, ${old}, 'report-json', 'r.json', ${`reports/${old}/${artifact}`}, 'ready', now(), 'x',
+      ${new Date(clock.now() - DAY_MS)})`.execute(world.db);
+  const seen: unknown[] = [];
+  const looking = changed({
+    async removeAll(prefix) {
+      const { rows: run } = await sql`SELECT logs_expired FROM runs WHERE id = ${old} FOR UPDATE NOWAIT`.execute(
+        world.db,
+      );
+      const { rows: file } = await sql`SELECT state FROM artifacts WHERE id = ${artifact} FOR UPDATE NOWAIT`.execute(
+        world.db,
+      );
+      const { rows: open } = await sql`SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND state LIKE 'idle in transaction%'`.execute(world.db);
+      seen.push([prefix, run[0], file[0], open.length]);
+      await world.artifacts.removeAll(prefix);
+    },
+  });
+  await openRetention(looking).tick(NEVER);
+  expect(seen).toEqual([
+    [`reports/${old}/${artifact}`, { logs_expired: false }, { state: 'expired' }, 0],
+    [`runs/${old}/`, { logs_expired: true }, { state: 'expired' }, 0],
+  ]);
+  expect(await leftOf(old)).toEqual(GONE);
+});
+
+test('of several servers one takes away what is left of a run', async () => {
+  const [old, _newer] = [await makeRun(90, 'r'), await makeRun(1, 'r')];
+  const removed: string[] = [];
+  const slow = changed({
+    async removeAll(prefix) {
+      removed.push(prefix);
+      // The other one looks while this one is at it.
+      if (removed.length === 1) await openRetention(slow).tick(NEVER);
+      await world.artifacts.removeAll(prefix);
+    },
+  });
+  await Promise.all([openRetention(slow).tick(NEVER), openRetention(slow).tick(NEVER)]);
+  expect(removed).toEqual([`runs/${old}/`]);
+  expect(await leftOf(old)).toEqual(GONE);
+});
+
+test('many rows go in steps', async () => {
+  const [old, _newer] = [await makeRun(90, 's'), await makeRun(1, 's')];
+  await sql`INSERT INTO run_items (run_id, segment_id, result, code, size_bytes, key_text, record)
+    SELECT ${old}, 's', 'failed', 'CHANGED', 1, 'k' || n, '{}' FROM generate_series(1, 12000) AS n`.execute(world.db);
+  const counts: number[] = [];
+  const counting = world.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      counts.push(Number(result.numAffectedRows ?? 0));
+      return result;
+    },
+  });
+  await openRetention({ ...world, db: counting }).tick(NEVER);
+  expect(await leftOf(old)).toEqual(GONE);
+  expect(Math.max(...counts)).toBe(5_000);
+});
+
+test('a file of a report whose removal broke off is gone at the next look', async () => {
+  const run = await makeRun(1, 't');
+  const id = newId(world);
+  await sql`INSERT INTO artifacts (id, run_id, kind, file_name, object_name, state, created_at, created_by, expires_at)
+    VALUES (${id}, ${run}, 'report-json', 'r.json', ${`reports/${run}/${id}`}, 'ready', now(), 'x',
+      ${new Date(clock.now() - DAY_MS)})`.execute(world.db);
+  await world.artifacts.put(`reports/${run}/${id}`, Buffer.from('x'));
+  await openRetention(changed({ removeAll: async () => Promise.reject(new Error('away')) })).tick(NEVER);
+  const stateNow = async () =>
+    (await sql<{ state: string }>`SELECT state FROM artifacts WHERE id = ${id}`.execute(world.db)).rows[0]?.state;
+  expect(await stateNow()).toBe('expired');
+  await all();
+  expect(await world.artifacts.list(`reports/${run}/`)).toHaveLength(1);
+  await clock.advance(3_600_001);
+  await all();
+  expect(await world.artifacts.list(`reports/${run}/`)).toEqual([]);
+  expect(await stateNow()).toBe('expired');
+});
+
+test('one that somebody wants again in this moment stays', async () => {
+  const [old, _newer] = [await makeRun(90, 'u', { snapshot: false }), await makeRun(1, 'u')];
+  const retry = await makeRun(1, 'v', { state: 'queued', snapshot: false });
+  const opened = Promise.withResolvers<void>();
+  // As whoever starts a repetition does: it locks the run first.
+  const starting = world.db.transaction().execute(async (tx) => {
+    await sql`SELECT FROM runs WHERE id = ${old} FOR UPDATE`.execute(tx);
+    opened.resolve();
+    await expect
+      .poll(async () => {
+        const { rows } = await sql`SELECT FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`.execute(world.db);
+        return rows.length;
+      })
+      .toBe(1);
+    await sql`UPDATE runs SET retry_of = ${old} WHERE id = ${retry}`.execute(tx);
+  });
+  await opened.promise;
+  await Promise.all([starting, openRetention(world).tick(NEVER)]);
+  expect(await leftOf(old)).toMatchObject(WHOLE);
+  await sql`UPDATE runs SET state = 'succeeded' WHERE id = ${retry}`.execute(world.db);
   await all();
   expect(await leftOf(old)).toEqual(GONE);
 });
@@ -145,7 +258,8 @@ test('files of reports expire, and say so', async () => {
   };
   const [old, failed, young] = [await insert('ready', -1), await insert('failed', -1), await insert('ready', 1)];
   await all();
-  const { rows } = await sql<{ id: string; state: string }>`SELECT id, state FROM artifacts`.execute(world.db);
+  const { rows } = await sql<{ id: string; state: string }>`
+    SELECT id, state FROM artifacts WHERE run_id = ${run}`.execute(world.db);
   expect(Object.fromEntries(rows.map(({ id, state }) => [id, state]))).toEqual({
     [old]: 'expired',
     [failed]: 'expired',

@@ -5,7 +5,7 @@
 import { sql } from 'kysely';
 import { chunkPrefix } from '../../engine/chunks.ts';
 import { toDroverError } from '../../model/errors.ts';
-import type { ControlWorld } from '../world.ts';
+import type { ControlWorld, Db } from '../world.ts';
 import { HAS_NEWEST_SNAPSHOT, IS_READ } from './kept.ts';
 
 const HOUR_MS = 3_600_000;
@@ -14,6 +14,8 @@ const DAY_MS = 24 * HOUR_MS;
 const RUN_TABLES = ['chunks', 'run_items', 'run_log', 'segments', 'run_workers', 'run_sessions'] as const;
 /** At one look; the next comes at once while there is more. */
 const RUNS_AT_ONCE = 50;
+/** In one statement, so that none holds up others for long. */
+const ROWS_AT_ONCE = 5_000;
 /** What could not be removed, or ended the server that removed it, waits so long; of a run's logs twice as long each time. */
 const AGAIN_HOURS = 1;
 const AGAIN_HOURS_MAX = 24;
@@ -35,30 +37,49 @@ export function openRetention(world: ControlWorld): { tick(signal: AbortSignal):
   };
 }
 
-/** Files first, then the row: a crash in between is made up for at the next look. */
+/**
+ * Of what has reached its age its row says so first; then its file goes, while nothing is locked. `taken_until` tells
+ * whoever looks next that a file may be left, until it is gone.
+ */
 async function expireArtifacts(world: ControlWorld, signal: AbortSignal): Promise<number> {
   const { db, clock, artifacts, bus } = world;
+  const now = new Date(clock.now());
   const rows = await db
     .selectFrom('artifacts')
     .select(['id', 'object_name'])
-    .where('state', 'in', ['ready', 'failed'])
-    .where('expires_at', '<', new Date(clock.now()))
-    .where((where) => where.or([where('taken_until', 'is', null), where('taken_until', '<', new Date(clock.now()))]))
+    .where(HAS_FILE_TO_GO(now))
     .orderBy('expires_at')
     .limit(RUNS_AT_ONCE)
     .execute();
   for (const { id, object_name: name } of rows) {
     if (signal.aborted) break;
-    const again = new Date(clock.now() + AGAIN_HOURS * HOUR_MS);
-    await db.updateTable('artifacts').set({ taken_until: again }).where('id', '=', id).execute();
     await withoutFaults(world, { artifactId: id }, signal, async () => {
-      await artifacts.removeAll(name);
-      await db.updateTable('artifacts').set({ state: 'expired', taken_until: null }).where('id', '=', id).execute();
+      const taken = await db
+        .updateTable('artifacts')
+        .set({ state: 'expired', taken_until: new Date(clock.now() + AGAIN_HOURS * HOUR_MS) })
+        .where('id', '=', id)
+        .where(HAS_FILE_TO_GO(now))
+        .returning('id')
+        .executeTakeFirst();
+      // Another server has it, or somebody has it made anew.
+      if (taken === undefined) return;
       await bus.tell('artifact', id);
+      await artifacts.removeAll(name);
+      await db
+        .updateTable('artifacts')
+        .set({ taken_until: null })
+        .where('id', '=', id)
+        .where('state', '=', 'expired')
+        .execute();
     });
   }
   return rows.length;
 }
+
+/** It has reached its age, or began to go and did not come to its end. */
+const HAS_FILE_TO_GO = (now: Date) => sql<boolean>`(
+  (state = 'expired' AND taken_until < ${now})
+  OR (state IN ('ready', 'failed') AND expires_at < ${now} AND coalesce(taken_until < ${now}, true)))`;
 
 /** What cannot be removed holds up nothing else: it is left for later, and said. */
 async function withoutFaults(
@@ -76,53 +97,71 @@ async function withoutFaults(
   }
 }
 
+/** What began to go and did not come to its end, then what has reached its age. */
 async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<number> {
   const { db, clock, settings } = world;
+  const now = new Date(clock.now());
   const before = new Date(clock.now() - settings.artifactRetentionDays * DAY_MS);
-  // The newest run with a snapshot is looked up for each pair; all older ones may go.
-  const rows = await db
+  const left = await db
+    .selectFrom('runs')
+    .select('id')
+    .where('logs_expired', '=', true)
+    .where('cleaning_attempts', '>', 0)
+    .where('cleaning_after', '<', now)
+    .orderBy('id')
+    .limit(RUNS_AT_ONCE)
+    .execute();
+  const old = await db
     .selectFrom('runs')
     .select('id')
     .where('logs_expired', '=', false)
     .where('ended_at', '<', before)
-    .where(sql<boolean>`NOT ${HAS_NEWEST_SNAPSHOT} AND NOT ${IS_READ}`)
-    .where((where) =>
-      where.or([where('cleaning_after', 'is', null), where('cleaning_after', '<', new Date(clock.now()))]),
-    )
+    .where(MAY_GO)
     .orderBy('ended_at')
     .limit(RUNS_AT_ONCE)
     .execute();
+  const rows = [...left, ...old].slice(0, RUNS_AT_ONCE);
   for (const { id } of rows) {
     if (signal.aborted) break;
-    // Counted before it begins, for a server that ends in the middle cannot do so any more.
-    await sql`UPDATE runs SET cleaning_attempts = cleaning_attempts + 1,
-        cleaning_after = ${new Date(clock.now())}::timestamptz
-          + least(${sql.lit(AGAIN_HOURS_MAX)}, ${sql.lit(AGAIN_HOURS)} * 2 ^ least(cleaning_attempts, 10)) * interval '1 hour'
-      WHERE id = ${id}`.execute(db);
     await withoutFaults(world, { run: id }, signal, () => removeLogs(world, id));
   }
   return rows.length;
 }
 
-async function removeLogs({ db, artifacts, bus, log }: ControlWorld, id: string): Promise<void> {
-  const isGone = await db.transaction().execute(async (tx) => {
+/** The newest run with a snapshot is looked up for each pair; all older ones may go. */
+const MAY_GO = sql<boolean>`(NOT ${HAS_NEWEST_SNAPSHOT} AND NOT ${IS_READ})`;
+
+/** Nothing is locked while its files go: its row says before that they may be gone, and after that they are. */
+async function removeLogs(world: ControlWorld, id: string): Promise<void> {
+  const { db, artifacts, log } = world;
+  if (!(await beginToRemove(world, id))) return;
+  await artifacts.removeAll(chunkPrefix(id));
+  for (const table of RUN_TABLES) while ((await removeSome(db, table, id)) > 0);
+  await db.updateTable('runs').set({ cleaning_attempts: 0, cleaning_after: null }).where('id', '=', id).execute();
+  log('info', 'The logs of a run have reached their age and are gone.', { run: id });
+}
+
+/** False where another server is at it, or where somebody wants to repeat the run. */
+async function beginToRemove({ db, clock, bus }: ControlWorld, id: string): Promise<boolean> {
+  const now = new Date(clock.now());
+  return db.transaction().execute(async (tx) => {
     // Whoever wants to repeat this run waits here, and then sees that its log is gone; or was first, and it stays.
     await sql`SELECT FROM runs WHERE id = ${id} FOR UPDATE`.execute(tx);
-    const { rows: free } = await sql`SELECT FROM runs WHERE id = ${id} AND NOT ${IS_READ}`.execute(tx);
-    if (free.length === 0) return false;
-    // Files first: a crash in between is made up for at the next look.
-    await artifacts.removeAll(chunkPrefix(id));
-    for (const table of RUN_TABLES) await tx.deleteFrom(table).where('run_id', '=', id).execute();
-    await tx
-      .updateTable('runs')
-      .set({ logs_expired: true, has_snapshot: false, cleaning_attempts: 0, cleaning_after: null })
-      .where('id', '=', id)
-      .execute();
-    return true;
+    // Counted before it begins, for a server that ends in the middle cannot do so any more.
+    const { rows } = await sql`UPDATE runs SET logs_expired = true, has_snapshot = false,
+        cleaning_attempts = cleaning_attempts + 1, cleaning_after = ${now}::timestamptz
+          + least(${sql.lit(AGAIN_HOURS_MAX)}, ${sql.lit(AGAIN_HOURS)} * 2 ^ least(cleaning_attempts, 10)) * interval '1 hour'
+      WHERE id = ${id} AND coalesce(cleaning_after < ${now}, NOT logs_expired) AND (logs_expired OR ${MAY_GO})
+      RETURNING id`.execute(tx);
+    if (rows.length > 0) await bus.tell('run', id, tx);
+    return rows.length > 0;
   });
-  if (!isGone) return;
-  await bus.tell('run', id);
-  log('info', 'The logs of a run have reached their age and are gone.', { run: id });
+}
+
+async function removeSome(db: Db, table: (typeof RUN_TABLES)[number], runId: string): Promise<number> {
+  const { numAffectedRows } = await sql`DELETE FROM ${sql.table(table)} WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM ${sql.table(table)} WHERE run_id = ${runId} LIMIT ${sql.lit(ROWS_AT_ONCE)}))`.execute(db);
+  return Number(numAffectedRows ?? 0);
 }
 
 async function removeOldRows({ db, clock }: ControlWorld): Promise<void> {

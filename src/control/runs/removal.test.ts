@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeConnector, makeJob, makeRunRow, type MadeJob } from '../../../test/control/made.ts';
+import { openRetention } from '../retention/retention.ts';
 import type { Runs } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { openRuns } from './service.ts';
@@ -84,4 +85,19 @@ test('files that could not be removed leave the run, to be deleted again', async
   expect((await runs.get(world.as('viewer'), id)).id).toBe(id);
   await runs.remove(world.as('operator'), id);
   expect(await filesOf(id)).toBe(0);
+});
+
+test('of a run whose removal broke off the files go all the same, after a while', async () => {
+  const id = await makeRun();
+  const removing = { removeAll: async () => Promise.reject(new Error('this server ends')) };
+  const artifacts = Object.assign(Object.create(world.artifacts), removing);
+  const broken = openRuns({ ...world, artifacts }, { preflight: null as never, append: async () => undefined });
+  await expect(broken.remove(world.as('operator'), id)).rejects.toThrow('this server ends');
+  const retention = (hours: number) =>
+    openRetention({ ...world, clock: { ...world.clock, now: () => Date.now() + hours * 3_600_000 } });
+  await retention(0.5).tick(new AbortController().signal);
+  expect(await filesOf(id)).toBe(1);
+  await retention(1.5).tick(new AbortController().signal);
+  expect(await filesOf(id)).toBe(0);
+  expect((await runs.get(world.as('viewer'), id)).id).toBe(id);
 });

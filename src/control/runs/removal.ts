@@ -9,12 +9,14 @@ import type { Audit, ControlWorld, Tx } from '../world.ts';
 import { runOf, runRow } from './rows.ts';
 import { hasEnded } from './states.ts';
 
+const HOUR_MS = 3_600_000;
+
 /**
  * WRONG_STATE before its end, IN_USE while another run needs what it found. Files go between two transactions: whoever
- * dies there leaves a run without logs, which can be deleted again.
+ * dies there leaves a run without logs, which can be deleted again; what is left of its logs goes with the old ones.
  */
 export async function removeRun(
-  { db, bus, artifacts }: ControlWorld,
+  { db, bus, artifacts, clock }: ControlWorld,
   audit: Audit,
   actor: Actor,
   id: string,
@@ -22,7 +24,16 @@ export async function removeRun(
   demand(actor, 'define');
   await db.transaction().execute(async (tx) => {
     await refuseNeeded(tx, id);
-    await tx.updateTable('runs').set({ logs_expired: true, has_snapshot: false }).where('id', '=', id).execute();
+    await tx
+      .updateTable('runs')
+      .set({
+        logs_expired: true,
+        has_snapshot: false,
+        cleaning_attempts: 1,
+        cleaning_after: new Date(clock.now() + HOUR_MS),
+      })
+      .where('id', '=', id)
+      .execute();
   });
   for (const prefix of [chunkPrefix(id), `reports/${id}/`]) await artifacts.removeAll(prefix);
   await db.transaction().execute(async (tx) => {
