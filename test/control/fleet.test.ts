@@ -78,7 +78,7 @@ describe('a run', () => {
         expect(all.every(({ leftAt }) => leftAt !== null)).toBe(true);
         return all;
       },
-      { timeout: 10_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     );
     expect(shares.map(({ id, items }) => [id, items]).toSorted()).toEqual(
       rows.map(({ worker_id, items }) => [worker_id, items]).toSorted(),

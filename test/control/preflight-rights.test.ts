@@ -140,7 +140,7 @@ describe('what is known before a start', () => {
         cloud.world.db,
       );
       expect(rows).toHaveLength(0);
-    }, 10_000);
+    }, 60_000);
     await sql`UPDATE runs SET active_ms = 864000000, requests = '{"source":{"GET":70000000},"target":{}}'::jsonb,
       counters = jsonb_set(counters, '{items,scanned}', '20000000') WHERE id = ${id}`.execute(cloud.world.db);
     const { warnings } = await preflight(cloud);

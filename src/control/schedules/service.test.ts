@@ -151,7 +151,7 @@ describe('a schedule', () => {
     void another({ ...world, db })
       .tick(never)
       .catch(() => undefined);
-    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 60_000 });
     isDead = true;
     hanging.clear();
     expect(await another().tick(never)).toBe(0);
@@ -346,7 +346,7 @@ describe('a schedule', () => {
       async () => {
         expect((await schedules.get(admin, id)).lastOutcome).toMatchObject({ outcome: 'started' });
       },
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
     expect(started).toMatchObject([{ scheduledAt: '2026-11-23T02:00:00.000Z' }]);
     // The rest waits, since so many with one connector wait already.
