@@ -5,6 +5,7 @@ import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
 import { RESULTS } from '../../model/outcome.ts';
 import { parseChoices } from '../units.ts';
+import { isPackedName, packedFor } from './packing.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
 
 const ASK_FIRST_MS = 200;
@@ -38,23 +39,27 @@ export async function saveArtifact(remote: Remote, artifact: Wire['Artifact'], o
   const { session, client } = remote;
   refuseUnready(artifact);
   const { content } = await client.download(artifact.id, 0, session.signal);
-  const counted = { bytes: 0 };
+  const path = out ?? fileNameOf(artifact);
+  const packed = packedFor(path, checked(content, artifact), isPackedName(artifact.fileName));
   if (out === '-') {
     refuseMixed(session.terminal.options.json);
-    for await (const chunk of checked(content, artifact, counted)) await session.terminal.printBytes(chunk);
+    for await (const chunk of packed) await session.terminal.printBytes(chunk);
     return;
   }
-  const path = out ?? fileNameOf(artifact);
-  await session.world.saveFile(path, checked(content, artifact, counted), out !== null);
+  const counted = { bytes: 0 };
+  await session.world.saveFile(path, countedIn(packed, counted), out !== null);
   await record(session, 'artifact', { ...artifact, path });
   await session.terminal.print(`Saved ${visible(path)}, ${session.format.bytes(counted.bytes)}.`);
 }
 
 /** About `--out` of a log. */
-export const LOG_FILE = 'all of it into this file, as CSV, or NDJSON where the name ends so; - for standard output';
+export const LOG_FILE =
+  'all of it into this file, as CSV, or NDJSON where the name ends so, packed where it ends with .gz; - for standard output';
+/** About `--out` of another file. */
+export const PACKED = 'packed only where the name ends with .gz; - for standard output';
 
 export function logFormatOf(out: string): 'csv' | 'ndjson' {
-  return /\.(?:ndjson|jsonl)$/i.test(out) ? 'ndjson' : 'csv';
+  return /\.(?:ndjson|jsonl|json)(?:\.gz)?$/i.test(out) ? 'ndjson' : 'csv';
 }
 
 /** A log is made as it is read, so there is no checksum; a connection that breaks in the middle is an error. */
@@ -65,7 +70,7 @@ export async function saveLog({ session }: Remote, { content }: Download, out: s
     return;
   }
   const counted = { bytes: 0 };
-  await session.world.saveFile(out, countedIn(content, counted), true);
+  await session.world.saveFile(out, countedIn(packedFor(out, content, false), counted), true);
   await session.terminal.print(`Saved ${visible(out)}, ${session.format.bytes(counted.bytes)}.`);
 }
 
@@ -104,15 +109,15 @@ function fileNameOf({ fileName, id }: Wire['Artifact']): string {
 async function* checked(
   content: AsyncIterable<Uint8Array>,
   { sha256, sizeBytes }: Wire['Artifact'],
-  counted: { bytes: number },
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
+  let arrivedBytes = 0;
   for await (const chunk of content) {
-    counted.bytes += chunk.byteLength;
+    arrivedBytes += chunk.byteLength;
     hash.update(chunk);
     yield chunk;
   }
-  const isWhole = sizeBytes === null || sizeBytes === counted.bytes;
+  const isWhole = sizeBytes === null || sizeBytes === arrivedBytes;
   if (isWhole && (sha256 === null || hash.digest('hex') === sha256)) return;
   throw new DroverError('CORRUPTED', 'What arrived is not the file that the server keeps.', {
     remedy: 'Download it again.',

@@ -4,6 +4,7 @@ import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
 import { parseChoice } from '../units.ts';
 import { formatDuration } from '../format.ts';
+import { changesText } from './changes.ts';
 import { LOG_FILE, logFormatOf, saveLog } from './downloads.ts';
 import { addListOptions, collect, queryOf, showList, type ListGiven } from './lists.ts';
 import { asSeen, findProject, findSubscription, findWorker } from './names.ts';
@@ -267,22 +268,16 @@ async function listAudit(remote: Remote, { action, entity, out, ...given }: Audi
     none: 'Nothing was done yet.',
     columns: [
       { title: 'Time', text: ({ at }) => timeOf(at, format) },
+      { title: 'Who', text: ({ actorName }) => actorName },
+      { title: 'Action', text: ({ action }) => action },
       {
-        title: 'Who',
-        text: ({ actorName }) => actorName,
+        title: 'What',
+        text: ({ entityKind, ...line }) => [entityKind, line.entityName ?? line.entityId ?? ''].join(' '),
       },
-      { title: 'Did', text: (line) => line.action },
-      { title: 'To', text: ({ entityName, entityId }) => entityName ?? entityId ?? '' },
-      { title: 'Changed', text: ({ changes }) => (isEmpty(changes) ? '' : JSON.stringify(changes)) },
+      { title: 'Changes', text: ({ changes }) => changesText(changes) },
     ],
     page: (query) => remote.http.GET('/api/v1/audit', { params: { query } }),
   });
-}
-
-function isEmpty(changes: unknown): boolean {
-  return (
-    changes === null || changes === undefined || (typeof changes === 'object' && Object.keys(changes).length === 0)
-  );
 }
 
 async function listWorkers({ session, http }: Remote): Promise<void> {

@@ -6,7 +6,7 @@ import { visible } from '../terminal.ts';
 import { OBJECTS, phaseWord, proofLine } from '../texts.ts';
 import { parseChoice, parseCount } from '../units.ts';
 import { SPOT_CHECK_MAX } from '../../engine/spot-check.ts';
-import { LOG_FILE, logFormatOf, makeFile, saveArtifact, saveLog } from './downloads.ts';
+import { LOG_FILE, logFormatOf, makeFile, PACKED, saveArtifact, saveLog } from './downloads.ts';
 import { one, tellWhatIsMissing } from './jobs.ts';
 import type { Start } from '../program.ts';
 import { addSealCommands } from './seals.ts';
@@ -162,7 +162,7 @@ interface ReportGiven {
 
 function addFiles(about: (name: string, description: string) => Command, program: Command, start: RemoteStart): void {
   about('report', 'make a validation report, a manifest or a copy log, wait for it and save it')
-    .requiredOption('--out <file>', 'where to write it; - for standard output')
+    .requiredOption('--out <file>', `where to write it, ${PACKED}`)
     .option('--kind <kind>', ARTIFACT_KINDS.join(', '), 'report-html')
     .option('--spot-check <n>', 'read so many random objects back, byte by byte')
     .option('--result <results>', 'of a copy log only these, with commas between')
@@ -192,7 +192,7 @@ function addFiles(about: (name: string, description: string) => Command, program
   artifact
     .command('download')
     .argument('<artifact>', 'its id')
-    .option('--out <file>', 'its own name unless given; - for standard output')
+    .option('--out <file>', `its own name unless given, ${PACKED}`)
     .description('save a file that is ready, and compare it with its checksum')
     .action((id: string, { out }: { out?: string }) =>
       start(async (remote) => {

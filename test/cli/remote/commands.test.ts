@@ -340,6 +340,10 @@ test('audit, workers, overview and the use of a connector', async () => {
   const audit = await server.cli.json('audit', '--action', 'project.create');
   const actions = audit.lines.filter(({ type }) => type === 'audit').map((line) => line['entity']);
   expect(actions).toMatchObject([{ entityName: 'Two/Three' }, { entityName: 'One' }]);
+  const table = (await fine('audit', '--action', 'project.create', '--action', 'endpoint.create')).stdout;
+  expect(table).toMatch(/^Time +Who +Action +What +Changes\n/);
+  expect(table).toMatch(/  Ana \(Command line\) +project\.create +project Two\/Three\n/);
+  expect(table).toMatch(/  endpoint From +kind: none → source; fullPath: none → \/.*\n/);
   expect((await fine('worker', 'list')).stdout).toContain('drover worker');
   expect((await fine('overview')).stdout).toContain('0 running, 0 queued.');
   expect((await fine('connector', 'users', 'Disk')).stdout).toContain('endpoint  From');

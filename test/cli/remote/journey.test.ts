@@ -1,6 +1,7 @@
 /** From an empty server to a proved copy, by commands alone. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Called } from '../world.ts';
 import { startServer, undescribed, type TestServer } from './server.ts';
@@ -175,6 +176,28 @@ test('run log and audit log are saved whole, as CSV or NDJSON', async () => {
   expect((await server.cli.call('audit', '--json', '--out', '-')).exit).toBe(2);
   const tooMany = await server.cli.call('run', 'report', 'Photos', '--out', '-', '--spot-check', '10001');
   expect([tooMany.exit, tooMany.stderr]).toEqual([2, expect.stringMatching(/0 (?:to|and) 10,?000/)]);
+}, 60_000);
+
+test('files are packed where their name says so, and nowhere else', async () => {
+  const [plain, packed] = [join(server.cli.folder, 'log.ndjson'), join(server.cli.folder, 'log.ndjson.gz')];
+  await fine('run', 'report', 'Photos', '--kind', 'copy-log-ndjson', '--out', plain);
+  const text = readFileSync(plain, 'utf8');
+  expect(
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown).length,
+  ).toBeGreaterThan(0);
+  const { id } = await entity('artifact', 'artifact', 'list', '--filter', 'kind=copy-log-ndjson');
+  const saved = await fine('artifact', 'download', id as string, '--out', packed);
+  expect(gunzipSync(readFileSync(packed)).toString()).toBe(text);
+  expect(saved.stdout).toContain(`${readFileSync(packed).byteLength} bytes`);
+  expect((await fine('artifact', 'download', id as string, '--out', '-')).stdout).toBe(text);
+  const [log, audit] = [join(server.cli.folder, 'run-log.csv.gz'), join(server.cli.folder, 'audit.ndjson.gz')];
+  await fine('run', 'log', 'Photos', '--out', log);
+  expect(gunzipSync(readFileSync(log)).toString()).toMatch(/^\ufeffNumber,/);
+  await fine('audit', '--out', audit);
+  expect(gunzipSync(readFileSync(audit)).toString()).toMatch(/^\{"number":/);
 }, 60_000);
 
 test('what was exported is what the server has, and can be changed and applied', async () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Wire } from '../../../src/api/client/client.ts';
 import { silentWorld } from '../../../scripts/docs/world.ts';
 import { buildProgram } from '../../../src/cli/program.ts';
+import { changesText } from '../../../src/cli/remote/changes.ts';
 import { settingsOf, subPathOf } from '../../../src/cli/remote/job-options.ts';
 import { queryOf } from '../../../src/cli/remote/lists.ts';
 import { momentOf, ruleFrom } from '../../../src/cli/remote/schedules.ts';
@@ -190,6 +191,46 @@ describe('tables', () => {
         const text = table([{ title: 'N', text: (name: string) => name }], names);
         expect(text.split('\n')).toHaveLength(names.length + 1);
       }),
+    );
+  });
+});
+
+describe('what a line of the audit log has changed', () => {
+  test.each([
+    [{}, ''],
+    [null, ''],
+    [{ description: ['safe', 'safer'] }, 'description: safe → safer'],
+    [{ role: [null, 'admin'], jobs: [3, 0] }, 'role: none → admin; jobs: 3 → 0'],
+    [{ enabled: [false, true], transfersMax: [4, null] }, 'enabled: false → true; transfersMax: 4 → none'],
+    [{ events: [['a', 'b'], []] }, 'events: a, b → []'],
+    [
+      {
+        limits: [
+          { a: 1, b: 2 },
+          { a: 1, b: 3 },
+        ],
+      },
+      'limits.b: 2 → 3',
+    ],
+    [{ limits: [null, { deep: { er: true } }] }, 'limits.deep.er: none → true'],
+    [{ limits: [{}, {}] }, 'limits: {} → {}'],
+    [{ odd: ['', 'none'], semicolon: ['a; b: c → d', ' '] }, 'odd: "" → "none"; semicolon: "a; b: c → d" → " "'],
+    [{ rules: [[{ day: 1 }], 'x'] }, 'rules: [{"day":1}] → x'],
+    [{ foreign: 'x' }, 'foreign: none → x'],
+    [{ long: [null, 'y'.repeat(500)] }, `long: none → ${'y'.repeat(119)}…`],
+  ])('%j', (changes, text) => {
+    expect(changesText(changes)).toBe(text);
+  });
+
+  test('says something of every field that was changed, and never fails', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.tuple(fc.jsonValue(), fc.jsonValue())),
+        (changes) => {
+          const text = changesText(changes);
+          for (const field of Object.keys(changes)) expect(text).toContain(field);
+        },
+      ),
     );
   });
 });
