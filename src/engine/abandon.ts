@@ -1,7 +1,7 @@
 /** Gives an unfinished run up for good: what it may have left at its target is taken away first. */
 import type { Target } from '../contract/provider.ts';
 import type { RunRecord } from './ports.ts';
-import { UploadBook, type UploadJournal } from './uploads.ts';
+import { UploadBook, type Unbegun, type UploadJournal } from './uploads.ts';
 import type { RunWorld } from './world.ts';
 
 /**
@@ -13,11 +13,20 @@ export async function clearLeftovers(
   target: Target,
   world: Pick<RunWorld, 'clock' | 'random'> & { readonly store: UploadJournal },
   signal: AbortSignal,
+  unbegun: Unbegun = 'over',
 ): Promise<void> {
-  const { store, clock, random } = world;
-  const uploads = new UploadBook(store, run.runId, clock, random);
-  await uploads.sweep(target.facets.parts ?? null, signal);
+  await clearUploads(run, target, world, signal, unbegun);
   await target.sweep?.({ keepUploads: false }, signal);
+}
+
+async function clearUploads(
+  { runId }: RunRecord,
+  { facets }: Target,
+  { store, clock, random }: Pick<RunWorld, 'clock' | 'random'> & { readonly store: UploadJournal },
+  signal: AbortSignal,
+  unbegun: Unbegun,
+): Promise<void> {
+  await new UploadBook(store, runId, clock, random, unbegun).sweep(facets.parts ?? null, signal);
 }
 
 /** The same, and the run is `cancelled` afterwards. */
@@ -27,8 +36,8 @@ export async function abandonRun(
   world: Pick<RunWorld, 'store' | 'clock' | 'random'>,
   signal: AbortSignal,
 ): Promise<void> {
-  await clearLeftovers(run, target, world, signal);
+  await clearLeftovers(run, target, world, signal, 'awaited');
   await world.store.updateRun(run.runId, { state: 'cancelled', endedAtMs: world.clock.now() });
   // What was begun in the meantime, by a worker that did not know yet; later it can begin nothing.
-  await new UploadBook(world.store, run.runId, world.clock, world.random).sweep(target.facets.parts ?? null, signal);
+  await clearUploads(run, target, world, signal, 'awaited');
 }

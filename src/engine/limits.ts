@@ -89,6 +89,9 @@ export const SORT_PIECE_BYTES = 256 * 1024;
 export const RECEIPTS_SAVED_AT_ONCE = 200;
 export const RECEIPT_SAVING_MS = 2;
 
+/** A request to begin an upload that was cut off has come to the store after so long, or never does. */
+export const BEGIN_LATE_MS = 5_000;
+
 /** Lifetime of an address another store may read from. */
 export const REFERENCE_LIFETIME_MS = 60 * 60 * 1_000;
 

@@ -57,7 +57,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     waits,
     denials,
     signal: AbortSignal.any([options.signal, stopper.signal]),
-    uploads: new UploadBook(world.store, started.runId, clock, random),
+    uploads: new UploadBook(world.store, started.runId, clock, random, options.isShared === true ? 'kept' : 'awaited'),
     partGate: new Gate(lanes(PARTS_IN_FLIGHT)),
     smallGate: new Gate(() => tuning.transfersMax ?? SMALL_LANES),
     largeGate: new Gate(lanes(LARGE_LANES)),

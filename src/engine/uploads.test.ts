@@ -43,7 +43,7 @@ function openJournal(): { readonly store: RunStore; readonly saved: () => number
 describe('the journal of an upload', () => {
   test('knows every part of those that arrive together', async () => {
     const journal = openJournal();
-    const book = new UploadBook(journal.store, 'run', systemClock, systemRandom);
+    const book = new UploadBook(journal.store, 'run', systemClock, systemRandom, 'over');
     const open = await book.open(PARTS, PLAN);
     journal.savings = 0;
     const arrive = async (index: number): Promise<void> => {
@@ -60,7 +60,7 @@ describe('the journal of an upload', () => {
   test('is not written anew for each of very many parts', async () => {
     const journal = openJournal();
     const clock = { ...systemClock, monotonic: () => 5 };
-    const book = new UploadBook(journal.store, 'run', clock, systemRandom);
+    const book = new UploadBook(journal.store, 'run', clock, systemRandom, 'over');
     const open = await book.open(PARTS, PLAN);
     for (let index = 0; index < 1000; index++) {
       open.receipts.set(index, receipt(index));
@@ -95,10 +95,10 @@ describe('what others began on the same key, at a store that does not tell whose
     } as unknown as Parts;
     const stopped = new AbortController();
     stopped.abort();
-    const book = new UploadBook(store, 'run', systemClock, systemRandom);
+    const book = new UploadBook(store, 'run', systemClock, systemRandom, 'over');
     await expect(book.open(parts, { ...PLAN, options: { signal: stopped.signal } } as UploadPlan)).rejects.toThrow();
     expect(uploads).toEqual(open);
-    await new UploadBook(store, 'run', systemClock, systemRandom).sweep(parts, signal);
+    await new UploadBook(store, 'run', systemClock, systemRandom, 'over').sweep(parts, signal);
     expect(gone).toEqual(aborted);
   });
 });
@@ -134,7 +134,7 @@ describe('what another run began on the same key', () => {
       },
       abort: async ({ token }: { token: unknown }) => void gone.push(token),
     } as unknown as Parts;
-    await new UploadBook(store, 'run', systemClock, systemRandom).sweep(parts, new AbortController().signal);
+    await new UploadBook(store, 'run', systemClock, systemRandom, 'over').sweep(parts, new AbortController().signal);
     expect(gone).toEqual(aborted);
     expect(intents.map(({ intentId }) => intentId)).toEqual(kept);
   });

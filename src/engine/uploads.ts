@@ -7,8 +7,8 @@ import type { PartReceipt, Parts, Upload, WriteOptions } from '../contract/provi
 import type { Clock, Random } from '../lib/world.ts';
 import type { Entry } from '../model/entry.ts';
 import type { Json } from '../model/json.ts';
-import { DroverError, toDroverError } from '../model/errors.ts';
-import { RECEIPTS_SAVED_AT_ONCE, RECEIPT_SAVING_MS } from './limits.ts';
+import { DroverError, toDroverError, type ErrorCode } from '../model/errors.ts';
+import { BEGIN_LATE_MS, RECEIPTS_SAVED_AT_ONCE, RECEIPT_SAVING_MS } from './limits.ts';
 import type { PartDigests } from './part-digests.ts';
 import { isWithin } from '../model/key.ts';
 import type { Intent, RunStore, SegmentRecord } from './ports.ts';
@@ -45,6 +45,14 @@ export interface OpenUpload {
   readonly received: Map<number, PartDigests>;
 }
 
+/**
+ * What becomes of an intent of which no upload is found. Whoever journaled it may hang right before it begins, and a
+ * request that was cut off may still be on its way: found nowhere now, its upload may be there in a moment, and whoever
+ * forgets the intent forgets that upload. `kept`: others look after it when the run is over and everybody has left.
+ * `awaited`: nobody else does, so a sweep waits until no request can be on its way any more. `over`: that time has passed.
+ */
+export type Unbegun = 'kept' | 'awaited' | 'over';
+
 /** Where intents are kept. */
 export type UploadJournal = Pick<RunStore, 'intents' | 'saveIntent' | 'dropIntent' | 'othersIntents'>;
 
@@ -53,6 +61,7 @@ export class UploadBook {
   readonly #runId: string;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #unbegun: Unbegun;
   /** Left by an earlier process or another worker, by target key. */
   readonly #inherited = new Map<string, Intent>();
   /** Journaled here and not closed. */
@@ -61,11 +70,12 @@ export class UploadBook {
   /** Uploads of which receipts are being saved; true where more have come since. */
   readonly #saving = new Map<string, boolean>();
 
-  constructor(store: UploadJournal, runId: string, clock: Clock, random: Random) {
+  constructor(store: UploadJournal, runId: string, clock: Clock, random: Random, unbegun: Unbegun) {
     this.#store = store;
     this.#runId = runId;
     this.#clock = clock;
     this.#random = random;
+    this.#unbegun = unbegun;
   }
 
   /**
@@ -79,8 +89,14 @@ export class UploadBook {
     for (const intent of intents) {
       if (this.#own.has(intent.intentId)) continue;
       // Pieces of later phases know no keys. What is another piece's is not touched: its key never comes up in this one.
-      if (kind !== 'keys' || isWithin(intent.targetKey, from, to)) this.#inherited.set(intent.targetKey, intent);
+      if (kind !== 'keys' || isWithin(intent.targetKey, from, to)) this.#bequeath(intent);
     }
+  }
+
+  /** Of several of one key the upload that goes on; the others are ended with the run. */
+  #bequeath(intent: Intent): void {
+    const known = this.#inherited.get(intent.targetKey);
+    if (known === undefined || hasBegun(intent) || !hasBegun(known)) this.#inherited.set(intent.targetKey, intent);
   }
 
   /** Continues the upload of an earlier process where it fits the plan, else aborts that one and begins anew. */
@@ -145,8 +161,12 @@ export class UploadBook {
   async sweep(parts: Parts | null, signal: AbortSignal): Promise<void> {
     this.#inherited.clear();
     this.#own.clear();
-    for (const intent of await this.#store.intents(this.#runId)) {
-      if (parts !== null) await this.#abandon(parts, intent, signal);
+    const intents = await this.#store.intents(this.#runId);
+    const waits = this.#unbegun === 'awaited';
+    const restMs = Math.max(0, ...intents.map((intent) => this.#doubtMs(intent)));
+    if (waits && restMs > 0) await this.#clock.sleep(restMs, signal);
+    for (const intent of intents) {
+      if (parts !== null) await this.#abandon(parts, intent, signal, waits);
       else await this.#store.dropIntent(this.#runId, intent.intentId);
     }
   }
@@ -175,36 +195,36 @@ export class UploadBook {
 
   async #begin(parts: Parts, plan: UploadPlan): Promise<OpenUpload> {
     const intentId = Buffer.from(this.#random.bytes(10)).toString('hex');
-    const intent: Intent = {
-      runId: this.#runId,
-      intentId,
-      targetKey: plan.key,
-      startedAtMs: this.#clock.now(),
-      upload: await this.#foreignBefore(parts, plan),
-    };
+    const upload = await this.#foreignBefore(parts, plan);
+    const startedAtMs = this.#clock.now();
+    const intent: Intent = { runId: this.#runId, intentId, targetKey: plan.key, startedAtMs, upload };
     this.#own.add(intentId);
     await this.#store.saveIntent(intent);
-    let upload: Upload;
+    let begun: Upload;
     try {
-      upload = await parts.begin(plan.key, plan.sizeBytes, plan.partBytes, plan.options);
+      begun = await parts.begin(plan.key, plan.sizeBytes, plan.partBytes, plan.options);
     } catch (error) {
       this.#own.delete(intentId);
-      // The answer may be lost while the upload exists: what can be found of it is ended, else the journal keeps it.
-      if (!plan.options.signal.aborted) await this.#abandon(parts, intent, plan.options.signal).catch(() => undefined);
+      // What can be found of it is ended at once; the journal keeps what may still be begun.
+      const { signal } = plan.options;
+      if (!signal.aborted) await this.#abandon(parts, intent, signal, isRefusal(error)).catch(() => undefined);
       throw error;
     }
-    const open: OpenUpload = { intentId, upload, receipts: new Map(), received: new Map() };
+    const open: OpenUpload = { intentId, upload: begun, receipts: new Map(), received: new Map() };
     try {
       await this.#save(plan, intentId, open);
     } catch (error) {
       this.#own.delete(intentId);
-      // The run has ended meanwhile: what was begun after its end is in no journal, and only this process knows of it.
-      if (toDroverError(error).code === 'LEASE_LOST') {
-        await parts.abort(upload, new AbortController().signal).catch(() => undefined);
-      }
+      // The run has ended meanwhile, or the journal is away: only this process knows this upload by its name.
+      await this.#discard(parts, open);
       throw error;
     }
     return open;
+  }
+
+  /** The work may have been told to stop: this is what has to be done all the same. */
+  async #discard(parts: Parts, open: OpenUpload): Promise<void> {
+    await this.abort(parts, open, new AbortController().signal).catch(() => undefined);
   }
 
   async #save(plan: UploadPlan, intentId: string, { upload, receipts, received }: OpenUpload): Promise<void> {
@@ -237,13 +257,25 @@ export class UploadBook {
     }
   }
 
-  async #abandon(parts: Parts, intent: Intent, signal: AbortSignal): Promise<void> {
+  /** `isCertain`: what is not there now will not be begun any more. */
+  async #abandon(parts: Parts, intent: Intent, signal: AbortSignal, isCertain = false): Promise<void> {
     const record = begunOf(intent);
     const uploads = record !== null ? [record.upload] : await this.#findOwn(parts, intent, signal);
     // It may be another run's: the journal keeps the question.
     if (uploads === null) return;
     for (const upload of uploads) await parts.abort(upload, signal);
-    await this.#store.dropIntent(this.#runId, intent.intentId);
+    if (isCertain || !this.#mayStillBegin(intent)) await this.#store.dropIntent(this.#runId, intent.intentId);
+  }
+
+  #mayStillBegin(intent: Intent): boolean {
+    if (this.#unbegun === 'kept') return !hasBegun(intent);
+    return this.#unbegun === 'awaited' && this.#doubtMs(intent) > 0;
+  }
+
+  /** How long a request to begin that upload may still be on its way, also where the clock was set back. */
+  #doubtMs(intent: Intent): number {
+    if (hasBegun(intent)) return 0;
+    return Math.min(BEGIN_LATE_MS, intent.startedAtMs + BEGIN_LATE_MS - this.#clock.now());
   }
 
   /** `null`: what was found may be another run's, nobody knows yet. */
@@ -254,12 +286,24 @@ export class UploadBook {
     const rest = found.filter(({ token }) => !foreign.has(canonicalJson(token)));
     if (rest.length === 0) return rest;
     // Asked after the upload was found: every run journals before it begins one.
-    const others = (await this.#store.othersIntents?.(this.#runId, intent.targetKey)) ?? [];
-    const begun = others.map(begunOf);
-    if (begun.includes(null)) return null;
-    const theirs = new Set(begun.map((one) => canonicalJson((one as UploadRecord).upload.token)));
-    return rest.filter(({ token }) => !theirs.has(canonicalJson(token)));
+    const others = ((await this.#store.othersIntents?.(this.#runId, intent.targetKey)) ?? []).map(begunOf);
+    if (others.includes(null)) return null;
+    // Of this run, what another intent names is looked after by that one: somebody may be at work on it.
+    const own = (await this.#store.intents(this.#runId)).filter(({ intentId }) => intentId !== intent.intentId);
+    const named = [...others, ...own.map(begunOf)].flatMap((one) => (one === null ? [] : [one.upload.token]));
+    const spared = new Set(named.map(canonicalJson));
+    return rest.filter(({ token }) => !spared.has(canonicalJson(token)));
   }
+}
+
+/** Of failures that come after a request was sent, those that leave open what the store did with it. */
+const UNANSWERED: readonly ErrorCode[] = ['CANCELLED', 'INTERNAL', 'LEASE_LOST'];
+
+/** The store has said that it did not begin it. */
+function isRefusal(error: unknown): boolean {
+  const { code, policy } = toDroverError(error);
+  if (policy.retry === 'soon') return code === 'CREDENTIALS_EXPIRED';
+  return !UNANSWERED.includes(code);
 }
 
 /** An upload of it is known to exist, or to have existed. */

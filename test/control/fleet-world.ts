@@ -30,6 +30,7 @@ export const SHORT: Partial<FleetTiming> = {
   tickIdleMs: 400,
   goneAfterMs: 6_000,
   sweepMsMax: 5_000,
+  beginLateMs: 1_000,
   againFirstMs: 100,
   againMsMax: 500,
 };

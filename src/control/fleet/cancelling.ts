@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import { clearLeftovers } from '../../engine/abandon.ts';
 import { hasBegun, type UploadJournal } from '../../engine/uploads.ts';
+import type { Intent } from '../../engine/ports.ts';
 import { toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import { inTime } from '../in-time.ts';
@@ -31,6 +32,11 @@ export interface Clearing {
   readonly isEarly: boolean;
 }
 
+export interface Cleared extends Clearing {
+  /** What is journaled and was not found may come to the store for so long; 0 where there is nothing of that kind. */
+  readonly lateMs: number;
+}
+
 /**
  * Of a run that is being cancelled, or has ended and left something half-made. `null`: not done here, since somebody is
  * still at work on it, or another worker sweeps it.
@@ -42,42 +48,66 @@ export async function clearAfter(
   workerId: string,
   runId: string,
   signal: AbortSignal,
-): Promise<Clearing | null> {
+): Promise<Cleared | null> {
   const claim = await claimSweep(world, workerId, runId);
   if (claim === null) return null;
   const { epoch, isEarly, isFirst } = claim;
   const lease = { runId, segmentId: SWEEP_ID, epoch };
   const lost = store.hold(lease);
   try {
-    const journal = isEarly ? withoutUnbegun(store) : store;
+    const journal = new CarefulJournal(world, store, isEarly);
     const left = await sweep(world, store, journal, shares, runId, AbortSignal.any([signal, lost]));
     if (signal.aborted) return null;
     if (!(await endCancelled(world, lease, workerId))) return null;
     if (isFirst && left !== null) await noteInLog(world, runId, 'warn', left);
-    return { isEarly };
+    return { isEarly, lateMs: journal.lateMs };
   } finally {
     store.drop(lease);
   }
 }
 
 /**
- * Somebody may be between saying that an upload is begun and beginning it: what was not found yet stays journaled, so
- * that it is looked for again.
+ * Somebody may be between saying that an upload is begun and beginning it, and a request that was cut off may still be on
+ * its way to the store: what was not found yet stays journaled, so that it is looked for again.
  */
-function withoutUnbegun(store: PostgresRunStore): UploadJournal {
-  const kept = new Set<string>();
-  return {
-    saveIntent: (intent) => store.saveIntent(intent),
-    othersIntents: (runId, targetKey) => store.othersIntents(runId, targetKey),
-    intents: async (runId) => {
-      const all = await store.intents(runId);
-      for (const intent of all) if (!hasBegun(intent)) kept.add(intent.intentId);
-      return all;
-    },
-    dropIntent: async (runId, intentId) => {
-      if (!kept.has(intentId)) await store.dropIntent(runId, intentId);
-    },
-  };
+class CarefulJournal implements UploadJournal {
+  readonly #world: FleetWorld;
+  readonly #store: PostgresRunStore;
+  readonly #isEarly: boolean;
+  readonly #kept = new Set<string>();
+  lateMs = 0;
+
+  constructor(world: FleetWorld, store: PostgresRunStore, isEarly: boolean) {
+    this.#world = world;
+    this.#store = store;
+    this.#isEarly = isEarly;
+  }
+
+  saveIntent(intent: Intent): Promise<void> {
+    return this.#store.saveIntent(intent);
+  }
+
+  othersIntents(runId: string, targetKey: string): Promise<readonly Intent[]> {
+    return this.#store.othersIntents(runId, targetKey);
+  }
+
+  async intents(runId: string): Promise<readonly Intent[]> {
+    const all = await this.#store.intents(runId);
+    const { clock, timing } = this.#world;
+    const endedAtMs = (await this.#store.getRun(runId))?.endedAtMs ?? clock.now();
+    for (const intent of all) {
+      if (hasBegun(intent)) continue;
+      // Nothing is journaled after the end, whatever the clock said where it was.
+      const lateMs = Math.min(intent.startedAtMs, endedAtMs) + timing.beginLateMs - clock.now();
+      this.lateMs = Math.max(this.lateMs, lateMs);
+      if (this.#isEarly || lateMs > 0) this.#kept.add(intent.intentId);
+    }
+    return all;
+  }
+
+  async dropIntent(runId: string, intentId: string): Promise<void> {
+    if (!this.#kept.has(intentId)) await this.#store.dropIntent(runId, intentId);
+  }
 }
 
 /** Of a run that fails in this transaction: one worker looks once at what it has left, whatever that is. */
@@ -143,8 +173,8 @@ async function sweep(
 ): Promise<string | null> {
   const run = await readRunToOpen(world, runId);
   const record = await store.getRun(runId);
-  const hasSegments = (await store.segments(runId)).length > 0;
-  if (run === null || record === null || !hasSegments) return null;
+  const hasBegunAny = (await store.segments(runId)).length + (await store.intents(runId)).length > 0;
+  if (run === null || record === null || !hasBegunAny) return null;
   const { policy } = run.definition;
   if (policy.dryRun || policy.mode === 'check') return null;
   try {

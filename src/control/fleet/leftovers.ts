@@ -55,7 +55,12 @@ export class Leftovers {
     const nowMs = world.clock.monotonic();
     // Whatever is still open was looked at again long since.
     for (const [id, { atMs }] of this.#later) if (atMs < nowMs - AGAIN_MS_MAX) this.#later.delete(id);
-    const delayMs = Math.min(AGAIN_MS_MAX, 2 * (this.#later.get(runId)?.delayMs ?? world.timing.reachAgainMs / 2));
+    const knownMs = this.#later.get(runId)?.delayMs ?? world.timing.reachAgainMs / 2;
+    if (done.lateMs > 0) {
+      this.#later.set(runId, { atMs: nowMs + done.lateMs, delayMs: knownMs });
+      return;
+    }
+    const delayMs = Math.min(AGAIN_MS_MAX, 2 * knownMs);
     this.#later.set(runId, { atMs: nowMs + delayMs, delayMs });
   }
 }

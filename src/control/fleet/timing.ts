@@ -20,6 +20,8 @@ export interface FleetTiming {
   readonly goneAfterMs: number;
   /** Longest sweep of a cancelled run's target. */
   readonly sweepMsMax: number;
+  /** A request to begin an upload that was cut off, or waited for the journal first, comes to the store by then. */
+  readonly beginLateMs: number;
   /** Before a run that broke off is tried again, doubled each time. */
   readonly againFirstMs: number;
   readonly againMsMax: number;
@@ -39,6 +41,7 @@ export const FLEET_TIMING: FleetTiming = {
   tickIdleMs: 5_000,
   goneAfterMs: 30_000,
   sweepMsMax: 60_000,
+  beginLateMs: 30_000,
   againFirstMs: 1_000,
   againMsMax: 30_000,
   reachAgainMs: 5 * 60_000,
