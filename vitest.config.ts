@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
     // What hangs ends; what is only slow, on a machine that does much else, does not.
-    testTimeout: 120_000,
+    testTimeout: 180_000,
     hookTimeout: 240_000,
     expect: { poll: { timeout: 30_000 } },
     // One more than there are cores, because many tests wait for other processes. Not more: they share the servers.

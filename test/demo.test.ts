@@ -65,7 +65,7 @@ test('shows everything it promises', async () => {
   // Without a terminal there are no colors and no moving lines.
   expect(output).not.toContain('\u001b');
   expect(readdirSync(folder)).toEqual([]);
-}, 180_000);
+});
 
 test.runIf(isLinux).each(['1. Two stores', 'copying'])(
   'stopped at "%s", it leaves no processes and no files behind',

@@ -55,7 +55,7 @@ beforeAll(async () => {
   await use();
   await api.close();
   for (const one of traces) await one[Symbol.asyncDispose]();
-}, 60_000);
+});
 afterAll(async () => {
   stopper.abort();
   await world.close();

@@ -49,7 +49,7 @@ test('the second run knows from the first one how much there is, while it still 
   await fleet.runs.resume(PERSON, second.id);
   expect((await shownWhileListing(second.id)).percent).toBeGreaterThanOrEqual(shown.percent ?? 100);
   await fleet.until(second.id, 'succeeded');
-}, 60_000);
+});
 
 test('what was counted before the first run is what that one expects; a repetition expects what failed', async () => {
   const filter = { ...DEFAULT_POLICY.filter, exclude: ['k/00000*'] };

@@ -64,7 +64,7 @@ test('renewing leases, giving them back and taking them all away never wait for 
   };
   await Promise.all([often(() => heartbeat.beat()), often(fence)]);
   await Promise.all([often(() => store.releaseAll(RUN, workerId)), often(fence), often(() => heartbeat.beat())]);
-}, 60_000);
+});
 
 test('why a run waits is told when it can be read, and not at all when it did not come to it', async () => {
   const { db, bus } = world;

@@ -128,7 +128,7 @@ test('requests, throttles, retries, items and bytes of a run are in the metrics,
   const rounded = (all: readonly Sample[]) =>
     sorted(all).map((one) => ({ ...one, value: Number(one.value.toFixed(5)) }));
   expect(rounded(await samples())).toEqual(rounded(shown));
-}, 60_000);
+});
 
 test('what a worker asked in vain, before it could begin, is on the bill of the run too', async () => {
   const service = openService();
@@ -145,7 +145,7 @@ test('what a worker asked in vain, before it could begin, is on the bill of the 
   expect(asked).toBeGreaterThan(0);
   expect(all.reduce((sum, count) => sum + count, 0)).toBe(asked);
   expect(sumOf(await samples(), 'drover_requests_total')).toBe(asked);
-}, 60_000);
+});
 
 test('a lease that is taken over from a silent worker is counted', async () => {
   fleet = await openFleetTest();
@@ -165,7 +165,7 @@ test('a lease that is taken over from a silent worker is counted', async () => {
   const lines = fleet.world.logged.filter((line) => line.includes(ids));
   expect(lines.find((line) => line.startsWith('info A segment was taken over'))).toContain('"kind":"keys"');
   expect(lines.find((line) => line.startsWith('debug A segment was left'))).toContain('"outcome":"done"');
-}, 60_000);
+});
 
 test('what a server asks of a connector by itself is counted as that', async () => {
   const service = openService();

@@ -128,5 +128,4 @@ test.each(['cancel', 'pause'] as const)(
     if (order === 'cancel') expect(states).toContain('cancelled null');
     expect(states).toContain('succeeded WRONG_STATE');
   },
-  120_000,
 );

@@ -22,7 +22,7 @@ test('each object is read once more from its target; one that is not what was wr
   expect(items.find(({ key }) => key === 'k/0007')?.attempts).toBe(2);
   expect(items.filter(({ attempts }) => attempts === 1)).toHaveLength(199);
   expect(reads).toBe(201);
-}, 60_000);
+});
 
 test('so are files, where nothing but reading tells what a disk has kept', async () => {
   const world = openTestWorld();

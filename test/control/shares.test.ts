@@ -138,7 +138,7 @@ test('three workers never have more transfers under way than the connector allow
   await expectComplete(fleet, copied, run);
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(2);
-}, 60_000);
+});
 
 test('nobody is kept out by whoever was gone before the clock of the database was set back', async () => {
   await setLimits({ transfersMax: 1 });

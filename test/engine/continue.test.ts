@@ -203,7 +203,7 @@ describe('faults', () => {
     expect(result.run.state).toBe('completed-with-issues');
     expect(bench.content(bench.target)).toEqual({});
     expect((await bench.log(result))[0]).toMatchObject({ result: 'failed', code: 'EARLY_END' });
-  }, 120_000);
+  });
 
   test('flipped bits are found', async () => {
     await using bench = await openBench();

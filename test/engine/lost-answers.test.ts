@@ -74,7 +74,7 @@ async function persistent(fleet: Fleet, name: string, prepare: (worker: Worker) 
   throw new Error('It never came to an end.');
 }
 
-test('whatever it was about', { timeout: 120_000 }, async () => {
+test('whatever it was about', async () => {
   const heardNothingOf = new Set<string>();
   await fc.assert(
     fc.asyncProperty(story, async ({ seed, count, shareThere, pageSize, hasLarge, share }) => {
@@ -107,7 +107,7 @@ test('whatever it was about', { timeout: 120_000 }, async () => {
   for (const name of ['split', 'commit', 'claim', 'endRun']) expect([...heardNothingOf]).toContain(name);
 });
 
-test('of phases that are cut into pieces', { timeout: 120_000 }, async () => {
+test('of phases that are cut into pieces', async () => {
   for (const seed of [1, 2, 3, 4]) {
     const pages = { pageSize: 1_000 };
     await using fleet = await openFleet({ seed, source: pages, target: pages });

@@ -79,7 +79,7 @@ beforeAll(async () => {
     .trim();
   api = new Api(url, token);
   await Promise.all(['one', 'two', 'three'].map((name) => start(name, ['worker', '--worker-name', name])));
-}, 120_000);
+});
 
 afterAll(async () => {
   await Promise.all(services.map((service) => service.stop()));
@@ -88,7 +88,7 @@ afterAll(async () => {
   await stopServers();
   await database?.drop();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 test('three workers share a run and survive the loss of one; its log and report can be downloaded', async () => {
   const source = await made('/connectors', { provider: 's3', name: 'Buckets', config: s3Config() });
@@ -131,7 +131,7 @@ test('three workers share a run and survive the loss of one; its log and report 
   });
   const segments = await api.get<{ items: { worker: string | null }[] }>(`/runs/${run}/segments`);
   expect(new Set(segments.items.map(({ worker }) => worker)).size).toBeGreaterThan(1);
-}, 180_000);
+});
 
 function s3Config(): object {
   const { endpoint, accessKeyId, secretAccessKey } = s3;

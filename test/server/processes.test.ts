@@ -87,7 +87,7 @@ test('a server waits for one of another version to end, and a worker is refused'
   server.stop();
   await server.ended;
   expect(await database.kysely.selectFrom('servers').select('id').execute()).toEqual([]);
-}, 120_000);
+});
 
 test('what a settings file and flags say to the server holds for its workers and for everybody', async () => {
   const file = join(folder, 'own.yaml');
@@ -104,4 +104,4 @@ test('what a settings file and flags say to the server holds for its workers and
   );
   expect(rows).toEqual([{ slots: 2 }, { slots: 2 }]);
   expect(await runsMaxOf(database.kysely, 10)).toBe(3);
-}, 120_000);
+});

@@ -55,7 +55,7 @@ beforeAll(async () => {
     s3: { store, access },
     azure: null,
   });
-}, 120_000);
+});
 
 afterAll(async () => {
   if (!canRun) return;
@@ -122,22 +122,18 @@ describe.runIf(canRun)('a real server', () => {
     expect(await runProblems(server, route, run)).toEqual([]);
     await server.ready();
     expect(server.endings.filter(({ service, code }) => service === 'server' || code === 2)).toEqual([]);
-  }, 120_000);
+  });
 
-  test.runIf(canMount)(
-    'whose disk for artifacts is full says so, and goes on when there is room',
-    async () => {
-      const route = routeOf('folders');
-      const id = await underWay(route);
-      const filler = fillDisk(artifacts);
-      const waiting = await until(id, ({ waits }) => waits !== null);
-      expect(waiting).toMatchObject({ state: 'running', waits: { kind: 'disk' } });
-      rmSync(filler);
-      const run = await until(id, hasEnded);
-      expect(await runProblems(server, route, run)).toEqual([]);
-    },
-    120_000,
-  );
+  test.runIf(canMount)('whose disk for artifacts is full says so, and goes on when there is room', async () => {
+    const route = routeOf('folders');
+    const id = await underWay(route);
+    const filler = fillDisk(artifacts);
+    const waiting = await until(id, ({ waits }) => waits !== null);
+    expect(waiting).toMatchObject({ state: 'running', waits: { kind: 'disk' } });
+    rmSync(filler);
+    const run = await until(id, hasEnded);
+    expect(await runProblems(server, route, run)).toEqual([]);
+  });
 
   test.runIf(canMount)(
     'whose target folder is full says so, shows nothing half-written, and goes on when there is room',
@@ -158,7 +154,6 @@ describe.runIf(canRun)('a real server', () => {
       const run = await until(id, hasEnded);
       expect(await runProblems(server, route, run)).toEqual([]);
     },
-    120_000,
   );
 
   test('whose target bucket is deleted in mid-run fails the run with the reason', async () => {
@@ -176,7 +171,7 @@ describe.runIf(canRun)('a real server', () => {
     expect(run.error?.message).toContain(bucket);
     // Whoever was at it lets go, and one of them takes away what it can of what is left.
     while ((await leases(id)) > 0) await pause(200);
-  }, 120_000);
+  });
 
   test('takes no worker that sees another artifact store', async () => {
     const refused = server.command(['worker'], '', {
@@ -184,5 +179,5 @@ describe.runIf(canRun)('a real server', () => {
       DROVER_ARTIFACTS: join(folder, 'elsewhere'),
     });
     await expect(refused).rejects.toThrow(/ended with 2:[^]*does not see the artifact store that the others use/);
-  }, 60_000);
+  });
 });

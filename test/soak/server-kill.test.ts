@@ -57,5 +57,5 @@ describe.runIf(canRun)('a server, its workers and its database, killed again and
     expect(result.violations, `${said.join('\n')}\n${result.remarks.join('\n')}`).toEqual([]);
     expect(Object.values(result.kills).reduce((sum, kills) => sum + kills, 0)).toBe(KILLS);
     expect(result.restores).toBe(1);
-  }, 300_000);
+  }, 600_000);
 });

@@ -114,7 +114,7 @@ describe('100,000 failed items', () => {
           'kind', 'object', 'sizeBytes', (n * 7919) % 1000003, 'code', 'CHANGED', 'details', repeat('Why it failed. ', 8))
       FROM generate_series(1, ${TOTAL}) AS n`.execute(world.db);
     await sql`ANALYZE run_items`.execute(world.db);
-  }, 120_000);
+  });
 
   /** Filters and orders: `test/control/list-plans.test.ts`. Milliseconds: `npm run bench:server`. */
   test.each<[string, ListQuery]>([

@@ -177,4 +177,4 @@ test('with 100,000 runs on record it reads few of them, and counts them in an in
   const heavy = await watched.heavySteps(() => metrics.text(), ROWS_READ_MAX);
   // How many there are in each state is counted in the index alone, once.
   expect(heavy).toEqual([expect.stringMatching(/^Index Only Scan runs runs_state: /)]);
-}, 120_000);
+});

@@ -11,8 +11,8 @@ let server: TestServer;
 
 beforeAll(async () => {
   server = await startServer();
-}, 120_000);
-afterAll(async () => server?.stop(), 60_000);
+});
+afterAll(async () => server?.stop());
 beforeEach(() => {
   server.cli.environment = { DROVER_SERVER: server.url, DROVER_TOKEN: server.token };
 });

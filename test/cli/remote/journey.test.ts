@@ -18,8 +18,8 @@ beforeAll(async () => {
   mkdirSync(target);
   for (let i = 0; i < 20; i++) writeFileSync(join(source, '2024', `photo ${i}.jpg`), `content ${i}`);
   writeFileSync(join(source, 'notes.tmp'), 'left out');
-}, 120_000);
-afterAll(async () => server?.stop(), 60_000);
+});
+afterAll(async () => server?.stop());
 
 async function fine(...words: string[]): Promise<Called> {
   const called = await server.cli.call(...words);
@@ -90,7 +90,7 @@ test('a dry run, the run itself and a validation are watched to their ends', asy
   expect((await fine('job', 'watch', 'Photos')).stdout).toContain('20 transferred and verified');
   const compared = await fine('job', 'start', 'Photos', '--kind', 'validate', '--watch');
   expect(compared.stdout).toContain('Identical: 20 objects on both sides.');
-}, 60_000);
+});
 
 test('differences and failures end with the exit codes of the table', async () => {
   rmSync(join(target, '2024', 'photo 3.jpg'));
@@ -98,7 +98,7 @@ test('differences and failures end with the exit codes of the table', async () =
   expect(called.exit).toBe(4);
   expect(called.summary).toMatchObject({ differences: { missing: 1 } });
   await fine('job', 'start', 'Photos', '--watch');
-}, 60_000);
+});
 
 test('runs are listed, shown and drawn', async () => {
   const listed = await server.cli.json('run', 'list', '--job', 'Photos', '--in', 'succeeded,completed-with-issues');
@@ -140,7 +140,7 @@ test('copy log and report are made, waited for, saved and compared with their ch
   expect(await all()).toMatch(/validation-report\.html[^]*copy-log\.csv/);
   expect((await fine('artifact', 'remove', id, '--yes')).stdout).toContain('Deleted "');
   expect(await all()).not.toContain(id);
-}, 60_000);
+});
 
 test('a report says whether it is as the server made it, without the server', async () => {
   const report = join(server.cli.folder, 'sealed.json');
@@ -159,7 +159,7 @@ test('a report says whether it is as the server made it, without the server', as
   expect((await server.cli.call('artifact', 'verify', page, '--key', key)).stdout).toContain('between byte 0 and');
   expect((await server.cli.call('artifact', 'verify', page, '--key', 'x')).stderr).toContain('no public key');
   server.cli.environment['DROVER_SERVER'] = server.url;
-}, 60_000);
+});
 
 test('run log and audit log are saved whole, as CSV or NDJSON', async () => {
   const log = join(server.cli.folder, 'run-log.csv');
@@ -176,7 +176,7 @@ test('run log and audit log are saved whole, as CSV or NDJSON', async () => {
   expect((await server.cli.call('audit', '--json', '--out', '-')).exit).toBe(2);
   const tooMany = await server.cli.call('run', 'report', 'Photos', '--out', '-', '--spot-check', '10001');
   expect([tooMany.exit, tooMany.stderr]).toEqual([2, expect.stringMatching(/0 (?:to|and) 10,?000/)]);
-}, 60_000);
+});
 
 test('files are packed where their name says so, and nowhere else', async () => {
   const [plain, packed] = [join(server.cli.folder, 'log.ndjson'), join(server.cli.folder, 'log.ndjson.gz')];
@@ -198,7 +198,7 @@ test('files are packed where their name says so, and nowhere else', async () => 
   expect(gunzipSync(readFileSync(log)).toString()).toMatch(/^\ufeffNumber,/);
   await fine('audit', '--out', audit);
   expect(gunzipSync(readFileSync(audit)).toString()).toMatch(/^\{"number":/);
-}, 60_000);
+});
 
 test('what was exported is what the server has, and can be changed and applied', async () => {
   await fine('schedule', 'create', 'Photos', '--weekly', 'mon,thu', '--at', '2:00', '--time-zone', 'Europe/Berlin');

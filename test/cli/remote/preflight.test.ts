@@ -29,7 +29,7 @@ beforeAll(async () => {
   await fine('endpoint', 'create', `Files:${target}`, '--kind', 'target', '--name', 'New');
   await fine('project', 'create', 'Acme');
   await server.startWorker();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 test('a start that is refused prints what a pre-flight prints, and the error in short', async () => {
@@ -49,14 +49,14 @@ test('a start that is refused prints what a pre-flight prints, and the error in 
   const enabled = await server.cli.call('schedule', 'create', 'Mistyped', ...rule, '--enable');
   expect(enabled.exit, enabled.stderr).toBe(2);
   expect(enabled.stdout).toContain(report);
-}, 60_000);
+});
 
 test('a dry run into a folder that is not there yet makes nothing, and is no fault', async () => {
   await job('New folder', '--target-path', 'later');
   const called = await fine('job', 'start', 'New folder', '--kind', 'dry-run', '--watch');
   expect(called.stdout).toContain('Would transfer 1 object');
   expect(existsSync(join(target, 'later'))).toBe(false);
-}, 60_000);
+});
 
 test('what looks wrong is said when a run is started, and stands in its log', async () => {
   await job('First', '--target-path', 'first');
@@ -66,4 +66,4 @@ test('what looks wrong is said when a run is started, and stands in its log', as
   expect((await fine('job', 'logs', 'First')).stdout).toContain('What the target has newer');
   const again = await server.cli.call('job', 'start', 'First', '--watch');
   expect(again.stderr).not.toContain('What the target has newer');
-}, 60_000);
+});

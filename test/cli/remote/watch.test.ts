@@ -16,8 +16,8 @@ beforeAll(async () => {
   await fine('connector', 'add', 'local', 'Disk', '--root', server.folder);
   await fine('endpoint', 'create', `Disk:${server.folder}/source`, '--kind', 'source', '--name', 'From');
   await fine('project', 'create', 'P');
-}, 120_000);
-afterAll(async () => server?.stop(), 60_000);
+});
+afterAll(async () => server?.stop());
 beforeEach(async () => {
   relay = await Relay.open(Number(new URL(server.url).port));
   server.cli.environment['DROVER_SERVER'] = `http://127.0.0.1:${relay.port}`;
@@ -74,7 +74,7 @@ test('a server that goes away and comes back is waited for', async () => {
   expect(watched.exit, watched.stderr).toBe(0);
   expect(watched.summary).toMatchObject({ runId, state: 'succeeded', items: { copied: 5 } });
   expect(watched.stderr).toMatch(/does not answer; Drover keeps asking[\s\S]*The server answers again\./);
-}, 60_000);
+});
 
 test('what has ended is told at once', async () => {
   const runId = await startRun();
@@ -82,7 +82,7 @@ test('what has ended is told at once', async () => {
   const again = await server.cli.call('run', 'watch', runId);
   expect(again).toMatchObject({ exit: 0 });
   expect(again.stdout).toContain('5 transferred and verified');
-}, 60_000);
+});
 
 /** Between command and server; knows what was asked, and can take the server away. */
 class Relay {
