@@ -23,7 +23,7 @@ import {
   testConnectorAt,
 } from './remote/connectors.ts';
 import { addListOptions, type ListGiven } from './remote/lists.ts';
-import { listAt, measureAt } from './remote/places.ts';
+import { listAt, makeBucketAt, measureAt } from './remote/places.ts';
 import { addRemoteCommands } from './remote/register.ts';
 import { localOnly } from './remote/remote.ts';
 import { EMPTY_SUMMARY } from './summary.ts';
@@ -57,7 +57,7 @@ export function buildProgram(world: CliWorld, start: Start, writeOut: (text: str
     .addHelpText('after', PLACES);
   addTransfers(program, world, localOnly(start, 'There, a job does it: drover job create, drover job start.'));
   addLooking(program, start);
-  addChanging(program, localOnly(start, 'Through a server, only jobs change what is stored: drover job create.'));
+  addChanging(program, start);
   addRuns(program, localOnly(start, 'The runs of a server: drover run list.'));
   addConnectors(program, world, start);
   addServerCommands(program, world, start);
@@ -151,7 +151,9 @@ function addChanging(program: Command, start: Start): void {
     .command('mkbucket')
     .argument('<place>', 'NAME:bucket, or a folder')
     .description('make a bucket, container or folder')
-    .action((place: string) => start(async (session) => makeBucket(session, place)));
+    .action((place: string) =>
+      start(async (session) => (session.server === null ? makeBucket : makeBucketAt)(session, place)),
+    );
   program
     .command('rm')
     .argument('<place>', 'an object, or with --recursive everything below a place')
@@ -160,7 +162,10 @@ function addChanging(program: Command, start: Start): void {
     .option('-y, --yes', 'do not ask')
     .option('--dry-run', 'say what would be removed, and do nothing')
     .action((place: string, given: { recursive?: boolean; yes?: boolean; dryRun?: boolean }) =>
-      start(async (session) =>
+      localOnly(
+        start,
+        'Through a server, only jobs change objects: drover job create.',
+      )(async (session) =>
         remove(session, place, {
           recursive: given.recursive === true,
           yes: given.yes === true,

@@ -33,7 +33,7 @@ export const ERRORS = {
     scope: 'run',
     owner: 'operator',
     remedy:
-      'Check the name of the bucket, container or folder, or make it: with "drover mkbucket" where no server is named, or at the store.',
+      'Check the name of the bucket, container or folder, or make it: with "drover mkbucket NAME:bucket", or at the store.',
   },
   SOURCE_NOT_FOUND: {
     retry: 'never',

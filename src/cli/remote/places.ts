@@ -1,4 +1,4 @@
-/** `ls` and `du` under `--server`: what the server sees through a connector, folder by folder. */
+/** `ls`, `du` and `mkbucket` under `--server`: what the server sees through a connector, folder by folder. */
 import { DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import type { CommandEnd, Session } from '../session.ts';
@@ -6,7 +6,7 @@ import type { ListOptions } from '../commands/listing.ts';
 import { visible } from '../terminal.ts';
 import { OBJECTS } from '../texts.ts';
 import { placeAt } from './projects.ts';
-import { fine, openRemote, type Remote, type Wire } from './remote.ts';
+import { answer, fine, openRemote, type Remote, type Wire } from './remote.ts';
 
 type Item = Wire['BrowsePage']['items'][number];
 
@@ -48,6 +48,27 @@ export async function measureAt(session: Session, words: string): Promise<Comman
   const { format } = session;
   await session.terminal.print(`${format.plural(sum.items, OBJECTS)}, ${format.bytes(sum.bytes)}  ${visible(words)}`);
   return endOf(session, sum);
+}
+
+export async function makeBucketAt(session: Session, words: string): Promise<CommandEnd> {
+  const remote = await openRemote(session);
+  const { connector, place } = await placeAt(remote, words);
+  if (place === null || place.prefix !== '') {
+    const [word, remedy] =
+      place === null
+        ? ['names no bucket', `${words}NAME`]
+        : ['is more than a bucket', `${connector.name}:${place.container}`];
+    throw new DroverError('USAGE', `"${words}" ${word}. Folders in it need not be made.`, {
+      remedy: `Write ${remedy}`,
+    });
+  }
+  const params = { path: { id: connector.id } };
+  const body = { name: place.container };
+  const { result } = await answer(
+    remote.http.POST('/api/v1/connectors/{id}/containers', { params, body, signal: session.signal }),
+  );
+  await session.terminal.print(result === 'made' ? `Made ${visible(words)}.` : `${visible(words)} was there already.`);
+  return fine(session);
 }
 
 /** Depth first; no memory for more than one page of each folder on the way. */

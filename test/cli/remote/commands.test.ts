@@ -57,7 +57,6 @@ describe('without a server that answers', () => {
     ['verify', '1m807d1pq3pfw7'],
     ['cat', 'a:b/c'],
     ['rm', 'a:b/c'],
-    ['mkbucket', 'a:b'],
     ['runs'],
     ['connector', 'import', 'aws'],
   ])('%s works here only, and says so', async (...words) => {
@@ -334,6 +333,19 @@ test('every line with --json is one that the reference describes', async () => {
     expect(undescribed(lines), command).toEqual([]);
   }
   expect(undescribed([{ type: 'made up' }])).toEqual(['made up']);
+});
+
+test('a bucket is made through a server with the words that make one here', async () => {
+  const place = `Disk:${server.folder}/made`;
+  const advised = await call('endpoint', 'create', place, '--kind', 'source', '--name', 'Made');
+  expect(advised.exit).not.toBe(0);
+  expect(advised.stderr).toContain('"drover mkbucket NAME:bucket"');
+  expect((await fine('mkbucket', place)).stdout).toBe(`Made ${place}.\n`);
+  expect((await fine('mkbucket', place)).stdout).toBe(`${place} was there already.\n`);
+  await fine('endpoint', 'create', place, '--kind', 'source', '--name', 'Made');
+  expect(await call('mkbucket', 'Disk:')).toMatchObject({ exit: 2 });
+  expect((await call('mkbucket', `Disk:/elsewhere`)).exit).not.toBe(0);
+  await fine('endpoint', 'remove', 'Made', '--yes');
 });
 
 test('audit, workers, overview and the use of a connector', async () => {
