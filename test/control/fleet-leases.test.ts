@@ -132,7 +132,7 @@ describe('an upload that a hung worker begins late', () => {
       VALUES (${worker}, 'hung', 'h', 1, ${fleet.world.programVersion}, 1, 'active', now(),
         clock_timestamp() + interval '1 hour')`.execute(db);
     await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at)
-      VALUES ('run-1', ${worker}, now(), clock_timestamp())`.execute(db);
+      VALUES ('run-1', ${worker}, now(), clock_timestamp() + interval '1 hour')`.execute(db);
     await sql`INSERT INTO segments (run_id, segment_id, kind, state, counters)
       VALUES ('run-1', 's0', 'keys', 'open', ${segment}::jsonb)`.execute(db);
     const intent = { runId: 'run-1', intentId: 'i', targetKey: 'k', startedAtMs: Date.now(), upload: null };
@@ -166,6 +166,46 @@ describe('an upload that a hung worker begins late', () => {
       await fleet.untilTrue('it is gone', async () => job.to.uploads.size === 0 && (await intents()) === 0);
     },
   );
+
+  test.each(['cancelled', 'failed'] as const)(
+    'of a run that was %s, whose request is still on its way when everybody has left, is ended when it has come',
+    async (state) => {
+      const { job, begin } = await hung('cancelling');
+      await sql`UPDATE run_workers SET left_at = now()`.execute(fleet.world.db);
+      if (state === 'failed') await endNow('failed');
+      let looks = 0;
+      job.to.hooks.before = (operation) => {
+        // It was looked for, and not found.
+        if (operation === 'UPLOADS' && (looks += 1) === 2) begin();
+      };
+      await fleet.worker('one');
+      await fleet.until('run-1', state);
+      await fleet.untilTrue('nobody looks any more', async () => (await intents()) === 0);
+      expect(looks).toBeGreaterThan(1);
+      expect(job.to.uploads.size).toBe(0);
+    },
+  );
+
+  test('is ended though the worker that lives on could not say that it left the run', async () => {
+    const { job, begin } = await hung('running');
+    await endNow('succeeded');
+    begin();
+    await sql`UPDATE run_workers SET seen_at = seen_at - 10 * interval '1 minute'`.execute(fleet.world.db);
+    await fleet.worker('one');
+    await fleet.untilTrue('it is gone', async () => job.to.uploads.size === 0 && (await intents()) === 0);
+  });
+
+  test('is ended though what the run settled is forgotten', async () => {
+    const { job, begin } = await hung('running');
+    await endNow('succeeded');
+    begin();
+    await sql`DELETE FROM segments`.execute(fleet.world.db);
+    await sql`UPDATE run_workers SET left_at = now()`.execute(fleet.world.db);
+    await fleet.worker('one');
+    await fleet.untilTrue('it is gone', async () => job.to.uploads.size === 0 && (await intents()) === 0);
+  });
+
+  const endNow = (state: string) => sql`UPDATE runs SET state = ${state}, ended_at = now()`.execute(fleet.world.db);
 });
 
 test("uploads of other runs on the same object are known by their journal, wherever that run's target begins", async () => {

@@ -2,7 +2,7 @@
  * After a run was cancelled or has failed, one worker takes away what it has left half-made at its target. The right to
  * do so is a lease like any other, so that another worker goes on where one dies.
  */
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { clearLeftovers } from '../../engine/abandon.ts';
 import { hasBegun, type UploadJournal } from '../../engine/uploads.ts';
 import type { Intent } from '../../engine/ports.ts';
@@ -17,15 +17,22 @@ import { changeState, fenceOff } from '../runs/transitions.ts';
 import { openTarget, readRunToOpen, Side } from './ends.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
 import type { Shares } from './shares.ts';
+import type { FleetTiming } from './timing.ts';
 
 const SWEEP_ID = 'sweep';
 const NAMED_MAX = 5;
 /** A sweep that was told to stop and does not is given up after so long. */
 const STOPPING_MS = 5_000;
 
-/** Has joined the run, has not left it, and is not gone. */
-export const IS_PRESENT = sql<boolean>`(run_workers.left_at IS NULL AND EXISTS (
-  SELECT FROM workers WHERE workers.id = run_workers.worker_id AND workers.state <> 'gone'))`;
+/**
+ * Of a row of `run_workers`: has joined the run, has not left it, and is not gone. One that lives and has not said for
+ * long that it takes part could not say that it left.
+ */
+export function isPresent({ goneAfterMs }: Pick<FleetTiming, 'goneAfterMs'>): RawBuilder<boolean> {
+  return sql<boolean>`(run_workers.left_at IS NULL AND EXISTS (
+    SELECT FROM workers WHERE workers.id = run_workers.worker_id AND workers.state <> 'gone'
+      AND run_workers.seen_at > workers.seen_at - ${goneAfterMs} * interval '1 millisecond'))`;
+}
 
 export interface Clearing {
   /** Somebody who had begun to work on the run may still be there: it is to be looked at once more when that is over. */
@@ -155,7 +162,7 @@ async function claimSweep(
         ON CONFLICT (run_id, segment_id) DO UPDATE SET epoch = segments.epoch + 1, worker_id = excluded.worker_id,
           lease_until = excluded.lease_until RETURNING epoch`.execute(tx);
       const { rows: present } =
-        await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND ${IS_PRESENT} LIMIT 1`.execute(tx);
+        await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND ${isPresent(timing)} LIMIT 1`.execute(tx);
       const isEarly = present.length > 0;
       return rows[0] === undefined ? null : { epoch: rows[0].epoch, isEarly, isFirst: run[0].is_first };
     }),

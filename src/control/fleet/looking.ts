@@ -1,7 +1,7 @@
 /** What a worker sees when it looks for something to do. */
 import { sql } from 'kysely';
 import { inDatabase } from '../runs/database-errors.ts';
-import { IS_PRESENT } from './cancelling.ts';
+import { isPresent } from './cancelling.ts';
 import type { FleetWorld } from './parts.ts';
 
 export interface RunNow {
@@ -37,7 +37,7 @@ export async function readRuns(
         UNION SELECT runs.id FROM (
           SELECT run_id FROM segments WHERE kind = 'sweep' AND state = 'open'
           UNION SELECT run_id FROM intents WHERE NOT EXISTS (
-            SELECT FROM run_workers WHERE run_workers.run_id = intents.run_id AND ${IS_PRESENT})
+            SELECT FROM run_workers WHERE run_workers.run_id = intents.run_id AND ${isPresent(timing)})
         ) AS open JOIN runs ON runs.id = open.run_id
           WHERE runs.ended_at IS NOT NULL AND runs.id <> ALL(${resting as string[]}::text[])
       )
