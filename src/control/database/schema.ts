@@ -374,6 +374,8 @@ export interface SchedulesTable {
   start_attempts: Generated<number>;
   /** Of its last event; the database keeps it in step. */
   last_outcome: Generated<string | null>;
+  /** `next_at` holds for clocks that are past this: one before it was set back, and times are reckoned anew. */
+  reckoned_at: TimeOrNull;
 }
 
 export interface ScheduleEventsTable {

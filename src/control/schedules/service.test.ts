@@ -56,6 +56,7 @@ beforeAll(async () => {
         return { id: `run-${started.length}` } as Run;
       },
       onRefused: async (_schedule, reason) => void refusedBy.push(reason),
+      now: async () => nowMs,
     });
   schedules = another();
 });

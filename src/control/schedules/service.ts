@@ -12,7 +12,7 @@ import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isUuid, lockVersion, stampOf } from '../rows.ts';
 import type { Jobs, ScheduleInput, Schedules } from '../services.ts';
-import type { Audit, ControlWorld } from '../world.ts';
+import type { Audit, ControlWorld, Tx } from '../world.ts';
 import {
   columnsOf,
   eventOf,
@@ -25,7 +25,8 @@ import {
   type EventRow,
   type ScheduleRow,
 } from './rows.ts';
-import { checkTiming, inZone, nextAfter, upcoming } from './rule.ts';
+import { databaseNow, nextOf, reckonedAt } from './reckoning.ts';
+import { checkTiming, inZone, upcoming } from './rule.ts';
 import { ScheduleStarts, type StartParts } from './starting.ts';
 
 const PREVIEW_MAX = 50;
@@ -74,11 +75,13 @@ class ScheduleWork {
   readonly #world: ControlWorld;
   readonly #parts: ScheduleParts;
   readonly #audit: Audit;
+  readonly #now: NonNullable<StartParts['now']>;
 
   constructor(world: ControlWorld, parts: ScheduleParts) {
     this.#world = world;
     this.#parts = parts;
     this.#audit = makeAudit(world.clock);
+    this.#now = parts.now ?? databaseNow;
   }
 
   /** Disabled at first: enabling runs the permission checks. */
@@ -118,12 +121,12 @@ class ScheduleWork {
       checkTiming(input);
       await tx.selectFrom('jobs').select('id').where('id', '=', before.jobId).forNoKeyUpdate().execute();
       await refuseTwin(tx, before, input);
-      const next = before.enabled ? nextOrRefuse(input, clock.now()) : null;
+      const moment = before.enabled ? await this.#momentOf(tx, { ...before, ...input }) : NO_MOMENT;
       await tx
         .updateTable('schedules')
         .set({
           ...columnsOf(input),
-          next_at: next === null ? null : new Date(next),
+          ...moment,
           version: now + 1,
           updated_at: new Date(clock.now()),
         })
@@ -151,12 +154,13 @@ class ScheduleWork {
     await db.transaction().execute(async (tx) => {
       const now = await lockVersion(tx, 'schedules', id, null, 'schedule');
       const before = scheduleOf(await rowOf(tx, id));
+      // Also one that has ended by itself: should its end turn out to be that of a clock, it stays disabled.
+      if (!enabled) await tx.updateTable('schedules').set({ reckoned_at: null }).where('id', '=', id).execute();
       if (before.enabled === enabled) return;
-      const next = enabled ? nextOrRefuse(inputOf(before), clock.now()) : null;
-      const moment = next === null ? null : new Date(next);
+      const moment = enabled ? await this.#momentOf(tx, before) : NO_MOMENT;
       await tx
         .updateTable('schedules')
-        .set({ enabled, next_at: moment, version: now + 1, updated_at: new Date(clock.now()) })
+        .set({ enabled, ...moment, version: now + 1, updated_at: new Date(clock.now()) })
         .where('id', '=', id)
         .execute();
       const action = enabled ? 'schedule.enable' : 'schedule.disable';
@@ -164,6 +168,15 @@ class ScheduleWork {
       await bus.tell('schedule', id, tx);
     });
     return scheduleOf(await rowOf(db, id));
+  }
+
+  /** One that is enabled and never starts anything would look as if all were well. */
+  async #momentOf(tx: Tx, schedule: Parameters<typeof nextOf>[1]) {
+    const nowMs = await this.#now(tx);
+    const next = await nextOf(tx, schedule, nowMs);
+    if (next !== null) return { next_at: new Date(next), reckoned_at: reckonedAt(nowMs) };
+    const words = 'This schedule has no moment left: its time or its end lies in the past.';
+    throw new DroverError('WRONG_STATE', words, { remedy: 'Give it a later time or end, or pause it.' });
   }
 
   async remove(actor: Actor, id: string, version: number | null): Promise<void> {
@@ -180,13 +193,7 @@ class ScheduleWork {
   }
 }
 
-/** One that is enabled and never starts anything would look as if all were well. */
-function nextOrRefuse(input: ScheduleInput, nowMs: number): number {
-  const next = nextAfter(input, nowMs);
-  if (next !== null) return next;
-  const words = 'This schedule has no moment left: its time or its end lies in the past.';
-  throw new DroverError('WRONG_STATE', words, { remedy: 'Give it a later time or end, or pause it.' });
-}
+const NO_MOMENT = { next_at: null, reckoned_at: null };
 
 const LISTING: Omit<Listing<ScheduleRow>, 'query'> = {
   sorts: {

@@ -9,8 +9,8 @@ import { isoOf } from '../rows.ts';
 import { fromDatabase } from '../runs/database-errors.ts';
 import type { Runs } from '../services.ts';
 import type { ControlWorld, Tx } from '../world.ts';
-import { inputOf, rowOf, scheduleOf } from './rows.ts';
-import { nextAfter } from './rule.ts';
+import { databaseNow, hasPassed, missedWords, nextOf, startedRun, type SharedClock } from './reckoning.ts';
+import { rowOf, scheduleOf } from './rows.ts';
 
 /** By one server; the next look is seconds away. */
 const AT_ONCE_MAX = 32;
@@ -29,6 +29,8 @@ export interface StartParts {
   readonly start: Runs['start'];
   /** Tells people that a schedule could not start its run, in the transaction that writes this down. */
   readonly onRefused: (schedule: Schedule, reason: string, tx: Tx) => Promise<void>;
+  /** Left out: the database's. */
+  readonly now?: SharedClock;
 }
 
 interface Due {
@@ -37,16 +39,20 @@ interface Due {
   /** With this one; those before it ended their servers. */
   readonly attempt: number;
   readonly connectorIds: readonly string[];
+  /** About times that passed without a start since. */
+  readonly missed: string | null;
 }
 
 export class ScheduleStarts {
   readonly #world: ControlWorld;
   readonly #parts: StartParts;
+  readonly #now: SharedClock;
   readonly #under = new Map<Promise<void>, readonly string[]>();
 
   constructor(world: ControlWorld, parts: StartParts) {
     this.#world = world;
     this.#parts = parts;
+    this.#now = parts.now ?? databaseNow;
   }
 
   /**
@@ -59,6 +65,7 @@ export class ScheduleStarts {
     let handled = 0;
     const faults: unknown[] = [];
     const under = this.#under;
+    if (!signal.aborted) await this.#reckonAnew();
     try {
       do {
         for (let due = await this.#next(signal); due !== null; due = await this.#next(signal)) {
@@ -95,11 +102,41 @@ export class ScheduleStarts {
     return this.#takeDue([...uses].flatMap(([id, count]) => (count >= PER_CONNECTOR_MAX ? [id] : [])));
   }
 
+  /** Of a clock that was ahead and is right again nothing stays, but that some times were started early. */
+  async #reckonAnew(): Promise<void> {
+    const { db, bus } = this.#world;
+    for (let isLeft = true; isLeft;) {
+      isLeft = await db.transaction().execute(async (tx) => {
+        const nowMs = await this.#now(tx);
+        const now = new Date(nowMs);
+        const row = await tx
+          .selectFrom('schedules')
+          .select('id')
+          .where('reckoned_at', '>', now)
+          .where('due_at', 'is', null)
+          .limit(1)
+          .forUpdate()
+          .skipLocked()
+          .executeTakeFirst();
+        if (row === undefined) return false;
+        const next = await nextOf(tx, scheduleOf(await rowOf(tx, row.id)), nowMs);
+        await tx
+          .updateTable('schedules')
+          .set({ next_at: next === null ? null : new Date(next), enabled: next !== null, reckoned_at: now })
+          .where('id', '=', row.id)
+          .execute();
+        await bus.tell('schedule', row.id, tx);
+        return true;
+      });
+    }
+  }
+
   /** Not of jobs of these connectors: enough are waiting for them. */
   async #takeDue(crowded: readonly string[]): Promise<Due | null> {
-    const { db, clock } = this.#world;
-    const now = new Date(clock.now());
+    const { db } = this.#world;
     return db.transaction().execute(async (tx) => {
+      const nowMs = await this.#now(tx);
+      const now = new Date(nowMs);
       let query = tx
         .selectFrom('schedules')
         .innerJoin('jobs', 'jobs.id', 'schedules.job_id')
@@ -110,6 +147,7 @@ export class ScheduleStarts {
           'schedules.next_at',
           'schedules.due_at',
           'schedules.start_attempts',
+          'schedules.reckoned_at',
           'source.connector_id as source_connector_id',
           'target.connector_id as target_connector_id',
         ])
@@ -142,20 +180,26 @@ export class ScheduleStarts {
       const schedule = scheduleOf(await rowOf(tx, row.id));
       const attempt = row.due_at === null ? 1 : row.start_attempts + 1;
       const isLate = row.due_at !== null;
-      // What was missed while no server ran is made up for once, not once for each moment.
-      const next = isLate ? null : nextAfter(inputOf(schedule), clock.now());
+      const dueMs = new Date(dueAt).getTime();
+      const isGap = !isLate && hasPassed(schedule, dueMs, nowMs);
+      const reckoned = isGap ? now : row.reckoned_at;
+      // What was missed is made up for once, not once for each moment.
+      const next = isLate ? null : await nextOf(tx, schedule, nowMs);
+      const moved = { next_at: next === null ? null : new Date(next), last_at: now, enabled: next !== null };
       await tx
         .updateTable('schedules')
         .set({
           due_at: dueAt,
           start_attempts: attempt,
           taken_until: sql<Date>`clock_timestamp() + ${HOLD_MS * attempt} * interval '1 millisecond'`,
-          ...(isLate ? {} : { next_at: next === null ? null : new Date(next), last_at: now, enabled: next !== null }),
+          reckoned_at: reckoned,
+          ...(isLate ? {} : moved),
         })
         .where('id', '=', row.id)
         .execute();
+      const missed = reckoned === null ? null : missedWords(schedule, dueMs, new Date(reckoned).getTime());
       const connectorIds = [...new Set([row.source_connector_id, row.target_connector_id])];
-      return { schedule, dueAt: isoOf(dueAt), attempt, connectorIds };
+      return { schedule, dueAt: isoOf(dueAt), attempt, connectorIds, missed };
     });
   }
 
@@ -202,15 +246,8 @@ export class ScheduleStarts {
   }
 
   /** It was started, and only the answer was lost. */
-  async #runOf(jobId: string, scheduledAt: string): Promise<string | null> {
-    const row = await this.#world.db
-      .selectFrom('runs')
-      .select('id')
-      .where('job_id', '=', jobId)
-      .where('trigger', '=', 'schedule')
-      .where('scheduled_at', '=', new Date(scheduledAt))
-      .executeTakeFirst();
-    return row?.id ?? null;
+  #runOf(jobId: string, scheduledAt: string): Promise<string | null> {
+    return startedRun(this.#world.db, jobId, Date.parse(scheduledAt));
   }
 
   /** For the next server, unless somebody has changed the schedule meanwhile. */
@@ -224,15 +261,15 @@ export class ScheduleStarts {
 
   /** Once for each moment: by whoever has it last. */
   async #record(
-    { schedule: { id }, dueAt, attempt }: Due,
+    { schedule: { id }, dueAt, attempt, missed }: Due,
     outcome: ScheduleEvent['outcome'],
     runId: string | null,
     detail: string | null,
     alongside: (tx: Tx) => Promise<void> = async () => undefined,
   ): Promise<void> {
-    const { db, bus, clock } = this.#world;
-    const at = new Date(clock.now());
+    const { db, bus } = this.#world;
     await db.transaction().execute(async (tx) => {
+      const at = new Date(await this.#now(tx));
       const isOurs = await tx
         .updateTable('schedules')
         .set({ due_at: null, taken_until: null, start_attempts: 0 })
@@ -242,7 +279,17 @@ export class ScheduleStarts {
         .returning('id')
         .executeTakeFirst();
       if (isOurs === undefined) return;
-      await tx.insertInto('schedule_events').values({ schedule_id: id, at, outcome, run_id: runId, detail }).execute();
+      const line = { schedule_id: id, at, run_id: null };
+      if (missed !== null) {
+        await tx
+          .insertInto('schedule_events')
+          .values({ ...line, outcome: 'skipped', detail: missed })
+          .execute();
+      }
+      await tx
+        .insertInto('schedule_events')
+        .values({ ...line, outcome, run_id: runId, detail })
+        .execute();
       await alongside(tx);
       await bus.tell('schedule', id, tx);
     });

@@ -283,8 +283,9 @@ CREATE TABLE schedules (
   job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE, rule jsonb NOT NULL, time_zone text NOT NULL,
   starts_at timestamptz, ends_at timestamptz, enabled boolean NOT NULL DEFAULT false, run_kind text NOT NULL,
   next_at timestamptz, last_at timestamptz, due_at timestamptz, taken_until timestamptz,
-  start_attempts integer NOT NULL DEFAULT 0, last_outcome text
+  start_attempts integer NOT NULL DEFAULT 0, last_outcome text, reckoned_at timestamptz
 );
+CREATE INDEX schedules_reckoned ON schedules (reckoned_at);
 CREATE INDEX schedules_troubled ON schedules (id) WHERE last_outcome <> 'started';
 CREATE INDEX schedules_taken ON schedules (taken_until) WHERE due_at IS NOT NULL;
 CREATE INDEX schedules_due ON schedules (next_at) WHERE enabled AND next_at IS NOT NULL;
