@@ -52,7 +52,7 @@ beforeAll(async () => {
   lists['endpoints'] = (query) => openEndpoints(own, never).list(viewer, query);
   lists['timetables'] = (query) => openTimetables(own).list(viewer, query);
   lists['projects'] = (query) => openProjects(own, { removeFilesOf: never }).list(viewer, query);
-}, 240_000);
+});
 
 afterAll(() => world.close());
 
@@ -70,14 +70,16 @@ async function fill(): Promise<void> {
       AND tablename IN ('jobs', 'runs', 'run_items') AND indexdef LIKE 'CREATE INDEX %'`.execute(db);
   for (const { name } of indexes) await sql`DROP INDEX ${sql.id(name)}`.execute(db);
   for (let first = 1; first <= ROWS; first += BATCH) {
-    await sql`INSERT INTO jobs SELECT (jsonb_populate_record(job, jsonb_build_object('id', gen_random_uuid(),
+    // Beside the row, not `(…).*` in its place: that would be made once for each column.
+    await sql`INSERT INTO jobs SELECT made.* FROM jobs AS job CROSS JOIN generate_series(${first}::integer, ${first + BATCH - 1}::integer) AS n,
+      jsonb_populate_record(job, jsonb_build_object('id', gen_random_uuid(),
         'name', 'Job ' || md5(n::text), 'timetable_id', (SELECT id FROM timetables), 'type', (ARRAY['cloud-to-cloud', 'folder-to-cloud', 'cloud-to-folder'])[1 + n % 3],
         'last_state', CASE WHEN n % 1000 = 7 THEN 'running' WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END,
         'last_run_at', CASE WHEN n % 7 > 0 THEN now() - (n * 7919 % 100003) * interval '1 minute' END,
-        'created_at', now() - (n::bigint * 104729 % 100003) * interval '1 minute'))).*
-      FROM jobs AS job, generate_series(${first}::integer, ${first + BATCH - 1}::integer) AS n
+        'created_at', now() - (n::bigint * 104729 % 100003) * interval '1 minute')) AS made
       WHERE job.id = CASE WHEN n % 1000 = 3 THEN ${seldom.jobId}::uuid ELSE ${often.jobId}::uuid END`.execute(db);
-    await sql`INSERT INTO runs SELECT (jsonb_populate_record(run, jsonb_build_object('id', 'many' || lpad(n::text, 10, '0'),
+    await sql`INSERT INTO runs SELECT made.* FROM runs AS run CROSS JOIN generate_series(${first}::integer, ${first + BATCH - 1}::integer) AS n,
+      jsonb_populate_record(run, jsonb_build_object('id', 'many' || lpad(n::text, 10, '0'),
         'job_id', CASE WHEN n % 1000 = 3 THEN ${seldom.jobId}::uuid ELSE ${often.jobId}::uuid END,
         'project_id', CASE WHEN n % 1000 = 3 THEN ${seldom.projectId}::uuid ELSE ${often.projectId}::uuid END,
         'source_connector_id', CASE WHEN n % 1000 = 3 THEN ${seldom.source.connectorId}::uuid
@@ -87,10 +89,8 @@ async function fill(): Promise<void> {
         'state', CASE WHEN n % 1000 = 7 THEN 'cancelled' WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END,
         'queued_at', now() - n * interval '1 minute',
         'started_at', CASE WHEN n % 7 > 0 THEN now() - n * interval '1 minute' END,
-        'ended_at', CASE WHEN n > 20 THEN now() - n * interval '1 minute' END))).*
-      FROM runs AS run, generate_series(${first}::integer, ${first + BATCH - 1}::integer) AS n WHERE run.id = 'plans'`.execute(
-      db,
-    );
+        'ended_at', CASE WHEN n > 20 THEN now() - n * interval '1 minute' END)) AS made
+      WHERE run.id = 'plans'`.execute(db);
     await sql`INSERT INTO run_items (run_id, segment_id, result, code, size_bytes, key_text, record)
       SELECT 'plans', 's', CASE WHEN n % 10 = 0 THEN 'unsupported' ELSE 'failed' END,
         CASE WHEN n % 1000 = 7 THEN 'TOO_LARGE' ELSE (ARRAY['CHANGED', 'PERMISSION_DENIED', 'CORRUPTED'])[1 + n % 3] END,
