@@ -6,7 +6,7 @@
  *
  *   npm run soak:server -- [--kills 100] [--seed N] [--small 150] [--large 2] [--large-mib 24] [--workers 2]
  *                          [--only folder-to-bucket,bucket-to-folder,bucket-to-bucket,bucket-to-container,folders]
- *                          [--gone-s 60] [--simulated] [--committed] [--keep]
+ *                          [--gap-ms 4000] [--soon 0.2] [--gone-s 60] [--simulated] [--committed] [--keep]
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,6 +39,8 @@ const { values: given } = parseArgs({
     large: { type: 'string', default: '2' },
     'large-mib': { type: 'string', default: '24' },
     workers: { type: 'string', default: '2' },
+    'gap-ms': { type: 'string', default: '4000' },
+    soon: { type: 'string', default: '0.2' },
     'gone-s': { type: 'string', default: '60' },
     simulated: { type: 'boolean', default: false },
     committed: { type: 'boolean', default: false },
@@ -87,8 +89,8 @@ const result = await soakServer({
   },
   kills: Number(given.kills),
   killsPerSeriesMax: 8,
-  gapMsMax: 4_000,
-  soonShare: 0.2,
+  gapMsMax: Number(given['gap-ms']),
+  soonShare: Number(given.soon),
   random: seededRandom(Number(given.seed)),
   say,
 });

@@ -12,8 +12,8 @@ import { pause, type RunView } from './server-api.ts';
 import { contentProblems, READING, rowProblems, sumProblems, type Summary } from './oracle.ts';
 import type { Route } from './server-routes.ts';
 
-/** Longer than it takes until a worker that was lost is counted as gone, and looked after. */
-const LEFT_MS_MAX = 60_000;
+/** Longer than it takes until a worker that was lost is counted as gone, and what it may have begun is looked after. */
+const LEFT_MS_MAX = 90_000;
 
 /** Sentences about everything that is wrong with this run and its target; none if nothing is. */
 export async function runProblems(server: Installation, route: Route, run: RunView): Promise<readonly string[]> {
@@ -27,7 +27,7 @@ export async function runProblems(server: Installation, route: Route, run: RunVi
     ...sumProblems(summary, tree),
     ...rowProblems(summary, rows, tree),
     ...(await contentProblems(rows, tree, route.target)),
-    ...(await leftProblems(route)),
+    ...(await leftProblems(server, run.id, route)),
     ...(await route.source.problems()),
     ...(run.waits === null && run.live === null ? [] : ['the run has ended and still waits or works']),
     ...(run.manifestRoot === null ? ['the run has no manifest'] : []),
@@ -38,13 +38,20 @@ export async function runProblems(server: Installation, route: Route, run: RunVi
 
 /**
  * What a worker that was cut off begins in the moment of the end is ended right after it, by itself or by others: the
- * promise is that nothing stays, and not that nothing is seen in that moment.
+ * promise is that nothing stays, and not that nothing is seen in that moment. What may be begun so late stays journaled
+ * for a while.
  */
-async function leftProblems({ target }: Route): Promise<readonly string[]> {
+async function leftProblems(server: Installation, runId: string, { target }: Route): Promise<readonly string[]> {
   const endAtMs = systemClock.now() + LEFT_MS_MAX;
   for (;;) {
+    const [row] = await server.query<{ intents: number }>(
+      'SELECT count(*)::integer AS intents FROM intents WHERE run_id = $1',
+      [runId],
+    );
+    const intents = row?.intents ?? 0;
     const left = await target.leftovers();
-    if (left.length === 0 || systemClock.now() > endAtMs) return left;
+    const problems = intents === 0 ? left : [...left, `${intents} intents are still journaled`];
+    if (problems.length === 0 || systemClock.now() > endAtMs) return problems;
     await pause(500);
   }
 }
@@ -99,7 +106,6 @@ async function tableProblems(server: Installation, runId: string): Promise<strin
     `SELECT has_snapshot,
        (SELECT count(*)::integer FROM segments WHERE run_id = $1 AND state <> 'done') AS open,
        (SELECT count(*)::integer FROM segments WHERE run_id = $1 AND lease_until IS NOT NULL) AS leases,
-       (SELECT count(*)::integer FROM intents WHERE run_id = $1) AS intents,
        (SELECT count(*)::integer FROM audit WHERE entity_id = $1 AND action = 'run.start') AS started,
        (SELECT count(*)::integer FROM audit WHERE entity_id = $1 AND action <> 'run.start') AS changed,
        (SELECT count(*)::integer FROM run_log WHERE run_id = $1 AND message LIKE 'The run is complete%') AS ended,
@@ -110,11 +116,10 @@ async function tableProblems(server: Installation, runId: string): Promise<strin
   );
   if (row === undefined) return ['the run is not in the database'];
   const problems: string[] = [];
-  const { has_snapshot: hasSnapshot, open, leases, intents, started, changed, ended, told } = row;
+  const { has_snapshot: hasSnapshot, open, leases, started, changed, ended, told } = row;
   if (hasSnapshot !== true) problems.push('the run left no snapshot');
   if (open !== 0) problems.push(`${open} segments are not done`);
   if (leases !== 0) problems.push(`${leases} segments are still leased`);
-  if (intents !== 0) problems.push(`${intents} intents are still journaled`);
   if (started !== 1) problems.push(`the audit log has ${started} starts of the run`);
   if (changed !== 0) problems.push(`the audit log has ${changed} changes of the run by nobody`);
   if (ended !== 1) problems.push(`the run log says ${ended} times that the run is complete`);
