@@ -5,7 +5,8 @@ import type { Account, Provider } from '../contract/provider.ts';
 import { hushed } from '../lib/hushed-transport.ts';
 import type { OpenTransport } from '../lib/transport.ts';
 import { DroverError } from '../model/errors.ts';
-import { environmentHead } from './place.ts';
+import { PROVIDER_VARIABLE } from './environment-mistakes.ts';
+import { environmentHead, isConnectorName } from './place.ts';
 import type { Session } from './session.ts';
 import { nearest } from './suggest.ts';
 
@@ -20,8 +21,6 @@ export interface ReadyConnector extends KnownConnector {
   readonly config: Config;
 }
 
-const PROVIDER_VARIABLE = /^DROVER_CONNECTOR_(.+)_PROVIDER$/;
-
 /** All of them, by name; a saved one that the environment replaces is left out. */
 export async function listConnectors(session: Session): Promise<readonly KnownConnector[]> {
   const { environment } = session.world;
@@ -33,10 +32,12 @@ export async function listConnectors(session: Session): Promise<readonly KnownCo
       found.set(environmentHead(connector.name), { name: connector.name, provider, origin: 'saved' });
     }
   }
-  for (const [variable, id] of Object.entries(environment)) {
+  for (const variable of Object.keys(environment)) {
     const name = PROVIDER_VARIABLE.exec(variable)?.[1];
-    if (name === undefined || id === undefined || id === '') continue;
-    const provider = session.world.providers.find(({ manifest }) => manifest.id === id);
+    if (name === undefined || !isConnectorName(name)) continue;
+    const id = environment[`${environmentHead(name)}PROVIDER`];
+    if (id === undefined || id === '') continue;
+    const provider = session.world.providers.find(({ manifest }) => manifest.id === id.toLowerCase());
     if (provider === undefined) continue;
     found.set(environmentHead(name), { name: name.toLowerCase(), provider, origin: 'environment' });
   }

@@ -5,6 +5,7 @@ import type { EndDefinition } from '../engine/definition.ts';
 import { retrying } from '../lib/retry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { findConnector, listConnectors, localConnector, openAccount, type ReadyConnector } from './connectors.ts';
+import { tellEnvironmentMistakes } from './environment-mistakes.ts';
 import { objectPlace, parsePlace, prefixPlace, type PlaceText } from './place.ts';
 import { openSide, type Side } from './requests.ts';
 import type { Session } from './session.ts';
@@ -30,6 +31,7 @@ export interface SourceEnd {
 /** Signs in, as far as that needs no network. USAGE, CONNECTOR_NOT_FOUND, INVALID_INPUT. */
 export async function openEnd(session: Session, words: string): Promise<NamedEnd> {
   const text = parsePlace(words);
+  await tellEnvironmentMistakes(session);
   const connector = text.kind === 'local' ? localConnector(session) : await findConnector(session, text.connector);
   const side = openSide(session);
   const account = await openAccount(session, connector, side.openTransport);

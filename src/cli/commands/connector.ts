@@ -4,6 +4,7 @@ import type { Account, CheckLine, Place, PolicyRequest, Use } from '../../contra
 import { DroverError } from '../../model/errors.ts';
 import { findConnector, listConnectors, openAccount, providerById, type ReadyConnector } from '../connectors.ts';
 import { collectConfig, sayExternalId, type GivenFields } from '../connector-form.ts';
+import { tellEnvironmentMistakes } from '../environment-mistakes.ts';
 import { EXIT } from '../exit.ts';
 import { environmentHead, isConnectorName, prefixPlace } from '../place.ts';
 import { countsOf, openSide } from '../requests.ts';
@@ -60,6 +61,7 @@ export async function addConnector(
 
 export async function showConnectors(session: Session): Promise<CommandEnd> {
   const known = await listConnectors(session);
+  await tellEnvironmentMistakes(session);
   for (const { name, provider, origin } of known) {
     await session.terminal.record({ type: 'connector', name, provider: provider.manifest.id, origin });
     const from = origin === 'environment' ? '  (from the environment)' : '';
@@ -73,6 +75,7 @@ export async function showConnectors(session: Session): Promise<CommandEnd> {
 
 /** Without secrets. */
 export async function showConnector(session: Session, name: string): Promise<CommandEnd> {
+  await tellEnvironmentMistakes(session);
   const connector = await findConnector(session, name);
   const shown = redact(connector.provider.account, connector.config);
   await session.terminal.record({
@@ -92,6 +95,7 @@ export async function showConnector(session: Session, name: string): Promise<Com
 
 export async function testConnector(session: Session, words: string, use: Use): Promise<CommandEnd> {
   const [name = '', ...rest] = words.split(':');
+  await tellEnvironmentMistakes(session);
   const connector = await findConnector(session, name);
   const path = rest.join(':');
   const slash = path.indexOf('/');
@@ -163,6 +167,7 @@ export async function removeConnector(session: Session, name: string, yes: boole
 }
 
 export async function printPolicy(session: Session, name: string, request: PolicyRequest): Promise<CommandEnd> {
+  await tellEnvironmentMistakes(session);
   const connector = await findConnector(session, name);
   const account = await openAccount(session, connector, openSide(session).openTransport);
   await using _account = account;
