@@ -27,7 +27,10 @@ export interface ServerCommands {
     call: ServerCall,
     path: string,
   ): Promise<{ readonly tables: number; readonly rows: number; readonly sizeBytes: number }>;
-  restore(call: ServerCall, path: string): Promise<{ readonly tables: number; readonly rows: number }>;
+  restore(
+    call: ServerCall,
+    path: string,
+  ): Promise<{ readonly tables: number; readonly rows: number; readonly sessionsEnded: number }>;
   /** Writes the master key, or a new one, wrapped with the key that the settings name. Touches no database. */
   wrapMasterKey(
     call: ServerCall,

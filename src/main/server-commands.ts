@@ -44,8 +44,8 @@ export function serverCommands(environment: Environment): ServerCommands {
       withDatabase(call, environment, (opened) => backupTo(opened, path, environment.programVersion)),
     restore: (call, path) =>
       withDatabase(call, environment, async ({ database }) => {
-        const { tables, rows } = await restore(database, readBackupFrom(path, process.stdin));
-        return { tables: tables.length, rows };
+        const { tables, rows, sessionsEnded } = await restore(database, readBackupFrom(path, process.stdin));
+        return { tables: tables.length, rows, sessionsEnded };
       }),
     wrapMasterKey: (call, options) => wrapKey(call, environment, options),
     rotateVault: (call, newKeyFile, handOver) => rotate(call, environment, newKeyFile, handOver),

@@ -84,9 +84,13 @@ function addDatabase(program: Command, world: CliWorld, run: Run): void {
     .description('fill an empty database from a backup')
     .action((file: string, given: Given) =>
       run(given, async (server, call, session) => {
-        const { tables, rows } = await server.restore(call, file);
-        await session.terminal.say(`${rows} rows of ${tables} tables are restored.`);
-        await session.terminal.record({ type: 'restore', file, tables, rows });
+        const { tables, rows, sessionsEnded } = await server.restore(call, file);
+        const ended = session.format.plural(sessionsEnded, { one: '# session is', other: '# sessions are' });
+        await session.terminal.say(
+          `${rows} rows of ${tables} tables are restored; ${ended} ended, so everybody signs in anew. ` +
+            'People, passwords and tokens are as they were then: what was changed or revoked since, change again ("drover token list", "drover person list").',
+        );
+        await session.terminal.record({ type: 'restore', file, tables, rows, sessionsEnded });
       }),
     );
 }

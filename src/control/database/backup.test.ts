@@ -104,6 +104,18 @@ describe.skipIf(inject('servers').postgres === null)('a backup', () => {
     expect(await readSchemaVersion(copy)).toBe(SCHEMA_VERSION);
   });
 
+  test('brings nobody back who was signed in then, and says how many', async () => {
+    const busy = await fresh();
+    await migrate(busy);
+    await busy.pool.query(FILL);
+    const kept = await contentOf(busy);
+    await busy.pool.query(`INSERT INTO sessions (id_hash, person_id, csrf_token, created_at, seen_at, expires_at)
+      SELECT md5(id::text), id, 'csrf', now(), now(), now() + interval '1 day' FROM people LIMIT 3`);
+    const copy = await fresh();
+    expect(await restore(copy, chunksOf(await backedUp(busy)))).toMatchObject({ sessionsEnded: 3 });
+    expect(await contentOf(copy)).toEqual(kept);
+  });
+
   test('says what it is, names the keys it needs, and holds none', () => {
     const lines = gunzipSync(bytes).toString('utf8').split('\n');
     expect(JSON.parse(lines[0] as string)).toEqual({

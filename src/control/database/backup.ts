@@ -16,6 +16,11 @@ export interface BackupSummary {
   readonly masterKeyIds: readonly string[];
 }
 
+export interface RestoreSummary extends BackupSummary {
+  /** Of browsers that were signed in when the backup was made. */
+  readonly sessionsEnded: number;
+}
+
 export interface BackupOptions {
   readonly programVersion: string;
   /** Milliseconds since 1970. */
@@ -75,13 +80,14 @@ export interface RestoreOptions {
 /**
  * Into an empty database only, and all or nothing: a backup that is damaged (INVALID_INPUT) or newer than this program
  * (DATABASE_MISMATCH), and a database with tables (ALREADY_EXISTS), are refused with nothing changed. A backup of an
- * older version is brought up to this one.
+ * older version is brought up to this one. Sessions are not brought back: whoever signed out since, or was thrown out,
+ * would be signed in again.
  */
 export async function restore(
   database: Database,
   content: AsyncIterable<Uint8Array>,
   options: RestoreOptions = {},
-): Promise<BackupSummary> {
+): Promise<RestoreSummary> {
   const migrations = options.migrations ?? MIGRATIONS;
   const reader = new BackupReader(content);
   const header = await reader.header();
@@ -92,11 +98,17 @@ export async function restore(
     await migrateIn(client, { to: header.schemaVersion, migrations });
     const tables = await readTables(client, reader);
     await migrateIn(client, { migrations });
-    return summaryOf(header, tables);
+    return { ...summaryOf(header, tables), sessionsEnded: await endSessions(client) };
   });
   // The next queries should know what is there.
   await database.pool.query({ text: 'ANALYZE', query_timeout: QUERY_MS_MAX } as pg.QueryConfig);
   return summary;
+}
+
+async function endSessions(client: pg.ClientBase): Promise<number> {
+  const [table] = await run<{ found: string | null }>(client, `SELECT to_regclass('sessions')::text AS found`);
+  if (table?.found === null) return 0;
+  return (await client.query('DELETE FROM sessions')).rowCount ?? 0;
 }
 
 export interface DatabaseStatus {
