@@ -17,6 +17,7 @@ import { lasting, refuseShutOut, sometimes } from './lasting.ts';
 import { checkInputs, type RawInputs } from './inputs.ts';
 import { once, type Work } from './once.ts';
 import { openApiText } from './openapi.ts';
+import { watchProxies } from './proxies.ts';
 import { API_BASE, ROUTES } from './routes/all.ts';
 import type { Call, EventsAnswer, FileAnswer, Route } from './routes/route.ts';
 import { servePages } from './static.ts';
@@ -110,7 +111,9 @@ async function prepare(app: FastifyInstance, { world }: Desk): Promise<void> {
     // Ignored by browsers over plain HTTP, and right behind HTTPS.
     hsts: { maxAge: 180 * 24 * 3_600, includeSubDomains: false },
   });
+  const noteProxy = watchProxies(world);
   app.addHook('onRequest', async (request, reply) => {
+    noteProxy(request);
     void reply.header('x-request-id', request.id);
     if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
     refuseForeignHost(world, request);
