@@ -62,6 +62,8 @@ export interface Bench extends AsyncDisposable {
   seed(key: string, content: Uint8Array, properties?: Partial<Properties>): Promise<void>;
   /** Faster seeding of many small objects, where there is a way. */
   seedMany?(keys: readonly string[], content: Uint8Array): Promise<void>;
+  /** A place of exactly these, made once for all checks that only read it, where seeding takes long. */
+  seedShared?(keys: readonly string[], content: Uint8Array): Promise<Place>;
   /** Content by other means; `null` when there is nothing. */
   peek(key: string): Promise<Uint8Array | null>;
   /** Takes an object away by other means. */

@@ -1,6 +1,6 @@
 /** A listing gives every entry once, in the promised order, and ends with `complete` or with an error. */
 import assert from 'node:assert/strict';
-import type { Lister, Page } from '../contract/provider.ts';
+import type { Lister, Page, Place } from '../contract/provider.ts';
 import { DroverError } from '../model/errors.ts';
 import { isWithin, keyAfter } from '../model/key.ts';
 import {
@@ -69,16 +69,18 @@ async function seeded(trial: Trial, keys: readonly string[]): Promise<string[]> 
   return inOrder(kept);
 }
 
-async function seedMany(trial: Trial): Promise<string[]> {
+async function seedMany(trial: Trial): Promise<{ readonly keys: string[]; readonly place: Place }> {
   const { manyKeys } = trial.harness;
   const keys = Array.from({ length: manyKeys }, (_, i) => `many/${String(i).padStart(6, '0')}`);
+  const { place, seedShared } = trial.bench;
+  if (seedShared !== undefined) return { keys, place: await seedShared(keys, bytesOf('x')) };
   if (trial.bench.seedMany !== undefined) await trial.bench.seedMany(keys, bytesOf('x'));
   else {
     for (let at = 0; at < keys.length; at += 16) {
       await Promise.all(keys.slice(at, at + 16).map((key) => trial.bench.seed(key, bytesOf('x'))));
     }
   }
-  return keys;
+  return { keys, place };
 }
 
 function unlessMany(manifest: Trial['manifest'], harness: Trial['harness']): string | null {
@@ -163,8 +165,8 @@ export const LISTING: readonly Check[] = [
     name: 'many keys: whole, in order, resumable after every page, bounded anywhere',
     unless: unlessMany,
     async run(trial) {
-      const keys = await seedMany(trial);
-      const source = await trial.source();
+      const { keys, place } = await seedMany(trial);
+      const source = await trial.source(place);
       const { pages } = await listed(source, EVERYTHING, trial.signal);
       assert.ok(pages.length >= 3, `only ${pages.length} pages: more keys are needed`);
       const found = objectsIn(pages);
@@ -189,8 +191,8 @@ export const LISTING: readonly Check[] = [
     async run(trial) {
       const { faults } = trial;
       if (faults === null) throw new NotApplicable('nothing stands between it and its store that could be disturbed');
-      const keys = await seedMany(trial);
-      const source = await trial.source();
+      const { keys, place } = await seedMany(trial);
+      const source = await trial.source(place);
       for (const kind of faults.kinds) {
         if (kind === 'stall') continue;
         for (const nth of [1, 2, 3]) {

@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, limitRequests } from '../../lib/limiting.ts';
 import { retrying } from '../../lib/retry.ts';
 import { systemClock, systemRandom } from '../../lib/system.ts';
 import { openUndiciTransport } from '../../lib/undici-transport.ts';
+import type { Place } from '../../contract/provider.ts';
 import type { Properties } from '../../model/entry.ts';
 import type { RgwServer } from '../../../test/servers.ts';
 import { headersOfProperties } from './headers.ts';
@@ -57,6 +58,13 @@ function harnessOf(server: RgwServer, raw: RawStore): Harness {
 }
 
 let benches = 0;
+let shared: Promise<Place> | null = null;
+
+async function seedShared(raw: RawStore, keys: readonly string[], content: Uint8Array): Promise<Place> {
+  const prefix = 'shared/';
+  await inTurns(keys, (key) => raw.must('PUT', bucket, prefix + key, [], {}, content));
+  return { container: bucket, prefix };
+}
 
 async function openBench(raw: RawStore, input: Record<string, string>, wrap: Wrap): Promise<Bench> {
   const parsed = parseConfig(s3.account, input);
@@ -93,9 +101,7 @@ async function openBench(raw: RawStore, input: Record<string, string>, wrap: Wra
       };
       await raw.must('PUT', bucket, prefix + key, [], headersOfProperties(whole, 'kept').headers, content);
     },
-    async seedMany(keys, content) {
-      await inTurns(keys, (key) => raw.must('PUT', bucket, prefix + key, [], {}, content));
-    },
+    seedShared: (keys, content) => (shared ??= seedShared(raw, keys, content)),
     async peek(key) {
       const answer = await raw.send('GET', bucket, prefix + key);
       return answer.status === 404 ? null : answer.body;
@@ -110,9 +116,7 @@ async function openBench(raw: RawStore, input: Record<string, string>, wrap: Wra
       return [...uploads, ...probes];
     },
     // No foreignUpload: Ceph RGW 16 names whoever asks as the initiator of every upload.
-    async [Symbol.asyncDispose]() {
-      await account[Symbol.asyncDispose]();
-      await raw.removeAll(bucket, prefix);
-    },
+    // What it leaves goes with the bucket.
+    [Symbol.asyncDispose]: () => account[Symbol.asyncDispose](),
   };
 }
