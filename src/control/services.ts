@@ -267,6 +267,12 @@ export interface Samples {
   remove(actor: Actor): Promise<void>;
 }
 
+/** Of runs, by themselves or with what they belong to. */
+export interface Removal {
+  /** Also where uploads in parts of them may be open still: nobody ends those any more. */
+  readonly forgetUploads?: boolean | undefined;
+}
+
 export interface Projects {
   list(actor: Actor, query: ListQuery): Promise<Page<Project>>;
   get(actor: Actor, id: string): Promise<Project>;
@@ -275,8 +281,11 @@ export interface Projects {
   update(actor: Actor, id: string, version: Version, change: { description: string }): Promise<Project>;
   /** What `remove` would take along. */
   removal(actor: Actor, id: string): Promise<{ jobs: number; runs: number; active: number }>;
-  /** `expectedJobs`: as the person was told; COUNT_CHANGED otherwise. WRONG_STATE while runs are active. */
-  remove(actor: Actor, id: string, version: Version, expectedJobs: number): Promise<void>;
+  /**
+   * `expectedJobs`: as the person was told; COUNT_CHANGED otherwise. WRONG_STATE while runs are active; IN_USE while one
+   * may have left uploads open at its target.
+   */
+  remove(actor: Actor, id: string, version: Version, expectedJobs: number, how?: Removal): Promise<void>;
 }
 
 export interface JobInput {
@@ -311,8 +320,8 @@ export interface Jobs {
    * the whole place, unless one is given. Schedules and history stay with the first.
    */
   duplicate(actor: Actor, id: string, input: DuplicateJob): Promise<Job>;
-  /** WRONG_STATE while a run of it is active. */
-  remove(actor: Actor, id: string, version: Version): Promise<void>;
+  /** WRONG_STATE while a run of it is active; IN_USE while one may have left uploads open at its target. */
+  remove(actor: Actor, id: string, version: Version, how?: Removal): Promise<void>;
   /** Migration outcomes for this very pair and settings; of a draft too. */
   outcomes(
     actor: Actor,
@@ -359,8 +368,11 @@ export interface Runs {
   /** Its `warnings` say what still stands against it. */
   resume(actor: Actor, id: string): Promise<Run>;
   cancel(actor: Actor, id: string): Promise<Run>;
-  /** With its history, logs and files. WRONG_STATE before its end; IN_USE while the next run needs what it found. */
-  remove(actor: Actor, id: string): Promise<void>;
+  /**
+   * With its history, logs and files. WRONG_STATE before its end; IN_USE while the next run needs what it found, or while
+   * it may have left uploads open at its target.
+   */
+  remove(actor: Actor, id: string, how?: Removal): Promise<void>;
   /** The same on many: those that match, `except` some; COUNT_CHANGED when they are not `expectedCount`. */
   bulk(
     actor: Actor,

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 c4bb997d88e5054ad0837c6aea28ebf8ceb5467b2a799aad29e2a67f86b53539) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 7361340f104a6d7d905e412d195faeb4f1c4e06fd118a6da299ecc0d88af0d16) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -5364,6 +5364,8 @@ export interface operations {
   removeProject: {
     parameters: {
       query: {
+        /** @description true: also while runs may have left uploads unfinished at a target, which nobody ends any more then. */
+        forgetUploads?: 'true' | 'false';
         /** @description As shown to the person; refused when it is another. */
         expectedJobs: number;
       };
@@ -5593,7 +5595,10 @@ export interface operations {
   };
   removeJob: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description true: also while runs may have left uploads unfinished at a target, which nobody ends any more then. */
+        forgetUploads?: 'true' | 'false';
+      };
       header?: {
         /** @description The ETag seen last; refused with EDIT_CONFLICT when it changed. */
         'If-Match'?: components['parameters']['ifMatch'];
@@ -6037,7 +6042,10 @@ export interface operations {
   };
   removeRun: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description true: also while runs may have left uploads unfinished at a target, which nobody ends any more then. */
+        forgetUploads?: 'true' | 'false';
+      };
       header?: never;
       path: {
         /** @description Id of the run. */

@@ -13,6 +13,13 @@ export const byRunId = z.object({
     .describe('Id of the run.'),
 });
 
+export const forgetting = z.object({
+  forgetUploads: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('true: also while runs may have left uploads unfinished at a target, which nobody ends any more then.'),
+});
+
 export const list = listQuery;
 
 /** A log as a file: what a list takes, without pages. */

@@ -17,7 +17,7 @@ import {
   removal,
 } from '../wire/jobs.ts';
 import { whatCanGo } from '../wire/records.ts';
-import { byId, list } from './common.ts';
+import { byId, forgetting, list } from './common.ts';
 import { json, NOTHING, route, type Route } from './route.ts';
 
 const projects: readonly Route[] = [
@@ -89,7 +89,7 @@ const projects: readonly Route[] = [
     summary: 'Delete a project with its jobs, their history and results; endpoints stay',
     right: 'define',
     params: byId,
-    query: z.object({
+    query: forgetting.extend({
       expectedJobs: z.coerce
         .number()
         .int()
@@ -99,7 +99,9 @@ const projects: readonly Route[] = [
     versioned: true,
     answer: NOTHING,
     handle: ({ actor, services, params, version, query }) =>
-      services.projects.remove(actor, params.id, version, query.expectedJobs),
+      services.projects.remove(actor, params.id, version, query.expectedJobs, {
+        forgetUploads: query.forgetUploads === 'true',
+      }),
   }),
 ];
 
@@ -172,9 +174,11 @@ const jobs: readonly Route[] = [
     summary: 'Delete a job with its history',
     right: 'define',
     params: byId,
+    query: forgetting,
     versioned: true,
     answer: NOTHING,
-    handle: ({ actor, services, params, version }) => services.jobs.remove(actor, params.id, version),
+    handle: ({ actor, services, params, version, query }) =>
+      services.jobs.remove(actor, params.id, version, { forgetUploads: query.forgetUploads === 'true' }),
   }),
   route({
     name: 'duplicateJob',

@@ -23,7 +23,7 @@ import {
   startJobs,
   startRun,
 } from '../wire/runs.ts';
-import { byId, byRunId, list, logFile, logFileAnswer } from './common.ts';
+import { byId, byRunId, forgetting, list, logFile, logFileAnswer } from './common.ts';
 import { json, lines, NOTHING, route, type Route } from './route.ts';
 
 const ACTIONS = {
@@ -125,8 +125,10 @@ const states: readonly Route[] = [
     summary: 'Delete a run that has ended, with its logs and files',
     right: 'define',
     params: byRunId,
+    query: forgetting,
     answer: NOTHING,
-    handle: ({ actor, services, params }) => services.runs.remove(actor, params.id),
+    handle: ({ actor, services, params, query }) =>
+      services.runs.remove(actor, params.id, { forgetUploads: query.forgetUploads === 'true' }),
   }),
   route({
     name: 'changeRuns',

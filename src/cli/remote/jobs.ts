@@ -14,6 +14,7 @@ import { addJobOptions, settingsOf, subPathOf, tuningOf, type JobGiven } from '.
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { asSeen, findEndpoint, findJob, findProject, findTimetable } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
+import { FORGET_UPLOADS, forgetting, type RemovalGiven } from './removal.ts';
 import { facts } from './table.ts';
 import { JOB_TYPES, jobPath, KIND_WORDS, timeOf } from './words.ts';
 
@@ -70,13 +71,14 @@ export function addJobs(job: Command, start: RemoteStart): void {
   ).action((word: string, given: CopiedJob) => start((remote) => duplicateJob(remote, word, given)));
   one(job, 'remove', 'delete a job with its history and results; nothing stored is touched')
     .option('-y, --yes', 'do not ask')
-    .action((word: string, { yes }: { yes?: boolean }) =>
+    .option(...FORGET_UPLOADS)
+    .action((word: string, given: RemovalGiven) =>
       start(async (remote) => {
         const { session, http } = remote;
         const found = await findJob(remote, word);
         const question = `Delete the job "${jobPath(found)}" with its runs, their logs and files`;
-        await ask(session, { isSaid: yes === true, question, otherwise: 'Nothing was deleted' });
-        await http.DELETE('/api/v1/jobs/{id}', { params: asSeen(found) });
+        await ask(session, { isSaid: given.yes === true, question, otherwise: 'Nothing was deleted' });
+        await http.DELETE('/api/v1/jobs/{id}', { params: { ...asSeen(found), query: forgetting(given) } });
         await session.terminal.print(`Deleted the job "${jobPath(found)}".`);
       }),
     );

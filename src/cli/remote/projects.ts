@@ -5,6 +5,7 @@ import { parseChoice } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { asSeen, findConnectorAt, findEndpoint, findProject } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
+import { FORGET_UPLOADS, forgetting, type RemovalGiven } from './removal.ts';
 import { facts } from './table.ts';
 import { timeOf } from './words.ts';
 
@@ -49,8 +50,9 @@ export function addProjects(program: Command, start: RemoteStart): void {
     .command('remove')
     .argument('<project>', 'name or id')
     .option('-y, --yes', 'do not ask')
+    .option(...FORGET_UPLOADS)
     .description('delete a project with its jobs, their history and results; endpoints stay')
-    .action((word: string, { yes }: { yes?: boolean }) => start((remote) => removeProject(remote, word, yes === true)));
+    .action((word: string, given: RemovalGiven) => start((remote) => removeProject(remote, word, given)));
 }
 
 async function listProjects(remote: Remote, given: ListGiven): Promise<void> {
@@ -89,13 +91,16 @@ async function showProject({ session }: Remote, project: Wire['Project']): Promi
   );
 }
 
-async function removeProject(remote: Remote, word: string, isSaid: boolean): Promise<void> {
+async function removeProject(remote: Remote, word: string, given: RemovalGiven): Promise<void> {
   const { session, http } = remote;
   const { id, name } = await findProject(remote, word);
   const { jobs, runs } = await answer(http.GET('/api/v1/projects/{id}/removal', { params: { path: { id } } }));
   const along = `${session.format.plural(jobs, { one: '# job', other: '# jobs' })} and ${session.format.plural(runs, { one: '# run', other: '# runs' })} with their logs and files`;
+  const isSaid = given.yes === true;
   await ask(session, { isSaid, question: `Delete the project "${name}", ${along}`, otherwise: 'Nothing was deleted' });
-  await http.DELETE('/api/v1/projects/{id}', { params: { path: { id }, query: { expectedJobs: jobs } } });
+  await http.DELETE('/api/v1/projects/{id}', {
+    params: { path: { id }, query: { expectedJobs: jobs, ...forgetting(given) } },
+  });
   await session.terminal.print(
     `Deleted the project "${name}", ${along}. Endpoints and stored objects are as they were.`,
   );

@@ -14,6 +14,7 @@ import { addManyJobs, addManyRuns } from './many.ts';
 import { addListOptions, queryOf, showList, type ListGiven } from './lists.ts';
 import { findJob, findProject, findRun, newestRun } from './names.ts';
 import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
+import { FORGET_UPLOADS, forgetting, type RemovalGiven } from './removal.ts';
 import { listItems, listRunLog, listRunWorkers, listSegments, showMap } from './run-parts.ts';
 import { facts } from './table.ts';
 import { endOfRun, endText, hasEnded, summaryOf, watch } from './watch.ts';
@@ -114,7 +115,8 @@ export function addRunCommands(program: Command, start: RemoteStart, startHere: 
   }
   about('remove', 'delete a run that has ended, with its logs and files; nothing that was copied is touched')
     .option('-y, --yes', 'do not ask')
-    .action((word: string, { yes }: { yes?: boolean }) => start((remote) => removeRun(remote, word, yes === true)));
+    .option(...FORGET_UPLOADS)
+    .action((word: string, given: RemovalGiven) => start((remote) => removeRun(remote, word, given)));
   addListOptions(about('log', 'what happened in it').option('--out <file>', LOG_FILE)).action(
     (word: string, { out, ...given }: ListGiven & { out?: string }) =>
       start(async (remote) => {
@@ -219,12 +221,12 @@ function addFiles(about: (name: string, description: string) => Command, program
     );
 }
 
-async function removeRun(remote: Remote, word: string, isSaid: boolean): Promise<void> {
+async function removeRun(remote: Remote, word: string, given: RemovalGiven): Promise<void> {
   const { session, http } = remote;
   const { id, number, jobName } = await findRun(remote, word);
   const question = `Delete run ${number} of the job "${visible(jobName)}" with its logs and files`;
-  await ask(session, { isSaid, question, otherwise: 'Nothing was deleted' });
-  await http.DELETE('/api/v1/runs/{id}', { params: { path: { id } } });
+  await ask(session, { isSaid: given.yes === true, question, otherwise: 'Nothing was deleted' });
+  await http.DELETE('/api/v1/runs/{id}', { params: { path: { id }, query: forgetting(given) } });
   await session.terminal.print(`Deleted run ${number} of "${visible(jobName)}".`);
 }
 

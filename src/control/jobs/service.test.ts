@@ -138,6 +138,24 @@ describe('a project', () => {
     await expect(removal).rejects.toMatchObject({ code: 'WRONG_STATE' });
     await expect(jobs.remove(world.as('admin'), job.id, null)).rejects.toMatchObject({ code: 'WRONG_STATE' });
   });
+
+  test.each(['project', 'job'] as const)('stays, as a %s, while a run may have left uploads open', async (what) => {
+    const admin = world.as('admin');
+    const job = await makeJob();
+    const runId = `run-of-${what}`;
+    await insertRun(job, 'cancelled', runId);
+    const intent = JSON.stringify({ runId, targetKey: 'films/large' });
+    await world.db.insertInto('intents').values({ run_id: runId, intent_id: 'i', intent }).execute();
+    const remove = (how = {}): Promise<void> =>
+      what === 'job' ? jobs.remove(admin, job.id, null, how) : projects.remove(admin, job.projectId, null, 1, how);
+    const message = expect.stringMatching(new RegExp(`^Runs of the ${what} ".*"films/large"`));
+    await expect(remove()).rejects.toMatchObject({ code: 'IN_USE', message });
+    expect(await world.db.selectFrom('intents').selectAll().where('run_id', '=', runId).execute()).toHaveLength(1);
+    await remove({ forgetUploads: true });
+    const id = what === 'job' ? job.id : job.projectId;
+    const lines = await world.db.selectFrom('audit').selectAll().where('entity_id', '=', id).execute();
+    expect(lines.at(-1)?.changes).toMatchObject({ openUploads: [1, 0] });
+  });
 });
 
 describe('a job', () => {

@@ -10,9 +10,10 @@ import { newId } from '../ids.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import type { RunCleanup } from '../projects/service.ts';
+import { refuseOpenUploads } from '../runs/open-uploads.ts';
 import { hasEnded } from '../runs/states.ts';
 import { DESCRIPTION_MAX, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
-import type { DuplicateJob, JobInput, Jobs } from '../services.ts';
+import type { DuplicateJob, JobInput, Jobs, Removal } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import type { MadeWith, Observed } from './observing.ts';
 import { endFacts, jobFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
@@ -50,8 +51,8 @@ export function openJobs(world: ControlWorld, parts: JobParts): Jobs {
       demand(actor, 'define');
       return work.create(actor, ...copyOf(jobOf(await jobRow(db, id)), input));
     },
-    async remove(actor, id, version) {
-      await parts.cleanup.removeFilesOf(await work.remove(actor, id, version));
+    async remove(actor, id, version, how = {}) {
+      await parts.cleanup.removeFilesOf(await work.remove(actor, id, version, how));
     },
     async outcomes(actor, input) {
       demand(actor, 'read');
@@ -211,7 +212,7 @@ class JobWork {
   }
 
   /** The ids of its runs, whose files are to go too. */
-  async remove(actor: Actor, id: string, version: number | null): Promise<string[]> {
+  async remove(actor: Actor, id: string, version: number | null, how: Removal): Promise<string[]> {
     demand(actor, 'define');
     const { db, bus } = this.#world;
     return db.transaction().execute(async (tx) => {
@@ -224,9 +225,10 @@ class JobWork {
           remedy: 'Cancel it first, or wait for its end.',
         });
       }
+      const open = await refuseOpenUploads(tx, `Runs of the job "${name}"`, sql<boolean>`runs.job_id = ${id}`, how);
       await tx.deleteFrom('jobs').where('id', '=', id).execute();
       const line = { action: 'job.remove', entityKind: 'job', entityId: id, entityName: name };
-      await this.#audit(tx, actor, { ...line, changes: { runs: [runs.length, 0] } });
+      await this.#audit(tx, actor, { ...line, changes: { runs: [runs.length, 0], ...open } });
       await bus.tell('job', id, tx);
       return runs.map((run) => run.id);
     });

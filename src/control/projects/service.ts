@@ -8,6 +8,7 @@ import { jobsOf } from '../job-counts.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { DESCRIPTION_MAX, found, isUuid, keptOf, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
+import { refuseOpenUploads } from '../runs/open-uploads.ts';
 import { ACTIVE_STATES } from '../runs/states.ts';
 import type { Projects } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
@@ -71,12 +72,18 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
       demand(actor, 'read');
       return projectOf(await rowOf(db, id)).counts;
     },
-    async remove(actor, id, version, expectedJobs) {
+    async remove(actor, id, version, expectedJobs, how = {}) {
       demand(actor, 'define');
       const runIds = await db.transaction().execute(async (tx) => {
         await lockVersion(tx, 'projects', id, version, 'project');
         const { name, counts } = projectOf(await rowOf(tx, id));
         refuseRemoval(name, counts, expectedJobs);
+        const open = await refuseOpenUploads(
+          tx,
+          `Runs of the project "${name}"`,
+          sql<boolean>`runs.project_id = ${id}`,
+          how,
+        );
         const runs = await tx.selectFrom('runs').select('id').where('project_id', '=', id).execute();
         const sealed = await tx
           .selectFrom('subscriptions')
@@ -86,7 +93,7 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
           .execute();
         await tx.deleteFrom('projects').where('id', '=', id).execute();
         for (const { secret_id: secretId } of sealed) if (secretId !== null) await vault.remove(tx, secretId);
-        const changes = { jobs: [counts.jobs, 0] as const, runs: [counts.runs, 0] as const };
+        const changes = { jobs: [counts.jobs, 0] as const, runs: [counts.runs, 0] as const, ...open };
         const line = { action: 'project.remove', entityKind: 'project', entityId: id, entityName: name };
         await audit(tx, actor, { ...line, changes });
         await bus.tell('project', id, tx);

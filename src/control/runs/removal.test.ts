@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeConnector, makeJob, makeRunRow, type MadeJob } from '../../../test/control/made.ts';
 import { openRetention } from '../retention/retention.ts';
 import type { Runs } from '../services.ts';
@@ -100,4 +100,47 @@ test('of a run whose removal broke off the files go all the same, after a while'
   await retention(1.5).tick(new AbortController().signal);
   expect(await filesOf(id)).toBe(0);
   expect((await runs.get(world.as('viewer'), id)).id).toBe(id);
+});
+
+describe('a run that may have left uploads open at its target', () => {
+  const intent = (runId: string, n: number) =>
+    sql`INSERT INTO intents (run_id, intent_id, intent)
+      VALUES (${runId}, ${`i${n}`}, ${JSON.stringify({ runId, targetKey: `large-${n}` })})`.execute(world.db);
+
+  async function makeLeaver(): Promise<string> {
+    const id = await makeRun({ state: 'cancelled' });
+    for (const n of [1, 2, 3, 4, 5]) await intent(id, n);
+    return id;
+  }
+
+  test('is kept whole, with its journal, until they were ended', async () => {
+    const id = await makeLeaver();
+    const said = { code: 'IN_USE', message: expect.stringContaining('"large-1", "large-2", "large-3" and 2 more') };
+    await expect(runs.remove(world.as('operator'), id)).rejects.toMatchObject(said);
+    expect(await filesOf(id)).toBe(1);
+    expect((await sql`SELECT FROM runs WHERE id = ${id} AND NOT logs_expired`.execute(world.db)).rows).toHaveLength(1);
+    expect((await sql`SELECT FROM intents WHERE run_id = ${id}`.execute(world.db)).rows).toHaveLength(5);
+    await sql`DELETE FROM intents WHERE run_id = ${id}`.execute(world.db);
+    await runs.remove(world.as('operator'), id);
+  });
+
+  test('goes when somebody says that they may stay there, and the audit log says how many', async () => {
+    const id = await makeLeaver();
+    await runs.remove(world.as('operator'), id, { forgetUploads: true });
+    const { rows } = await sql`SELECT changes FROM audit WHERE entity_id = ${id}`.execute(world.db);
+    expect(rows).toEqual([{ changes: { openUploads: [5, 0] } }]);
+  });
+
+  test('is not removed when it leaves one while its files go', async () => {
+    const id = await makeRun({ state: 'failed' });
+    const removing = {
+      removeAll: async (prefix: string) => {
+        if (prefix.startsWith('reports/')) await intent(id, 1);
+      },
+    };
+    const artifacts = Object.assign(Object.create(world.artifacts), removing);
+    const late = openRuns({ ...world, artifacts }, { preflight: null as never, append: async () => undefined });
+    await expect(late.remove(world.as('operator'), id)).rejects.toMatchObject({ code: 'IN_USE' });
+    expect((await runs.get(world.as('viewer'), id)).id).toBe(id);
+  });
 });

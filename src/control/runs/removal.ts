@@ -1,18 +1,20 @@
 /** Taking away a run that has ended, with its history and files; what it copied stays where it is. */
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { chunkPrefix } from '../../engine/chunks.ts';
 import { DroverError } from '../../model/errors.ts';
-import type { Actor } from '../entities.ts';
+import type { Actor, Run } from '../entities.ts';
 import { demand } from '../people/roles.ts';
 import { HAS_NEWEST_SNAPSHOT, IS_READ } from '../retention/kept.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
+import type { Removal } from '../services.ts';
+import { refuseOpenUploads } from './open-uploads.ts';
 import { runOf, runRow } from './rows.ts';
 import { hasEnded } from './states.ts';
 
 const HOUR_MS = 3_600_000;
 
 /**
- * WRONG_STATE before its end, IN_USE while another run needs what it found. Files go between two transactions: whoever
+ * WRONG_STATE before its end, IN_USE while another run needs what it found or it may have left uploads open. Files go between two transactions: whoever
  * dies there leaves a run without logs, which can be deleted again; what is left of its logs goes with the old ones.
  */
 export async function removeRun(
@@ -20,10 +22,12 @@ export async function removeRun(
   audit: Audit,
   actor: Actor,
   id: string,
+  how: Removal = {},
 ): Promise<void> {
   demand(actor, 'define');
   await db.transaction().execute(async (tx) => {
-    await refuseNeeded(tx, id);
+    const run = await refuseNeeded(tx, id);
+    await refuseOpenUploads(tx, nameOf(run), ofRun(id), how);
     await tx
       .updateTable('runs')
       .set({
@@ -40,15 +44,22 @@ export async function removeRun(
     const run = runOf(await runRow(tx, id));
     // As whoever starts a run of the job does: the job first, then its runs.
     await tx.selectFrom('jobs').select('id').where('id', '=', run.jobId).forUpdate().execute();
+    const changes = await refuseOpenUploads(tx, nameOf(run), ofRun(id), how);
     await tx.deleteFrom('runs').where('id', '=', id).execute();
     const line = { action: 'run.remove', entityKind: 'run', entityId: id, entityName: `${run.jobName} #${run.number}` };
-    await audit(tx, actor, line);
+    await audit(tx, actor, { ...line, changes });
     await bus.tell('run', id, tx);
     await bus.tell('job', run.jobId, tx);
   });
 }
 
-async function refuseNeeded(tx: Tx, id: string): Promise<void> {
+const ofRun = (id: string): RawBuilder<boolean> => sql<boolean>`runs.id = ${id}`;
+
+function nameOf({ number, jobName }: Run): string {
+  return `Run ${number} of "${jobName}"`;
+}
+
+async function refuseNeeded(tx: Tx, id: string): Promise<Run> {
   const run = runOf(await runRow(tx, id));
   const { rows } = await sql<{ isNewest: boolean; isRead: boolean }>`
     SELECT ${HAS_NEWEST_SNAPSHOT} AS "isNewest", ${IS_READ} AS "isRead" FROM runs WHERE id = ${id} FOR UPDATE`.execute(
@@ -71,4 +82,5 @@ async function refuseNeeded(tx: Tx, id: string): Promise<void> {
       { remedy: 'Delete it after the next run has succeeded, or delete the whole job.' },
     );
   }
+  return run;
 }

@@ -72,7 +72,7 @@ export function openRuns(world: ControlWorld, parts: RunsParts): Runs {
     pause: order('pause'),
     resume: order('resume'),
     cancel: order('cancel'),
-    remove: (actor, id) => inDatabase(() => removeRun(world, audit, actor, id)),
+    remove: (actor, id, how) => inDatabase(() => removeRun(world, audit, actor, id, how)),
     bulk: (actor, action, selection) => bulk(world, parts, audit, actor, action, selection),
     async active() {
       const rows = await inDatabase(() =>
