@@ -51,6 +51,37 @@ describe('places', () => {
     expect(placeRuns(busy('a', 10), [of('b', 'b0', { waits: disk })], PLACES).back).toEqual([]);
   });
 
+  const held = (connector: string, runs: number): PlacedRun[] =>
+    busy(connector, runs).map((run) => ({ ...run, is_held_back: true, held_back_by: connector }));
+
+  test('that slow connectors hold are given once more, to runs of others', () => {
+    const slow = ['a', 'b', 'c'].flatMap((name) => held(name, 1));
+    const places = { ...PLACES, runsMax: 3 };
+    const { start, back, waits } = placeRuns(slow, [...many('a', 2), ...many('d', 4)], places);
+    // Another run of the slow one would make it only slower, and others than the slow ones have a place too few.
+    expect({ start, back }).toEqual({ start: ['d0', 'd1', 'd2'], back: [] });
+    expect([...waits.keys()].toSorted()).toEqual(['a0', 'a1', 'd3']);
+    expect(placeRuns(slow, [of('e', 'e0', { target_connector_id: 'b' })], places).start).toEqual([]);
+    // The workers have no room for more.
+    expect(placeRuns(slow, many('d', 4), { ...places, room: 4 }).start).toEqual(['d0']);
+    expect(placeRuns(slow.slice(1), many('d', 4), places).start).toHaveLength(3);
+  });
+
+  test('that are given once more stay where they are when nothing is held back any more', () => {
+    const going = [...busy('a', 3), ...busy('b', 3)];
+    const places = { ...PLACES, runsMax: 3 };
+    expect(placeRuns(going, many('a', 1), places)).toMatchObject({ start: [], back: [] });
+    // One that is left out altogether gets one of them.
+    expect(placeRuns(going, many('c', 1), places)).toMatchObject({ start: ['c0'], back: ['b2'] });
+  });
+
+  test('are not given without end, however many are held back', () => {
+    const slow = Array.from({ length: 12 }, (_, at) => held(`slow${at}`, 1)).flat();
+    const places = { ...PLACES, runsMax: 3 };
+    expect(placeRuns(slow, many('d', 4), places).start).toEqual([]);
+    expect(placeRuns(slow.slice(1), many('d', 4), places).start).toEqual(['d0']);
+  });
+
   test('are as many as the workers that are there have room for', () => {
     const { start, waits } = placeRuns([], many('a', 6), { ...PLACES, room: 4 });
     expect(start).toHaveLength(4);
@@ -92,7 +123,8 @@ describe('places', () => {
         runs,
         fc.integer({ min: 1, max: 6 }),
         fc.option(fc.integer({ min: 1, max: 6 })),
-        (all, runsMax, room) => {
+        fc.subarray(['a', 'b', 'c', 'd']),
+        (all, runsMax, room, slow) => {
           const rows = all.map(({ source, target, prefix }, at) =>
             placedRun({
               id: `${at}`,
@@ -105,20 +137,39 @@ describe('places', () => {
           const places = { ...PLACES, runsMax, room };
           const first = placeRuns([], rows, places);
           expect(first.start.length).toBeLessThanOrEqual(Math.min(runsMax, room ?? runsMax));
-          const going = rows
-            .filter(({ id }) => first.start.includes(id))
-            .map((one) => ({ ...one, state: 'running', workers: 1 }));
+          const going = rows.filter(({ id }) => first.start.includes(id)).map(beginning);
           for (const one of going)
             for (const other of going) if (one !== other) expect(together(one, other)).toBe(false);
           // Everybody else says why, and the same question once more changes nothing.
           const rest = rows.filter(({ id }) => !first.start.includes(id));
           expect(rest.every(({ id }) => first.waits.has(id))).toBe(true);
           expect(placeRuns(going, rest, places)).toMatchObject({ start: [], back: [] });
+          // Some turn out to be held back: more begin, of others, and then nothing changes any more.
+          const now = going.map((one) =>
+            slow.includes(one.source_connector_id)
+              ? { ...one, is_held_back: true, held_back_by: one.source_connector_id }
+              : one,
+          );
+          const more = placeRuns(now, rest, places);
+          expect(now.length + more.start.length - more.back.length).toBeLessThanOrEqual(
+            Math.min(4 * runsMax, room ?? Number.POSITIVE_INFINITY),
+          );
+          const begun = rest.filter(({ id }) => more.start.includes(id));
+          const busyThen = [...now.filter(({ id }) => !more.back.includes(id)), ...begun.map(beginning)];
+          const left = rows.filter(({ id }) => !busyThen.some((one) => one.id === id));
+          expect(left.every(({ id }) => more.waits.has(id))).toBe(true);
+          expect(placeRuns(busyThen, left, places)).toMatchObject({ start: [], back: [] });
+          const counting = busyThen.filter((one) => !now.some(({ id, is_held_back: is }) => id === one.id && is));
+          expect(counting.length).toBeLessThanOrEqual(runsMax);
         },
       ),
     );
   });
 });
+
+function beginning(run: PlacedRun): PlacedRun {
+  return { ...run, state: 'running', workers: 1 };
+}
 
 function together(one: PlacedRun, other: PlacedRun): boolean {
   const [a, b] = [one.target_prefix, other.target_prefix];
@@ -190,6 +241,52 @@ describe('on one worker', () => {
     expect(states.filter(({ state }) => state === 'running').length).toBeGreaterThanOrEqual(3);
     slow[0]!.from.hooks.before = null;
     for (const { id } of throttled) await fleet.until(id, 'succeeded');
+  });
+
+  test('as many slow connectors as there are places keep no run of another one waiting', async () => {
+    await fleet.worker('one', { runsMax: 2, runsAtOnceMax: 2 });
+    const slow = [...(await jobsOf('slow', 1, 60)), ...(await jobsOf('slower', 1, 60))];
+    for (const { from } of slow) {
+      from.hooks.before = async (operation) => {
+        if (operation === 'GET') throw new DroverError('THROTTLED', 'Slow down.');
+      };
+    }
+    const throttled = await startAll(slow);
+    await fleet.untilTrue('both are held back', async () =>
+      (await Promise.all(throttled.map(now))).every(({ live }) => live?.limitedBy.kind === 'source'),
+    );
+    const [other] = await jobsOf('other', 1, 20);
+    await expectComplete(fleet, other!, await fleet.until((await fleet.start(other!)).id, 'succeeded'));
+    const states = await Promise.all(throttled.map(now));
+    expect(states.map(({ state, waits }) => [state, waits])).toEqual([
+      ['running', null],
+      ['running', null],
+    ]);
+    for (const { from } of slow) from.hooks.before = null;
+    for (const { id } of throttled) await fleet.until(id, 'succeeded');
+  });
+
+  test('runs of equal standing get on side by side, whichever came first', async () => {
+    await fleet.worker('one');
+    const RUNS = 3;
+    const AHEAD_MAX = 30;
+    const [first, ...others] = await jobsOf('same', RUNS, 200);
+    // None gets further than that ahead of the others: if one kept anything from them, none would ever end.
+    const read = Array.from({ length: RUNS }, () => 0);
+    let next = Promise.withResolvers<void>();
+    first!.from.hooks.before = async (operation, key) => {
+      if (operation !== 'GET') return;
+      const own = Number(key.split('/')[0]);
+      while ((read[own] as number) >= Math.min(...read) + AHEAD_MAX) await next.promise;
+      (read[own] as number) += 1;
+      next.resolve();
+      next = Promise.withResolvers<void>();
+    };
+    const runs = [await fleet.start(first!)];
+    await fleet.untilTrue('the first waits for the others', async () => read[0] === AHEAD_MAX);
+    runs.push(...(await startAll(others)));
+    for (const { id } of runs) await fleet.until(id, 'succeeded');
+    expect(read).toEqual([200, 200, 200]);
   });
 
   test('each run that is not worked on says why, and its place', async () => {

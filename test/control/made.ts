@@ -160,6 +160,8 @@ export function placedRun(change: Partial<PlacedRun> & Pick<PlacedRun, 'id'>): P
     waits: null,
     workers: 0,
     waited_ms: 0,
+    is_held_back: false,
+    held_back_by: null,
     ...change,
   };
 }

@@ -21,10 +21,17 @@ export interface PlacedRun {
   readonly workers: number;
   /** Since its row was changed. */
   readonly waited_ms: number;
+  /** By a side that is slow or throttles, by a limit or a timetable: as the workers at it say. */
+  readonly is_held_back: boolean;
+  /** The connector that does so. */
+  readonly held_back_by: string | null;
 }
 
+/** Times as many runs in all: what is held back costs next to nothing; but not without end. */
+export const HELD_BACK_FACTOR = 4;
+
 export interface Places {
-  /** Runs at once, by the setting. */
+  /** Runs at once, by the setting; what is held back from outside does not count. */
   readonly runsMax: number;
   /** Runs that the workers that are there take part in; `null`: there are none, and one may come. */
   readonly room: number | null;
@@ -74,7 +81,6 @@ class Round implements Placing {
   readonly waits = new Map<string, WaitReason>();
   readonly back: string[] = [];
   readonly #places: Places;
-  readonly #most: number;
   readonly #queued: readonly Entry[];
   /** What has a place. */
   #taken: Entry[];
@@ -86,12 +92,13 @@ class Round implements Placing {
   readonly #waiting = new Map<string, Entry>();
   /** Runs with a place, by connector. */
   readonly #held = new Map<string, number>();
+  /** Nobody gives way any more. */
+  #isFixed = false;
 
   constructor(busyRuns: readonly PlacedRun[], queuedRuns: readonly PlacedRun[], places: Places) {
     const busy = busyRuns.map(entryOf);
     const queued = queuedRuns.map(entryOf);
     this.#places = places;
-    this.#most = Math.min(places.runsMax, places.room ?? places.runsMax);
     this.#queued = queued;
     this.#taken = [...busy];
     this.#writing = [...busy, ...queued.filter(({ workers }) => workers > 0)];
@@ -106,7 +113,7 @@ class Round implements Placing {
         state === 'running' && workers === 0 && waitedMs >= this.#places.aloneMs,
     );
     for (const run of idle.toReversed()) {
-      if (this.#taken.length <= this.#most) return;
+      if (this.#taken.length <= this.#most()) return;
       this.#giveBack(run, this.#noPlace());
     }
   }
@@ -128,23 +135,40 @@ class Round implements Placing {
   }
 
   giveOut(): void {
-    while (this.#waiting.size > 0) {
-      const next = this.#fairest();
-      const isFull = this.#taken.length >= this.#most;
-      if (isFull && !this.#isLeftOut(next)) break;
+    for (let next = this.#fairest(); next !== undefined; next = this.#fairest()) {
       const ahead = this.#aheadOf(next);
       if (ahead !== undefined) {
         this.#block(next, ahead);
         continue;
       }
-      if (isFull) {
-        const other = this.#replacedBy(next);
-        if (other === undefined) break;
+      if (this.#isFullFor(next)) {
+        const other = this.#replacedBy();
+        if (other === undefined) {
+          this.#isFixed = true;
+          continue;
+        }
         this.#giveBack(other, gaveWay(next));
       }
       this.#begin(next);
     }
     for (const id of this.#waiting.keys()) this.waits.set(id, this.#noPlace());
+  }
+
+  /** Places there are at this moment. */
+  #most(): number {
+    const { runsMax, room } = this.#places;
+    const heldBack = this.#taken.filter((run) => run.is_held_back).length;
+    return Math.min(room ?? Number.POSITIVE_INFINITY, runsMax + Math.min(heldBack, runsMax * (HELD_BACK_FACTOR - 1)));
+  }
+
+  /**
+   * What is held back leaves its place to runs of other connectors: more of the same would only make the one slower that
+   * holds them back.
+   */
+  #isFullFor({ source_connector_id: source, target_connector_id: target }: Entry): boolean {
+    const { runsMax } = this.#places;
+    const isSlow = this.#taken.some(({ held_back_by: by }) => by !== null && (by === source || by === target));
+    return this.#taken.length >= (isSlow ? Math.min(runsMax, this.#most()) : this.#most());
   }
 
   #begin(run: Entry): void {
@@ -171,18 +195,32 @@ class Round implements Placing {
     this.waits.set(run.id, begun === -1 ? why : this.#noPlace());
   }
 
-  /** The first in order of those with a connector that has no place, or else of those whose connectors hold the fewest. */
-  #fairest(): Entry {
+  /**
+   * The first in order of those with a connector that has no place, or else of those whose connectors hold the fewest.
+   * Only of those that can have one.
+   */
+  #fairest(): Entry | undefined {
     let best: Entry | undefined;
     let least = Number.POSITIVE_INFINITY;
+    const isFull = new Map<string, boolean>();
     for (const run of this.#waiting.values()) {
-      const holds = this.#isLeftOut(run) ? 0 : this.#holds(run);
+      const isLeftOut = this.#isLeftOut(run);
+      const holds = isLeftOut ? 0 : this.#holds(run);
       if (holds >= least) continue;
+      const pair = `${run.source_connector_id} ${run.target_connector_id}`;
+      const isNone = isFull.get(pair) ?? this.#isFullFor(run);
+      isFull.set(pair, isNone);
+      if (isNone && !(isLeftOut && this.#mayReplace(run))) continue;
       best = run;
       least = holds;
       if (least === 0) break;
     }
-    return best as Entry;
+    return best;
+  }
+
+  /** What may well stand still again at once takes no place from anybody. */
+  #mayReplace({ waits }: Entry): boolean {
+    return !this.#isFixed && waits?.kind !== 'disk';
   }
 
   /** On the same part of a target, order comes before fairness. */
@@ -203,9 +241,7 @@ class Round implements Placing {
    * Who gives way to a run one of whose connectors has no place at all: one without which each of its own connectors still
    * has one. So the number of connectors that get on only grows, and nobody is sent to and fro.
    */
-  #replacedBy(next: Entry): Entry | undefined {
-    // What may well stand still again at once takes no place from anybody.
-    if (next.waits?.kind === 'disk') return undefined;
+  #replacedBy(): Entry | undefined {
     let chosen: Entry | undefined;
     for (const run of this.#taken) {
       if (run.state !== 'running') continue;

@@ -123,7 +123,8 @@ function haltedOf(
 const COLUMNS = sql`runs.id, runs.number, jobs.name AS job, runs.state, runs.source_connector_id, runs.target_connector_id,
   runs.target_fingerprint, runs.target_container, runs.target_prefix, runs.waits, jobs.timetable_id,
   runs.live -> 'limitedBy' ->> 'kind' AS limited_by,
-  ${UNCHANGED_MS} AS waited_ms`;
+  ${UNCHANGED_MS} AS waited_ms, runs.live -> 'limitedBy' ->> 'connectorId' AS held_back_by,
+  coalesce(runs.live -> 'limitedBy' ->> 'kind' IN ('source', 'target', 'bandwidth', 'limit'), false) AS is_held_back`;
 
 const workersOf = ({ timing }: DispatchWorld) => sql`(SELECT count(*)::integer FROM run_workers
   WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL

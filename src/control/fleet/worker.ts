@@ -21,6 +21,7 @@ import { leaseTraces } from './lease-traces.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
 import { countingOf, Participation, type Ending } from './participation.ts';
 import { fleetWorld, type FleetParts, type FleetWorld } from './parts.ts';
+import { HELD_BACK_FACTOR } from './placing.ts';
 import { Shares } from './shares.ts';
 import { tellProgress } from './telling.ts';
 import { judge } from './verdict.ts';
@@ -48,8 +49,6 @@ export interface Worker {
 }
 
 export const RUNS_PER_WORKER = 10;
-/** Times as many in all: one that is throttled costs next to nothing, and must not keep others out; but not without end. */
-const HELD_BACK_FACTOR = 4;
 
 /** Resolves when it has signed on. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED, DATABASE_UNAVAILABLE. */
 export async function startWorker(world: ControlWorld, options: WorkerOptions): Promise<Worker> {

@@ -121,7 +121,7 @@ export const SETTINGS = {
   runsMax: whole(
     {
       section: 'Workers',
-      help: 'Runs that may be under way at a time, over all workers; the others wait in a queue. What the server that started last was given holds for all.',
+      help: 'Runs that may be under way at a time, over all workers; the others wait in a queue. Those that a store or a limit holds back do not count for runs of other connectors, up to four times as many in all. What the server that started last was given holds for all.',
     },
     { min: 1, max: 1000, fallback: 10 },
   ),
