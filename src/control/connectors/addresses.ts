@@ -61,6 +61,12 @@ export function refuseUnsafeFields(
   }
 }
 
+/** The same of one address: of whoever is sent messages. */
+export function refuseUnsafeUrl(settings: Pick<Settings, 'allowLinkLocalEndpoints'>, url: URL, field: string): void {
+  const host = bareHost(url);
+  if (!settings.allowLinkLocalEndpoints && isUnsafeAddress(host)) throw unsafe(host, host, field);
+}
+
 /**
  * UNSAFE_ADDRESS at a field that would have the machine's identity, or a token that opens more than this connector, sent
  * to somebody else than the cloud it is of.
@@ -105,7 +111,7 @@ function unsafe(host: string, address: string, field: string | null): DroverErro
   const where = host === address ? host : `${host} (${address})`;
   return new DroverError(
     'UNSAFE_ADDRESS',
-    `${where} is an address at which machines in a cloud find their own credentials; connectors must not ask there.`,
+    `${where} is an address at which machines in a cloud find their own credentials; Drover does not ask there.`,
     { field },
   );
 }

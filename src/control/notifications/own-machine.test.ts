@@ -16,9 +16,19 @@ function subscribe(role: Role, destination: string) {
 }
 
 test('only an admin has messages sent to programs on the machine of the server', async () => {
-  for (const destination of ['http://127.0.0.1:9200/x', 'HTTP://localhost/', 'http://[::1]:2375/', ' http://127.1/']) {
+  for (const destination of [
+    'http://127.0.0.1:9200/x',
+    'HTTP://localhost/',
+    'http://[::1]:2375/',
+    ' http://127.1/',
+    'https://127.0.0.1:8443/',
+  ]) {
     await expect(subscribe('operator', destination)).rejects.toMatchObject({ field: 'destination' });
   }
+  for (const host of ['localhost:8443', 'app.localhost', '127.8.9.1', '[::ffff:127.0.0.1]', 'LOCALHOST.']) {
+    await expect(subscribe('operator', `https://${host}/`)).rejects.toMatchObject(forbidden);
+  }
+  await subscribe('operator', 'https://localhost.example.com/');
   await expect(subscribe('operator', 'http://127.0.0.1:9200/x')).rejects.toMatchObject(forbidden);
   const { subscription } = await subscribe('admin', 'http://127.0.0.1:9200/x');
   const { update } = openNotifications(world);

@@ -4,7 +4,6 @@ import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FakeClock } from '../../lib/fake-world.ts';
 import type { HttpRequest, HttpResponse, OpenTransport } from '../../lib/transport.ts';
-import { openUndiciTransport } from '../../lib/undici-transport.ts';
 import type { Notifications, SubscriptionInput } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { openNotifications, type NotificationsWithWork } from './service.ts';
@@ -173,14 +172,6 @@ describe('a webhook', () => {
     expect(await notifications.tick(NEVER)).toBe(0);
     await tell('run.completed', mine);
     expect(await notifications.tick(NEVER)).toBe(1);
-  });
-
-  test('never leads to where machines keep their credentials', async () => {
-    const guarded = openNotifications({ ...world, openTransport: openUndiciTransport({}) });
-    const { subscription } = await subscribe({ destination: 'https://169.254.169.254/latest/meta-data' });
-    const delivery = await guarded.test(world.as('operator'), subscription.id, NEVER);
-    expect(delivery).toMatchObject({ state: 'failed', event: 'test' });
-    expect(delivery.error).toContain('169.254.169.254 is an address');
   });
 
   test('is sent by one of many servers, once', async () => {

@@ -7,6 +7,7 @@ import type { Json } from '../../model/json.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, Delivery, NotificationEvent, Subscription } from '../entities.ts';
 import { newId } from '../ids.ts';
+import { refuseUnsafeUrl } from '../connectors/addresses.ts';
 import { listPage } from '../paging.ts';
 import { demand, may } from '../people/roles.ts';
 import { isoOf, lockVersion, stampOf, uniquely } from '../rows.ts';
@@ -16,6 +17,7 @@ import {
   checkedColumns,
   DELIVERIES,
   deliveryOf,
+  isLoopback,
   LISTING,
   rowOf,
   rowsOf,
@@ -75,12 +77,18 @@ async function shownTo({ vault, db }: ControlWorld, actor: Actor, row: Subscript
   return { ...subscription, destination: (await sealedOf(vault, db, row)).destination };
 }
 
-/** Programs of this machine may trust whoever asks from there, so only those who may also make connectors to it do. */
-function refuseOwnMachine(actor: Actor, destination: string): void {
-  if (URL.parse(destination)?.protocol !== 'http:' || may(actor, 'connector-change')) return;
+/**
+ * Where messages must not be sent. Names are looked at once more when they are resolved. Programs of this machine may
+ * trust whoever asks from there, so only those who may also make connectors to it have them told.
+ */
+function refusePlace({ settings }: ControlWorld, actor: Actor, kind: Subscription['kind'], destination: string): void {
+  if (kind !== 'webhook') return;
+  const url = new URL(destination);
+  refuseUnsafeUrl(settings, url, 'destination');
+  if (!isLoopback(url) || may(actor, 'connector-change')) return;
   throw new DroverError('FORBIDDEN', 'Messages to programs on the machine of the server are set up by an admin.', {
     field: 'destination',
-    remedy: 'Give an address that starts with https://, or ask an admin.',
+    remedy: 'Give the address of another machine, or ask an admin.',
   });
 }
 
@@ -114,7 +122,7 @@ class NotificationWork {
     const id = newId(this.#world);
     const columns = checkedColumns(input);
     this.#expectMailer(input.kind);
-    refuseOwnMachine(actor, columns.destination);
+    refusePlace(this.#world, actor, input.kind, columns.destination);
     const signingSecret = input.kind === 'webhook' ? Buffer.from(random.bytes(32)).toString('base64url') : null;
     await uniquely(NAME_TAKEN, () =>
       db.transaction().execute(async (tx) => {
@@ -168,7 +176,7 @@ class NotificationWork {
         const columns = checkedColumns({ ...before, ...given });
         const { destination } = columns;
         const isMoved = destination !== before.destination;
-        if (isMoved) refuseOwnMachine(actor, destination);
+        if (isMoved) refusePlace(this.#world, actor, before.kind, destination);
         const isWebhook = before.kind === 'webhook';
         const secretId = isWebhook ? await vault.seal(tx, row.secret_id, { ...sealed, destination }) : row.secret_id;
         const shown = shownAddress(before.kind, destination);

@@ -194,7 +194,7 @@ export const SETTINGS = {
 
   allowLinkLocalEndpoints: yesOrNo({
     section: 'Network',
-    help: 'Connectors may use link-local addresses, where machines in a cloud find their own credentials.',
+    help: 'Connectors and webhooks may use link-local addresses, where machines in a cloud find their own credentials.',
   }),
 
   trustedEndpoints: list(
