@@ -116,6 +116,40 @@ test('requests are held back to the share', async () => {
   expect(sent).toBe(8);
 });
 
+test('of the requests of a connector each run of a worker gets as many, whoever has more of them waiting', async () => {
+  const one = worker();
+  await one.join();
+  await one.tell();
+  await setLimits({ requestsPerSecond: 30 });
+  await one.tell();
+  const sent: string[] = [];
+  const opened = (run: string) =>
+    one.shares.limited(connectorId, () => ({
+      send: async () => {
+        sent.push(run);
+        return {} as never;
+      },
+      close: async () => undefined,
+    }))({ caCertificate: null, connectionsMax: 1 });
+  const [first, second] = [opened('first'), opened('second')];
+  const stopper = new AbortController();
+  const request = { method: 'GET', origin: 'x', path: '/', headers: {}, body: null, operation: 'GET' };
+  const many = Array.from({ length: 60 }, () => first.send({ ...request, signal: stopper.signal }));
+  await expect.poll(() => one.shares.waitingFor(connectorId)).toBeGreaterThan(50);
+  const before = sent.length;
+  const few = Array.from({ length: 8 }, () => second.send({ ...request, signal: new AbortController().signal }));
+  expect(one.shares.waitingFor(connectorId)).toBeGreaterThan(55);
+  await Promise.all(few);
+  const meanwhile = sent.slice(before);
+  expect(meanwhile.filter((run) => run === 'first').length).toBeLessThanOrEqual(10);
+  // Who leaves holds up nobody, and is no longer counted.
+  stopper.abort();
+  await expect(Promise.all(many)).rejects.toMatchObject({ code: 'CANCELLED' });
+  await Promise.allSettled(many);
+  expect(one.shares.waitingFor(connectorId)).toBe(0);
+  await second.send({ ...request, signal: new AbortController().signal });
+});
+
 test('three workers never have more transfers under way than the connector allows, once they know of each other', async () => {
   await using fleet = await openFleetTest();
   const limits = { requestsPerSecond: null, transfersMax: 2 };

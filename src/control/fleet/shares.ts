@@ -11,13 +11,15 @@ import type { ConnectorLimits } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { FleetWorld } from './parts.ts';
 import { firstLook, isAcknowledged, shareOf, wholeShareOf, workersAmong, type Participant } from './sharing.ts';
+import { Turns, type Line } from './turns.ts';
 
 interface ConnectorShare {
   limits: ConnectorLimits;
   /** Anything has changed since a run with it began when this has. */
   revision: string;
   participants: readonly Participant[];
-  readonly rate: Shaper;
+  /** At its requests per second: a line for each who has opened it. */
+  readonly turns: Turns;
 }
 
 interface RunShare {
@@ -231,7 +233,7 @@ export class Shares {
 
   /** How many of them, of all runs of this worker. */
   waitingFor(connectorId: string): number {
-    return this.#connectors.get(connectorId)?.rate.waiting ?? 0;
+    return this.#connectors.get(connectorId)?.turns.waiting ?? 0;
   }
 
   /** As somebody set it, for all workers together. */
@@ -245,17 +247,22 @@ export class Shares {
     return all.length === 0 ? null : all.reduce((least, one) => (one.share < least.share ? one : least));
   }
 
-  /** Holds requests back to this worker's share of the connector's limit, over all runs of this worker. */
+  /** Holds requests back to this worker's share of the connector's limit, over all runs of this worker, in equal parts. */
   limited(connectorId: string, open: OpenTransport): OpenTransport {
     return (settings) => {
       const inner = open(settings);
+      let own: { readonly turns: Turns; readonly line: Line } | null = null;
       return {
         send: async (request) => {
-          const connector = this.#connector(connectorId);
-          if (connector.limits.requestsPerSecond !== null) await connector.rate.take(1, request.signal);
+          const { limits, turns } = this.#connector(connectorId);
+          if (own?.turns !== turns) own = { turns, line: turns.open() };
+          if (limits.requestsPerSecond !== null) await own.line.take(request.signal);
           return inner.send(request);
         },
-        close: () => inner.close(),
+        close: () => {
+          own?.turns.close(own.line);
+          return inner.close();
+        },
       };
     };
   }
@@ -287,7 +294,7 @@ export class Shares {
       limits: NO_LIMITS,
       revision: '',
       participants: [],
-      rate: new Shaper(this.#world.clock, () => this.#rateOf(id)),
+      turns: new Turns(new Shaper(this.#world.clock, () => this.#rateOf(id))),
     };
     this.#connectors.set(id, made);
     return made;
