@@ -2,9 +2,9 @@
  * Where tests keep what need not survive the machine: in memory where there is enough of it. What commits much (a
  * database, a server's data folder) waits for a disk most of its time otherwise, the longer the more others use it.
  * Nothing here loses a proof: what is killed are processes, and the memory stays. Tests of what a file system does
- * stay on the disk.
+ * stay on the disk, and so does what a server is to take for content: it refuses folders below /dev.
  */
-import { accessSync, constants, mkdtempSync, statfsSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -24,7 +24,10 @@ function hasMemory(): boolean {
   try {
     accessSync(MEMORY_FOLDER, constants.W_OK | constants.X_OK);
     const { bavail, bsize } = statfsSync(MEMORY_FOLDER);
-    return bavail * bsize >= SPACE_BYTES_MIN && process.availableMemory() >= SPACE_BYTES_MIN;
+    if (bavail * bsize < SPACE_BYTES_MIN || process.availableMemory() < SPACE_BYTES_MIN) return false;
+    // In containers, programs often cannot be started there.
+    const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
+    return !mounts.some((line) => line.includes(` ${MEMORY_FOLDER} `) && line.includes('noexec'));
   } catch {
     return false;
   }

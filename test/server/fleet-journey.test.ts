@@ -3,9 +3,8 @@
  * Through the API alone a bucket goes to a container; one worker is lost. Where Ceph runs, the bucket is reached by a
  * role with an external ID; elsewhere it is one of the simulated S3, reached by keys.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execFileSync } from 'node:child_process';
@@ -14,6 +13,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import pg from 'pg';
 import { startS3, stopServers } from '../../demo/servers.ts';
 import { openTestDatabase, type TestDatabase } from '../postgres.ts';
+import { makeQuickFolder } from '../quick-folder.ts';
 import { RawStore, type RawKeys } from '../raw-s3.ts';
 import { Api, type Made, type RunView } from '../soak/server-api.ts';
 import { Service } from '../soak/server-service.ts';
@@ -25,7 +25,7 @@ const OBJECTS = 1_500;
 const BYTES_PER_SECOND = 120_000;
 const TAKEOVER_MS_MAX = 15_000;
 const bucket = `journey-${process.pid}-${Math.trunc(performance.timeOrigin).toString(36)}`;
-const folder = mkdtempSync(join(tmpdir(), 'drover-journey-'));
+const folder = makeQuickFolder('drover-journey-');
 
 let database: TestDatabase;
 let client: pg.Client;

@@ -1,8 +1,7 @@
 /** A master key that a key management service wraps: made, wrapped, unwrapped at the start, and changed. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -16,6 +15,7 @@ import { keyWrappingOf } from '../../src/main/key-wrapping.ts';
 import { serverCommands } from '../../src/main/server-commands.ts';
 import { settingsOf } from '../../src/main/server-settings.ts';
 import { openTestDatabase } from '../postgres.ts';
+import { makeQuickFolder } from '../quick-folder.ts';
 import { listening } from '../wire.ts';
 import { AWS, kmsServer, vaultServer } from './key-services.ts';
 
@@ -26,7 +26,7 @@ const PLAIN = Buffer.alloc(32, 9);
 let folder: string;
 let plainFile: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'drover-kms-'));
+  folder = makeQuickFolder('drover-kms-');
   plainFile = join(folder, 'plain.key');
   writeFileSync(plainFile, `${PLAIN.toString('base64')}\n`, { mode: 0o600 });
 });

@@ -1,8 +1,7 @@
 /** Servers and workers as processes: which versions they take beside them, and which settings hold for all. */
 import { randomBytes } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
@@ -11,9 +10,10 @@ import { openDatabase, type Database } from '../../src/control/database/connect.
 import { migrate } from '../../src/control/database/migrate.ts';
 import { runsMaxOf } from '../../src/control/fleet/installation.ts';
 import { openTestDatabase, type TestDatabase } from '../postgres.ts';
+import { makeQuickFolder } from '../quick-folder.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/drover', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'drover-versions-'));
+const folder = makeQuickFolder('drover-versions-');
 const KEY = randomBytes(32).toString('base64');
 const children: ChildProcess[] = [];
 let made: TestDatabase;
