@@ -154,6 +154,19 @@ function compareTimes(source: Entry, target: Entry, situation: Situation): Findi
   return differs('The sizes are equal, but the source was written to after the target.');
 }
 
+/**
+ * What is known of this version. What was put before its store kept versions has a name that it shares with whatever
+ * replaces it, so a name alone is not enough; and it may have been seen when it had no name at all.
+ */
+export function knownVersion(rows: readonly SnapshotRow[], source: Entry): SnapshotRow | null {
+  const { versionId } = source.identity;
+  const named = rows.find((row) => row.source.versionId === versionId && !isOtherState(row.source, source));
+  if (named !== undefined || versionId === null) return named ?? null;
+  const isUnnamed = ({ source: mark }: SnapshotRow): boolean =>
+    mark.versionId === null && mark.modifiedAtMs === source.modifiedAtMs && isSameState(mark, source);
+  return rows.find(isUnnamed) ?? null;
+}
+
 /** The copy was proved by more than its size, and both states are known by their own tokens, not by size and time. */
 function isProvedBefore(previous: SnapshotRow, source: Entry, target: Entry): boolean {
   const isPinned = (mark: StateMark, { identity }: Entry): boolean =>

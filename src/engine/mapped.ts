@@ -6,6 +6,7 @@ import type { SnapshotRow } from '../model/snapshot.ts';
 import { failedSettled, joinSettled } from './account.ts';
 import { chunkPrefix, NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import { knownVersion } from './decide.ts';
 import { groupsOf, named, nameOrder, RowsByName } from './fold.ts';
 import { failedOrStop, planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
 import { laterRows, type Phase, type Unit } from './later.ts';
@@ -124,8 +125,8 @@ function planWinner(context: RunContext, { targetKey, winner, previous }: Join, 
   const situations = winner.map(({ entry }): ItemSituation => {
     // What was known of another item that had the name says nothing about this one.
     const rows = previous.filter((row) => row.key === entry.key);
-    const known = hasVersions ? rows.find((row) => row.source.versionId === entry.identity.versionId) : rows[0];
-    return { source: entry, target, previous: known ?? null, targetKey };
+    const known = hasVersions ? knownVersion(rows, entry) : (rows[0] ?? null);
+    return { source: entry, target, previous: known, targetKey };
   });
   return hasVersions ? planVersions(context, situations) : planItem(context, situations[0] as ItemSituation);
 }

@@ -9,6 +9,7 @@ import type { Json } from '../model/json.ts';
 import type { Counters } from '../model/outcome.ts';
 import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import { knownVersion } from './decide.ts';
 import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
 import { SMALL_BYTES_MAX, SPLIT_PAGES_MIN, SPLIT_PAGES_MIN_FOR_OTHERS, WINDOW_ITEMS_MAX } from './limits.ts';
 import { Merge, type Meeting } from './merge.ts';
@@ -246,8 +247,7 @@ export class SegmentWork {
 
   #planVersions({ key, sources, target, previous }: Meeting): Planned {
     const situations: ItemSituation[] = sources.map((source) => {
-      const row = previous.find((one) => one.source.versionId === source.identity.versionId) ?? null;
-      return { source, target, previous: row, targetKey: key };
+      return { source, target, previous: knownVersion(previous, source), targetKey: key };
     });
     if (situations.length === 0) situations.push({ source: null, target, previous: null, targetKey: key });
     return planVersions(this.#context, situations);

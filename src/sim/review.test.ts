@@ -207,6 +207,49 @@ describe('rights', () => {
     expect((await source.stat('a', signal))?.identity.versionId).not.toBeNull();
   });
 
+  test('what was put before versions were kept is one of them, as long as nothing replaces it', async () => {
+    const made = world();
+    const kept = made.service.createBucket('kept', { versioning: 'off' });
+    const source = await (
+      await made.open(ALICE)
+    ).source({ container: 'kept', prefix: '' }, { versions: 'all' }, signal);
+    const contents = async (): Promise<[string | null, string | null][]> => {
+      const found: [string | null, string | null][] = [];
+      for (const entry of await all(source)) {
+        const { versionId } = entry.identity;
+        const name = versionId === 'null' ? versionId : 'named';
+        if (entry.kind === 'opaque') {
+          found.push([name, entry.nativeType]);
+          continue;
+        }
+        expect((await source.describe(entry, signal)).entry.identity).toEqual(entry.identity);
+        const reading = await source.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);
+        for await (const chunk of reading.body) found.push([name, Buffer.from(chunk).toString()]);
+      }
+      return found;
+    };
+    made.service.put('kept', 'a', 'old');
+    expect(await contents()).toEqual([['null', 'old']]);
+    kept.versioning = 'Enabled';
+    made.service.put('kept', 'a', 'new');
+    const old = (await all(source))[0]!;
+    const target = await (
+      await made.open(ALICE)
+    ).target({ container: 'kept', prefix: '' }, { facts: null, runId: 'abcdefgh' }, signal);
+    await target.facets.removal!.remove((await target.stat('a', signal))!, signal);
+    const three = [
+      ['null', 'old'],
+      ['named', 'new'],
+      ['named', 'delete-marker'],
+    ];
+    expect(await contents()).toEqual(three);
+    kept.versioning = 'Suspended';
+    made.service.put('kept', 'a', 'else');
+    expect(await contents()).toEqual([...three.slice(1), ['null', 'else']]);
+    const late = source.read(old, { offset: 0, lengthBytes: 3 }, signal);
+    await expect(late).rejects.toMatchObject({ code: 'CHANGED' });
+  });
+
   test('tags that we may not even count are reported, after one refusal and not silently', async () => {
     const made = world();
     for (const key of ['a', 'b']) made.service.put('photos', key, 'hello', { tags: new Map([['team', 'red']]) });

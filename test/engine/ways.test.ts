@@ -4,8 +4,8 @@ import { systemClock } from '../../src/lib/system.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { HONEST_FACTS } from '../../src/providers/memory/provider.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
-import { DEFAULT_POLICY } from '../../src/model/policy.ts';
-import { openBench, sumsAgree, TUNING } from './bench.ts';
+import { DEFAULT_POLICY, type Policy } from '../../src/model/policy.ts';
+import { openBench, sumsAgree, TUNING, type Bench } from './bench.ts';
 
 describe('parallel listing', () => {
   test('a long flat prefix is cut while it is listed, and nothing is lost or done twice', async () => {
@@ -39,6 +39,57 @@ describe('versions', () => {
     expect(bench.content(bench.target)).toEqual({ a: 'three', b: 'only' });
     const again = await bench.run({ versions: 'all' });
     expect(again.run.counters.items).toMatchObject({ scanned: 4, same: 4, copied: 0 });
+  });
+});
+
+describe('what was put before versions were kept', () => {
+  const VERSIONED = { isVersioned: true };
+  const ALL = { versions: 'all' } as const;
+  const UNTOUCHED = { missing: 0, different: 0, extra: 0 };
+
+  /** A run, and what a comparison right after it says. */
+  async function copyAndCheck(bench: Bench, policy: Partial<Policy> = ALL) {
+    const { run, error } = await bench.run(policy);
+    expect(error).toBeNull();
+    const check = await bench.run({ ...policy, mode: 'check' }, { command: 'check' });
+    expect(check.run.counters.differences).toEqual(UNTOUCHED);
+    return run.counters.items;
+  }
+
+  test.each(['before', 'never'] as const)(
+    'is a version among the others, where it was copied %s versions were',
+    async (when) => {
+      await using bench = await openBench({ isVersioned: false }, VERSIONED);
+      for (const key of ['a', 'b', 'c']) bench.source.put('in', key, `old ${key}`);
+      if (when === 'before') expect(await copyAndCheck(bench, {})).toMatchObject({ copied: 3 });
+      Object.assign(bench.source.behaviour, VERSIONED);
+      bench.source.put('in', 'a', 'new a');
+      const copied = when === 'before' ? 1 : 4;
+      expect(await copyAndCheck(bench)).toMatchObject({ scanned: 4, copied, same: 4 - copied });
+      const history = bench.target.containers.get('out')!.history('a');
+      expect(history.map(({ content }) => Buffer.from(content).toString())).toEqual(['old a', 'new a']);
+      expect(bench.content(bench.target)).toEqual({ a: 'new a', b: 'old b', c: 'old c' });
+      expect(await copyAndCheck(bench)).toMatchObject({ scanned: 4, same: 4 });
+    },
+  );
+
+  test('is another version once it was replaced while none were kept, also below a newer one', async () => {
+    await using bench = await openBench(VERSIONED, VERSIONED);
+    bench.source.put('in', 'a', 'first');
+    Object.assign(bench.source.behaviour, { isVersioned: false });
+    bench.source.put('in', 'a', 'unnamed');
+    Object.assign(bench.source.behaviour, VERSIONED);
+    bench.source.put('in', 'a', 'third');
+    expect(await copyAndCheck(bench)).toMatchObject({ scanned: 3, copied: 3 });
+    Object.assign(bench.source.behaviour, { isVersioned: false });
+    bench.source.put('in', 'a', 'replaced');
+    Object.assign(bench.source.behaviour, VERSIONED);
+    bench.source.put('in', 'a', 'fourth');
+    const result = await bench.run(ALL);
+    expect(result.run.counters.items).toMatchObject({ scanned: 4, copied: 2, same: 2 });
+    const history = bench.target.containers.get('out')!.history('a');
+    const contents = history.map(({ content }) => Buffer.from(content).toString());
+    expect(contents).toEqual(['first', 'unnamed', 'third', 'replaced', 'fourth']);
   });
 });
 

@@ -3,9 +3,12 @@ import { compareKeys } from '../../model/key.ts';
 import type { MemoryBehaviour } from './behaviour.ts';
 import type { MemoryObject } from './store.ts';
 
+/** As which version whatever was put without one is known where versions are kept. */
+export const UNNAMED = 'null';
+
 export class MemoryContainer {
   readonly #behaviour: MemoryBehaviour;
-  /** Versions by key, oldest first; without versioning there is at most one. */
+  /** Versions by key, oldest first; at most one has no name, and without versioning that is all there is. */
   readonly #histories = new Map<string, MemoryObject[]>();
   /** Keys in the order in which they are listed. */
   readonly #listed: string[] = [];
@@ -25,8 +28,16 @@ export class MemoryContainer {
       this.#histories.set(key, [kept]);
       this.#listed.splice(this.#position(key), 0, key);
       if (!this.#behaviour.names.caseSensitive) this.#folded.set(fold(key), key);
-    } else if (this.#behaviour.isVersioned) history.push(kept);
-    else history.splice(0, history.length, kept);
+    } else {
+      // What has no name is replaced by whatever has none either; versions stay, also when no more are kept.
+      if (kept.versionId === null) this.#forgetUnnamed(history);
+      history.push(kept);
+    }
+  }
+
+  #forgetUnnamed(history: MemoryObject[]): void {
+    const at = history.findIndex(({ versionId }) => versionId === null);
+    if (at >= 0) history.splice(at, 1);
   }
 
   /** Replaces what is known beside the content of exactly this state. */
@@ -52,7 +63,8 @@ export class MemoryContainer {
   }
 
   version(key: string, versionId: string): MemoryObject | null {
-    return this.history(key).find((object) => object.versionId === versionId) ?? null;
+    const wanted = versionId === UNNAMED ? null : versionId;
+    return this.history(key).find((object) => object.versionId === wanted) ?? null;
   }
 
   history(key: string): readonly MemoryObject[] {

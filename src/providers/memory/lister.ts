@@ -5,7 +5,7 @@ import { throwIfCancelled } from '../../lib/system.ts';
 import type { Availability, Entry, Properties } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import { compareKeys, isWithin } from '../../model/key.ts';
-import type { MemoryContainer } from './container.ts';
+import { UNNAMED, type MemoryContainer } from './container.ts';
 import type { MemoryObject, MemoryStore } from './store.ts';
 
 export class MemoryLister implements Lister {
@@ -83,7 +83,7 @@ export class MemoryLister implements Lister {
       key: object.key.slice(this.place.prefix.length),
       sizeBytes: object.kind === 'opaque' ? 0 : object.content.length,
       modifiedAtMs: onGrid(object.modifiedAtMs, behaviour.timePrecisionMs),
-      identity: { etag: object.etag, versionId: object.versionId },
+      identity: { etag: object.etag, versionId: object.versionId ?? (behaviour.isVersioned ? UNNAMED : null) },
       digests: Object.fromEntries(listed.map((kind) => [kind, object.digests[kind]])),
       composite: object.composite,
       storageClass: behaviour.carries.storageClasses.length === 0 ? null : object.storageClass,
@@ -150,7 +150,8 @@ export function propertiesOf(object: MemoryObject): Properties {
 
 export function isSameState(object: MemoryObject, entry: Pick<Entry, 'identity'>): boolean {
   const { etag, versionId } = entry.identity;
-  return (etag === null || object.etag === etag) && (versionId === null || object.versionId === versionId);
+  const isNamed = (name: string): boolean => (object.versionId ?? UNNAMED) === name;
+  return (etag === null || object.etag === etag) && (versionId === null || isNamed(versionId));
 }
 
 export function onGrid(timeMs: number, precisionMs: number | null): number | null {

@@ -24,10 +24,13 @@ function context(now = () => 1_000_000): Context {
 }
 
 async function opened(behaviour: Partial<MemoryBehaviour>, now?: () => number) {
-  const store = new MemoryStore(behaviour);
+  return openedOn(new MemoryStore(behaviour), now);
+}
+
+async function openedOn(store: MemoryStore, now?: () => number) {
   store.ensure('box');
   const account = await createMemoryProvider(store).open({ store: 'demo' }, context(now));
-  const source = await account.source(PLACE, { versions: behaviour.isVersioned ? 'all' : 'current' }, signal);
+  const source = await account.source(PLACE, { versions: store.behaviour.isVersioned ? 'all' : 'current' }, signal);
   const target = await account.target(PLACE, { facts: null, runId: 'run00001' }, signal);
   return { store, account, source, target };
 }
@@ -119,6 +122,43 @@ describe('the memory store', () => {
     expect(await target.stat('a', signal)).toBeNull();
     const first = await source.read(all[0] as Entry, { offset: 0, lengthBytes: 1 }, signal);
     expect(first.entry.identity.versionId).toBe(all[0]?.identity.versionId);
+  });
+
+  test('knows what was put before versions were kept by a name of its own', async () => {
+    const store = new MemoryStore({ isVersioned: false });
+    store.put('box', 'a', 'old');
+    store.put('box', 'b', 'only');
+    Object.assign(store.behaviour, { isVersioned: true });
+    store.put('box', 'a', 'new');
+    const { source, target } = await openedOn(store);
+    const all = await entriesOf(source);
+    expect(all.map(({ key, identity }) => [key, identity.versionId])).toEqual([
+      ['a', 'null'],
+      ['a', 'v1'],
+      ['b', 'null'],
+    ]);
+    const read = async (entry: Entry): Promise<string> => {
+      const chunks: Uint8Array[] = [];
+      const reading = await source.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);
+      for await (const chunk of reading.body) chunks.push(chunk);
+      return Buffer.concat(chunks).toString();
+    };
+    expect(await Promise.all(all.map(read))).toEqual(['old', 'new', 'only']);
+    // No more are kept: what has no name is replaced, and a deletion has none either.
+    Object.assign(store.behaviour, { isVersioned: false });
+    store.put('box', 'a', 'replaced');
+    const contents = (): string[] =>
+      store.containers
+        .get('box')!
+        .history('a')
+        .map(({ content }) => Buffer.from(content).toString());
+    expect(contents()).toEqual(['new', 'replaced']);
+    const remove = async (key: string) => target.facets.removal?.remove((await target.stat(key, signal))!, signal);
+    expect(await remove('a')).toBe('removed');
+    expect(await remove('b')).toBe('removed');
+    expect(await target.stat('a', signal)).toBeNull();
+    expect(contents()).toEqual(['new', '']);
+    expect(store.containers.get('box')!.history('b')).toEqual([]);
   });
 
   test('restores what is archived, in its own time', async () => {

@@ -218,7 +218,8 @@ export class MemoryTarget extends MemoryLister implements Target {
       if (isFolder && this.store.keys(this.place.container).some((k) => k !== fullKey && k.startsWith(fullKey))) {
         return 'kept';
       }
-      if (!this.store.behaviour.isVersioned) container.drop(fullKey);
+      const hasNamed = container.history(fullKey).some(({ versionId }) => versionId !== null);
+      if (!this.store.behaviour.isVersioned && !hasNamed) container.drop(fullKey);
       else {
         const marker: Seed = { kind: 'opaque', nativeType: 'delete-marker', modifiedAtMs: this.clock.now() };
         this.store.put(this.place.container, fullKey, '', marker);
