@@ -119,7 +119,7 @@ describe('what is known before a start', () => {
     expect((await preflight(cloud, { count: false, kind: 'dry-run' })).estimate).toMatchObject({ items: 200 });
     cloud.service.put('photos', 'cold', 'frozen', { storageClass: 'GLACIER' });
     const { id, warnings } = await cloud.start();
-    expect(warnings).toEqual([expect.stringContaining('newer')]);
+    expect(warnings).toEqual([]);
     await cloud.until(id, 'succeeded', 'completed-with-issues');
     cloud.service.put('photos', 'later', 'one more');
     const last = await preflight(cloud);
@@ -128,6 +128,32 @@ describe('what is known before a start', () => {
     const now = await preflight(cloud, { count: true });
     expect(now.estimate).toMatchObject({ basis: 'counted', items: 202, archivedItems: 1 });
     expect(last.concessions).toContainEqual(expect.objectContaining({ aspect: 'overwrites' }));
+  });
+
+  test('what the target holds may be overwritten: said until a run was through, and only where it is so', async () => {
+    const cloud = await openCloud();
+    const warned = async (kind: 'transfer' | 'dry-run' = 'transfer') =>
+      (await preflight(cloud, { count: false, kind })).warnings.filter((text) => text.includes('newer'));
+    expect(await warned()).toEqual([]);
+    cloud.service.put('archive', 'something', 'was there before');
+    expect(await warned()).toHaveLength(1);
+    expect(await warned('dry-run')).toEqual([]);
+    // What cannot be looked into may hold anything.
+    const list = cloud.writer.find(({ actions }) => actions.includes('s3:ListBucket'))!;
+    cloud.writer.splice(cloud.writer.indexOf(list), 1);
+    expect(await warned()).toHaveLength(1);
+    cloud.writer.push(list);
+    const { id, warnings } = await cloud.start();
+    expect(warnings).toEqual([expect.stringContaining('newer')]);
+    await cloud.until(id, 'succeeded');
+    expect(await warned()).toEqual([]);
+  });
+
+  test('leaving newer ones alone is no matter of warning', async () => {
+    const cloud = await openCloud();
+    cloud.service.put('archive', 'something', 'was there before');
+    await sql`UPDATE jobs SET settings = (settings::jsonb || '{"targetNewer": "skip"}')::text`.execute(cloud.world.db);
+    expect((await preflight(cloud)).warnings).toEqual([]);
   });
 
   test('a size that takes days or many requests is warned of', async () => {

@@ -108,17 +108,17 @@ async function keepCounted({ db }: ControlWorld, job: JobFacts['job'], counted: 
 
 const APART = 'Several jobs on parts of it are easier to watch and to repeat.';
 
-/** `isFirst`: the job has not moved anything yet. */
+/** `overwrites`: the job has not moved anything yet, and would win over what its target may hold. */
 export function warningsOf(
   estimate: RunEstimate | null,
   settings: JobSettings,
   kind: RunKind,
-  isFirst: boolean,
+  overwrites: boolean,
 ): readonly string[] {
   const moves = kind === 'transfer' || kind === 'retry';
   const warnings = estimate === null ? [] : warningsOfSize(estimate, settings, moves);
   if (moves && settings.verify === 'read-back') warnings.push(READ_BACK);
-  if (moves && isFirst && settings.targetNewer === 'overwrite') warnings.push(OVERWRITES);
+  if (overwrites) warnings.push(OVERWRITES);
   return warnings;
 }
 
@@ -126,7 +126,7 @@ const READ_BACK =
   'Each object is read again from the target before it counts as copied. That takes about as many bytes and requests again, which the provider of the target may charge for.';
 
 const OVERWRITES =
-  'What the target has newer under the same name is overwritten. A dry run shows it; the setting for newer targets can leave it alone.';
+  'The target holds objects, or could not be looked into. Where one of them has the name of an object of the source and other content, it is overwritten, also when it is newer. A dry run shows it; the setting for newer targets can leave it alone.';
 
 function warningsOfSize(estimate: RunEstimate, settings: JobSettings, moves: boolean): string[] {
   const { items, sizeBytes, requests, lowMs, archivedItems } = estimate;

@@ -2,7 +2,7 @@
  * What both ends of a job are by now. A job is made with what they were seen to be then; a store may have been updated,
  * moved or set up anew since.
  */
-import type { SourceTraits, TargetFacts, TargetTraits } from '../../contract/provider.ts';
+import type { SourceTraits, Target, TargetFacts, TargetTraits } from '../../contract/provider.ts';
 import type { Concession } from '../../engine/definition.ts';
 import { newRunId } from '../../engine/run-id.ts';
 import { toDroverError } from '../../model/errors.ts';
@@ -11,23 +11,32 @@ import type { ControlWorld, OpenConnector } from '../world.ts';
 import type { JobFacts } from './rows.ts';
 
 const OBSERVING_MS_MAX = 60_000;
+const PAGES_MAX = 10;
 
 export interface Observed {
   readonly source: SourceTraits;
   readonly target: TargetTraits;
   readonly facts: TargetFacts | null;
+  /** Of the target: what is there may be overwritten. `null`: nobody asked, or it could not be told. */
+  readonly holdsAnything: boolean | null;
 }
 
-/** Asks both stores, and keeps with the endpoint what its store was seen to honour. `null`: it could not be found out. */
+/**
+ * Asks both stores, and keeps with the endpoint what its store was seen to honour; `looksInside`: also whether the target
+ * holds anything. `null`: it could not be found out.
+ */
 export async function observeEnds(
   world: ControlWorld,
   openConnector: OpenConnector,
   facts: JobFacts,
+  { looksInside }: { readonly looksInside: boolean },
   signal: AbortSignal,
 ): Promise<Observed | null> {
   const limit = { limitMs: OBSERVING_MS_MAX, what: 'The ends of the job have not answered' };
   try {
-    return await inTime(world.clock, limit, signal, (stopped) => observe(world, openConnector, facts, stopped));
+    return await inTime(world.clock, limit, signal, (stopped) =>
+      observe(world, openConnector, facts, looksInside, stopped),
+    );
   } catch (thrown) {
     const error = toDroverError(thrown);
     if (signal.aborted) throw error;
@@ -41,6 +50,7 @@ async function observe(
   world: ControlWorld,
   openConnector: OpenConnector,
   { job, source, target }: JobFacts,
+  looksInside: boolean,
   signal: AbortSignal,
 ): Promise<Observed> {
   await using closing = new AsyncDisposableStack();
@@ -49,15 +59,35 @@ async function observe(
   const versions = job.settings.versions;
   const opened = closing.use(await from.source(source.place, { versions }, signal));
   const taking = closing.use(await to.target(target.place, { facts: null, runId: newRunId(world) }, signal));
-  const { traits } = opened;
-  if (taking.observe === undefined) return { source: traits, target: taking.traits, facts: target.facts };
+  // Before it is tried out, which may leave something there.
+  const holdsAnything = looksInside ? await holdsObjects(taking, signal) : null;
+  const seen = { source: opened.traits, target: taking.traits, holdsAnything };
+  if (taking.observe === undefined) return { ...seen, facts: target.facts };
   const facts = await taking.observe(signal);
   await world.db
     .updateTable('endpoints')
     .set({ facts: JSON.stringify(facts) })
     .where('id', '=', target.endpointId)
     .execute();
-  return { source: traits, target: taking.traits, facts };
+  return { ...seen, facts };
+}
+
+/** What hides behind many pages without an object is not looked for. `null`: it may not be looked into. */
+async function holdsObjects(target: Target, signal: AbortSignal): Promise<boolean | null> {
+  let pages = 0;
+  try {
+    for await (const { entries, complete } of target.scan({ from: null, to: null, resume: null }, signal)) {
+      if (entries.some(({ kind }) => kind !== 'folder')) return true;
+      if (complete) return false;
+      if (++pages === PAGES_MAX) return null;
+    }
+    return null;
+  } catch (thrown) {
+    const error = toDroverError(thrown);
+    if (signal.aborted) throw error;
+    // Of a folder that is made when the run begins.
+    return error.code === 'PLACE_NOT_FOUND' ? false : null;
+  }
 }
 
 /** Kept with a job: what would not survive when it was made or changed, as far as that was known. */

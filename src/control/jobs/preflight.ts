@@ -48,7 +48,10 @@ async function examine(
   // Trying out leaves what it may not delete again.
   const mayTryOut =
     ok && writes && !sides.target.lines.some(({ what, result }) => what === 'delete' && result !== 'ok');
-  const observed = mayTryOut ? await observeEnds(world, openConnector, facts, signal) : null;
+  const overwrites = writes && job.settings.targetNewer === 'overwrite' && (await isFirst(world, job.id));
+  const observed = mayTryOut
+    ? await observeEnds(world, openConnector, facts, { looksInside: overwrites }, signal)
+    : null;
   const concessions = outcomesOf(world, source, target, job.settings, observed);
   const changes = observed === null ? [] : await changesSinceMade(world, facts, observed, concessions);
   return {
@@ -57,7 +60,10 @@ async function examine(
     target: sides.target.lines,
     grants: (['source', 'target'] as const).flatMap((side) => sides[side].grants.map((grant) => ({ side, ...grant }))),
     concessions,
-    warnings: [...changes, ...warningsOf(estimate, job.settings, kind, await isFirst(world, job.id))],
+    warnings: [
+      ...changes,
+      ...warningsOf(estimate, job.settings, kind, overwrites && observed?.holdsAnything !== false),
+    ],
     estimate,
   };
 }

@@ -59,11 +59,15 @@ test('a dry run into a folder that is not there yet makes nothing, and is no fau
 });
 
 test('what looks wrong is said when a run is started, and stands in its log', async () => {
+  await job('Empty', '--target-path', 'new');
+  expect((await fine('job', 'start', 'Empty', '--watch')).stderr).not.toContain('it is overwritten');
+  mkdirSync(join(target, 'first'));
+  writeFileSync(join(target, 'first', 'old'), 'was there');
   await job('First', '--target-path', 'first');
   const started = await server.cli.call('job', 'start', 'First', '--watch');
   expect(started.exit, started.stderr).toBe(0);
-  expect(started.stderr).toContain('!   What the target has newer under the same name is overwritten.');
-  expect((await fine('job', 'logs', 'First')).stdout).toContain('What the target has newer');
+  expect(started.stderr).toContain('!   The target holds objects');
+  expect((await fine('job', 'logs', 'First')).stdout).toContain('it is overwritten, also when it is newer');
   const again = await server.cli.call('job', 'start', 'First', '--watch');
-  expect(again.stderr).not.toContain('What the target has newer');
+  expect(again.stderr).not.toContain('it is overwritten');
 });
