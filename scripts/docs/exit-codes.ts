@@ -3,7 +3,7 @@ import { code, page, table } from './markdown.ts';
 
 /** One sentence for each number; the compiler says when one is missing. */
 const MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
-  FINE: 'All is well. Items that the source or the target cannot hold, and names that were mapped, are reported and end with 0 too; the state is then `completed-with-issues`.',
+  FINE: 'All is well. Items that the source or the target cannot hold are reported and end with 0 too; the state is then `completed-with-issues`. So do objects that got another name at the target, and the state is `succeeded`.',
   WRONG_INPUT: 'The command, a connector or a place is wrong; nothing was moved.',
   ITEMS_FAILED: 'The run ended, but items failed, or some could be compared by size alone and that was not accepted.',
   DIFFERENT: '`check`, `verify` or `artifact verify` found differences.',

@@ -49,10 +49,11 @@ export async function settleRun(
 }
 
 function endState(segments: readonly SegmentRecord[], { acceptV0, mode }: Policy): RunState {
-  const { items, verification, mapped, deletesFailed, differences } = sumOf(segments);
+  const { items, verification, deletesFailed, differences } = sumOf(segments);
   const isUnproved = verification.V0 > 0 && !acceptV0;
   const isLost = items.failed > 0 || items.unsupported > 0 || deletesFailed > 0;
   // In a dry run these are the plan; in a mirror, what it kept because something failed.
   const isDifferent = mode === 'check' && differences.missing + differences.different + differences.extra > 0;
-  return isLost || mapped > 0 || isUnproved || isDifferent ? 'completed-with-issues' : 'succeeded';
+  // What has another name at the target is there and proved: said before the run began, and told, but no issue.
+  return isLost || isUnproved || isDifferent ? 'completed-with-issues' : 'succeeded';
 }

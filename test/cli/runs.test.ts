@@ -376,3 +376,11 @@ function openState(): Promise<Standalone> {
   const folder = join(world.folder, 'state');
   return openStandalone({ folder, clock: systemClock, random: systemRandom, log: () => undefined });
 }
+
+test('what gets another name at the target is there: the run succeeds, and says so', async () => {
+  seed('odd', { 'a//b': 'x', plain: 'y' });
+  const first = await world.json('copy', 'mem:odd', join(world.folder, 'out'));
+  expect(first).toMatchObject({ exit: 0, summary: { state: 'succeeded', items: { copied: 2 } } });
+  const words = await world.call('copy', 'mem:odd', join(world.folder, 'again'));
+  expect(words.stdout).toContain('1 object has another name at the target, which cannot hold the original one.');
+});

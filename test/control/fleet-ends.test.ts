@@ -6,6 +6,7 @@ import { openDispatching } from '../../src/control/fleet/dispatching.ts';
 import { PostgresRunStore } from '../../src/control/runs/store.ts';
 import { changeState } from '../../src/control/runs/transitions.ts';
 import { DroverError } from '../../src/model/errors.ts';
+import { ALL_NAMES } from '../../src/model/names.ts';
 import { addCounters, ZERO_COUNTERS, type Counters, type RunState } from '../../src/model/outcome.ts';
 import { openFleetTest, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
 import { makeRunRow, PERSON } from './made.ts';
@@ -205,4 +206,18 @@ describe('sums', () => {
       expect(run.counters).toEqual((await fleet.store.getRun(id))?.counters);
     },
   );
+});
+
+test('what has another name at the target is there: the run succeeds, and its log says how many', async () => {
+  const names = { ...ALL_NAMES, emptySegments: false };
+  const job = await fleet.job({ objects: 3, targetBehaviour: { names } });
+  job.from.put('box', 'a//b', Buffer.from('x'));
+  await fleet.worker('one');
+  const { id } = await fleet.start(job);
+  const run = await fleet.until(id, ...ENDED);
+  expect(run).toMatchObject({ state: 'succeeded', counters: { mapped: 1, items: { copied: 4 } } });
+  const { rows } = await sql<{ level: string; message: string }>`SELECT level, message FROM run_log
+    WHERE run_id = ${id} AND message LIKE 'The run is complete%'`.execute(fleet.world.db);
+  const words = '1 object has another name at the target, which cannot hold the original one; the copy log has both.';
+  expect(rows).toEqual([{ level: 'warn', message: `The run is complete. ${words}` }]);
 });

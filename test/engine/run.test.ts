@@ -165,6 +165,9 @@ describe('names the target cannot hold', () => {
     const first = await bench.run({ mode: 'mirror' });
     expect(first.error).toBeNull();
     expect(first.run.counters.items).toMatchObject({ scanned: 7, copied: 7, failed: 0 });
+    // Every one of them is there and proved.
+    expect(first.run.state).toBe('succeeded');
+    expect(first.run.counters.mapped).toBe(3);
     sumsAgree(first, await bench.log(first));
     const names = Object.keys(bench.content(bench.target));
     expect(names).toHaveLength(7);

@@ -139,20 +139,27 @@ export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise
   await putRunInOutbox(world, tx, 'run.completed', runId);
   const found = row?.kind === 'validate' ? differencesOf(row.counters as Partial<Counters>) : null;
   if (found !== null) await writeLine(world, tx, runId, 'warn', found, null);
-  const issues = row?.state === 'completed-with-issues' ? issuesOf(row.counters as Partial<Counters>) : [];
-  if (issues.length > 0) {
-    await writeLine(world, tx, runId, 'warn', `The run is complete, with issues: ${issues.join(', ')}.`, null);
-  } else await writeLine(world, tx, runId, 'info', 'The run is complete.', null);
+  const counters = { ...ZERO_COUNTERS, ...(row?.counters as Partial<Counters> | undefined) };
+  const issues = row?.state === 'completed-with-issues' ? issuesOf(counters) : [];
+  const end = issues.length === 0 ? 'The run is complete.' : `The run is complete, with issues: ${issues.join(', ')}.`;
+  const renamed = renamedOf(counters);
+  const level = issues.length === 0 && renamed === null ? 'info' : 'warn';
+  await writeLine(world, tx, runId, level, renamed === null ? end : `${end} ${renamed}`, null);
+}
+
+/** No issue: they are there and proved, as was said before the run began. */
+function renamedOf({ mapped }: Counters): string | null {
+  if (mapped === 0) return null;
+  const objects = mapped === 1 ? '1 object has' : `${mapped.toLocaleString('en')} objects have`;
+  return `${objects} another name at the target, which cannot hold the original one; the copy log has both.`;
 }
 
 /** What makes the end of a run one with issues, beside what differs; the copy log has each. */
-function issuesOf(counters: Partial<Counters>): readonly string[] {
-  const { items, mapped, deletesFailed, verification } = { ...ZERO_COUNTERS, ...counters };
+function issuesOf({ items, deletesFailed, verification }: Counters): readonly string[] {
   const told: readonly [number, string][] = [
     [items.failed, 'failed'],
     [items.unsupported, 'unsupported'],
     [deletesFailed, 'not deleted at the target'],
-    [mapped, 'under another name at the target, because it cannot hold the original one'],
     [verification.V0, 'not proved, by size alone'],
   ];
   return told.filter(([count]) => count > 0).map(([count, words]) => `${count.toLocaleString('en')} ${words}`);
