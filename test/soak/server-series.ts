@@ -64,6 +64,11 @@ export async function soakServer(plan: ServerPlan): Promise<ServerSoak> {
     soaking = new Soaking(plan, server, routes);
     await soaking.run();
     return soaking.result;
+  } catch (error) {
+    const said = (soaking?.installations ?? [server]).flatMap(({ endings }) => endings).slice(-4);
+    throw new Error(`It could not go on. The last ends of processes: ${JSON.stringify(said, null, 2)}`, {
+      cause: error,
+    });
   } finally {
     await removeRoutes(routes);
     for (const installation of soaking?.installations ?? [server]) await installation.remove();
