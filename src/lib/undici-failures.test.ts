@@ -24,12 +24,13 @@ describe('endings that are not good', () => {
   });
 
   test('a reset in the middle of the answer', async () => {
+    const sockets: Socket[] = [];
     const server = await wire((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc', () =>
-        setTimeout(() => socket.resetAndDestroy(), 50),
-      );
+      sockets.push(socket);
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc');
     });
     const response = await transport().send(request(server.origin));
+    for (const socket of sockets) socket.resetAndDestroy();
     await expect(response.bytes(100)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
@@ -49,16 +50,24 @@ describe('endings that are not good', () => {
     const failing = transport().send(request(mute.origin, { idleMsMax: 150 }));
     await expect(failing).rejects.toMatchObject({ code: 'TIMED_OUT', message: expect.stringContaining('127.0.0.1') });
     const stalling = await wire((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'));
-    const response = await transport().send(request(stalling.origin, { idleMsMax: 150 }));
+    // Long enough for the begin of the answer, on a busy machine, too.
+    const response = await transport().send(request(stalling.origin, { idleMsMax: 700 }));
     await expect(response.bytes(100)).rejects.toMatchObject({ code: 'TIMED_OUT' });
   });
 
   test('our own slowness is not silence of the service', async () => {
     const origin = await httpServer((incoming, outgoing) => incoming.pipe(outgoing));
-    const late = new Promise<string>((resolve) => setTimeout(() => resolve('b'), 400));
-    const { content } = streamOf(['a', late]);
-    const response = await transport().send(request(origin, { ...put(2, content), idleMsMax: 150 }));
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    const mute = await wire(() => undefined);
+    // So long as the same patience lasts with a service that is really silent, twice.
+    const patience = { idleMsMax: 150 };
+    const outlasted = async (): Promise<void> => {
+      for (let times = 0; times < 2; times++) {
+        await expect(transport().send(request(mute.origin, patience))).rejects.toMatchObject({ code: 'TIMED_OUT' });
+      }
+    };
+    const { content } = streamOf(['a', outlasted().then(() => 'b')]);
+    const response = await transport().send(request(origin, { ...put(2, content), ...patience }));
+    await outlasted();
     expect(await text(response)).toBe('ab');
   });
 

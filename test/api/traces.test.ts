@@ -119,7 +119,7 @@ async function run({ http }: Client): Promise<void> {
     stopper.signal,
   );
   runId = started.id;
-  const end = systemClock.monotonic() + 30_000;
+  const end = systemClock.monotonic() + 120_000;
   while ((await services.runs.get(world.as('admin'), runId)).endedAt === null) {
     if (systemClock.monotonic() > end) throw new Error(world.logged.join('\n'));
     await systemClock.sleep(50);

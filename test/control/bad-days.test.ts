@@ -5,7 +5,15 @@ import { DroverError } from '../../src/model/errors.ts';
 import { systemClock } from '../../src/lib/system.ts';
 import type { ArtifactStore } from '../../src/engine/ports.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
-import { expectComplete, openFleetTest, setHealth, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
+import {
+  expectComplete,
+  looksInVain,
+  openFleetTest,
+  setHealth,
+  SHORT,
+  type FleetTest,
+  type MemoryJob,
+} from './fleet-world.ts';
 import { PERSON } from './made.ts';
 
 const MIB = 1024 * 1024;
@@ -201,7 +209,7 @@ describe('a worker', () => {
       },
       transformResult: async ({ result }) => result,
     });
-    await fleet.worker('cut-off', {}, { db });
+    const cutOff = await fleet.worker('cut-off', {}, { db });
     const job = await fleet.job({ objects: 600, slowMs: 60 });
     const id = await underWay(job);
     blocked.isOn = true;
@@ -210,8 +218,10 @@ describe('a worker', () => {
       SELECT extract(epoch FROM max(lease_until) - clock_timestamp())::double precision AS rest FROM segments
       WHERE run_id = ${id} AND state = 'open'`.execute(fleet.world.db);
     expect(rows[0]?.rest).toBeGreaterThan(0);
+    await fleet.untilTrue('its part in the run is over', async () => cutOff.runs.length === 0);
     const reads = job.from.requests.GET;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Whatever it would do still, it would have done by then.
+    await fleet.untilTrue('it has looked in vain again and again', looksInVain(fleet, 4));
     expect(job.from.requests.GET).toBe(reads);
     await fleet.worker('other');
     await fleet.untilTrue('the other one has them', async () => {

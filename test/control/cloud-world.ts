@@ -98,7 +98,7 @@ export async function openCloud(settings: Partial<Policy> = {}, workerOptions: P
   });
   onTestFinished(() => worker.drain());
   const until = async (id: string, ...states: RunState[]): Promise<Run> => {
-    const end = Date.now() + 30_000;
+    const end = Date.now() + 120_000;
     for (;;) {
       const run = await runs.get(PERSON, id);
       if (states.includes(run.state)) return run;

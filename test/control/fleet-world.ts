@@ -191,7 +191,7 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
       return last as unknown as Run;
     },
     async untilTrue(what, holds) {
-      const end = Date.now() + 40_000;
+      const end = Date.now() + 120_000;
       while (!(await holds())) {
         if (Date.now() > end) throw new Error(`It never came to this: ${what}`);
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -211,6 +211,13 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
     },
   };
   return test;
+}
+
+/** For `untilTrue`, while the database is away for somebody: true when he has looked in vain so many times more. */
+export function looksInVain(test: FleetTest, times: number): () => Promise<boolean> {
+  const count = (): number => test.world.logged.filter((line) => line.includes('could not be moved on')).length;
+  const enough = count() + times;
+  return async () => count() >= enough;
 }
 
 export async function setHealth(world: ControlWorld, id: string, error: unknown): Promise<void> {

@@ -17,6 +17,7 @@ import { makeQuickFolder } from '../quick-folder.ts';
 import { RawStore, type RawKeys } from '../raw-s3.ts';
 import { Api, type Made, type RunView } from '../soak/server-api.ts';
 import { Service } from '../soak/server-service.ts';
+import { startStopwatch } from '../stopwatch.ts';
 
 const { azurite, rgw } = inject('servers');
 const PROGRAM = fileURLToPath(new URL('../../bin/drover', import.meta.url));
@@ -164,13 +165,13 @@ async function holderOf(runId: string): Promise<Holder> {
 
 /** By the lease rows: until each of its segments is in the hands of somebody else, or done by him. */
 async function takenOverAfterMs(runId: string, { workerId, segments }: Holder): Promise<number> {
-  const beganAtMs = performance.now();
+  const watch = startStopwatch();
   for (;;) {
     const { rows } = await client.query(
       `SELECT FROM segments WHERE run_id = $1 AND segment_id = ANY($2) AND worker_id <> $3 AND takeovers > 0`,
       [runId, segments, workerId],
     );
-    const tookMs = performance.now() - beganAtMs;
+    const tookMs = watch.elapsedMs();
     if (rows.length === segments.length || tookMs > 2 * TAKEOVER_MS_MAX) return tookMs;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -63,7 +63,7 @@ function start(words: readonly string[], environment: Readonly<Record<string, st
 }
 
 async function until(started: Started, words: string): Promise<void> {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + 150_000;
   while (!started.said().includes(words)) {
     if (Date.now() > end) throw new Error(`"${words}" was never said; it was: ${started.said()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

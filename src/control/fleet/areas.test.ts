@@ -30,10 +30,11 @@ test('thousands of runs that wait for parts of one target are looked at in no ti
   const queued = Array.from({ length: 5_000 }, (_, at) =>
     placedRun({ id: `q${at}`, target_fingerprint: 'f'.repeat(64), target_prefix: `some/place/in/a/bucket/${at}/` }),
   );
-  const began = performance.now();
+  const began = process.cpuUsage();
   const placing = placeRuns([{ ...busy, target_fingerprint: 'f'.repeat(64) }], queued, places);
   // Far from the seconds after which a worker would have to let go of its leases.
-  expect(performance.now() - began).toBeLessThan(1_500);
+  const { user, system } = process.cpuUsage(began);
+  expect((user + system) / 1_000).toBeLessThan(1_500);
   expect(placing.start).toEqual([]);
   expect(placing.waits.get('q4999')).toMatchObject({ kind: 'target-busy', runId: 'busy' });
 });

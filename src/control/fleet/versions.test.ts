@@ -33,7 +33,7 @@ async function insertServer(version: string, secondsAgo: number): Promise<void> 
 const serverRows = async (): Promise<number> => (await world.db.selectFrom('servers').select('id').execute()).length;
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 120_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error('It never came to this.');
     await new Promise((resolve) => setTimeout(resolve, 50));
