@@ -19,6 +19,8 @@ function page(kind: string, state: string, more: Partial<ValidationReport> = {})
     comparedNow: NO_MANIFEST,
     readBack: { notReadBack: 'Nobody asked.', isFault: false },
     issues: { total: 0, byCode: [], rows: [], isComplete: true },
+    renamed: { total: 0, rows: [], isComplete: true },
+    losses: { total: 0, rows: [], isComplete: true },
     findings: [],
     isClean: true,
     ...more,
@@ -47,6 +49,20 @@ test('what is counted and not listed is said', () => {
   const text = page('transfer', 'completed-with-issues', { bothSides });
   expect(text).toContain('The first 1 of 7.');
   expect(text).toContain('It is not at the target.');
+});
+
+test('what is renamed or lost beyond what is listed is said as well', () => {
+  const renamed = { total: 20_000, rows: [{ key: 'a//b', targetKey: 'a/%2Fb' }], isComplete: false };
+  const losses = {
+    total: 2,
+    rows: [{ key: 'c', versionId: 'v1', details: 'The tag <x> was left.' }],
+    isComplete: false,
+  };
+  const text = page('transfer', 'succeeded', { renamed, losses });
+  expect(text).toContain('20,000 objects have another name there.');
+  expect(text).toContain('The first 1 of 20,000.');
+  expect(text).toContain('2 objects lost something on the way.');
+  expect(text).toContain('<bdi>c (version v1)</bdi></th><td><bdi>The tag &lt;x&gt; was left.</bdi>');
 });
 
 test('every table has a caption and says what its heads are for; headings go down by one', () => {

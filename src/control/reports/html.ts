@@ -1,6 +1,5 @@
 /** The report as one page that needs nothing else: no script, no network, fit for printing, light and dark. */
 import type { Signature } from '../../lib/report-seal.ts';
-import type { ItemCounts } from '../../model/outcome.ts';
 import { CLASS_WORDS, type ValidationReport } from './report.ts';
 
 const STATE_WORDS: Readonly<Record<string, string>> = {
@@ -53,7 +52,7 @@ export function toHtml(report: ValidationReport, signature: Signature): string {
 ${escape(run.projectName)} / ${escape(run.jobName)}, run ${run.number}, made ${moment(report.madeAt)}, Drover ${escape(report.programVersion)}</p>
 ${resultOf(report)}
 <h2>Sums</h2>
-${sumsOf(counters.items, counters.bytes)}
+${sumsOf(counters)}
 <h2>Proof</h2>
 ${proofOf(report)}
 <h2>Both sides as they are now</h2>
@@ -64,6 +63,10 @@ ${comparedOf(report)}
 ${readBackOf(report)}
 <h2>What did not make it, and why</h2>
 ${issuesOf(report)}
+<h2>Another name at the target</h2>
+${renamedOnesOf(report)}
+<h2>What lost something on the way</h2>
+${lostOf(report)}
 <h2>What does not survive this way</h2>
 ${lossesOf(report)}
 <h2>The run</h2>
@@ -83,34 +86,49 @@ ${lossesOf(report)}
 `;
 }
 
-function resultOf({ isClean, counters, findings }: ValidationReport): string {
+function resultOf({ isClean, counters, findings, renamed, losses }: ValidationReport): string {
   const { scanned } = counters.items;
+  const found = `${objects(scanned)} ${scanned === 1 ? 'was' : 'were'} found at the source`;
+  const but = [
+    ...(renamed.total === 0 ? [] : [`${objects(renamed.total, 'has', 'have')} another name there.`]),
+    ...(losses.total === 0 ? [] : [`${objects(losses.total)} lost something on the way.`]),
+  ].map((sentence) => ` ${sentence}`);
   if (isClean) {
-    return `<div class="result clean"><strong>Clean.</strong> ${number(scanned)} objects were found at the source; every one of them that was to be copied is at the target.</div>`;
+    return `<div class="result clean"><strong>Clean.</strong> ${found}; every one of them that was to be copied is at the target.${but.join('')}</div>`;
   }
-  return `<div class="result issues"><strong>Not clean.</strong> ${number(scanned)} objects were found at the source.${listOf(findings.map(escape), '')}</div>`;
+  return `<div class="result issues"><strong>Not clean.</strong> ${found}.${listOf(findings.map(escape), '')}${but.join('')}</div>`;
 }
 
-function sumsOf(items: ItemCounts, bytes: { readonly scanned: number; readonly copied: number }): string {
-  const rows: [string, number][] = [
-    ['Scanned', items.scanned],
-    ['Transferred', items.copied],
-    ['No transfer needed', items.same],
-    ['Excluded', items.excluded],
-    ['Skipped', items.skipped],
-    ['Unsupported', items.unsupported],
-    ['Failed', items.failed],
-    ['Deleted at the target', items.deleted],
-  ];
-  return `${countsOf('What became of the objects', rows)}
-<p>${number(bytes.scanned)} bytes scanned, ${number(bytes.copied)} bytes transferred.</p>`;
+function objects(count: number, one = '', many = ''): string {
+  return `${number(count)} ${count === 1 ? 'object' : 'objects'} ${count === 1 ? one : many}`.trimEnd();
 }
 
-function countsOf(caption: string, rows: readonly (readonly [string, number])[]): string {
+function sumsOf({ items, bytes }: ValidationReport['counters']): string {
+  const outcomes = [
+    ['Scanned', 'scanned'],
+    ['Transferred', 'copied'],
+    ['No transfer needed', 'same'],
+    ['Excluded', 'excluded'],
+    ['Skipped', 'skipped'],
+    ['Unsupported', 'unsupported'],
+    ['Failed', 'failed'],
+    ['Deleted at the target', 'deleted'],
+  ] as const;
+  const rows = outcomes.map(([word, name]) => [word, items[name], bytes[name]] as const);
+  return countsOf('What became of the objects', rows);
+}
+
+function countsOf(caption: string, rows: readonly (readonly [word: string, count: number, bytes?: number])[]): string {
+  const hasBytes = rows.some(([, , bytes]) => bytes !== undefined);
+  const cell = (value: number): string => `<td class="n">${number(value)}</td>`;
   const lines = rows
-    .map(([word, count]) => `<tr><th scope="row">${word}</th><td class="n">${number(count)}</td></tr>`)
+    .map(([word, count, bytes]) => {
+      const both = cell(count) + (bytes === undefined ? '' : cell(bytes));
+      return `<tr><th scope="row">${word}</th>${both}</tr>`;
+    })
     .join('');
-  return `<table class="counts"><caption>${caption}</caption><thead><tr><th scope="col">Objects</th><th scope="col" class="n">Count</th></tr></thead><tbody>${lines}</tbody></table>`;
+  const more = hasBytes ? '<th scope="col" class="n">Bytes</th>' : '';
+  return `<table class="counts"><caption>${caption}</caption><thead><tr><th scope="col">Objects</th><th scope="col" class="n">Count</th>${more}</tr></thead><tbody>${lines}</tbody></table>`;
 }
 
 function proofOf({ counters }: ValidationReport): string {
@@ -205,8 +223,46 @@ function readBackOf({ readBack }: ValidationReport): string {
   );
 }
 
-function issuesOf({ issues }: ValidationReport): string {
-  if (issues.total === 0) return '<p>Everything made it.</p>';
+function renamedOnesOf({ renamed }: ValidationReport): string {
+  if (renamed.total === 0) return '<p>Everything has its own name there.</p>';
+  return (
+    restOf(renamed.rows.length, renamed.total) +
+    table(
+      'Objects whose name the target cannot hold',
+      ['Key', 'Name at the target'],
+      renamed.rows.map(({ key, versionId, targetKey }) => [withVersion(key, versionId), targetKey]),
+    )
+  );
+}
+
+function lostOf({ run, losses }: ValidationReport): string {
+  if (run.kind === 'validate') return '<p>A validation copies nothing; the report of the transfer names it.</p>';
+  if (losses.total === 0) return '<p>Nothing that this run copied.</p>';
+  return (
+    restOf(losses.rows.length, losses.total) +
+    table(
+      'Objects that were copied without something that belongs to them',
+      ['Key', 'What is missing'],
+      losses.rows.map(({ key, versionId, details }) => [withVersion(key, versionId), details]),
+    )
+  );
+}
+
+function withVersion(key: string, versionId: string | undefined): string {
+  return versionId === undefined ? key : `${key} (version ${versionId})`;
+}
+
+function issuesOf({ run, issues, renamed, losses }: ValidationReport): string {
+  if (issues.total === 0) {
+    if (!hasEndedWell(run.state)) return '<p>Nothing that the run came to.</p>';
+    const but = [
+      ...(renamed.total === 0 ? [] : ['some under another name']),
+      ...(losses.total === 0 ? [] : ['some not with everything that belongs to it']),
+    ];
+    return but.length === 0
+      ? '<p>Everything made it.</p>'
+      : `<p>Everything made it, ${but.join(', and ')}: see below.</p>`;
+  }
   const codes = table(
     'By reason',
     ['Code', 'Result', 'Objects', 'What to do'],

@@ -1,6 +1,5 @@
 /** The validation report of a run: what arrived, how it was proved, what did not and why, and what is there now. */
 import type { Concession } from '../../engine/definition.ts';
-import { readItems } from '../../engine/item-log.ts';
 import type { RunRecord, RunStore } from '../../engine/ports.ts';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
 import {
@@ -13,16 +12,14 @@ import {
 } from '../../engine/spot-check.ts';
 import { verifyRun, type VerifyDifference } from '../../engine/verify.ts';
 import type { RunWorld } from '../../engine/world.ts';
-import { DroverError, ERRORS, toDroverError, type ErrorCode } from '../../model/errors.ts';
-import { storageMoverCodeOf } from '../../model/storage-mover-codes.ts';
-import type { Counters, ItemRecord, VerificationClass } from '../../model/outcome.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { Counters, VerificationClass } from '../../model/outcome.ts';
 import type { Run, RunSnapshot } from '../entities.ts';
 import { compareBothSides, type BothSides, type BothSidesNotCompared } from './both-sides.ts';
 import { findingsOf } from './findings.ts';
+import { collectItems, type ItemLists } from './items.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 
-/** Listed in the report itself; the copy log has them all. */
-const ISSUES_LISTED_MAX = 10_000;
 const DIFFERENCES_LISTED_MAX = 1_000;
 /** Larger objects are not read back: one of them would take longer than all others together. */
 const SPOT_CHECK_BYTES_MAX = 1_000_000_000;
@@ -59,18 +56,9 @@ export interface ValidationReport {
   /** The target as it is listed now, against what the run left there. */
   readonly comparedNow: ComparedNow | NotCompared;
   readonly readBack: ReadBack | NotReadBack;
-  readonly issues: {
-    readonly total: number;
-    readonly byCode: readonly {
-      readonly code: string;
-      readonly result: string;
-      readonly items: number;
-      readonly remedy: string;
-      readonly storageMoverCode: string | null;
-    }[];
-    readonly rows: readonly Pick<ItemRecord, 'key' | 'result' | 'code' | 'details' | 'sizeBytes'>[];
-    readonly isComplete: boolean;
-  };
+  readonly issues: ItemLists['issues'];
+  readonly renamed: ItemLists['renamed'];
+  readonly losses: ItemLists['losses'];
   /** One sentence for each thing that keeps it from being clean; none: everything was looked at and is as it must be. */
   readonly findings: readonly string[];
   readonly isClean: boolean;
@@ -123,7 +111,7 @@ export async function makeReport(
   const { counters } = record;
   const choice = { objects, sizeBytesMax: SPOT_CHECK_BYTES_MAX, random: parts.world.random };
   const drawing = new Drawing(choice);
-  const issues = await collectIssues(parts, record, drawing, signal);
+  const lists = await collectItems(parts, record, drawing, signal);
   const bothSides = await compareBothSides(parts, run, record, snapshot, scratch, signal);
   const comparedNow = await compareNow(parts, record, snapshot, signal);
   const readBack = await readSome(parts, { record, snapshot, choice, drawing }, signal);
@@ -142,7 +130,7 @@ export async function makeReport(
     bothSides,
     comparedNow,
     readBack,
-    issues,
+    ...lists,
     findings,
     isClean: findings.length === 0,
   };
@@ -153,45 +141,6 @@ function runPart(run: Run): ValidationReport['run'] {
   const { startedAt, endedAt, durationMs, createdBy, error, storageMoverCodes, requests } = run;
   const what = { id, number, jobName, projectName, kind, state, sourcePath, targetPath };
   return { ...what, startedAt, endedAt, durationMs, createdBy, error, storageMoverCodes, requests };
-}
-
-type ReasonCount = { -readonly [K in keyof Reason]: Reason[K] };
-type Reason = ValidationReport['issues']['byCode'][number];
-
-async function collectIssues(
-  { world, store }: ReportSource,
-  record: RunRecord,
-  drawing: Drawing,
-  signal: AbortSignal,
-): Promise<ValidationReport['issues']> {
-  const byCode = new Map<string, ReasonCount>();
-  const rows: ValidationReport['issues']['rows'][number][] = [];
-  let total = 0;
-  for await (const item of readItems(record, { store, artifacts: world.artifacts })) {
-    signal.throwIfAborted();
-    drawing.offer(item);
-    const { key, result, code, details, sizeBytes } = item;
-    if (result === 'copied' || result === 'same' || result === 'excluded' || result === 'deleted') continue;
-    total += 1;
-    const known = byCode.get(`${code}/${result}`) ?? {
-      code,
-      result,
-      items: 0,
-      remedy: remedyOf(code),
-      storageMoverCode: storageMoverCodeOf(item),
-    };
-    known.items += 1;
-    byCode.set(`${code}/${result}`, known);
-    if (rows.length < ISSUES_LISTED_MAX) {
-      rows.push({ key, result, code, sizeBytes, ...(details === undefined ? {} : { details }) });
-    }
-  }
-  const sorted = [...byCode.values()].toSorted((a, b) => b.items - a.items);
-  return { total, byCode: sorted, rows, isComplete: rows.length === total };
-}
-
-function remedyOf(code: string): string {
-  return Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode].remedy : '';
 }
 
 async function compareNow(

@@ -1,0 +1,93 @@
+/** The report explains everything: what has another name, what lost something, how much there is on both sides. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
+import { PERSON, rowOpener } from '../../../test/control/made.ts';
+import { ALL_NAMES } from '../../model/names.ts';
+import type { Run } from '../entities.ts';
+import type { StartRun } from '../services.ts';
+import type { ValidationReport } from './report.ts';
+import { openReports, type ReportsWithWork } from './service.ts';
+
+let fleet: FleetTest;
+let reports: ReportsWithWork;
+const NEVER = new AbortController().signal;
+
+beforeAll(async () => {
+  fleet = await openFleetTest();
+  await fleet.worker('one', { runsAtOnceMax: 2 });
+  const { world, store, runs } = fleet;
+  reports = openReports(world, { store, openConnector: rowOpener(world), runOf: runs.get, snapshotOf: runs.snapshot });
+});
+afterAll(() => fleet[Symbol.asyncDispose]());
+
+async function run(job: MemoryJob, input: Partial<StartRun> = {}): Promise<Run> {
+  const { id } = await fleet.start(job, input);
+  return fleet.until(id, 'succeeded', 'completed-with-issues', 'failed', 'cancelled');
+}
+
+async function fileOf(runId: string, kind: 'report-json' | 'report-html'): Promise<string> {
+  const { id } = await reports.request(PERSON, runId, kind, { spotCheck: 0 });
+  while ((await reports.tick(NEVER)) > 0);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of (await reports.download(PERSON, id)).content) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+async function reportOf(runId: string): Promise<ValidationReport> {
+  return JSON.parse(JSON.parse(await fileOf(runId, 'report-json')).report);
+}
+
+/** The target takes no empty segments in names, and no tags. */
+const NARROW: JobOptions = {
+  objects: 3,
+  targetBehaviour: { names: { ...ALL_NAMES, emptySegments: false }, tagsMax: 1 },
+};
+
+describe('what the target cannot hold as it is', () => {
+  let job: MemoryJob;
+  let first: Run;
+
+  beforeAll(async () => {
+    job = await fleet.job(NARROW);
+    for (const key of ['a//b', 'a//c']) job.from.put('box', key, 'x');
+    job.from.put('box', 'tagged', 'y', { tags: { color: 'red', shape: 'round' } });
+    first = await run(job);
+  });
+
+  test('is named with both names and with what it lost, and the run has succeeded as the report says', async () => {
+    expect(first).toMatchObject({ state: 'succeeded', counters: { mapped: 2 } });
+    const report = await reportOf(first.id);
+    expect(report.isClean).toBe(true);
+    expect(report.renamed).toMatchObject({ total: 2, isComplete: true });
+    const [one] = report.renamed.rows;
+    expect(one?.key).toBe('a//b');
+    expect(job.to.text('box', one?.targetKey ?? '')).toBe('x');
+    expect(report.losses).toMatchObject({ total: 1, isComplete: true, rows: [{ key: 'tagged' }] });
+    expect(report.losses.rows[0]?.details).toContain('"shape" was left behind');
+  });
+
+  test('is on the page, in lists and in the headline', async () => {
+    const page = await fileOf(first.id, 'report-html');
+    const { renamed } = await reportOf(first.id);
+    expect(page).toContain(`<bdi>${renamed.rows[0]?.targetKey}</bdi>`);
+    expect(page).toContain('2 objects have another name there');
+    expect(page).toContain('1 object lost something on the way');
+    expect(page).toContain('&quot;shape&quot; was left behind');
+    expect(page).not.toContain('Everything made it.');
+  });
+
+  test('is named by a later run that copies nothing, and by a validation', async () => {
+    for (const kind of ['transfer', 'validate'] as const) {
+      const { id } = await run(job, { kind });
+      expect(await reportOf(id)).toMatchObject({ renamed: { total: 2 }, losses: { total: 0 } });
+    }
+  });
+});
+
+test('of a run that was canceled does not say that everything made it', async () => {
+  const job = await fleet.job({ objects: 200, slowMs: 50 });
+  const { id } = await fleet.start(job);
+  await fleet.runs.cancel(PERSON, id);
+  await fleet.until(id, 'cancelled');
+  expect(await fileOf(id, 'report-html')).not.toContain('Everything made it.');
+});
