@@ -58,7 +58,7 @@ export const JSON_LINES: readonly JsonLine[] = [
         type: 'object',
         meaning: `${ITEMS} Of the whole run, all continuations; there \`scanned\` is the sum of the next six. For \`ls\`, \`du\`, \`cat\` and \`verify\`, \`scanned\` is what was looked at, and no outcome belongs to it.`,
       },
-      bytes: { type: 'object', meaning: '`scanned` and `copied`.' },
+      bytes: { type: 'object', meaning: 'Bytes of each of `items`.' },
       verification: {
         type: 'object',
         meaning: '`V3`, `V2`, `V1`, `V0`, `VM`: how many copies are proved how strongly; the sum is `items.copied`.',
@@ -89,7 +89,7 @@ export const JSON_LINES: readonly JsonLine[] = [
       runId: { type: 'string', meaning: 'Of the run.' },
       phase: { type: 'string', meaning: '`copying`, `names`, `deleting` or `settling`.' },
       items: { type: 'object', meaning: ITEMS },
-      bytes: { type: 'object', meaning: '`scanned` and `copied`.' },
+      bytes: { type: 'object', meaning: 'Bytes of each of `items`.' },
       pending: { type: 'object', meaning: '`items` and `bytes` that were found and are not settled.' },
       listingComplete: { type: 'boolean', meaning: 'Everything was found; before that there is no exact total.' },
       expected: {

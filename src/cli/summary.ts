@@ -1,7 +1,7 @@
 /** The last JSON line of every command: one shape, whatever happened. */
 import type { RequestCounts, RunRecord } from '../engine/ports.ts';
 import type { Failure } from '../model/errors.ts';
-import { ZERO_COUNTERS, type Counters, type RunState } from '../model/outcome.ts';
+import { ZERO_COUNTERS, type Counters, type ItemCounts, type RunState } from '../model/outcome.ts';
 
 export interface Summary {
   readonly runId: string | null;
@@ -34,6 +34,11 @@ export function summaryOfRun(run: RunRecord, error: Failure | null): Summary {
   };
 }
 
+function inOrder(counts: ItemCounts): ItemCounts {
+  const { scanned, copied, same, excluded, skipped, unsupported, failed, deleted } = counts;
+  return { scanned, copied, same, excluded, skipped, unsupported, failed, deleted };
+}
+
 /** The members and their order are a promise to scripts. */
 export function summaryLine(summary: Summary): Readonly<Record<string, unknown>> {
   const { items, bytes, verification, differences } = summary.counters;
@@ -41,17 +46,8 @@ export function summaryLine(summary: Summary): Readonly<Record<string, unknown>>
     type: 'summary',
     runId: summary.runId,
     state: summary.state,
-    items: {
-      scanned: items.scanned,
-      copied: items.copied,
-      same: items.same,
-      excluded: items.excluded,
-      skipped: items.skipped,
-      unsupported: items.unsupported,
-      failed: items.failed,
-      deleted: items.deleted,
-    },
-    bytes: { scanned: bytes.scanned, copied: bytes.copied },
+    items: inOrder(items),
+    bytes: inOrder(bytes),
     verification: {
       V3: verification.V3,
       V2: verification.V2,

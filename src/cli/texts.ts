@@ -261,8 +261,10 @@ function dryRunSentence(run: ReportedRun, format: Format): string {
       items.same > 0 ? `${format.plural(items.same, OBJECTS)} would need no transfer` : idleReason(items, format);
     return `Would transfer nothing: ${why}. ${end}`;
   }
-  const and = deletions > 0 ? ` and delete ${format.plural(deletions, OBJECTS)} in the target` : '';
-  return `Would transfer ${format.plural(planned, OBJECTS)}${and}. ${end}`;
+  const { missing, different, extra } = run.counters.differenceBytes;
+  const and =
+    deletions > 0 ? ` and delete ${format.plural(deletions, OBJECTS)} (${format.bytes(extra)}) in the target` : '';
+  return `Would transfer ${format.plural(planned, OBJECTS)} (${format.bytes(missing + different)})${and}. ${end}`;
 }
 
 function plannedCopies({ definition, counters }: ReportedRun): number {

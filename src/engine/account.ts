@@ -7,45 +7,56 @@ import {
   ZERO_COUNTERS,
   type Counters,
   type ItemRecord,
+  type Outcome,
   type VerificationClass,
 } from '../model/outcome.ts';
 import type { SnapshotRow, StateMark } from '../model/snapshot.ts';
 import { NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
 import type { Copied } from './copy-context.ts';
+import type { Action } from './decide.ts';
 
 /** What a record adds to the sums. */
 export function countersOf(record: ItemRecord): Counters {
   if (record.deletion === true && record.result === 'failed') return { ...ZERO_COUNTERS, deletesFailed: 1 };
-  const items: { -readonly [K in keyof Counters['items']]: number } = { ...ZERO_COUNTERS.items };
-  const differences: { -readonly [K in keyof Counters['differences']]: number } = { ...ZERO_COUNTERS.differences };
-  const verification: Record<VerificationClass, number> = { ...ZERO_COUNTERS.verification };
-  switch (record.result) {
-    case 'deleted':
-      items.deleted = 1;
-      return { ...ZERO_COUNTERS, items };
+  const { result, sizeBytes } = record;
+  switch (result) {
     case 'extra':
-      differences.extra = 1;
-      return { ...ZERO_COUNTERS, differences };
+      return { ...ZERO_COUNTERS, ...differing(result, sizeBytes) };
     case 'missing':
     case 'different':
       // Compared, not moved: counted as skipped so that the sum holds, and as the difference it is.
-      differences[record.result] = 1;
-      items.skipped = 1;
-      break;
+      return { ...ZERO_COUNTERS, ...ending('skipped', sizeBytes), ...differing(result, sizeBytes) };
+    case 'copied':
+      return {
+        ...ZERO_COUNTERS,
+        ...ending(result, sizeBytes),
+        verification: { ...ZERO_COUNTERS.verification, [record.verification ?? 'V0']: 1 },
+        mapped: record.targetKey === undefined ? 0 : 1,
+      };
     default:
-      items[record.result] = 1;
+      return {
+        ...ZERO_COUNTERS,
+        ...ending(result, sizeBytes),
+        sameWeak: result === 'same' && record.verification === 'V0' ? 1 : 0,
+      };
   }
-  items.scanned = 1;
-  const isCopied = record.result === 'copied';
-  if (isCopied) verification[record.verification ?? 'V0'] = 1;
+}
+
+function ending(outcome: Outcome | 'deleted', sizeBytes: number): Pick<Counters, 'items' | 'bytes'> {
+  const isScanned = outcome !== 'deleted';
   return {
-    ...ZERO_COUNTERS,
-    items,
-    differences,
-    verification,
-    bytes: { scanned: record.sizeBytes, copied: isCopied ? record.sizeBytes : 0 },
-    sameWeak: record.result === 'same' && record.code === 'same-size' ? 1 : 0,
-    mapped: isCopied && record.targetKey !== undefined ? 1 : 0,
+    items: { ...ZERO_COUNTERS.items, [outcome]: 1, scanned: isScanned ? 1 : 0 },
+    bytes: { ...ZERO_COUNTERS.bytes, [outcome]: sizeBytes, scanned: isScanned ? sizeBytes : 0 },
+  };
+}
+
+function differing(
+  difference: keyof Counters['differences'],
+  sizeBytes: number,
+): Pick<Counters, 'differences' | 'differenceBytes'> {
+  return {
+    differences: { ...ZERO_COUNTERS.differences, [difference]: 1 },
+    differenceBytes: { ...ZERO_COUNTERS.differenceBytes, [difference]: sizeBytes },
   };
 }
 
@@ -147,11 +158,15 @@ export function snapshotRow(source: Entry, target: Entry, verification: Verifica
 export function sameClass(
   source: Entry,
   target: Entry,
-  evidence: string,
+  { evidence, weak }: Extract<Action, { kind: 'same' }>,
   previous: SnapshotRow | null,
 ): VerificationClass {
+  if (weak) return 'V0';
   if (evidence === 'snapshot' && previous !== null) return previous.verification;
-  if (evidence !== 'digest') return 'V0';
+  // Of no bytes there is only one content.
+  if (source.sizeBytes === 0) return 'V3';
+  // The mark that its copy left at the target: what a copy could not prove is known from the snapshot, not from here.
+  if (evidence !== 'digest') return 'V1';
   const kind = sharedDigest(source.digests, target.digests);
   return kind === null ? 'V1' : DIGEST_STRENGTH[kind];
 }

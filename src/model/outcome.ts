@@ -1,5 +1,6 @@
 /** How items and runs end, and the sums that must agree everywhere. */
 import type { ErrorCode } from './errors.ts';
+import type { Policy } from './policy.ts';
 
 export type Outcome = 'copied' | 'same' | 'excluded' | 'skipped' | 'unsupported' | 'failed';
 
@@ -34,14 +35,16 @@ export interface ItemCounts {
 
 export interface Counters {
   readonly items: ItemCounts;
-  /** Bytes: of everything scanned at the source, and of what was copied. */
-  readonly bytes: { readonly scanned: number; readonly copied: number };
+  /** Bytes of each of those items, as the listing gave their sizes: the same sum holds. */
+  readonly bytes: Readonly<Record<keyof ItemCounts, number>>;
   /** Adds up to `items.copied`. */
   readonly verification: Readonly<Record<VerificationClass, number>>;
-  /** `same` judged by size alone: weak, so counted apart. */
+  /** `same` judged by nothing but size, or size and time, now or when it was copied: weak, so counted apart. */
   readonly sameWeak: number;
   /** For comparing: what differs between the two sides. */
   readonly differences: { readonly missing: number; readonly extra: number; readonly different: number };
+  /** Bytes of those: at the target of `extra`, at the source of the others. */
+  readonly differenceBytes: Counters['differences'];
   /** Objects and folders seen at the target. */
   readonly targetScanned: number;
   /** Copied under another name than the source's, because the target cannot hold it. */
@@ -52,10 +55,11 @@ export interface Counters {
 
 export const ZERO_COUNTERS: Counters = {
   items: { scanned: 0, copied: 0, same: 0, excluded: 0, skipped: 0, unsupported: 0, failed: 0, deleted: 0 },
-  bytes: { scanned: 0, copied: 0 },
+  bytes: { scanned: 0, copied: 0, same: 0, excluded: 0, skipped: 0, unsupported: 0, failed: 0, deleted: 0 },
   verification: { V3: 0, V2: 0, V1: 0, V0: 0, VM: 0 },
   sameWeak: 0,
   differences: { missing: 0, extra: 0, different: 0 },
+  differenceBytes: { missing: 0, extra: 0, different: 0 },
   targetScanned: 0,
   mapped: 0,
   deletesFailed: 0,
@@ -63,7 +67,7 @@ export const ZERO_COUNTERS: Counters = {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? number : Mutable<T[K]> };
 
-const GROUPS = ['items', 'bytes', 'verification', 'differences'] as const;
+const GROUPS = ['items', 'bytes', 'verification', 'differences', 'differenceBytes'] as const;
 const SINGLES = ['sameWeak', 'targetScanned', 'mapped', 'deletesFailed'] as const;
 
 /** A running sum, changed in place: several are kept up to date with every item, so adding must make no garbage. */
@@ -113,6 +117,14 @@ export function addCounters(a: Counters, b: Counters): Counters {
   return sum.total;
 }
 
+/** Items that rest on their size alone without the policy saying that this is enough. A dry run only plans. */
+export function unprovedItems(
+  { verification, sameWeak }: Pick<Counters, 'verification' | 'sameWeak'>,
+  { acceptV0, dryRun }: Pick<Policy, 'acceptV0' | 'dryRun'>,
+): number {
+  return acceptV0 || dryRun ? 0 : verification.V0 + sameWeak;
+}
+
 /** How an item may stand in the log, as `--result` and the API call it. */
 export const RESULTS = [
   'copied',
@@ -142,6 +154,7 @@ export interface ItemRecord {
   /** Why: an error code, or one of the reasons of `decide`. */
   readonly code: ErrorCode | string;
   readonly details?: string;
+  /** Of what was copied, how it was proved; of what is the same, how that is known. */
   readonly verification?: VerificationClass;
   /** `target`: the source gave no digest; the target proved the bytes we received. */
   readonly leg?: 'target';

@@ -2,7 +2,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { RunRecord, SegmentRecord } from '../engine/ports.ts';
 import { compareKeys } from '../model/key.ts';
-import type { Counters } from '../model/outcome.ts';
+import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
 
 export type Row = Record<string, SQLOutputValue>;
 
@@ -18,7 +18,7 @@ export function runValues(run: RunRecord): (string | number)[] {
 
 export function runFromRow(row: Row): RunRecord {
   const record = fromText(row['record']) as Omit<RunRecord, 'counters'>;
-  return { ...record, counters: fromText(row['counters']) as Counters };
+  return { ...record, counters: addCounters(ZERO_COUNTERS, fromText(row['counters']) as Counters) };
 }
 
 export function segmentFromRow(row: Row, chunks: readonly string[]): SegmentRecord {
@@ -32,7 +32,7 @@ export function segmentFromRow(row: Row, chunks: readonly string[]): SegmentReco
     epoch: Number(row['epoch']),
     checkpoint: fromText(row['checkpoint']) as SegmentRecord['checkpoint'],
     chunks,
-    counters: fromText(row['counters']) as Counters,
+    counters: addCounters(ZERO_COUNTERS, fromText(row['counters']) as Counters),
   };
 }
 

@@ -54,7 +54,7 @@ export function copied(items: number, bytes: number): Counters {
   return {
     ...ZERO_COUNTERS,
     items: { ...ZERO_COUNTERS.items, scanned: items, copied: items },
-    bytes: { scanned: bytes, copied: bytes },
+    bytes: { ...ZERO_COUNTERS.bytes, scanned: bytes, copied: bytes },
     verification: { ...ZERO_COUNTERS.verification, V2: items },
   };
 }

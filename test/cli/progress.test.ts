@@ -18,7 +18,7 @@ function progressOf(change: Partial<Progress> = {}): Progress {
     counters: {
       ...ZERO_COUNTERS,
       items: { ...ZERO_COUNTERS.items, scanned: 4809, copied: 3052 },
-      bytes: { scanned: 9_604_118_002, copied: 6_100_000_000 },
+      bytes: { ...ZERO_COUNTERS.bytes, scanned: 9_604_118_002, copied: 6_100_000_000 },
     },
     pendingItems: 1757,
     pendingBytes: 3_504_118_002,
@@ -226,15 +226,15 @@ describe('the report', () => {
 
   test('of a dry run says what would be transferred and deleted, and adds up', () => {
     const differences = { missing: 3, different: 2, extra: 4 };
-    const counters = { differences, bytes: { scanned: 10, copied: 0 } };
+    const counters = { differences, differenceBytes: { missing: 300, different: 20, extra: 4000 } };
     const items = { scanned: 12, same: 6, skipped: 6 };
     expect(runReport(runOf(items, counters, { mode: 'mirror', dryRun: true }), format).split('\n')).toEqual([
-      'Would transfer 5 objects and delete 4 objects in the target. Nothing was changed. Run r1.',
+      'Would transfer 5 objects (320 bytes) and delete 4 objects (4 kB) in the target. Nothing was changed. Run r1.',
       '  12 scanned = 5 to transfer + 6 no transfer needed + 0 excluded + 1 skipped + 0 unsupported + 0 failed',
       '  See them      drover runs log r1 --result missing,different,extra',
     ]);
     const merge = runReport(runOf(items, counters, { dryRun: true }), format);
-    expect(merge).toContain('Would transfer 5 objects. Nothing was changed. Run r1.');
+    expect(merge).toContain('Would transfer 5 objects (320 bytes). Nothing was changed. Run r1.');
     const nothing = runReport(runOf({ scanned: 9, same: 9 }, {}, { dryRun: true }), format);
     expect(nothing).toContain('Would transfer nothing: 9 objects would need no transfer. Nothing was changed. Run r1.');
     expect(nothing).not.toContain('See them');

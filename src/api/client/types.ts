@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 7361340f104a6d7d905e412d195faeb4f1c4e06fd118a6da299ecc0d88af0d16) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 a17e8aeece0a6ed1705c6e1fbefce801363d4e6d1a4f08003c3abb9102766d33) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2333,10 +2333,8 @@ export interface components {
     /** @description What a run has seen and done so far. */
     Counters: {
       items: components['schemas']['ItemCounts'];
-      bytes: {
-        scanned: number;
-        copied: number;
-      };
+      /** @description Bytes of each of those items. */
+      bytes: components['schemas']['ItemCounts'];
       /** @description Adds up to `items.copied`. */
       verification: {
         V3: number;
@@ -2348,6 +2346,12 @@ export interface components {
       /** @description `same`, judged by size alone. */
       sameWeak: number;
       differences: {
+        missing: number;
+        extra: number;
+        different: number;
+      };
+      /** @description Bytes of those: at the target of `extra`, at the source of the others. */
+      differenceBytes: {
         missing: number;
         extra: number;
         different: number;

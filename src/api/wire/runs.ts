@@ -21,15 +21,18 @@ import { named } from './wire.ts';
 
 const verification = z.object({ V3: z.number(), V2: z.number(), V1: z.number(), V0: z.number(), VM: z.number() });
 
+const differences = z.object({ missing: z.number(), extra: z.number(), different: z.number() });
+
 export const counters = named<Counters>()(
   'Counters',
   'What a run has seen and done so far.',
   z.object({
     items: itemCounts,
-    bytes: z.object({ scanned: z.number(), copied: z.number() }),
+    bytes: itemCounts.describe('Bytes of each of those items.'),
     verification: verification.describe('Adds up to `items.copied`.'),
     sameWeak: z.number().describe('`same`, judged by size alone.'),
-    differences: z.object({ missing: z.number(), extra: z.number(), different: z.number() }),
+    differences,
+    differenceBytes: differences.describe('Bytes of those: at the target of `extra`, at the source of the others.'),
     targetScanned: z.number(),
     mapped: z.number().describe("Copied under another name than the source's."),
     deletesFailed: z.number().describe('What a mirror could not delete; not among `items.failed`.'),

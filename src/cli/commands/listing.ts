@@ -202,7 +202,7 @@ function endOf(session: Session, end: NamedEnd, sum: Sum): CommandEnd {
       counters: {
         ...ZERO_COUNTERS,
         items: { ...ZERO_COUNTERS.items, scanned: sum.items },
-        bytes: { scanned: sum.bytes, copied: 0 },
+        bytes: { ...ZERO_COUNTERS.bytes, scanned: sum.bytes },
       },
       requests: countsOf(end.side, null),
       durationMs: session.elapsedMs,

@@ -7,7 +7,8 @@ import { lifeNow, shownState, type ShownState } from '../run-state.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
-import { amountWords, OBJECTS, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
+import { amountWords, outcomeSum, proofLine, STATE_WORDS } from '../texts.ts';
+import { outcomeRows } from '../amounts.ts';
 import { RESULTS } from '../../model/outcome.ts';
 import { parseChoices } from '../units.ts';
 import { findRun } from './verify.ts';
@@ -45,8 +46,7 @@ export async function showRun(session: Session, runId: string): Promise<CommandE
     `State      ${STATE_WORDS[shown]}${next}`,
     `Began      ${format.time(run.startedAtMs)}, took ${formatDuration(run.durationMs)}`,
     `Items      ${outcomeSum(run, format)}`,
-    ...(counters.items.deleted > 0 ? [`Deleted    ${format.plural(counters.items.deleted, OBJECTS)}`] : []),
-    `Bytes      ${format.count(counters.bytes.copied)} copied of ${format.count(counters.bytes.scanned)} scanned`,
+    ...outcomeRows(counters, format).map(([name, amount]) => `  ${name.padEnd(20)}${amount}`),
     ...(counters.items.copied > 0 ? [`Verified   ${proofLine(counters.verification, format)}`] : []),
     `Requests   source ${requestsText(run.requests.source)}; target ${requestsText(run.requests.target)}`,
     ...definition.concessions.map(({ detail }) => `Concession ${visible(detail)}`),

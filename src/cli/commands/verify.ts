@@ -74,7 +74,7 @@ export async function verify(session: Session, runId: string): Promise<CommandEn
       counters: {
         ...ZERO_COUNTERS,
         items: { ...ZERO_COUNTERS.items, scanned: result.checked },
-        bytes: { scanned: result.checkedBytes, copied: 0 },
+        bytes: { ...ZERO_COUNTERS.bytes, scanned: result.checkedBytes },
         differences: { missing: result.missing, extra: 0, different: result.different },
       },
       requests: countsOf(null, side),

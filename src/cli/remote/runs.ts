@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { formatRange, type Format } from '../format.ts';
 import type { CommandEnd } from '../session.ts';
 import { visible } from '../terminal.ts';
+import { outcomeRows } from '../amounts.ts';
 import { OBJECTS, phaseWord, proofLine } from '../texts.ts';
 import { parseChoice, parseCount } from '../units.ts';
 import { SPOT_CHECK_MAX } from '../../engine/spot-check.ts';
@@ -292,8 +293,7 @@ async function showRun(remote: Remote, run: Run): Promise<void> {
       ['Ended', run.endedAt === null ? null : timeOf(run.endedAt, format)],
       ['Expected', hasEnded(run) ? null : expectedWords(run, format)],
       ['Done', typeof live?.percent === 'number' ? `${live.percent} %` : null],
-      ['Scanned', `${format.count(counters.items.scanned)}, ${format.bytes(counters.bytes.scanned)}`],
-      ['Transferred', `${format.count(counters.items.copied)}, ${format.bytes(counters.bytes.copied)}`],
+      ...outcomeRows(counters, format),
       ['Verified', proof],
       ['Left', left === null ? null : `${left} (confidence: ${live?.remaining?.confidence})`],
       [

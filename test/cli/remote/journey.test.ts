@@ -81,7 +81,7 @@ test('endpoints, a project and a job are made and found by their names', async (
 test('a dry run, the run itself and a validation are watched to their ends', async () => {
   await server.startWorker();
   const planned = await fine('job', 'start', 'Photos', '--kind', 'dry-run', '--watch');
-  expect(planned.stdout).toContain('Would transfer 20 objects.');
+  expect(planned.stdout).toContain('Would transfer 20 objects (190 bytes).');
   const run = await server.cli.json('job', 'start', 'Acme/Photos', '--watch');
   expect(run.exit, run.stderr).toBe(0);
   expect(undescribed(run.lines)).toEqual([]);
