@@ -1,8 +1,10 @@
 /** What the journal knows of an upload when the process is gone from one moment to the next. */
 import { describe, expect, test } from 'vitest';
 import type { PartReceipt, Parts } from '../contract/provider.ts';
+import { FakeClock, seededRandom } from '../lib/fake-world.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import type { Entry } from '../model/entry.ts';
+import { BEGIN_LATE_MS } from './limits.ts';
 import type { Intent, RunStore } from './ports.ts';
 import { UploadBook, type UploadPlan } from './uploads.ts';
 
@@ -137,5 +139,45 @@ describe('what another run began on the same key', () => {
     await new UploadBook(store, 'run', systemClock, systemRandom, 'over').sweep(parts, new AbortController().signal);
     expect(gone).toEqual(aborted);
     expect(intents.map(({ intentId }) => intentId)).toEqual(kept);
+  });
+});
+
+describe('where nobody looks after it later', () => {
+  /** One upload that was asked for at that time, and comes to the store so much later. */
+  function journaled(startedAtMs: number, clock: FakeClock, lateMs: number) {
+    const open = new Set<unknown>();
+    let intents = [{ runId: 'run', intentId: 'i', targetKey: 'large', startedAtMs, upload: null }] as readonly Intent[];
+    const store = {
+      intents: async () => intents,
+      dropIntent: async () => void (intents = []),
+    } as unknown as RunStore;
+    const parts = {
+      limits: {},
+      find: async () => [...open].map((token) => ({ key: 'large', startedAtMs, token })),
+      abort: async ({ token }: { token: unknown }) => void open.delete(token),
+    } as unknown as Parts;
+    void clock.sleep(lateMs).then(() => open.add('late'));
+    const book = new UploadBook(store, 'run', clock, seededRandom(1), 'awaited');
+    return { open, parts, left: () => intents, sweep: () => book.sweep(parts, new AbortController().signal) };
+  }
+
+  test.each([
+    ['was asked for just now', 0],
+    ['was asked for by a clock that was ahead', 24 * 3_600_000],
+  ])('a sweep waits for an upload that %s and may come late', async (_name, aheadMs) => {
+    const clock = new FakeClock();
+    const { open, left, sweep } = journaled(clock.now() + aheadMs, clock, BEGIN_LATE_MS - 1);
+    const beganAtMs = clock.monotonic();
+    await clock.run(sweep());
+    expect(clock.monotonic() - beganAtMs).toBe(BEGIN_LATE_MS);
+    expect(open.size).toBe(0);
+    expect(left()).toEqual([]);
+  });
+
+  test('a sweep does not wait for one that was asked for long ago', async () => {
+    const clock = new FakeClock();
+    const { left, sweep } = journaled(clock.now() - BEGIN_LATE_MS, clock, 3_600_000);
+    await sweep();
+    expect(left()).toEqual([]);
   });
 });
