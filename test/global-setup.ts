@@ -1,7 +1,9 @@
 /** Starts what the tests need from npm packages, finds real servers, and says at the end what was not there. */
 import { execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,10 +15,10 @@ import { makeQuickFolder } from './quick-folder.ts';
 import type { RgwServer, Servers } from './servers.ts';
 
 const require = createRequire(import.meta.url);
+const CEPH_PORT_MIN = 20_000;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const azurite = await startAzurite();
-  const started = await startRgw();
+  const [azurite, started] = await Promise.all([startAzurite(), startRgw()]);
   const rgw = started.server;
   const missing: string[] = [];
   if (rgw === null) missing.push('Ceph RGW (npm run test:setup installs it)');
@@ -35,17 +37,30 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-async function freePort(): Promise<number> {
+/** The one that is asked for, or any (0); `null` when somebody else has it. */
+async function freePort(port: number): Promise<number | null> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
+  const isOurs = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (!isOurs) return null;
+  const { port: found } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  return found;
+}
+
+/** Below those that the system gives to connections: they may be in use a moment later. See `ceph.sh` for the others. */
+async function freeCephPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(CEPH_PORT_MIN, CEPH_PORT_MIN + 9_000);
+    const found = await Promise.all([port, port + 2_000, port + 2_001].map(freePort));
+    if (!found.includes(null)) return port;
+  }
 }
 
 async function startAzurite() {
-  const port = await freePort();
+  const port = (await freePort(0)) as number;
   const main = require.resolve('azurite/dist/src/blob/main.js');
   const child = spawn(
     process.execPath,
@@ -63,7 +78,7 @@ async function startAzurite() {
     { stdio: 'ignore' },
   );
   const endpoint = `http://127.0.0.1:${port}/devstoreaccount1`;
-  await answers(endpoint, 30_000);
+  await answers(endpoint, 120_000);
   return {
     server: {
       endpoint,
@@ -82,20 +97,22 @@ interface StartedRgw {
 /** One that runs already (its `rgw.json` stands in a known folder), else one of our own if Ceph is installed. */
 async function startRgw(): Promise<StartedRgw> {
   const folder = process.env['DROVER_TEST_DIR'] ?? join(tmpdir(), 'drover-test');
-  const running = isWithout('rgw') ? null : await readRgw(folder);
+  const running = isWithout('rgw') ? null : await readRgw(folder, 2_000);
   if (running !== null) return { server: running, stop: () => undefined };
   if (!existsSync('/usr/bin/radosgw') || isWithout('rgw')) return { server: null, stop: () => undefined };
   const own = makeQuickFolder('drover-ceph-');
   const script = fileURLToPath(new URL('../scripts/servers/ceph.sh', import.meta.url));
-  const port = await freePort();
-  execFileSync('bash', [script, 'up', own, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] });
-  return { server: await readRgw(own), stop: () => execFileSync('bash', [script, 'down', own], { stdio: 'ignore' }) };
+  const port = await freeCephPort();
+  const up = spawn('bash', [script, 'up', own, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = (await once(up, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`Ceph did not start (${code}).`);
+  return { server: await readRgw(own, 60_000), stop: () => execFileSync('bash', [script, 'down', own], { stdio: 'ignore' }) };
 }
 
-async function readRgw(folder: string): Promise<RgwServer | null> {
+async function readRgw(folder: string, timeoutMs: number): Promise<RgwServer | null> {
   try {
     const server = JSON.parse(readFileSync(join(folder, 'rgw.json'), 'utf8')) as RgwServer;
-    await answers(server.endpoint, 2_000);
+    await answers(server.endpoint, timeoutMs);
     return server;
   } catch {
     return null;

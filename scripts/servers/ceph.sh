@@ -136,10 +136,10 @@ up() {
   if ! is_alive mon; then
     [ -d "$folder/mon.a/store.db" ] || make_monitor "$base"
     start mon ceph-mon -c "$conf" -i a -f
-    wait_for 30 port_answers "$base"
+    wait_for 120 port_answers "$base"
   fi
   is_alive mgr || start mgr ceph-mgr -c "$conf" -i x -f
-  wait_for 30 ceph --connect-timeout 5 status
+  wait_for 120 ceph --connect-timeout 5 status
   if ! is_alive osd; then
     if [ ! -f "$folder/osd.0/whoami" ]; then
       local uuid
@@ -148,7 +148,7 @@ up() {
       ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$uuid" >"$folder/log/osd-mkfs.out" 2>&1
     fi
     start osd ceph-osd -c "$conf" -i 0 -f
-    wait_for 60 sh -c 'ceph osd stat | grep -q "1 up"'
+    wait_for 240 sh -c 'ceph osd stat | grep -q "1 up"'
   fi
   if ! is_alive rgw; then
     start rgw radosgw -c "$conf" -n client.rgw.a -f
