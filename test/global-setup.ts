@@ -106,7 +106,10 @@ async function startRgw(): Promise<StartedRgw> {
   const up = spawn('bash', [script, 'up', own, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] });
   const [code] = (await once(up, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`Ceph did not start (${code}).`);
-  return { server: await readRgw(own, 60_000), stop: () => execFileSync('bash', [script, 'down', own], { stdio: 'ignore' }) };
+  return {
+    server: await readRgw(own, 60_000),
+    stop: () => execFileSync('bash', [script, 'down', own], { stdio: 'ignore' }),
+  };
 }
 
 async function readRgw(folder: string, timeoutMs: number): Promise<RgwServer | null> {
