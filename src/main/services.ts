@@ -23,7 +23,7 @@ import { openNotifications, type NotificationsWithWork } from '../control/notifi
 import { openOverview } from '../control/overview/service.ts';
 import type { ControlWorld } from '../control/world.ts';
 import { tracedConnectors, tracedJobs, tracedStart } from './traced-services.ts';
-import { chunkPrefix } from '../engine/chunks.ts';
+import { removeFilesOf } from '../control/retention/removed-runs.ts';
 
 export interface AllServices extends Services {
   readonly connectors: ConnectorService;
@@ -34,14 +34,7 @@ export interface AllServices extends Services {
 export function openServices(world: ControlWorld, signal: AbortSignal): AllServices {
   const store = new PostgresRunStore(world.db);
   const openConnector = connectorOpener(world);
-  const cleanup: RunCleanup = {
-    async removeFilesOf(runIds) {
-      for (const runId of runIds) {
-        await world.artifacts.removeAll(chunkPrefix(runId));
-        await world.artifacts.removeAll(`reports/${runId}/`);
-      }
-    },
-  };
+  const cleanup: RunCleanup = { removeFilesOf: (runIds) => removeFilesOf(world, runIds) };
   const logs = openLogs(world);
   const notifications = openNotifications(world);
   const connectors = tracedConnectors(openConnectors(world), world.tracing);

@@ -244,6 +244,13 @@ export interface RunsTable {
   cleaning_after: TimeOrNull;
 }
 
+/** Runs that were deleted and whose files may be left. */
+export interface RemovedRunsTable {
+  id: string;
+  attempts: Generated<number>;
+  again_at: Generated<Time>;
+}
+
 export interface SegmentsTable {
   run_id: string;
   segment_id: string;
@@ -257,6 +264,8 @@ export interface SegmentsTable {
   lease_until: TimeOrNull;
   checkpoint: string | null;
   counters: Jsonb;
+  counted: JsonbOrNull;
+  counted_epoch: number | null;
   takeovers: Generated<number>;
   lock_wait_ms: Generated<number>;
 }
@@ -489,6 +498,7 @@ export interface Schema {
   jobs: JobsTable;
   job_counts: JobCountsTable;
   runs: RunsTable;
+  removed_runs: RemovedRunsTable;
   segments: SegmentsTable;
   chunks: ChunksTable;
   intents: IntentsTable;

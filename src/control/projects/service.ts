@@ -99,7 +99,7 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
         await bus.tell('project', id, tx);
         return runs.map((run) => run.id);
       });
-      // After the rows: files without a row cost room and nothing else, a row without its files would promise them.
+      // After the rows: a row without its files would promise them. What is left when this breaks off goes with what is old.
       await cleanup.removeFilesOf(runIds);
     },
   };

@@ -4,6 +4,7 @@ import { makeConnector, makeJob, makeRunRow, type MadeJob } from '../../../test/
 import { FakeClock } from '../../lib/fake-world.ts';
 import { newId } from '../ids.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
+import { removeFilesOf } from './removed-runs.ts';
 import { openRetention } from './retention.ts';
 import { PostgresRunStore } from '../runs/store.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
@@ -281,6 +282,43 @@ test('a stop ends it between two runs', async () => {
   await openRetention({ ...world, artifacts }).tick(stopper.signal);
   expect(await leftOf(ids[0] ?? '')).toEqual(GONE);
   expect(await leftOf(ids[1] ?? '')).toMatchObject(WHOLE);
+});
+
+test('of runs that went with their job the files go, also where whoever deleted it could not take them along', async () => {
+  const own = await makeJob(world, job.source, { ...job.target, prefix: 'own/' });
+  const ids: string[] = [];
+  for (const name of ['w1', 'w2', 'w3']) {
+    const id = await makeRun(1, name);
+    await sql`UPDATE runs SET job_id = ${own.jobId} WHERE id = ${id}`.execute(world.db);
+    await world.artifacts.put(`reports/${id}/report`, Buffer.from('x'));
+    ids.push(id);
+  }
+  const files = async () =>
+    (
+      await Promise.all(ids.flatMap((id) => [`runs/${id}/`, `reports/${id}/`]).map((at) => world.artifacts.list(at)))
+    ).flat().length;
+  await sql`DELETE FROM jobs WHERE id = ${own.jobId}`.execute(world.db);
+  // The first one it could still take along.
+  await removeFilesOf(world, ids.slice(0, 1));
+  await all();
+  expect(await files()).toBe(6);
+  await sql`UPDATE removed_runs SET again_at = again_at - interval '1 hour'`.execute(world.db);
+  const stuck = changed({
+    async removeAll(prefix) {
+      if (prefix.includes(ids[1] as string)) throw new Error('this one cannot go');
+      await world.artifacts.removeAll(prefix);
+    },
+  });
+  await Promise.all([1, 2].map(() => openRetention(stuck).tick(NEVER)));
+  expect(await files()).toBe(3);
+  const { rows } = await sql`SELECT id, attempts FROM removed_runs WHERE again_at > clock_timestamp()`.execute(
+    world.db,
+  );
+  expect(rows).toEqual([{ id: ids[1], attempts: 1 }]);
+  await sql`UPDATE removed_runs SET again_at = clock_timestamp()`.execute(world.db);
+  await all();
+  expect(await files()).toBe(0);
+  expect((await sql`SELECT FROM removed_runs`.execute(world.db)).rows).toEqual([]);
 });
 
 test('rows that nobody asks for any more go: deliveries, sessions, idempotency keys', async () => {

@@ -7,6 +7,7 @@ import { chunkPrefix } from '../../engine/chunks.ts';
 import { toDroverError } from '../../model/errors.ts';
 import type { ControlWorld, Db } from '../world.ts';
 import { HAS_NEWEST_SNAPSHOT, IS_READ } from './kept.ts';
+import { findRemovedRuns, removeLeftFiles } from './removed-runs.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -32,7 +33,7 @@ export function openRetention(world: ControlWorld): { tick(signal: AbortSignal):
       await removeOldRows(world);
       const artifacts = await expireArtifacts(world, signal);
       const runs = await expireLogs(world, signal);
-      return artifacts + runs;
+      return artifacts + runs + (await removeLeft(world, signal));
     },
   };
 }
@@ -80,6 +81,16 @@ async function expireArtifacts(world: ControlWorld, signal: AbortSignal): Promis
 const HAS_FILE_TO_GO = (now: Date) => sql<boolean>`(
   (state = 'expired' AND taken_until < ${now})
   OR (state IN ('ready', 'failed') AND expires_at < ${now} AND coalesce(taken_until < ${now}, true)))`;
+
+/** Files of runs that were deleted by somebody who could not take them along. */
+async function removeLeft(world: ControlWorld, signal: AbortSignal): Promise<number> {
+  const ids = await findRemovedRuns(world, RUNS_AT_ONCE);
+  for (const id of ids) {
+    if (signal.aborted) break;
+    await withoutFaults(world, { run: id }, signal, async () => void (await removeLeftFiles(world, id)));
+  }
+  return ids.length;
+}
 
 /** What cannot be removed holds up nothing else: it is left for later, and said. */
 async function withoutFaults(

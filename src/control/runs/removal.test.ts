@@ -53,6 +53,7 @@ test('an ended run goes with its rows and files, and its job shows the one befor
   expect(await filesOf(last)).toBe(0);
   expect(await filesOf(before)).toBe(1);
   expect(await lastOf()).toEqual({ id: before, state: 'failed' });
+  expect((await sql`SELECT FROM removed_runs`.execute(world.db)).rows).toEqual([]);
   const { rows } = await sql`SELECT action FROM audit WHERE entity_id = ${last}`.execute(world.db);
   expect(rows).toEqual([{ action: 'run.remove' }]);
   await runs.remove(world.as('operator'), before);

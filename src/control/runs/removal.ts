@@ -46,6 +46,8 @@ export async function removeRun(
     await tx.selectFrom('jobs').select('id').where('id', '=', run.jobId).forUpdate().execute();
     const changes = await refuseOpenUploads(tx, nameOf(run), ofRun(id), how);
     await tx.deleteFrom('runs').where('id', '=', id).execute();
+    // Its files have gone already.
+    await tx.deleteFrom('removed_runs').where('id', '=', id).execute();
     const line = { action: 'run.remove', entityKind: 'run', entityId: id, entityName: `${run.jobName} #${run.number}` };
     await audit(tx, actor, { ...line, changes });
     await bus.tell('run', id, tx);

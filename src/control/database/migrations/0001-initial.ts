@@ -194,11 +194,27 @@ END $$;
 CREATE TRIGGER job_knows_failure AFTER INSERT OR UPDATE OF state OR DELETE ON runs
   FOR EACH ROW EXECUTE FUNCTION job_knows_failure();
 
--- No row per object. from_key and to_key: bytes of the key; null is open.
+-- Runs that were deleted, until their files are gone, too: whoever dies in between leaves the rest to the next look.
+CREATE TABLE removed_runs (
+  id text PRIMARY KEY, attempts integer NOT NULL DEFAULT 0,
+  again_at timestamptz NOT NULL DEFAULT clock_timestamp() + interval '1 hour'
+);
+CREATE INDEX removed_runs_due ON removed_runs (again_at);
+CREATE FUNCTION runs_leave_files() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO removed_runs (id) SELECT id FROM gone ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER runs_leave_files AFTER DELETE ON runs REFERENCING OLD TABLE AS gone
+  FOR EACH STATEMENT EXECUTE FUNCTION runs_leave_files();
+
+-- No row per object. from_key and to_key: bytes of the key; null is open. counters: what is committed; counted: all that
+-- was settled when the last commit began, by whoever held it under counted_epoch.
 CREATE TABLE segments (
   run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, segment_id text NOT NULL, kind text NOT NULL,
   from_key bytea, to_key bytea, settled_key bytea, state text NOT NULL, epoch integer NOT NULL DEFAULT 0,
   worker_id uuid, lease_until timestamptz, checkpoint text, counters jsonb NOT NULL,
+  counted jsonb, counted_epoch integer,
   takeovers integer NOT NULL DEFAULT 0, lock_wait_ms integer NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, segment_id)
 ) WITH (fillfactor = 70);
