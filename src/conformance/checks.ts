@@ -6,6 +6,7 @@ import { DISTURBING } from './disturbing.ts';
 import { errorChecks } from './errors.ts';
 import { FACETS } from './facets.ts';
 import type { Check, Harness } from './harness.ts';
+import { IDENTITY } from './identity.ts';
 import { LISTING } from './listing.ts';
 import { MANIFEST } from './manifest.ts';
 import { NAMING } from './naming.ts';
@@ -17,6 +18,7 @@ import { WRITING } from './writing.ts';
 export function checksOf(harness: Harness): readonly Check[] {
   return [
     ...MANIFEST,
+    ...IDENTITY,
     ...CONFIG,
     ...LISTING,
     ...NAMING,

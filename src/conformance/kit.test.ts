@@ -12,6 +12,9 @@ import { wholeOf } from './helpers.ts';
 import { nameOf, type Check, type Harness } from './harness.ts';
 import { judged } from './trial.ts';
 
+/** Told apart by nothing else. */
+let sessions = 0;
+
 type Methods<T> = { [K in keyof T]?: T[K] };
 
 /** The object with some of its members replaced; the others keep their own `this`. */
@@ -203,6 +206,27 @@ const ROWS: readonly { readonly fault: string; readonly notices: string; readonl
         },
       }),
     },
+  },
+  {
+    fault: 'an identity of whoever signs in',
+    notices: 'identity: the same place has the same identity, plain, without secrets, its store on one line',
+    bend: {
+      account: () => {
+        const store = `memory of session ${++sessions}`;
+        return { identify: async (place) => ({ store, ...place }) };
+      },
+    },
+  },
+  {
+    fault: 'an identity without the prefix',
+    notices: 'identity: places overlap where one lies in the other, and nowhere else',
+    bend: { account: () => ({ identify: async ({ container }) => ({ store: 'memory', container, prefix: '' }) }) },
+  },
+  {
+    fault: 'a probe that nobody is told of',
+    notices:
+      'identity: what is tried out at a target is seen where it is told to be, and gone afterwards, also after a refusal',
+    bend: { target: (t) => ({ observe: (signal) => t.observe!(signal) }) },
   },
   {
     fault: 'create-only that overwrites',

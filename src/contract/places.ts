@@ -1,5 +1,31 @@
-/** Where places stand to each other; both in one account. */
-import type { Place } from './provider.ts';
+/** Where places stand to each other. */
+import type { Place, PlaceIdentity } from './provider.ts';
+
+/**
+ * True when a run from one to the other would read what it writes, or delete what it reads: they are one place, or one lies
+ * inside the other, through whichever account or path each is reached. `only` as in `placesOverlap`.
+ */
+export function identitiesOverlap(source: PlaceIdentity, only: string | null, target: PlaceIdentity): boolean {
+  if (source.store !== target.store) return false;
+  if (placesOverlap(source, only, target)) return true;
+  const [a, b] = [source.folder, target.folder];
+  if (a === undefined || b === undefined) return false;
+  return isAmong(b.itself, a.within) || (only === null && isAmong(a.itself, b.within));
+}
+
+function isAmong(mark: string | null, marks: readonly string[]): boolean {
+  return mark !== null && marks.includes(mark);
+}
+
+/** The same without what holds only for a moment: for keeping, and for comparing letter by letter. */
+export function lastingIdentity({ store, container, prefix }: PlaceIdentity): PlaceIdentity {
+  return { store, container, prefix };
+}
+
+/** Of a place below that one. */
+export function identityBelow(identity: PlaceIdentity, subPath: string): PlaceIdentity {
+  return { ...lastingIdentity(identity), prefix: identity.prefix + subPath };
+}
 
 /**
  * True when one place lies inside the other or both are the same; both in the same store. A run between such places

@@ -122,9 +122,25 @@ export interface Place {
   readonly prefix: string;
 }
 
+/**
+ * Which objects a place holds, whoever signs in: two keys of one account, another account that was let in, or two names
+ * of one folder lead to the same identity. Plain JSON without secrets.
+ */
+export interface PlaceIdentity {
+  /** One line. Containers of one name in one store are one container. */
+  readonly store: string;
+  /** As the store itself knows it: of a folder, its real path. */
+  readonly container: string;
+  readonly prefix: string;
+  /** Where one folder can have several paths (mounts, capital letters): what the system knows it by. Of this moment. */
+  readonly folder?: { readonly itself: string | null; readonly within: readonly string[] };
+}
+
 export interface Account extends AsyncDisposable {
-  /** Endpoint and account in one stable line without secrets, for ids and for "is it the same store?" questions. */
+  /** Endpoint and account in one stable line without secrets, for ids. Whose place it is `identify` tells. */
   readonly fingerprint: string;
+  /** Touches no network; the place need not be there. */
+  identify(place: Place): Promise<PlaceIdentity>;
   /** Permission by permission, and who we are. Never throws for a refusal: the report says it. */
   check(place: Place | null, use: Use, signal: AbortSignal, wish?: CheckWish): AsyncIterable<CheckLine>;
   /** Buckets or containers (`''`), then folders: for pickers and `ls`. */
@@ -396,9 +412,10 @@ export interface Target extends Lister, AsyncDisposable {
   ready?(signal: AbortSignal): Promise<void>;
   /**
    * Finds out what the store really honours (see TargetFacts) with small objects of its own under
-   * `.drover-probe-…`, and removes them. Needs write and delete.
+   * `.drover-probe-…`, and removes them. Needs write and delete. What `probing.seen` fails with it fails with, and
+   * removes them all the same.
    */
-  observe?(signal: AbortSignal): Promise<TargetFacts>;
+  observe?(signal: AbortSignal, probing?: Probing): Promise<TargetFacts>;
   /**
    * Removes temporary things of this run (`TargetOptions.runId`) that a killed process left in the place, and says how
    * many. `keepUploads`: uploads in parts stay, because they will be continued. Absent where nothing can be left.
@@ -504,6 +521,14 @@ export interface TargetFacts {
   readonly sizeOnComplete?: Honour;
   /** Whether ETags are made of the content's MD5; omitted where the store has no such ETags or it was not seen. */
   readonly etagIsMd5?: boolean;
+}
+
+/** Looks on while `observe` has something in the place. */
+export interface Probing {
+  /** Folder of the place to do it in; `''` or ends with `/`. */
+  readonly below: string;
+  /** Called once, with the key of an object that is there until this has answered. */
+  seen(key: string): Promise<void>;
 }
 
 export type Honour = 'honoured' | 'ignored' | 'refused' | 'unknown';

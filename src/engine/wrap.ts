@@ -118,7 +118,7 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
           : inner.write(key, body, options),
       ),
     ...(ready && { ready: (signal) => attempt(signal, () => ready(signal)) }),
-    ...(observe && { observe: (signal) => attempt(signal, () => observe(signal)) }),
+    ...(observe && { observe: (signal, probing) => attempt(signal, () => observe(signal, probing)) }),
     ...(sweep && { sweep: (options, signal) => attempt(signal, () => sweep(options, signal)) }),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };

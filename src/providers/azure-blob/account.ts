@@ -6,6 +6,7 @@ import type {
   CheckLine,
   CheckWish,
   Place,
+  PlaceIdentity,
   PolicyRequest,
   PolicyText,
   Source,
@@ -105,6 +106,11 @@ export class AzureAccount implements Account {
       };
       marker = page.nextMarker;
     } while (marker !== null);
+  }
+
+  async identify({ container, prefix }: Place): Promise<PlaceIdentity> {
+    const { origin, basePath } = this.#client.signIn;
+    return { store: `azure-blob ${storeHost(origin)}${basePath}`, container, prefix };
   }
 
   readonly address = ({ container, prefix }: Place): string => {
@@ -215,4 +221,10 @@ export class AzureAccount implements Account {
       { field: container !== '' && place.container !== container ? 'container' : 'prefix' },
     );
   }
+}
+
+/** With or without TLS it is the same account, and so is the second region of one that can be read there. */
+function storeHost(origin: string): string {
+  const { host } = new URL(origin);
+  return host.replace(/^([a-z0-9]+)-secondary(?=\.)/, '$1');
 }

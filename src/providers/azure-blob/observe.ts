@@ -1,5 +1,5 @@
 /** What the store really honours: small blobs of our own, each sent with one thing that must be refused. */
-import type { Honour, TargetFacts } from '../../contract/provider.ts';
+import type { Honour, Probing, TargetFacts } from '../../contract/provider.ts';
 import type { HttpResponse } from '../../lib/transport.ts';
 import type { DigestKind } from '../../model/digest.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -15,13 +15,20 @@ const OTHER_ETAG = '"0x8D00000000000000"';
 
 type Headers = Readonly<Record<string, string>>;
 
-export async function observeStore(place: BlobPlace, runId: string, signal: AbortSignal): Promise<TargetFacts> {
-  const probe = new Probe(place, `${place.prefix}.drover-probe-${runId}`, signal);
+export async function observeStore(
+  place: BlobPlace,
+  runId: string,
+  signal: AbortSignal,
+  probing?: Probing,
+): Promise<TargetFacts> {
+  const key = `${probing?.below ?? ''}.drover-probe-${runId}`;
+  const probe = new Probe(place, place.prefix + key, signal);
   try {
     const wrongMd5 = await probe.put({ 'content-md5': hexToBase64('00'.repeat(16)) });
     const wrongCrc = await probe.put({ 'x-ms-content-crc64': crc64ToWire('00'.repeat(8)) });
     const plain = await probe.put({});
     if (plain.status !== 201) throw probe.refused(plain, 'The store refuses a small blob without any condition');
+    await probing?.seen(key);
     const etag = plain.headers['etag'] ?? OTHER_ETAG;
     const again = await probe.put({ 'if-none-match': '*' });
     const wrongMatch = await probe.put({ 'if-match': OTHER_ETAG });

@@ -2,6 +2,7 @@
 import type {
   Description,
   Page,
+  Probing,
   ScanRange,
   Target,
   TargetFacets,
@@ -95,8 +96,8 @@ export class BlobTarget implements Target {
     return this.#writer.write(key, body, options);
   }
 
-  async observe(signal: AbortSignal): Promise<TargetFacts> {
-    this.#facts = await observeStore(this.#place, this.#writer.settings.runId, signal);
+  async observe(signal: AbortSignal, probing?: Probing): Promise<TargetFacts> {
+    this.#facts = await observeStore(this.#place, this.#writer.settings.runId, signal, probing);
     return this.#facts;
   }
 

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Account, Place, Use } from '../../contract/provider.ts';
+import { identitiesOverlap } from '../../contract/places.ts';
 import { parseConfig } from '../../contract/config.ts';
 import { local } from './provider.ts';
 import { asNobody, contextOf, everythingIn, keysOf, makeFolder, never, plant } from './testing.ts';
@@ -57,6 +58,39 @@ describe('root', () => {
     expect(a!.fingerprint).not.toBe(b!.fingerprint);
     expect(a!.fingerprint).toBe(c!.fingerprint);
     expect((await open()).fingerprint).toBe('local');
+  });
+
+  describe('a place is the same', () => {
+    const at = async (root: string, container: string, prefix = '') =>
+      (await open({ root: join(folder, root) })).identify({ container: join(folder, container), prefix });
+    const overlap = async (a: Parameters<typeof at>, b: Parameters<typeof at>): Promise<[boolean, boolean]> => {
+      const [one, other] = [await at(...a), await at(...b)];
+      return [identitiesOverlap(one, null, other), identitiesOverlap(other, null, one)];
+    };
+
+    test.each<[string, Parameters<typeof at>, Parameters<typeof at>, boolean]>([
+      ['by two connectors, one root inside the other', ['', 'a'], ['a', 'a'], true],
+      ['as a folder and as a prefix', ['', '', 'a/b/'], ['a', 'a/b'], true],
+      ['inside the other', ['', 'a'], ['a', 'a/b'], true],
+      ['through a link', ['', 'a'], ['', 'link'], true],
+      ['below a link', ['', 'a/b'], ['', 'link/b'], true],
+      ['below a link, not there yet', ['', 'a/new'], ['', 'link/new/deep'], true],
+      ['beside it', ['', 'a'], ['', 'ab'], false],
+      ['two that are not there yet', ['', 'new'], ['', 'newer'], false],
+    ])('%s', async (_how, one, other, expected) => {
+      plant(folder, 'a/', 'a/b/', 'ab/');
+      symlinkSync('a', join(folder, 'link'));
+      expect(await overlap(one, other)).toEqual([expected, expected]);
+    });
+
+    test('where paths tell nothing, by what the system knows the folder by', async () => {
+      plant(folder, 'a/', 'a/b/');
+      const [a, b] = [await at('', 'a'), await at('', 'a/b')];
+      const elsewhere = { ...b, container: '/mounted/elsewhere' };
+      expect(identitiesOverlap(a, null, elsewhere)).toBe(true);
+      expect(identitiesOverlap(elsewhere, null, a)).toBe(true);
+      expect(identitiesOverlap({ ...a, folder: undefined }, null, elsewhere)).toBe(false);
+    });
   });
 });
 

@@ -8,6 +8,7 @@ import type {
   CheckWish,
   Context,
   Place,
+  PlaceIdentity,
   Source,
   SourceOptions,
   Target,
@@ -19,6 +20,7 @@ import { DroverError } from '../../model/errors.ts';
 import { keyToBytes } from '../../model/key.ts';
 import { browseFolder } from './browse.ts';
 import { checkPlace } from './check.ts';
+import { identifyFolder } from './identity.ts';
 import { errnoOf, fromErrno, isAbsent } from './errors.ts';
 import { LocalSource, LocalTarget } from './ends.ts';
 import { keyProblem, refuseRunId } from './names.ts';
@@ -34,6 +36,10 @@ export class LocalAccount implements Account {
     this.fingerprint = root === '/' ? 'local' : `local:${root}`;
     this.#root = root;
     this.#context = context;
+  }
+
+  async identify({ container, prefix }: Place): Promise<PlaceIdentity> {
+    return identifyFolder(this.#containerPath(container), prefix);
   }
 
   async *check(place: Place | null, use: Use, signal: AbortSignal, wish?: CheckWish): AsyncGenerator<CheckLine> {

@@ -178,7 +178,8 @@ export async function resolveRoot(container: string, prefix: string): Promise<Ro
   return new Root(path, { container: realContainer, below });
 }
 
-async function realPathOf(path: Buffer): Promise<Buffer> {
+/** Links are followed; what does not exist keeps its missing steps as they are written. */
+export async function realPathOf(path: Buffer): Promise<Buffer> {
   try {
     return await realpath(path, { encoding: 'buffer' });
   } catch (error) {

@@ -6,6 +6,7 @@ import type {
   Context,
   Manifest,
   Place,
+  PlaceIdentity,
   Source,
   SourceOptions,
   SourceTraits,
@@ -36,6 +37,10 @@ export class MemoryAccount implements Account {
     this.#manifest = manifest;
     this.#clock = context.clock;
     this.#isSignedIn = store.behaviour.passphrase === null || store.behaviour.passphrase === passphrase;
+  }
+
+  async identify({ container, prefix }: Place): Promise<PlaceIdentity> {
+    return { store: `memory:${this.#store.name}`, container, prefix };
   }
 
   async *check(place: Place | null, use: Use, signal: AbortSignal): AsyncGenerator<CheckLine> {

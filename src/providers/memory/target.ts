@@ -3,6 +3,7 @@ import type {
   CopyReference,
   Expectation,
   Place,
+  Probing,
   Target,
   TargetFacets,
   TargetFacts,
@@ -70,11 +71,23 @@ export class MemoryTarget extends MemoryLister implements Target {
     });
   }
 
-  async observe(signal: AbortSignal): Promise<TargetFacts> {
+  async observe(signal: AbortSignal, probing?: Probing): Promise<TargetFacts> {
     throwIfCancelled(signal);
-    return await this.store.request('OBSERVE', '', () => {
+    return await this.store.request('OBSERVE', '', async () => {
+      if (probing !== undefined) await this.#beSeen(probing);
       return { ...this.store.behaviour.facts, observedAtMs: this.clock.now() };
     });
+  }
+
+  async #beSeen({ below, seen }: Probing): Promise<void> {
+    const key = `${below}.drover-probe-${this.runId}`;
+    const { container } = this.place;
+    this.store.put(container, this.fullKey(key), '');
+    try {
+      await seen(key);
+    } finally {
+      this.store.open(container).drop(this.fullKey(key));
+    }
   }
 
   /** UNREPRESENTABLE, TOO_LARGE, INVALID_INPUT: what is known before anything is sent. */

@@ -1,5 +1,5 @@
 /** Finds out what a store really honours, with small objects of our own that are removed again. */
-import type { Honour, TargetFacts } from '../../contract/provider.ts';
+import type { Honour, Probing, TargetFacts } from '../../contract/provider.ts';
 import { hexToBase64 } from '../../lib/encode.ts';
 import { digestOf, COMPUTABLE_DIGESTS } from '../../lib/hash.ts';
 import { childText } from '../../lib/xml.ts';
@@ -11,6 +11,7 @@ import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
 import { checksumHeader, hexOfChecksum, plainEtag } from './headers.ts';
 import type { Headers } from './headers.ts';
 import type { Objects } from './objects.ts';
+import { removeOldProbes } from './old-probes.ts';
 
 const CONTENT = Buffer.from('drover probe', 'utf8');
 const OTHER_ETAG = 'd41d8cd98f00b204e9800998ecf8427e';
@@ -23,10 +24,17 @@ interface Answer {
   readonly code: string;
 }
 
-export async function observe(objects: Objects, runId: string, signal: AbortSignal): Promise<TargetFacts> {
-  const probe = new Probe(objects, runId, signal);
+export async function observe(
+  objects: Objects,
+  runId: string,
+  signal: AbortSignal,
+  probing?: Probing,
+): Promise<TargetFacts> {
+  const probe = new Probe(objects, `${probing?.below ?? ''}.drover-probe-${runId}`, signal);
   try {
+    await removeOldProbes(objects, signal);
     const { etag, returned: early } = await probe.first();
+    await probing?.seen(probe.firstKey);
     const createOnly = await probe.createOnly();
     const match = await probe.matchOnWrite(etag);
     const contentMd5 = await probe.contentMd5();
@@ -75,10 +83,15 @@ class Probe {
   readonly #versions: { readonly key: string; readonly versionId: string }[] = [];
   #uploadId: string | null = null;
 
-  constructor(objects: Objects, runId: string, signal: AbortSignal) {
+  constructor(objects: Objects, name: string, signal: AbortSignal) {
     this.#objects = objects;
     this.#signal = signal;
-    this.#name = `.drover-probe-${runId}`;
+    this.#name = name;
+  }
+
+  /** Within the place. */
+  get firstKey(): string {
+    return `${this.#name}-a`;
   }
 
   /** A plain write: without the right to do that, nothing can be found out. */

@@ -66,6 +66,7 @@ function openAccount(settings: S3Settings, context: Context): Account {
   };
   return {
     fingerprint,
+    identify: async ({ container, prefix }) => ({ store: `s3|${storeOf(settings, region)}`, container, prefix }),
     check: (place, use, signal, wish) =>
       check({ client, sts, identities, random: context.random }, place, use, signal, wish),
     browse: (path, signal) => {
@@ -168,6 +169,15 @@ export function fingerprintOf(settings: S3Settings, region: string, environment:
   const isAmazon = endpoint === null || new URL(endpoint).hostname.endsWith(domainOf(partitionOf(region)));
   const store = isAmazon ? partitionOf(region) : endpoint.replace(/^https?:\/\//, '').toLowerCase();
   return `s3|${store}|${accountName(settings, environment)}`;
+}
+
+/** Within it a bucket's name stands for one bucket, whoever signs in and with or without TLS. */
+export function storeOf({ endpoint }: S3Settings, region: string): string {
+  if (endpoint === null) return partitionOf(region);
+  const { hostname, port, pathname } = new URL(endpoint);
+  const name = hostname.replace(/\.$/, '');
+  if (/\.amazonaws\.com(\.cn)?$/.test(name)) return partitionOf(regionOfHost(name) ?? region);
+  return `${name}${port === '' ? '' : `:${port}`}${pathname.replace(/\/+$/, '')}`;
 }
 
 function accountName(settings: S3Settings, environment: Context['environment']): string {

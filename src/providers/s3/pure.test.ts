@@ -12,10 +12,42 @@ import { restoreOfHeader } from './headers.ts';
 import { decodeListedKey, ListedItems, parseListing, parseVersions } from './listing.ts';
 import { OldestFirst, keyBelow } from './scan.ts';
 import { entryOf } from '../../model/entry.ts';
+import { storeOf } from './provider.ts';
 import { renewalTime } from './credentials.ts';
 import { retriesOfTable } from '../../../test/s3-error-table.ts';
 
 const trust = { isMd5: true };
+
+describe('the store that a bucket is in', () => {
+  const storeAt = (endpoint: string | null, region = 'eu-central-1', key = 'AKALICE'): string =>
+    storeOf(
+      settingsOf({
+        ...(endpoint === null ? {} : { endpoint }),
+        accessKeyId: key,
+        secretAccessKey: 'x',
+        authorization: 'access-key',
+      }),
+      region,
+    );
+  test.each<[string, string, string, boolean]>([
+    ['two keys', storeAt(null), storeAt(null, 'eu-central-1', 'AKBOB'), true],
+    ['two regions', storeAt(null), storeAt(null, 'us-east-1'), true],
+    ['an address of Amazon', storeAt(null), storeAt('https://s3.us-east-1.amazonaws.com'), true],
+    [
+      'a private address of Amazon',
+      storeAt(null),
+      storeAt('https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com'),
+      true,
+    ],
+    ['China', storeAt(null), storeAt(null, 'cn-north-1'), false],
+    ['with and without TLS', storeAt('http://s3.example.com'), storeAt('https://S3.example.com./'), true],
+    ['the port that everybody means', storeAt('https://s3.example.com:443'), storeAt('https://s3.example.com'), true],
+    ['another port', storeAt('http://127.0.0.1:9000'), storeAt('http://127.0.0.1:9001'), false],
+    ['another path', storeAt('https://example.com/a'), storeAt('https://example.com/b'), false],
+  ])('%s', (_how, one, other, expected) => {
+    expect(one === other).toBe(expected);
+  });
+});
 
 describe('addresses', () => {
   const plain = { endpoint: null, pathStyle: false };

@@ -75,8 +75,8 @@ export function openTarget(given: TargetGiven): Target {
     stat: (key, signal) => objects.stat(key, signal),
     describe: (entry, signal) => objects.describe(entry, signal),
     write: (key, body, options) => write(state, key, body, options),
-    async observe(signal) {
-      state.facts = await observe(objects, given.runId, signal);
+    async observe(signal, probing) {
+      state.facts = await observe(objects, given.runId, signal, probing);
       return state.facts;
     },
     async [Symbol.asyncDispose]() {
