@@ -33,7 +33,12 @@ const arbitraryEntry = fc.oneof(
 const arbitrarySituation = fc.record({
   source: arbitraryEntry,
   target: arbitraryEntry,
-  previous: fc.constantFrom(null, ROW, { ...ROW, verification: 'VM' as const }),
+  previous: fc.constantFrom(
+    null,
+    ROW,
+    { ...ROW, verification: 'V0' as const },
+    { ...ROW, verification: 'VM' as const },
+  ),
   policy: fc.record({
     mode: fc.constantFrom('merge', 'mirror', 'check'),
     targetNewer: fc.constantFrom('overwrite', 'skip'),
@@ -91,6 +96,15 @@ describe('decide, in every situation', () => {
       if (isProved) return;
       const [x, y] = [source?.digests.md5, target?.digests.md5];
       if (x !== undefined && y !== undefined) expect(x).toBe(y);
+    });
+  });
+
+  it('calls content that no digest, mark or proof connects weak, whatever the sizes, times and snapshots say', () => {
+    check(({ source, target, previous }, action) => {
+      if (action.kind !== 'same' || source?.sizeBytes === 0) return;
+      const isProved = previous !== null && previous.verification !== 'V0' && action.evidence === 'snapshot';
+      const hasDigest = source?.digests.md5 !== undefined && source.digests.md5 === target?.digests.md5;
+      expect(action.weak).toBe(!isProved && !hasDigest);
     });
   });
 

@@ -45,7 +45,7 @@ const COPY_CHANGED: Action = { kind: 'copy', reason: 'changed', expect: { kind: 
 const same = (evidence: Extract<Action, { kind: 'same' }>['evidence']): Action => ({
   kind: 'same',
   evidence,
-  weak: evidence === 'size',
+  weak: evidence === 'size' || evidence === 'size-and-time',
 });
 const DIFFERENT = { kind: 'different' };
 const ARCHIVED = { kind: 'unsupported', code: 'ARCHIVED' };
@@ -218,6 +218,39 @@ describe('decide', () => {
         previous: row({ verification: 'V0' }),
       },
       COPY_CHANGED,
+    ],
+    [
+      'as in the snapshot, which knew no more than the size',
+      { source: object(), target: targetObject(), previous: row({ verification: 'V0' }) },
+      same('size'),
+    ],
+    [
+      'as in the snapshot, which knew no more than the size, checking',
+      { source: object(), target: targetObject(), previous: row({ verification: 'V0' }), policy: CHECK },
+      same('size'),
+    ],
+    [
+      'as in the snapshot, which knew no more than the size, and a digest does by now',
+      {
+        source: object({ digests: MD5_A }),
+        target: targetObject({ digests: MD5_A }),
+        previous: row({ verification: 'V0' }),
+      },
+      same('digest'),
+    ],
+    [
+      'a copy that could not be proved, though it left its mark',
+      {
+        source: object(),
+        target: targetObject({ recorded: { etag: 's1', versionId: null, sizeBytes: 10, modifiedAtMs: 1 } }),
+        previous: row({ verification: 'V0' }),
+      },
+      same('size'),
+    ],
+    [
+      'no bytes on both sides',
+      { source: object({ sizeBytes: 0 }), target: targetObject({ sizeBytes: 0, modifiedAtMs: 1000 }) },
+      { kind: 'same', evidence: 'size', weak: false },
     ],
     // Digests.
     ['equal digests', { source: object({ digests: MD5_A }), target: targetObject({ digests: MD5_A }) }, same('digest')],

@@ -31,6 +31,7 @@ export type Evidence = 'snapshot' | 'digest' | 'recorded' | 'size-and-time' | 's
 
 export type Action =
   | { readonly kind: 'copy'; readonly reason: 'absent' | 'changed' | 'refresh'; readonly expect: Expectation }
+  /** `weak`: nothing but sizes, or sizes and times, could be compared; so it was in every run before. */
   | { readonly kind: 'same'; readonly evidence: Evidence; readonly weak: boolean }
   | { readonly kind: 'folder-same' }
   | { readonly kind: 'excluded'; readonly reason: string }
@@ -84,7 +85,10 @@ function decideKindConflict(source: Entry, target: Entry, { policy }: Situation)
 function decideBoth(source: Entry, target: Entry, situation: Situation): Action {
   const { policy } = situation;
   const finding = compareContent(source, target, situation);
-  if (finding.isSame) return { kind: 'same', evidence: finding.evidence, weak: finding.evidence === 'size' };
+  if (finding.isSame) {
+    const { evidence } = finding;
+    return { kind: 'same', evidence, weak: isBySize(evidence) && source.sizeBytes > 0 };
+  }
   if (policy.mode === 'check') return { kind: 'different', details: finding.details };
   if (policy.targetNewer === 'skip' && isNewer(target, source, situation.timeToleranceMs)) {
     return { kind: 'skipped', reason: 'target-newer' };
@@ -92,6 +96,11 @@ function decideBoth(source: Entry, target: Entry, situation: Situation): Action 
   return (
     unreadable(source, policy) ?? { kind: 'copy', reason: 'changed', expect: overwriteExpectation(target, situation) }
   );
+}
+
+/** There is only one content of no bytes; of any other a size proves nothing. */
+function isBySize(evidence: Evidence): boolean {
+  return evidence === 'size' || evidence === 'size-and-time';
 }
 
 /** What a write that replaces `target` must expect, so that a state nobody has seen is never replaced. */
@@ -125,8 +134,11 @@ function compareContent(source: Entry, target: Entry, situation: Situation): Fin
   }
   const contradicting = differingDigest(source, target);
   if (contradicting !== null) return differs(`The ${contradicting} digests differ.`);
-  if (isInSnapshot) return { isSame: true, evidence: 'snapshot' };
+  const isKnownBySize = isInSnapshot && previous.verification === 'V0';
+  if (isInSnapshot && !isKnownBySize) return { isSame: true, evidence: 'snapshot' };
   if (hasEqualDigest(source, target)) return { isSame: true, evidence: 'digest' };
+  // However often it is looked at: what rested on the size alone still does.
+  if (isKnownBySize) return { isSame: true, evidence: 'size' };
   if (isRecordedCopy(source, target)) return { isSame: true, evidence: 'recorded' };
   return compareTimes(source, target, situation);
 }

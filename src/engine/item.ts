@@ -1,6 +1,5 @@
 /** One key from its meeting of both sides to its outcome: what `decide` said, carried out. */
 import type { Expectation } from '../contract/provider.ts';
-import type { DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { toDroverError, type DroverError } from '../model/errors.ts';
 import type { NameRules } from '../model/names.ts';
@@ -17,7 +16,7 @@ import {
 } from './account.ts';
 import { NOTHING_SETTLED, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
-import { digestToCompute, withComputedDigest } from './compare-content.ts';
+import { contentToRead, withContentRead, type ContentToRead } from './compare-content.ts';
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
 import { decide, overwriteExpectation, type Action } from './decide.ts';
@@ -52,19 +51,19 @@ export function planItem(context: RunContext, situation: ItemSituation): Planned
     targetKeepsSourceTime: context.target.traits.keepsSourceTime,
     targetMatchable: context.targetMatchable,
   });
-  const kind = digestToCompute(context, paired.source, paired.target, action);
-  if (kind !== null)
-    return { work: () => planAgain(context, situation, kind), sizeBytes: situation.source?.sizeBytes ?? 0 };
+  const reading = contentToRead(context, paired.source, paired.target, action);
+  if (reading !== null)
+    return { work: () => planAgain(context, situation, reading), sizeBytes: situation.source?.sizeBytes ?? 0 };
   return carrying(carryOut(context, { ...situation, ...paired }, action), situation);
 }
 
-/** Decides once more, with a digest of the source's bytes that had to be read for it. */
-async function planAgain(context: RunContext, situation: ItemSituation, kind: DigestKind): Promise<Settled> {
+/** Decides once more, with digests of the bytes that had to be read for it. */
+async function planAgain(context: RunContext, situation: ItemSituation, reading: ContentToRead): Promise<Settled> {
   const source = situation.source as Entry;
   const startedAtMs = context.world.clock.now();
   try {
-    const read = await withComputedDigest(context, source, kind);
-    const planned = planItem(context, { ...situation, source: read });
+    const read = await withContentRead(context, source, situation.target as Entry, reading);
+    const planned = planItem(context, { ...situation, ...read });
     return 'settled' in planned ? planned.settled : await planned.work();
   } catch (error) {
     return await failedOrStop(context, source, error, {
@@ -108,7 +107,11 @@ function carryOut(context: RunContext, situation: ItemSituation, action: Action)
     case 'missing':
       return done(settle(recordOf(source as Entry, 'missing', 'missing')));
     case 'different':
-      return done(settle(recordOf(source as Entry, 'different', 'different', { details: action.details })));
+      return done(
+        settle(
+          recordOf(source as Entry, 'different', 'different', { details: action.details, ...targetSize(situation) }),
+        ),
+      );
     case 'extra':
       return done(settle(recordOf(target as Entry, 'extra', 'extra')));
     case 'delete':
@@ -143,9 +146,16 @@ function extra(context: RunContext, target: Entry): Settled {
 function same(context: RunContext, situation: ItemSituation, action: Extract<Action, { kind: 'same' }>): Planned {
   const source = situation.source as Entry;
   const target = situation.target as Entry;
-  const verification = sameClass(source, target, action.evidence, situation.previous);
+  const verification = sameClass(source, target, action, situation.previous);
   const row = snapshotRow(source, { ...target, key: situation.targetKey }, verification);
-  const settled = settle(recordOf(source, 'same', `same-${action.evidence}`, mappedName(situation)), row);
+  const settled = settle(
+    recordOf(source, 'same', `same-${action.evidence}`, {
+      ...mappedName(situation),
+      ...targetSize(situation),
+      verification,
+    }),
+    row,
+  );
   const { policy } = context;
   const canRefresh = context.target.facets.properties !== undefined;
   if (policy.metadata !== 'refresh' || policy.mode === 'check' || policy.dryRun || !canRefresh) return { settled };
@@ -275,13 +285,21 @@ function planOlderVersion(context: RunContext, situation: ItemSituation): Planne
   if (source === null || target === null || previous === null || context.filter(source) !== null) {
     return planItem(context, { ...situation, target: null });
   }
-  const row = snapshotRow(source, { ...target, key: targetKey }, previous.verification);
-  return done(settle(recordOf(source, 'same', 'same-snapshot'), { ...row, target: previous.target }));
+  const { verification } = previous;
+  const row = snapshotRow(source, { ...target, key: targetKey }, verification);
+  const code = verification === 'V0' ? 'same-size' : 'same-snapshot';
+  return done(settle(recordOf(source, 'same', code, { verification }), { ...row, target: previous.target }));
 }
 
 function mappedName(situation: ItemSituation): { targetKey?: string } {
   const { source, targetKey } = situation;
   return source !== null && targetKey !== source.key ? { targetKey } : {};
+}
+
+function targetSize({ source, target }: ItemSituation): { targetSizeBytes?: number } {
+  return source === null || target === null || source.sizeBytes === target.sizeBytes
+    ? {}
+    : { targetSizeBytes: target.sizeBytes };
 }
 
 /**

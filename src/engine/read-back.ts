@@ -13,7 +13,7 @@ import type { CopyContext, Proof } from './copy-context.ts';
 
 const READINGS_MAX = 4;
 /** Where nothing is known, so that it has to be computed on both sides. */
-const CHOSEN: DigestKind = 'sha256';
+export const CHOSEN_DIGEST: DigestKind = 'sha256';
 
 /** How it is read: tried again with this, and held back to the bandwidth rule. */
 export interface Reading {
@@ -32,7 +32,7 @@ export async function withReadBack(context: CopyContext, proof: Proof, reading: 
   }
   const kinds = known({ ...computed, ...source.digests });
   // Of the source's own first: only those prove the whole way.
-  const kind = known(source.digests)[0] ?? kinds[0] ?? CHOSEN;
+  const kind = known(source.digests)[0] ?? kinds[0] ?? CHOSEN_DIGEST;
   try {
     const read = await digestOf(readBack, written.entry, kind, reading);
     const proved: Digests = { ...written.proved, [kind]: read };
@@ -55,8 +55,13 @@ function known(digests: Digests): readonly DigestKind[] {
   );
 }
 
-/** Of exactly that state. A reading that breaks off begins anew. */
-function digestOf(reader: Source, entry: Entry, kind: DigestKind, { retry, take, signal }: Reading): Promise<string> {
+/** Of the bytes of exactly that state. EARLY_END and what reading gives. A reading that breaks off begins anew. */
+export function digestOf(
+  reader: Source,
+  entry: Entry,
+  kind: DigestKind,
+  { retry, take, signal }: Reading,
+): Promise<string> {
   return retrying(
     async () => {
       const { body } = await reader.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);

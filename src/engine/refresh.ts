@@ -37,7 +37,7 @@ export async function refreshProperties(context: RunContext, order: RefreshOrder
               modifiedAtMs: written.modifiedAtMs,
             },
           };
-    return settle(recordOf(source, 'same', 'properties-refreshed'), row);
+    return settle(recordOf(source, 'same', 'properties-refreshed', { verification: row.verification }), row);
   } catch (error) {
     if (signal.aborted) throw cancelled();
     const failure = toDroverError(error);

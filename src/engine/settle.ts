@@ -1,6 +1,6 @@
 /** The last segment of a run: what is left behind is taken away, the snapshot is indexed, and the run gets its end. */
 import { toFailure } from '../model/errors.ts';
-import type { RunState } from '../model/outcome.ts';
+import { unprovedItems, type RunState } from '../model/outcome.ts';
 import type { Policy } from '../model/policy.ts';
 import type { RunContext } from './context.ts';
 import { deletionRefusal, sumOf } from './phase-order.ts';
@@ -48,9 +48,11 @@ export async function settleRun(
   await uploads.sweep(target.facets.parts ?? null, signal).catch(() => undefined);
 }
 
-function endState(segments: readonly SegmentRecord[], { acceptV0, mode }: Policy): RunState {
-  const { items, verification, deletesFailed, differences } = sumOf(segments);
-  const isUnproved = verification.V0 > 0 && !acceptV0;
+function endState(segments: readonly SegmentRecord[], policy: Policy): RunState {
+  const { mode } = policy;
+  const counters = sumOf(segments);
+  const { items, deletesFailed, differences } = counters;
+  const isUnproved = unprovedItems(counters, policy) > 0;
   const isLost = items.failed > 0 || items.unsupported > 0 || deletesFailed > 0;
   // In a dry run these are the plan; in a mirror, what it kept because something failed.
   const isDifferent = mode === 'check' && differences.missing + differences.different + differences.extra > 0;

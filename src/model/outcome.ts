@@ -151,6 +151,8 @@ export interface ItemRecord {
   readonly deletion?: true;
   readonly kind: 'object' | 'folder' | 'opaque';
   readonly sizeBytes: number;
+  /** Bytes at the target, where both were compared and it has another number. */
+  readonly targetSizeBytes?: number;
   /** Why: an error code, or one of the reasons of `decide`. */
   readonly code: ErrorCode | string;
   readonly details?: string;
