@@ -12,6 +12,7 @@ import type { Policy } from '../../model/policy.ts';
 import type { Run, RunSnapshot } from '../entities.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 import { PassingStore } from './passing-store.ts';
+import { Sides, type SideTotals } from './sides.ts';
 
 const LISTED_MAX = 1_000;
 const BYTES_IN_FLIGHT_MAX = 4 * 1024 * 1024;
@@ -21,6 +22,10 @@ export interface BothSides {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly scanned: number;
+  /** What the comparison is about: without what the filter of the job leaves out. */
+  readonly source: SideTotals;
+  /** Of the same; what only the target has is in it where that is looked for. */
+  readonly target: SideTotals;
   readonly same: number;
   /** Only sizes and times could be compared. */
   readonly sameWeak: number;
@@ -128,11 +133,13 @@ async function compare(
   const { items, differences: found, sameWeak } = result.run.counters;
   const { missing, different, extra } = found;
   const notComparable = items.failed + items.unsupported;
-  const listed = Math.min(missing + different + extra + notComparable, LISTED_MAX);
+  const { sides, listed } = await collect(result.run, engineWorld, signal);
   return {
     startedAt: new Date(startedAtMs).toISOString(),
     endedAt: new Date(clock.now()).toISOString(),
     scanned: items.scanned,
+    source: sides.source,
+    target: sides.target,
     same: items.same,
     sameWeak,
     excluded: items.excluded,
@@ -140,7 +147,7 @@ async function compare(
     different,
     extra,
     notComparable,
-    differences: listed === 0 ? [] : await collect(result.run, engineWorld, listed),
+    differences: listed,
   };
 }
 
@@ -155,15 +162,18 @@ const SHOWN: readonly ItemRecord['result'][] = ['missing', 'different', 'extra',
 async function collect(
   run: RunRecord,
   world: { readonly store: RunStore; readonly artifacts: ArtifactStore },
-  rows: number,
-): Promise<BothSides['differences']> {
-  const found: BothSides['differences'][number][] = [];
-  for await (const { key, result, code, details } of readItems(run, world)) {
-    if (!SHOWN.includes(result)) continue;
-    found.push({ key, result, code, ...(details === undefined ? {} : { details }) });
-    if (found.length >= rows) break;
+  signal: AbortSignal,
+): Promise<{ readonly sides: Sides; readonly listed: BothSides['differences'] }> {
+  const sides = new Sides();
+  const listed: BothSides['differences'][number][] = [];
+  for await (const item of readItems(run, world)) {
+    signal.throwIfAborted();
+    sides.add(item);
+    const { key, result, code, details } = item;
+    if (!SHOWN.includes(result) || listed.length >= LISTED_MAX) continue;
+    listed.push({ key, result, code, ...(details === undefined ? {} : { details }) });
   }
-  return found;
+  return { sides, listed };
 }
 
 /** The same store, with everything below one name moved below another. */

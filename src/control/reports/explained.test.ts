@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
 import { PERSON, rowOpener } from '../../../test/control/made.ts';
 import { ALL_NAMES } from '../../model/names.ts';
+import { DEFAULT_POLICY } from '../../model/policy.ts';
 import type { Run } from '../entities.ts';
 import type { StartRun } from '../services.ts';
 import type { ValidationReport } from './report.ts';
@@ -90,4 +91,78 @@ test('of a run that was canceled does not say that everything made it', async ()
   await fleet.runs.cancel(PERSON, id);
   await fleet.until(id, 'cancelled');
   expect(await fileOf(id, 'report-html')).not.toContain('Everything made it.');
+});
+
+describe('of a validation', () => {
+  test('has the proof and the manifest root of what was copied, and how much there is on both sides', async () => {
+    const job = await fleet.job({ objects: 4, settings: { mode: 'mirror' } });
+    job.from.put('box', 'left', 'x'.repeat(100));
+    const copied = await run(job);
+    await run(job);
+    const again = await run(job);
+    const bytes = [...job.from.keys('box')].reduce((sum, key) => sum + (job.from.text('box', key)?.length ?? 0), 0);
+    const check = await run(job, { kind: 'validate' });
+    const report = await reportOf(check.id);
+    const { verification: classes } = copied.counters;
+    expect(classes).toMatchObject({ V1: 5 });
+    expect(report.proof).toMatchObject({
+      runId: again.id,
+      manifestRoot: again.manifestRoot,
+      objects: 5,
+      classes,
+    });
+    expect(report.manifestRoot).toBe(again.manifestRoot);
+    expect(report.bothSides).toMatchObject({ source: { objects: 5, bytes }, target: { objects: 5, bytes } });
+    const page = await fileOf(check.id, 'report-html');
+    expect(page).toContain(`<code>${again.manifestRoot}</code>`);
+    expect(page).toContain('5 by MD5 or the bytes that were received, proved at the target (V1)');
+    expect(page).toContain(`Source: 5 objects, ${bytes} bytes`);
+    expect(page).toContain(`Target: 5 objects, ${bytes} bytes`);
+    expect(page).not.toContain('Nothing was transferred in this run.');
+  });
+
+  test('counts what each side really has: what is missing, longer, left out, or only at the target', async () => {
+    const job = await fleet.job({ objects: 0, settings: { mode: 'mirror' } });
+    for (const [key, size] of Object.entries({ a: 10, b: 20, c: 30 })) job.from.put('box', key, 'x'.repeat(size));
+    await run(job);
+    job.to.remove('box', 'a');
+    job.to.put('box', 'b', 'y'.repeat(25));
+    job.to.put('box', 'z', 'z'.repeat(7));
+    const check = await run(job, { kind: 'validate' });
+    expect((await reportOf(check.id)).bothSides).toMatchObject({
+      source: { objects: 3, bytes: 60 },
+      target: { objects: 3, bytes: 25 + 30 + 7 },
+    });
+  });
+
+  test('leaves out on both sides what the filter leaves out', async () => {
+    const filter = { ...DEFAULT_POLICY.filter, exclude: ['skip/**'] };
+    const job = await fleet.job({ objects: 0, settings: { filter } });
+    job.from.put('box', 'a', 'x');
+    job.from.put('box', 'skip/b', 'yy');
+    await run(job);
+    const { bothSides } = await reportOf((await run(job, { kind: 'validate' })).id);
+    expect(bothSides).toMatchObject({
+      source: { objects: 1, bytes: 1 },
+      target: { objects: 1, bytes: 1 },
+      excluded: 1,
+    });
+  });
+
+  test('of a pair that nothing was ever copied between has no proof, and says so', async () => {
+    const job = await fleet.job({ objects: 1 });
+    const check = await run(job, { kind: 'validate' });
+    expect(await reportOf(check.id)).toMatchObject({ proof: null, manifestRoot: null });
+    expect(await fileOf(check.id, 'report-html')).toContain('No transfer between these two places has ended');
+  });
+});
+
+test('the proof of a transfer that copied little covers all that is there', async () => {
+  const job = await fleet.job({ objects: 3 });
+  await run(job);
+  job.from.put('box', 'new', 'x');
+  const second = await run(job);
+  const report = await reportOf(second.id);
+  expect(second.counters.items).toMatchObject({ copied: 1, same: 3 });
+  expect(report.proof).toMatchObject({ runId: second.id, objects: 4, classes: { V1: 4 } });
 });

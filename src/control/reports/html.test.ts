@@ -19,6 +19,7 @@ function page(kind: string, state: string, more: Partial<ValidationReport> = {})
     comparedNow: NO_MANIFEST,
     readBack: { notReadBack: 'Nobody asked.', isFault: false },
     issues: { total: 0, byCode: [], rows: [], isComplete: true },
+    proof: null,
     renamed: { total: 0, rows: [], isComplete: true },
     losses: { total: 0, rows: [], isComplete: true },
     findings: [],
@@ -38,7 +39,8 @@ test('a validation says what it compared, and does not claim that everything sur
 
 test('what is counted and not listed is said', () => {
   const differences = [{ key: 'a', result: 'missing', code: 'absent' }] as const;
-  const sums = { scanned: 9, same: 2, sameWeak: 0, excluded: 0, different: 0, extra: 0, notComparable: 0 };
+  const sides = { source: { objects: 9, bytes: 1_000 }, target: { objects: 2, bytes: 10 } };
+  const sums = { ...sides, scanned: 9, same: 2, sameWeak: 0, excluded: 0, different: 0, extra: 0, notComparable: 0 };
   const bothSides = {
     startedAt: '2026-01-01T00:00:00.000Z',
     endedAt: '2026-01-01T00:00:01.000Z',
@@ -49,6 +51,7 @@ test('what is counted and not listed is said', () => {
   const text = page('transfer', 'completed-with-issues', { bothSides });
   expect(text).toContain('The first 1 of 7.');
   expect(text).toContain('It is not at the target.');
+  expect(text).toContain('<li>Source: 9 objects, 1,000 bytes</li><li>Target: 2 objects, 10 bytes</li>');
 });
 
 test('what is renamed or lost beyond what is listed is said as well', () => {

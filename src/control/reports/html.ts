@@ -1,5 +1,6 @@
 /** The report as one page that needs nothing else: no script, no network, fit for printing, light and dark. */
 import type { Signature } from '../../lib/report-seal.ts';
+import type { BothSides } from './both-sides.ts';
 import { CLASS_WORDS, type ValidationReport } from './report.ts';
 
 const STATE_WORDS: Readonly<Record<string, string>> = {
@@ -88,10 +89,10 @@ ${lossesOf(report)}
 
 function resultOf({ isClean, counters, findings, renamed, losses }: ValidationReport): string {
   const { scanned } = counters.items;
-  const found = `${objects(scanned)} ${scanned === 1 ? 'was' : 'were'} found at the source`;
+  const found = `${objectsOf(scanned)} ${scanned === 1 ? 'was' : 'were'} found at the source`;
   const but = [
-    ...(renamed.total === 0 ? [] : [`${objects(renamed.total, 'has', 'have')} another name there.`]),
-    ...(losses.total === 0 ? [] : [`${objects(losses.total)} lost something on the way.`]),
+    ...(renamed.total === 0 ? [] : [`${objectsOf(renamed.total, 'has', 'have')} another name there.`]),
+    ...(losses.total === 0 ? [] : [`${objectsOf(losses.total)} lost something on the way.`]),
   ].map((sentence) => ` ${sentence}`);
   if (isClean) {
     return `<div class="result clean"><strong>Clean.</strong> ${found}; every one of them that was to be copied is at the target.${but.join('')}</div>`;
@@ -99,7 +100,7 @@ function resultOf({ isClean, counters, findings, renamed, losses }: ValidationRe
   return `<div class="result issues"><strong>Not clean.</strong> ${found}.${listOf(findings.map(escape), '')}${but.join('')}</div>`;
 }
 
-function objects(count: number, one = '', many = ''): string {
+function objectsOf(count: number, one = '', many = ''): string {
   return `${number(count)} ${count === 1 ? 'object' : 'objects'} ${count === 1 ? one : many}`.trimEnd();
 }
 
@@ -131,11 +132,25 @@ function countsOf(caption: string, rows: readonly (readonly [word: string, count
   return `<table class="counts"><caption>${caption}</caption><thead><tr><th scope="col">Objects</th><th scope="col" class="n">Count</th>${more}</tr></thead><tbody>${lines}</tbody></table>`;
 }
 
-function proofOf({ counters }: ValidationReport): string {
-  const classes = Object.entries(counters.verification).filter(([, count]) => count > 0);
-  if (classes.length === 0) return '<p>Nothing was transferred in this run.</p>';
+function proofOf({ run, counters, proof }: ValidationReport): string {
+  const copied = classesOf(counters.verification);
+  const byRun = copied === '' ? '' : `<p>What this run transferred:</p>${copied}`;
+  if (proof === null) {
+    return (
+      byRun + '<p>No transfer between these two places has ended, so there is no manifest of what is at the target.</p>'
+    );
+  }
+  const { runId, endedAt, objects, bytes, classes } = proof;
+  const whose =
+    runId === run.id ? 'As this run left it' : `As the run <code>${escape(runId)}</code> left it at ${moment(endedAt)}`;
+  return `${byRun}<p>${whose}, the target has ${objectsOf(objects)}, ${number(bytes)} bytes, each of them proved:</p>${classesOf(classes)}`;
+}
+
+function classesOf(counts: ValidationReport['counters']['verification']): string {
+  const classes = Object.entries(counts).filter(([, count]) => count > 0);
   const words = CLASS_WORDS as Readonly<Record<string, string>>;
-  return `<ul>${classes.map(([name, count]) => `<li>${number(count)} ${escape(words[name] ?? name)} (${name})</li>`).join('')}</ul>`;
+  const lines = classes.map(([name, count]) => `<li>${number(count)} ${escape(words[name] ?? name)} (${name})</li>`);
+  return lines.length === 0 ? '' : `<ul>${lines.join('')}</ul>`;
 }
 
 function bothSidesOf({ run, counters, bothSides }: ValidationReport): string {
@@ -154,7 +169,8 @@ function bothSidesOf({ run, counters, bothSides }: ValidationReport): string {
     sameWeak === 0 ? '' : `<p>${number(sameWeak)} of the same ones by size alone: no digest that both sides know.</p>`;
   return (
     then +
-    `<p>Both were listed from ${moment(startedAt)} to ${moment(endedAt)}.</p>` +
+    `<p>Both were listed from ${moment(startedAt)} to ${moment(endedAt)}, without what the filter of the job leaves out:</p>` +
+    listOf([`Source: ${sizeOf(bothSides.source)}`, `Target: ${sizeOf(bothSides.target)}`], '') +
     countsOf('What both listings have', rows) +
     weak +
     restOf(bothSides.differences.length, missing + different + extra + notComparable) +
@@ -168,6 +184,10 @@ function bothSidesOf({ run, counters, bothSides }: ValidationReport): string {
       ]),
     )
   );
+}
+
+function sizeOf({ objects, bytes }: BothSides['source']): string {
+  return `${objectsOf(objects)}, ${number(bytes)} bytes`;
 }
 
 /** What is not listed is said. */

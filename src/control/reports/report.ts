@@ -18,6 +18,7 @@ import type { Run, RunSnapshot } from '../entities.ts';
 import { compareBothSides, type BothSides, type BothSidesNotCompared } from './both-sides.ts';
 import { findingsOf } from './findings.ts';
 import { collectItems, type ItemLists } from './items.ts';
+import { proofOf, type Proof } from './proof.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 
 const DIFFERENCES_LISTED_MAX = 1_000;
@@ -50,7 +51,10 @@ export interface ValidationReport {
   readonly settings: RunSnapshot['settings'];
   readonly concessions: readonly Concession[];
   readonly counters: Counters;
+  /** Of the manifest that `proof` is about. */
   readonly manifestRoot: string | null;
+  /** All that is known to be at the target; `null` where no transfer between the two places has ended. */
+  readonly proof: Proof | null;
   /** Source and target as they are listed now, by the plan of the run. */
   readonly bothSides: BothSides | BothSidesNotCompared;
   /** The target as it is listed now, against what the run left there. */
@@ -112,6 +116,7 @@ export async function makeReport(
   const choice = { objects, sizeBytesMax: SPOT_CHECK_BYTES_MAX, random: parts.world.random };
   const drawing = new Drawing(choice);
   const lists = await collectItems(parts, record, drawing, signal);
+  const proof = await proofOf(parts, record, signal);
   const bothSides = await compareBothSides(parts, run, record, snapshot, scratch, signal);
   const comparedNow = await compareNow(parts, record, snapshot, signal);
   const readBack = await readSome(parts, { record, snapshot, choice, drawing }, signal);
@@ -126,7 +131,8 @@ export async function makeReport(
     settings: snapshot.settings,
     concessions: snapshot.concessions,
     counters,
-    manifestRoot: record.manifestRoot,
+    manifestRoot: proof?.manifestRoot ?? null,
+    proof,
     bothSides,
     comparedNow,
     readBack,
