@@ -329,7 +329,9 @@ describe('copying', () => {
     const oneWay = await world.json('check', '--one-way', 'mem:b', 'mem:c');
     expect(oneWay.summary.differences).toEqual({ missing: 4, extra: 0, different: 1 });
     const said = await world.call('sync', 'mem:b', 'mem:c', '--dry-run');
-    expect(said.stdout).toContain('Would transfer 5 objects (29 bytes) and delete 1 object (1 byte) in the target. Nothing was changed.');
+    expect(said.stdout).toContain(
+      'Would transfer 5 objects (29 bytes) and delete 1 object (1 byte) in the target. Nothing was changed.',
+    );
     expect((await world.call('runs', 'list', '--limit', '1')).stdout).toContain('would transfer 5 objects');
     const capped = await world.json('sync', 'mem:b', 'mem:c', '--max-delete', '0');
     expect(capped).toMatchObject({ exit: 6, summary: { error: { code: 'GUARD_DELETE_CAP' } } });

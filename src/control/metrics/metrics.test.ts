@@ -79,7 +79,10 @@ test('shows sums per connector, over all processes that have ever counted, with 
       traffic.retried(target, 'target', 'THROTTLED');
       traffic.add(source, 'takeovers', 'source', 'leases');
       const items = { ...ZERO_COUNTERS.items, copied: 5, failed: 2 };
-      traffic.settled({ source, target }, { ...ZERO_COUNTERS, items, bytes: { ...ZERO_COUNTERS.bytes, scanned: 900, copied: 700 } });
+      traffic.settled(
+        { source, target },
+        { ...ZERO_COUNTERS, items, bytes: { ...ZERO_COUNTERS.bytes, scanned: 900, copied: 700 } },
+      );
     }
     const lanes = { inFlight: 3, waiting: 1, waitingForRate: 0, ceiling: 32, throttledUntilMs: null, throttles: 0 };
     traffic.watch(target, 'target', () => lanes);
