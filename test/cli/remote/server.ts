@@ -20,6 +20,7 @@ export interface TestServer {
   readonly url: string;
   /** Of an admin. */
   readonly token: string;
+  readonly databaseUrl: string;
   /** In which connectors to folders must lie. */
   readonly folder: string;
   /** A command line that goes to this server, and has no providers of its own but those of the server. */
@@ -64,6 +65,7 @@ export async function startServer(): Promise<TestServer> {
   return {
     url,
     token,
+    databaseUrl: database.url,
     folder,
     cli,
     startWorker: async () => void (await start((call) => work(call, { endsWithParent: false }, environment))),

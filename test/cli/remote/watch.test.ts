@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startServer, type TestServer } from './server.ts';
 
@@ -27,6 +28,12 @@ afterEach(() => relay.close());
 async function fine(...words: string[]): Promise<void> {
   const called = await server.cli.call(...words);
   expect(called.exit, `${words.join(' ')}\n${called.stderr}`).toBe(0);
+}
+
+async function alter(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server.databaseUrl });
+  await client.connect();
+  await client.query(statement).finally(() => client.end());
 }
 
 /** A run that waits, because nobody works yet. */
@@ -62,6 +69,20 @@ test('a run that somebody pauses is not waited for', async () => {
   const watched = await watching;
   expect(watched.exit).toBe(130);
   expect(watched.stdout).toMatch(new RegExp(`Paused[\\s\\S]*drover run resume ${runId}`));
+});
+
+test('whoever resumes a run is told what still stands against it', async () => {
+  const runId = await startRun();
+  await fine('run', 'pause', runId);
+  await alter(`UPDATE connectors SET health = 'needs-attention',
+    health_reason = '{"code": "UNAUTHENTICATED", "message": "It lets nobody in.", "remedy": "Reauthorize it."}'`);
+  const resumed = await server.cli.json('run', 'resume', runId);
+  expect(resumed.exit, resumed.stderr).toBe(0);
+  expect(resumed.stderr).toContain('"Disk" still needs attention: It lets nobody in. Reauthorize it.');
+  expect(resumed.lines[0]).toMatchObject({ entity: { warnings: [expect.stringContaining('still needs attention')] } });
+  await fine('connector', 'test', 'Disk');
+  await fine('run', 'pause', runId);
+  expect((await server.cli.call('run', 'resume', runId)).stderr).not.toContain('attention');
 });
 
 test('a server that goes away and comes back is waited for', async () => {
