@@ -1,6 +1,6 @@
 /** How a command's end becomes a number for scripts: one table. Never 1, which Node uses for its own crashes. */
 import type { ErrorCode, Failure } from '../model/errors.ts';
-import type { Counters } from '../model/outcome.ts';
+import { unprovedItems, type Counters } from '../model/outcome.ts';
 import type { RunRecord } from '../engine/ports.ts';
 
 export const EXIT = {
@@ -94,7 +94,7 @@ export function exitOfRun(run: RunRecord, error: Failure | null, interrupted: bo
   if (run.state !== 'succeeded' && run.state !== 'completed-with-issues') return EXIT.INTERRUPTED;
   if (run.definition.policy.mode === 'check' && hasDifferences(run.counters)) return EXIT.DIFFERENT;
   if (run.counters.items.failed > 0 || run.counters.deletesFailed > 0) return EXIT.ITEMS_FAILED;
-  if (run.counters.verification.V0 > 0 && !run.definition.policy.acceptV0) return EXIT.ITEMS_FAILED;
+  if (unprovedItems(run.counters, run.definition.policy) > 0) return EXIT.ITEMS_FAILED;
   return EXIT.FINE;
 }
 

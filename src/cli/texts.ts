@@ -1,7 +1,7 @@
 /** Sentences of the command line that carry numbers or names. Everything is rendered from values, nothing is stored. */
 import type { Concession, EndDefinition, Progress } from '../engine/definition.ts';
 import type { RunRecord } from '../engine/ports.ts';
-import type { Counters, ItemCounts, VerificationClass } from '../model/outcome.ts';
+import { unprovedItems, type Counters, type ItemCounts, type VerificationClass } from '../model/outcome.ts';
 import type { Policy } from '../model/policy.ts';
 import { formatDuration, formatPercent, formatRange, type Format, type PluralForms } from './format.ts';
 import type { ShownState } from './run-state.ts';
@@ -194,11 +194,14 @@ export interface ReportedRun {
 export interface NextSteps {
   log(runId: string, results: string): string;
   readonly again: string;
+  /** What reads on both sides the objects that only their sizes speak for, and what takes the size for enough. */
+  readonly prove: readonly [string, string];
 }
 
 const HERE: NextSteps = {
   log: (runId, results) => `drover runs log ${runId} --result ${results}`,
   again: 'the same command; what is there is not copied twice',
+  prove: ['--verify read-back', '--accept-size-only'],
 };
 
 /** What a run came to: what did not make it first, then what did, then what can be done. */
@@ -334,7 +337,7 @@ function otherOutcomes(run: ReportedRun, format: Format): string[] {
       })}`,
     );
   }
-  if (sameWeak > 0) lines.push(`  ${format.plural(sameWeak, OBJECTS)} taken for the same by size alone.`);
+  if (sameWeak > 0) lines.push(`  ${sizeAlone(sameWeak, format)}`);
   return lines;
 }
 
@@ -346,7 +349,7 @@ function keptExtras({ definition, counters }: ReportedRun): number {
 }
 
 function nextSteps(run: ReportedRun, steps: NextSteps): string[] {
-  const { items, deletesFailed, verification } = run.counters;
+  const { items, deletesFailed } = run.counters;
   const results = [
     ...(items.failed > 0 || deletesFailed > 0 ? ['failed'] : []),
     ...(items.unsupported > 0 ? ['unsupported'] : []),
@@ -357,19 +360,27 @@ function nextSteps(run: ReportedRun, steps: NextSteps): string[] {
   const lines: string[] = [];
   if (results.length > 0) lines.push(`  See them      ${steps.log(run.runId, results.join(','))}`);
   if (items.failed > 0) lines.push(`  Try again     ${steps.again}`);
-  if (verification.V0 > 0 && !run.definition.policy.acceptV0) {
-    lines.push('  Size only     neither side gave a checksum for some; --accept-size-only takes that as enough');
-  }
-  return lines;
+  return [...lines, ...provingSteps(run, steps)];
+}
+
+/** Of two contents of one size nobody knows whether they are the same. */
+function sizeAlone(count: number, format: Format): string {
+  const words = { one: '# object was', other: '# objects were' };
+  return `${format.plural(count, words)} compared by size alone: not proved, because no digest is known of both sides.`;
+}
+
+function provingSteps({ counters, definition }: ReportedRun, { prove: [read, accept] }: NextSteps): string[] {
+  if (unprovedItems(counters, definition.policy) === 0) return [];
+  return [
+    `  Prove them    ${read}   reads them on both sides`,
+    `  Or            ${accept}   takes their size for enough`,
+  ];
 }
 
 function checkReport(run: ReportedRun, format: Format, steps: NextSteps): string {
   const { items, differences, sameWeak } = run.counters;
   const total = differences.missing + differences.extra + differences.different;
-  const weak =
-    sameWeak === 0
-      ? ''
-      : `\n  ${format.plural(sameWeak, OBJECTS)} compared by size alone: no digest that both sides know.`;
+  const weak = sameWeak === 0 ? '' : `\n  ${sizeAlone(sameWeak, format)}`;
   const unsupported =
     items.unsupported === 0
       ? ''
@@ -378,7 +389,9 @@ function checkReport(run: ReportedRun, format: Format, steps: NextSteps): string
     const word = sameWeak === 0 ? 'Identical' : 'No difference found';
     return (
       `${word}: ${format.plural(items.same, OBJECTS)} on both sides. ` +
-      `${formatDuration(run.durationMs)}. Run ${run.runId}.${weak}${unsupported}`
+      [`${formatDuration(run.durationMs)}. Run ${run.runId}.${weak}${unsupported}`, ...provingSteps(run, steps)].join(
+        '\n',
+      )
     );
   }
   const parts = [
@@ -389,6 +402,6 @@ function checkReport(run: ReportedRun, format: Format, steps: NextSteps): string
   const sentence = format.plural(total, { one: '# difference', other: '# differences' });
   return (
     `${sentence}: ${parts.join(', ')}. ${format.plural(items.same, OBJECTS)} equal. Run ${run.runId}.${weak}${unsupported}\n` +
-    `  See them      ${steps.log(run.runId, 'missing,different,extra')}`
+    [`  See them      ${steps.log(run.runId, 'missing,different,extra')}`, ...provingSteps(run, steps)].join('\n')
   );
 }

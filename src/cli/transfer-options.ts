@@ -45,6 +45,8 @@ export interface TransferOptions {
   readonly fresh: boolean;
 }
 
+const ACCEPT_SIZE_ONLY = 'objects that could be compared by size alone are fine';
+
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 export function addTransferOptions(command: Command, which: TransferCommand): void {
@@ -63,7 +65,12 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
     .option('--metadata <how>', 'preserve, refresh (compare and rewrite it too: one request per object) or ignore')
     .option('--tags <how>', 'preserve or ignore')
     .option('--fresh', 'start over instead of continuing an interrupted run');
-  if (which === 'check') command.option('--one-way', 'do not report what only the target has');
+  if (which === 'check') {
+    command
+      .option('--one-way', 'do not report what only the target has')
+      .option('--verify <how>', 'digest, or read-back: where no digest is known of both sides, read both, and compare')
+      .option('--accept-size-only', ACCEPT_SIZE_ONLY);
+  }
   if (!writes) return;
   command
     .option('--dry-run', 'say what would be done, and do nothing')
@@ -72,8 +79,8 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
     .option('--versions [which]', 'all: copy every version, oldest first; current')
     .option('--restore <tier:days>', 'ask for archived objects back, wait, and copy them: Standard:3, Bulk:7')
     .option('--storage-class <class>', 'storage class or tier for new objects')
-    .option('--verify <how>', 'digest, or read-back: read what was written again from the target, and compare')
-    .option('--accept-size-only', 'objects that could be compared by size alone are fine');
+    .option('--verify <how>', 'digest, or read-back: read what was written, or only its size speaks for, and compare')
+    .option('--accept-size-only', ACCEPT_SIZE_ONLY);
   if (which === 'sync') {
     command
       .option('--max-delete <cap>', 'delete nothing if more than this would go: 500, or 10%')

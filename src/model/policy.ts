@@ -44,7 +44,8 @@ export interface Policy {
   readonly acceptV0: boolean;
   /**
    * How a copy is proved. `digest`: by what both stores tell and what was computed on the way. `read-back`: what was
-   * written is besides read again from the target, before the item counts as copied.
+   * written is besides read again from the target, before the item counts as copied; and what only its size speaks for,
+   * because no digest is known of both sides, is read on both sides, also where both are only compared.
    */
   readonly verify: 'digest' | 'read-back';
   /** Target storage class or tier for new objects; `null` = the target's default. */

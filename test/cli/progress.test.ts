@@ -246,6 +246,23 @@ describe('the report', () => {
     expect(runReport(run, format)).toContain('--accept-size-only');
   });
 
+  test('says of what was there already, too, that its size proves nothing, and what would', () => {
+    const lines = [
+      '  1 object was compared by size alone: not proved, because no digest is known of both sides.',
+      '  Prove them    --verify read-back   reads them on both sides',
+      '  Or            --accept-size-only   takes their size for enough',
+    ];
+    const weak = { sameWeak: 1 };
+    expect(runReport(runOf({ scanned: 2, same: 2 }, weak), format)).toContain(lines.join('\n'));
+    const checked = runReport(runOf({ scanned: 2, same: 2 }, weak, { mode: 'check' }), format);
+    expect(checked).toMatch(/^No difference found: 2 objects on both sides\./);
+    expect(checked).not.toContain('Identical');
+    expect(checked.split('\n').slice(1)).toEqual(lines);
+    const accepted = runReport(runOf({ scanned: 2, same: 2 }, weak, { mode: 'check', acceptV0: true }), format);
+    expect(accepted.split('\n').slice(1)).toEqual(lines.slice(0, 1));
+    expect(accepted).not.toContain('Identical');
+  });
+
   test('of a check', () => {
     const differences = { missing: 2, extra: 1, different: 1 };
     expect(runReport(runOf({ same: 5 }, { differences }, { mode: 'check' }), format)).toBe(

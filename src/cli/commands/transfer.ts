@@ -72,7 +72,8 @@ export async function transfer(
   if (options.fresh) await forgetUnfinished(session, state, draft.transferId, targetEnd.end, targetPlace);
   const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes);
   cleanup.use(opened);
-  const readsBack = writes && (continued?.definition ?? draft).policy.verify === 'read-back';
+  const { verify, dryRun } = (continued?.definition ?? draft).policy;
+  const readsBack = verify === 'read-back' && !dryRun;
   const readBack = readsBack ? await openReadBack(session, targetEnd.end, targetPlace) : null;
   if (readBack !== null) cleanup.use(readBack);
   const concessions = negotiate({

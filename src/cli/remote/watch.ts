@@ -1,7 +1,7 @@
 /** Following a run of a server to its end, through lost connections and restarts of the server. */
 import type { Progress } from '../../engine/definition.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
-import type { RunState } from '../../model/outcome.ts';
+import { unprovedItems, type RunState } from '../../model/outcome.ts';
 import { EXIT, exitOfFailure, type ExitCode } from '../exit.ts';
 import { openProgressView } from '../progress.ts';
 import { NO_REQUESTS, type Summary } from '../summary.ts';
@@ -60,7 +60,7 @@ export async function endOfRun(remote: Remote, run: Run): Promise<CommandEnd> {
   const { settings } = await answer(http.GET('/api/v1/runs/{id}/snapshot', { params: { path: { id: run.id } } }));
   await record(session, 'run', run);
   await session.terminal.print(endText(remote, run, settings));
-  return { exit: exitOf(run, settings.acceptV0), summary: summaryOf(run) };
+  return { exit: exitOf(run, settings), summary: summaryOf(run) };
 }
 
 export function endText({ session }: Remote, run: Run, settings: Wire['Policy']): string {
@@ -85,11 +85,15 @@ function stepsOf(run: Run): NextSteps {
         ? `drover run report ${runId} --kind copy-log-csv --result ${results} --out copy-log.csv`
         : `drover run items ${runId} --result ${results}`,
     again: `drover job start "${job}" --retry ${run.id}`,
+    prove: [
+      `drover job start "${job}" --kind validate --verify read-back`,
+      `drover job update "${job}" --accept-size-only`,
+    ],
   };
 }
 
 /** The table of exit codes, for a run of a server. */
-export function exitOf(run: Run, acceptsSizeOnly: boolean): ExitCode {
+export function exitOf(run: Run, settings: Pick<Wire['Policy'], 'acceptV0' | 'dryRun'>): ExitCode {
   const { error, state, kind, counters } = run;
   if (error !== null && error.code !== 'CANCELLED') return exitOfFailure(error, 'during');
   if (state === 'failed') return EXIT.FAILED;
@@ -97,7 +101,7 @@ export function exitOf(run: Run, acceptsSizeOnly: boolean): ExitCode {
   const { missing, different, extra } = counters.differences;
   if (kind === 'validate' && missing + different + extra > 0) return EXIT.DIFFERENT;
   if (counters.items.failed > 0 || counters.deletesFailed > 0) return EXIT.ITEMS_FAILED;
-  if (counters.verification.V0 > 0 && !acceptsSizeOnly) return EXIT.ITEMS_FAILED;
+  if (unprovedItems(counters, settings) > 0) return EXIT.ITEMS_FAILED;
   return EXIT.FINE;
 }
 

@@ -155,12 +155,12 @@ function renamedOf({ mapped }: Counters): string | null {
 }
 
 /** What makes the end of a run one with issues, beside what differs; the copy log has each. */
-function issuesOf({ items, deletesFailed, verification }: Counters): readonly string[] {
+function issuesOf({ items, deletesFailed, verification, sameWeak }: Counters): readonly string[] {
   const told: readonly [number, string][] = [
     [items.failed, 'failed'],
     [items.unsupported, 'unsupported'],
     [deletesFailed, 'not deleted at the target'],
-    [verification.V0, 'not proved, by size alone'],
+    [verification.V0 + sameWeak, 'compared by size alone and so not proved'],
   ];
   return told.filter(([count]) => count > 0).map(([count, words]) => `${count.toLocaleString('en')} ${words}`);
 }

@@ -131,7 +131,7 @@ export async function openEnds(
   const target = await openTarget(world, run, sides.target, shares, cleanup, signal);
   const into = sides.target.account;
   const readBack =
-    policy.verify === 'read-back' && policy.mode !== 'check' && !policy.dryRun && into !== null
+    policy.verify === 'read-back' && !policy.dryRun && into !== null
       ? await patiently(world, sides.target, signal, () =>
           into.source(run.definition.target.place, { versions: 'current' }, signal),
         )

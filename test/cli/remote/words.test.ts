@@ -58,6 +58,7 @@ describe('exit codes of runs', () => {
     [run({ state: 'completed-with-issues', counters: counted({ deletesFailed: 1 }) }), 3],
     [run({ state: 'completed-with-issues', counters: weak }), 3],
     [run({ kind: 'validate', counters: different }), 4],
+    [run({ kind: 'validate', counters: counted({ sameWeak: 1 }) }), 3],
     [run({ kind: 'dry-run', counters: different }), 0],
     [run({ state: 'failed' }), 5],
     [run({ state: 'failed', error: failure('UNREACHABLE') }), 5],
@@ -66,11 +67,12 @@ describe('exit codes of runs', () => {
     [run({ state: 'paused' }), 130],
     [run({ state: 'running' }), 130],
   ])('%#', (given, code) => {
-    expect(exitOf(given, false)).toBe(code);
+    expect(exitOf(given, { acceptV0: false, dryRun: false })).toBe(code);
   });
 
   test('size alone is enough for who said so', () => {
-    expect(exitOf(run({ counters: weak }), true)).toBe(0);
+    expect(exitOf(run({ counters: weak }), { acceptV0: true, dryRun: false })).toBe(0);
+    expect(exitOf(run({ counters: counted({ sameWeak: 1 }) }), { acceptV0: true, dryRun: false })).toBe(0);
   });
 });
 
