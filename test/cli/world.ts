@@ -52,6 +52,8 @@ export interface TestWorld {
   exitNow: (code: number) => void;
   /** Called when a summary was written. */
   onSummary: () => void;
+  /** Called with each piece of standard error. */
+  onSaid: (text: string) => void;
   /** Asks the running command to stop. */
   stop(): void;
   remove(): void;
@@ -70,6 +72,7 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
       throw new Error('The command was ended at once.');
     },
     onSummary: () => undefined,
+    onSaid: () => undefined,
     stop: () => stopper?.(),
     remove: () => rmSync(folder, { recursive: true, force: true }),
     json: (...words) => world.call('--json', ...words),
@@ -80,6 +83,7 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
         columns: () => world.columns ?? 80,
         write: async (content: string | Uint8Array) => {
           written[name] += typeof content === 'string' ? content : Buffer.from(content).toString('utf8');
+          if (name === 'stderr') world.onSaid(String(content));
           if (name === 'stdout' && String(content).startsWith('{"type":"summary"')) world.onSummary();
         },
       });

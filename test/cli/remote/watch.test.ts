@@ -89,7 +89,12 @@ test('a server that goes away and comes back is waited for', async () => {
   const runId = await startRun();
   const watching = server.cli.json('run', 'watch', runId);
   await relay.sees('/api/v1/events');
-  await relay.refuses(3);
+  const said = new Promise<void>((resolve) => {
+    server.cli.onSaid = (text) => text.includes('does not answer') && resolve();
+  });
+  relay.refuses();
+  await said;
+  relay.accepts();
   await server.startWorker();
   const watched = await watching;
   expect(watched.exit, watched.stderr).toBe(0);
@@ -112,7 +117,7 @@ class Relay {
   readonly #sockets = new Set<Socket>();
   readonly #watchers: { text: string; seen: () => void }[] = [];
   #seen = '';
-  #refusals: { left: number; done: () => void } | null = null;
+  #isRefusing = false;
 
   static async open(serverPort: number): Promise<Relay> {
     const listener = createServer();
@@ -132,12 +137,14 @@ class Relay {
     return new Promise((seen) => this.#watchers.push({ text, seen }));
   }
 
-  /** Breaks every connection, and refuses so many new ones. */
-  refuses(count: number): Promise<void> {
-    return new Promise((done) => {
-      this.#refusals = { left: count, done };
-      for (const socket of this.#sockets) socket.destroy();
-    });
+  /** Breaks every connection, and each new one. */
+  refuses(): void {
+    this.#isRefusing = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  accepts(): void {
+    this.#isRefusing = false;
   }
 
   async close(): Promise<void> {
@@ -146,14 +153,10 @@ class Relay {
   }
 
   #join(socket: Socket, serverPort: number): void {
-    const refusals = this.#refusals;
     socket.on('error', () => undefined);
-    if (refusals !== null) {
+    if (this.#isRefusing) {
       socket.destroy();
-      refusals.left -= 1;
-      if (refusals.left > 0) return;
-      this.#refusals = null;
-      return refusals.done();
+      return;
     }
     const behind = connect(serverPort, '127.0.0.1');
     for (const one of [socket, behind]) {
