@@ -197,19 +197,19 @@ export async function removeConnectorAt(session: Session, word: string, isSaid: 
 export async function printPolicyAt(
   session: Session,
   word: string,
-  request: PolicyRequest,
+  request: Partial<PolicyRequest>,
   draft: { readonly provider: string; readonly values: Readonly<Record<string, string>> } | null,
 ): Promise<CommandEnd> {
   const { http, ...remote } = await openRemote(session);
-  // What the server knows better is left to it.
-  const { trustedPrincipal, externalId, containers, sourceAddresses, vpcEndpoints, ...rest } = request;
+  const { containers, sourceAddresses, vpcEndpoints, trustedPrincipal, externalId, ...rest } = request;
   const body = {
     ...rest,
-    containers: [...containers],
-    sourceAddresses: [...sourceAddresses],
-    vpcEndpoints: [...vpcEndpoints],
-    ...(trustedPrincipal === null ? {} : { trustedPrincipal }),
-    ...(externalId === null ? {} : { externalId }),
+    // The lists of a request may be changed, and these may not.
+    ...(containers === undefined ? {} : { containers: [...containers] }),
+    ...(sourceAddresses === undefined ? {} : { sourceAddresses: [...sourceAddresses] }),
+    ...(vpcEndpoints === undefined ? {} : { vpcEndpoints: [...vpcEndpoints] }),
+    ...(trustedPrincipal == null ? {} : { trustedPrincipal }),
+    ...(externalId == null ? {} : { externalId }),
   };
   const connector = draft === null ? null : { provider: draft.provider, name: word, config: draft.values };
   const texts =

@@ -286,7 +286,15 @@ test('a policy is printed before its connector is saved', async () => {
   const { stdout } = await fine('connector', 'policy', 'Acme', ...words);
   expect(stdout).toContain("Default: 'abc-123'");
   expect(stdout).toContain('arn:aws:s3:::docs');
+  expect(stdout).not.toContain('s3:PutObject');
   expect(await call('connector', 'policy', 'Acme')).toMatchObject({ exit: 2 });
+});
+
+test('of a policy only what was typed is asked for, and the rest is what the server knows', async () => {
+  const words = ['policy', 'Acme', '--draft', 's3', '--field', 'externalId=abc-123', '--kind', 'iam'];
+  const { stdout } = await fine('connector', ...words);
+  // The server's own choices: both ways, with tags.
+  for (const right of ['s3:PutObject', 's3:GetObjectTagging']) expect(stdout).toContain(right);
 });
 
 test('an external ID that was made up comes with the words that print its policy, though nothing is saved', async () => {
