@@ -11,6 +11,7 @@ import { openJobs } from '../../src/control/jobs/service.ts';
 import { openLogs } from '../../src/control/logs/service.ts';
 import { openProjects } from '../../src/control/projects/service.ts';
 import { openRuns } from '../../src/control/runs/service.ts';
+import { openSchedules } from '../../src/control/schedules/service.ts';
 import { openTestWorld, type TestWorld } from '../../src/control/testing.ts';
 import { openTimetables } from '../../src/control/timetables/service.ts';
 import { makeConnector, makeJob, makeRunRow } from './made.ts';
@@ -51,6 +52,9 @@ beforeAll(async () => {
   lists['connectors'] = (query) => openConnectors(own).list(viewer, query);
   lists['endpoints'] = (query) => openEndpoints(own, never).list(viewer, query);
   lists['timetables'] = (query) => openTimetables(own).list(viewer, query);
+  lists['schedules'] = (query) =>
+    openSchedules(own, { preflight: never, start: never, onRefused: never }).list(viewer, query);
+  lists['audit'] = (query) => logs.audit(world.as('admin'), query);
   lists['projects'] = (query) => openProjects(own, { removeFilesOf: never }).list(viewer, query);
 });
 
@@ -98,6 +102,14 @@ async function fill(): Promise<void> {
         json_build_object('key', n::text, 'result', 'failed', 'kind', 'object', 'sizeBytes', n, 'code', 'CHANGED')
       FROM generate_series(${first}::integer, ${first + BATCH - 1}::integer) AS n`.execute(db);
   }
+  await sql`INSERT INTO schedules (id, created_at, created_by, updated_at, job_id, rule, time_zone, run_kind, enabled, next_at)
+    SELECT gen_random_uuid(), created_at, 'test', now(), id, '{"kind": "daily", "minutesOfDay": [120]}', 'UTC', 'transfer',
+      last_run_at IS NOT NULL, last_run_at FROM jobs`.execute(db);
+  await sql`INSERT INTO audit (at, actor_kind, actor_name, action, entity_kind, entity_id, changes)
+    SELECT now(), 'person', 'Ana', CASE WHEN n % 1000 = 7 THEN 'connector.update' ELSE 'job.create' END,
+      CASE WHEN n % 1000 = 7 THEN 'connector' ELSE 'job' END, n::text, '{}' FROM generate_series(1, ${ROWS}::integer) AS n`.execute(
+    db,
+  );
   for (const { definition } of indexes) await sql.raw(definition).execute(db);
   await sql`ANALYZE`.execute(db);
   Object.assign(values, {
@@ -128,6 +140,8 @@ const SORTS: Record<string, readonly string[]> = {
   jobs: ['name', 'createdAt', 'lastRunAt'],
   runs: ['queuedAt', 'startedAt', 'endedAt'],
   items: ['number', 'size', 'key'],
+  schedules: ['nextAt', 'createdAt'],
+  audit: ['number'],
 };
 
 const FILTERS: Record<string, readonly (readonly [string, string])[]> = {
@@ -159,6 +173,17 @@ const FILTERS: Record<string, readonly (readonly [string, string])[]> = {
     ['result', 'unsupported'],
     ['code', 'CHANGED'],
     ['code', 'TOO_LARGE'],
+  ],
+  schedules: [
+    ['projectId', '<project>'],
+    ['projectId', '<few: project>'],
+    ['enabled', 'false'],
+    ['jobId', '<few: job>'],
+  ],
+  audit: [
+    ['action', 'job.create'],
+    ['action', 'connector.update'],
+    ['entityKind', 'connector'],
   ],
 };
 

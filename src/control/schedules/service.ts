@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
+import { databaseNow } from '../database/now.ts';
 import type { Actor, Schedule } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { refuseUnready } from '../jobs/not-ready.ts';
@@ -25,7 +26,7 @@ import {
   type EventRow,
   type ScheduleRow,
 } from './rows.ts';
-import { databaseNow, nextOf, reckonedAt } from './reckoning.ts';
+import { nextOf, reckonedAt } from './reckoning.ts';
 import { checkTiming, inZone, upcoming } from './rule.ts';
 import { ScheduleStarts, type StartParts } from './starting.ts';
 
@@ -205,11 +206,18 @@ const LISTING: Omit<Listing<ScheduleRow>, 'query'> = {
   filters: {
     jobId: (values) => sql<boolean>`schedules.job_id = ANY(${values.filter(isUuid)}::uuid[])`,
     projectId: (values) => sql<boolean>`jobs.project_id = ANY(${values.filter(isUuid)}::uuid[])`,
-    enabled: (values) => sql<boolean>`schedules.enabled::text = ANY(${values})`,
+    enabled: enabledCondition,
   },
   searched: "jobs.name || ' ' || projects.name",
   idOf: (row) => row.id,
 };
+
+/** In words that an index is found for. */
+function enabledCondition(values: readonly string[]): ReturnType<typeof sql<boolean>> {
+  const [on, off] = [values.includes('true'), values.includes('false')];
+  if (on === off) return on ? sql<boolean>`true` : sql<boolean>`false`;
+  return on ? sql<boolean>`schedules.enabled` : sql<boolean>`NOT schedules.enabled`;
+}
 
 const EVENTS: Omit<Listing<EventRow & { readonly number: number }>, 'query'> = {
   sorts: { number: { sql: 'schedule_events.number', type: 'bigint' } },

@@ -306,6 +306,9 @@ CREATE INDEX schedules_troubled ON schedules (id) WHERE last_outcome <> 'started
 CREATE INDEX schedules_taken ON schedules (taken_until) WHERE due_at IS NOT NULL;
 CREATE INDEX schedules_due ON schedules (next_at) WHERE enabled AND next_at IS NOT NULL;
 CREATE INDEX schedules_job ON schedules (job_id);
+CREATE INDEX schedules_next ON schedules (next_at NULLS FIRST, id);
+CREATE INDEX schedules_enabled ON schedules (enabled, next_at NULLS FIRST, id);
+CREATE INDEX schedules_created ON schedules (created_at, id);
 
 CREATE TABLE schedule_events (
   schedule_id uuid NOT NULL REFERENCES schedules ON DELETE CASCADE, number bigint GENERATED ALWAYS AS IDENTITY,
@@ -342,6 +345,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_entity ON audit (entity_kind, entity_id, number);
 CREATE INDEX audit_person ON audit (person_id, number);
+CREATE INDEX audit_action ON audit (action, number);
 
 CREATE TABLE subscriptions (
   id uuid PRIMARY KEY, version integer NOT NULL DEFAULT 1,
