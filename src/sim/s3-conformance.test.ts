@@ -79,6 +79,10 @@ async function open(wrap: Wrap): Promise<Bench> {
     ],
     async [Symbol.asyncDispose]() {
       await account[Symbol.asyncDispose]();
+      // Whoever asks for keys looks at all that there are.
+      const { objects } = service.bucket(BUCKET);
+      const own = objects.keys().filter((key) => key.startsWith(prefix));
+      for (const key of own.toReversed()) objects.delete(key);
     },
   };
 }
