@@ -58,7 +58,12 @@ export class Ahead {
     this.#left.sort((a, b) => compareKeys(a.key, b.key));
   }
 
-  /** The last key of what an earlier holder left. */
+  /** What an earlier holder left. */
+  get left(): readonly AheadRow[] {
+    return this.#left;
+  }
+
+  /** The last key of it. */
   get lastLeftKey(): string | null {
     return this.#left.at(-1)?.key ?? null;
   }

@@ -3,6 +3,7 @@ import type { NameRules } from '../model/names.ts';
 import type { Entry } from '../model/entry.ts';
 import { Tally, type Counters } from '../model/outcome.ts';
 import type { CopyContext } from './copy-context.ts';
+import type { SegmentProgress } from './definition.ts';
 import type { Denials } from './denials.ts';
 import type { Gate } from './lanes.ts';
 import type { RunRecord } from './ports.ts';
@@ -44,7 +45,9 @@ export class LiveState {
   /** Key segments of which the listing has not come to its end. */
   unlistedSegments = 1;
   /** Segments at work: they commit what has settled also while nothing new settles. */
-  readonly segments = new Set<{ readonly uncommitted: Counters; commitWhenDue(): void }>();
+  readonly segments = new Set<{ commitWhenDue(): void }>();
+  /** Segments in the hands of this process, until what is settled of them is saved. */
+  readonly held = new Set<{ readonly progress: SegmentProgress }>();
 
   get counters(): Counters {
     return this.tally.now;

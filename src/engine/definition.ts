@@ -77,13 +77,26 @@ export interface BandwidthTimetable {
 
 export type RunPhase = 'starting' | 'copying' | 'names' | 'deleting' | 'settling' | 'ended';
 
+/** How far one segment is, as whoever holds it under this epoch knows it: ahead of what is committed. */
+export interface SegmentProgress {
+  readonly segmentId: string;
+  readonly epoch: number;
+  /** All of it that is settled; never less later under the same epoch, unless the segment starts over. */
+  readonly counters: Counters;
+  /** Found and planned, but not settled. */
+  readonly pendingItems: number;
+  readonly pendingBytes: number;
+  /** Nothing more will be found. */
+  readonly isListed: boolean;
+}
+
 /** A picture of a run at one moment. */
 export interface Progress {
   readonly runId: string;
   readonly phase: RunPhase;
   readonly counters: Counters;
-  /** What of them this process has settled and not committed yet: other processes do not know of it. */
-  readonly uncommitted?: Counters;
+  /** What is in the hands of this process, all of the same moment. */
+  readonly segments?: readonly SegmentProgress[];
   /** Items found and planned but not settled. */
   readonly pendingItems: number;
   readonly pendingBytes: number;

@@ -50,6 +50,8 @@ export class Ledger {
   /** Reads what an earlier holder left. Until then nothing can be committed. */
   async begin(): Promise<void> {
     await this.#ahead.open(this.lease.segment.checkpoint);
+    // Settled already: who looks at the run sees no less of it than before.
+    for (const { settled, seesTarget } of this.#ahead.left) this.#sums.settle(settled.counters, seesTarget);
     this.#isBroken = false;
   }
 
@@ -62,9 +64,9 @@ export class Ledger {
     return this.#window.size;
   }
 
-  /** Counted here, but nobody else knows of it yet. */
-  get uncommitted(): Counters {
-    return this.#sums.uncommitted;
+  /** All of the segment that is settled, committed or not. */
+  get counted(): Counters {
+    return this.#sums.total;
   }
 
   /** Everything up to here belongs to this segment, whoever goes on with it. */
@@ -78,10 +80,8 @@ export class Ledger {
   }
 
   settle(slot: Slot, settled: Settled): void {
-    slot.settled = settled;
-    slot.beat = this.#beat;
     this.#sums.settle(settled.counters, slot.seesTarget);
-    this.#advance();
+    this.#put(slot, settled);
   }
 
   /** Settles what an earlier holder settled up to this key (`null`: all of it). True when the key itself was. */
@@ -90,7 +90,7 @@ export class Ledger {
     for (let row = this.#ahead.takeUpTo(key); row !== null; row = this.#ahead.takeUpTo(key)) {
       const slot = this.#window.open(row.key, row.seesTarget);
       slot.isAhead = true;
-      this.settle(slot, row.settled);
+      this.#put(slot, row.settled);
       isKey = key !== null && compareKeys(row.key, key) === 0;
     }
     return isKey;
@@ -139,6 +139,12 @@ export class Ledger {
     this.#sums.takeBack();
   }
 
+  #put(slot: Slot, settled: Settled): void {
+    slot.settled = settled;
+    slot.beat = this.#beat;
+    this.#advance();
+  }
+
   /** Moves settled items to the writer. */
   #advance(): void {
     for (let next = this.#window.shift(); next !== null; next = this.#window.shift())
@@ -169,6 +175,7 @@ export class Ledger {
   async #commit(how: 'going on' | 'stopping' | 'done'): Promise<void> {
     this.#committedAtMs = this.#context.world.clock.monotonic();
     const checkpoint = { settledKey: this.#window.settledKey, ...this.#options.cursors() };
+    const counted = this.#sums.total;
     try {
       // All of it is taken before anything else can settle.
       const change = this.#ahead.change(this.#window, this.lease, this.#writer.nextChunk, this.#waitedBefore(how));
@@ -179,10 +186,10 @@ export class Ledger {
         checkpoint: { ...checkpoint, nextChunk: this.#writer.nextChunk, ...ahead },
         addChunks: names,
         addCounters: counters,
+        counted,
         addIssues: issues,
         done: how === 'done',
       });
-      this.#sums.commit(counters);
       await change.done();
     } catch (error) {
       this.#isBroken = true;

@@ -1,8 +1,8 @@
 /** Works on one leased segment of a later phase: its steps are known, go several at once, and settle in their order. */
 import { compareKeys } from '../model/key.ts';
-import type { Counters } from '../model/outcome.ts';
 import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import type { SegmentProgress } from './definition.ts';
 import { Gate } from './lanes.ts';
 import type { Step } from './later.ts';
 import { Ledger } from './ledger.ts';
@@ -36,6 +36,7 @@ export class PhaseWork {
     live.segments.add(this);
     try {
       await this.#ledger.begin();
+      live.held.add(this);
       for await (const step of steps) {
         if (settledKey !== null && compareKeys(step.key, settledKey) <= 0) continue;
         if (this.#ledger.resume(step.key)) continue;
@@ -51,6 +52,7 @@ export class PhaseWork {
       await this.#ledger.quiet();
       this.#rethrow();
       await this.#ledger.finish();
+      live.held.delete(this);
     } finally {
       live.segments.delete(this);
     }
@@ -62,12 +64,16 @@ export class PhaseWork {
       while (this.#running.size > 0) await Promise.all(this.#running);
       await this.#ledger.save();
     } finally {
+      this.#context.live.held.delete(this);
       await this.#context.world.store.release(this.#lease);
     }
   }
 
-  get uncommitted(): Counters {
-    return this.#ledger.uncommitted;
+  /** Its steps are known from the start. */
+  get progress(): SegmentProgress {
+    const { segment, epoch } = this.#lease;
+    const { segmentId } = segment;
+    return { segmentId, epoch, counters: this.#ledger.counted, pendingItems: 0, pendingBytes: 0, isListed: true };
   }
 
   commitWhenDue(): void {

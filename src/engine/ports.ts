@@ -93,6 +93,11 @@ export interface Commit {
   readonly addChunks: readonly string[];
   /** Added to the segment's counters. */
   readonly addCounters: Counters;
+  /**
+   * All of the segment that was settled when this commit began, also what is kept aside or not durable yet. Left out:
+   * as much as is committed.
+   */
+  readonly counted?: Counters;
   /** The failed and unsupported items among what this commit's log chunk holds, so that they can be searched. */
   readonly addIssues: readonly ItemRecord[];
   readonly done: boolean;

@@ -3,7 +3,6 @@
  * the speed is measured, never guessed from the settings.
  */
 import type { Clock } from '../lib/world.ts';
-import { Tally, type Counters } from '../model/outcome.ts';
 import type { RunContext } from './context.ts';
 import type { Progress, RunPhase } from './definition.ts';
 import { limitReason, type LimitReason, type Watched } from './limit-reason.ts';
@@ -69,7 +68,7 @@ export class ProgressMeter {
       runId: context.run.runId,
       phase: this.phase,
       counters: live.tally.total,
-      uncommitted: uncommittedOf(live),
+      segments: [...live.held].map(({ progress }) => progress),
       pendingItems: live.pendingItems,
       pendingBytes: live.pendingBytes,
       listingComplete: this.#isListed(context),
@@ -170,10 +169,4 @@ export class ProgressMeter {
 function apart(a: number, b: number): number {
   const [less, more] = a < b ? [a, b] : [b, a];
   return less <= 0 ? Number.POSITIVE_INFINITY : more / less;
-}
-
-function uncommittedOf({ segments }: RunContext['live']): Counters {
-  const sum = new Tally();
-  for (const segment of segments) sum.add(segment.uncommitted);
-  return sum.total;
 }

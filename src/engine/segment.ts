@@ -6,9 +6,9 @@ import { toDroverError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
 import { asciiHead, compareKeys, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
-import type { Counters } from '../model/outcome.ts';
 import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import type { SegmentProgress } from './definition.ts';
 import { knownVersion } from './decide.ts';
 import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
 import { SMALL_BYTES_MAX, SPLIT_PAGES_MIN, SPLIT_PAGES_MIN_FOR_OTHERS, WINDOW_ITEMS_MAX } from './limits.ts';
@@ -38,6 +38,8 @@ export class SegmentWork {
   /** The planner waits at this key while the segment is cut there. */
   #barrier: Promise<void> | null = null;
   #isListed = false;
+  #pendingItems = 0;
+  #pendingBytes = 0;
   #isSplitting = false;
   readonly #ahead: LargeAhead;
   /** Work sent out, whatever becomes of it. */
@@ -58,12 +60,14 @@ export class SegmentWork {
     live.segments.add(this);
     try {
       await this.#ledger.begin();
+      live.held.add(this);
       this.#streams = openStreams(this.#context, this.#lease);
       await this.#plan(this.#streams);
       this.#isListed = true;
       live.unlistedSegments -= 1;
       await this.#drain();
       await this.#ledger.finish();
+      live.held.delete(this);
       return 'done';
     } catch (error) {
       live.segments.delete(this);
@@ -75,6 +79,7 @@ export class SegmentWork {
       await this.#ledger.quiet();
       if (this.#isListed) live.unlistedSegments += 1;
       this.#ledger.takeBack();
+      live.held.delete(this);
       await world.store.release(await world.store.reset(this.#lease));
       return 'disordered';
     } finally {
@@ -91,6 +96,7 @@ export class SegmentWork {
       await this.#settleAll();
       await this.#ledger.save();
     } finally {
+      this.#context.live.held.delete(this);
       await this.#context.world.store.release(this.#lease);
     }
   }
@@ -215,8 +221,13 @@ export class SegmentWork {
       ? await this.#context.smallGate.enter(this.#context.signal)
       : this.#ahead.enter(planned.sizeBytes);
     const { live } = this.#context;
-    live.pendingItems += 1;
-    live.pendingBytes += planned.sizeBytes;
+    const count = (times: 1 | -1): void => {
+      this.#pendingItems += times;
+      this.#pendingBytes += times * planned.sizeBytes;
+      live.pendingItems += times;
+      live.pendingBytes += times * planned.sizeBytes;
+    };
+    count(1);
     const task: Promise<void> = planned
       .work()
       .then(
@@ -225,8 +236,7 @@ export class SegmentWork {
       )
       .finally(() => {
         this.#running.delete(task);
-        live.pendingItems -= 1;
-        live.pendingBytes -= planned.sizeBytes;
+        count(-1);
         leave();
       });
     this.#running.add(task);
@@ -273,8 +283,16 @@ export class SegmentWork {
     return this.#ledger.lease;
   }
 
-  get uncommitted(): Counters {
-    return this.#ledger.uncommitted;
+  get progress(): SegmentProgress {
+    const { segment, epoch } = this.#lease;
+    return {
+      segmentId: segment.segmentId,
+      epoch,
+      counters: this.#ledger.counted,
+      pendingItems: this.#pendingItems,
+      pendingBytes: this.#pendingBytes,
+      isListed: this.#isListed,
+    };
   }
 
   commitWhenDue(): void {

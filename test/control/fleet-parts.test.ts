@@ -100,11 +100,9 @@ describe('the map', () => {
 });
 
 describe('the picture of a run', () => {
+  const scanned = (items: number) => ({ ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned: items } });
   const told = {
     phase: 'copying',
-    pendingItems: 10,
-    pendingBytes: 1_000,
-    listingComplete: true,
     elapsedMs: 120_000,
     bytesPerSecond: 100,
     itemsPerSecond: 5,
@@ -113,45 +111,66 @@ describe('the picture of a run', () => {
     limitedBy: 'none',
     current: [{ key: 'a', sizeBytes: 5, doneBytes: 1 }],
     isPausedByTimetable: false,
-    uncommitted: { ...ZERO_COUNTERS, mapped: 2 },
   } as const;
+  const segment = (isListed = true) => ({
+    kind: 'keys',
+    epoch: 2,
+    committed: scanned(50),
+    counted: null,
+    countedEpoch: null,
+    told: {
+      segmentId: 's',
+      epoch: 2,
+      counters: { ...scanned(50), mapped: 2 },
+      pendingItems: 10,
+      pendingBytes: 1_000,
+      isListed,
+    },
+    isFresh: true,
+  });
   const run = {
     live: null,
+    sequence: '1',
     waits: null,
     source: 'S',
     target: 'T',
     source_id: 's',
     target_id: 't',
     now: new Date(0),
-    unclaimed: 0,
-    committed: { ...ZERO_COUNTERS, items: { ...ZERO_COUNTERS.items, scanned: 100 } },
+    keys: 2,
+    openKeys: 2,
+    open: [segment(), segment()],
+    committed: scanned(100),
     expected: null,
     percent_shown: null,
     passed: [],
+    workers: [],
   };
   const row = (progress: object | null) => ({ worker_id: 'w', name: 'n', progress: progress as never, segments: 1 });
+  const listing = { ...run, open: [segment(), segment(false)], workers: [row(told)] };
 
   test('adds up what workers say, and forecasts once everything is listed or something was expected', () => {
-    const live = liveOf([row(told), row({ ...told, limitedBy: 'target' }), row(null)], run);
+    const workers = [row(told), row({ ...told, limitedBy: 'target' }), row(null)];
+    const live = liveOf({ ...run, workers });
     expect(live).toMatchObject({
+      counters: { items: { scanned: 100 }, mapped: 4 },
       pendingItems: 20,
       bytesPerSecond: 200,
-      uncommitted: { mapped: 4 },
       totals: { items: 120, isExact: true },
       remaining: { lowMs: 8_000, highMs: 13_000, confidence: 'high' },
       limitedBy: { kind: 'target', text: expect.stringContaining('"T"'), since: '1970-01-01T00:00:00.000Z' },
     });
     expect(live?.workers).toHaveLength(3);
-    expect(liveOf([row(told)], { ...run, unclaimed: 1 })?.remaining).toBeNull();
+    expect(liveOf(listing)?.remaining).toBeNull();
     const expected = { items: 1_000, sizeBytes: null, basis: 'last-run', runId: 'r', cuts: [] } as const;
-    const guessed = liveOf([row(told)], { ...run, unclaimed: 1, expected });
+    const guessed = liveOf({ ...listing, expected });
     expect(guessed).toMatchObject({ totals: { items: 1_000, isExact: false }, remaining: { confidence: 'low' } });
     expect(guessed?.percent).toBe(10);
     const live2 = guessed === null ? null : { ...guessed, percent: 40 };
-    expect(liveOf([row(told)], { ...run, unclaimed: 1, expected, live: live2 })?.percent).toBe(40);
-    expect(liveOf([row(told)], { ...run, unclaimed: 1, expected, percent_shown: 70 })?.percent).toBe(70);
-    expect(liveOf([row(null)], run)).toBeNull();
-    const later = liveOf([row({ ...told, limitedBy: 'target' })], { ...run, live, now: new Date(9_000) });
+    expect(liveOf({ ...listing, expected, live: live2 })?.percent).toBe(40);
+    expect(liveOf({ ...listing, expected, percent_shown: 70 })?.percent).toBe(70);
+    expect(liveOf({ ...run, workers: [row(null)] })).toBeNull();
+    const later = liveOf({ ...run, workers: [row({ ...told, limitedBy: 'target' })], live, now: new Date(9_000) });
     expect(later?.limitedBy.since).toBe('1970-01-01T00:00:00.000Z');
   });
 });

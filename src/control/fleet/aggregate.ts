@@ -4,18 +4,17 @@
  * first, and nobody waits for anybody.
  */
 import { sql, type RawBuilder } from 'kysely';
-import { addCounters, ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { RunLive, WaitReason } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { keptExpectation } from '../runs/expectation.ts';
 import { IS_HELD, keyOrNull, SUMMED_COUNTERS } from '../runs/store-rows.ts';
-import { FINAL_SUMS } from '../runs/store-runs.ts';
+import { SUMS_OF_SESSIONS } from '../runs/store-runs.ts';
+import { countedOf, IS_FRESH, openSegments, type Standing } from './counting.ts';
 import { forecastOf, type KeptExpectation, type Passed } from './forecast.ts';
 import { limitText, type SetLimit } from './limit-text.ts';
 import type { WorkerProgress } from './participation.ts';
 import type { DispatchWorld } from './parts.ts';
 
-const FRESH_MS = 5_000;
 const SHOWN_MAX = 8;
 
 const PHASES: readonly RunLive['phase'][] = ['starting', 'copying', 'names', 'deleting', 'settling', 'ended'];
@@ -34,47 +33,48 @@ const LIMITS: readonly RunLive['limitedBy']['kind'][] = [
 interface WorkerRow {
   readonly worker_id: string;
   readonly name: string;
-  readonly progress: WorkerProgress | null;
+  readonly progress: Omit<WorkerProgress, 'segments'> | null;
   readonly segments: number;
 }
 
-/** As it is kept: the sums beside it are the run's own. */
-export type KeptLive = Omit<RunLive, 'counters'> & { readonly uncommitted: Counters };
-
-interface RunRowNow {
-  readonly live: KeptLive | null;
+interface RunRowNow extends Standing {
+  /** What was shown before. */
+  readonly live: RunLive | null;
+  /** Of the row, when it was read. */
+  readonly sequence: string;
   readonly waits: WaitReason | null;
   readonly source: string;
   readonly target: string;
   readonly source_id: string;
   readonly target_id: string;
   readonly now: Date;
-  readonly unclaimed: number;
-  /** What is committed. */
-  readonly committed: Counters;
   readonly expected: KeptExpectation | null;
   /** Before it was paused. */
   readonly percent_shown: number | null;
   /** Read only where it can be compared with what was expected. */
   readonly passed: readonly Passed[];
+  readonly workers: readonly WorkerRow[];
 }
 
-/** Brings the run's row up to date when it is older than that; true when this call did it. */
+/**
+ * Brings the run's row up to date when it is older than that; true when this call did it. All numbers are of one
+ * moment, and are written only where the row is as it was then: whoever is late writes nothing.
+ */
 export async function refreshRun(world: DispatchWorld, runId: string, olderThanMs: number): Promise<boolean> {
   const { db, bus } = world;
   const run = await readRunNow(world, runId, olderThanMs);
   if (run === undefined) return false;
-  const workers = await readWorkers(world, runId);
   // Nobody is at it, and that shows already.
-  if (workers.length === 0 && run.live === null) return false;
-  const live = liveOf(workers, run);
-  const waits = waitsOf(workers, run);
+  if (run.workers.length === 0 && run.live === null) return false;
+  const live = liveOf(run);
+  const waits = waitsOf(run);
   const { rows } = await inDatabase(() =>
-    sql`UPDATE runs SET live = ${live === null ? null : JSON.stringify(live)}::jsonb, ${FINAL_SUMS},
+    sql`UPDATE runs SET live = ${live === null ? null : JSON.stringify(live)}::jsonb,
+        counters = ${JSON.stringify(run.committed)}::jsonb, ${SUMS_OF_SESSIONS}, sequence = sequence + 1,
         waits = CASE WHEN state = 'running' THEN ${waits === null ? null : JSON.stringify(waits)}::jsonb ELSE waits END,
         updated_at = clock_timestamp()
       WHERE id = (SELECT id FROM runs WHERE id = ${runId} AND state IN ('running', 'pausing', 'cancelling')
-        AND ${isOlder(olderThanMs)} FOR UPDATE SKIP LOCKED)
+        AND sequence = ${run.sequence}::bigint AND ${isOlder(olderThanMs)} FOR UPDATE SKIP LOCKED)
       RETURNING id`.execute(db),
   );
   if (rows.length > 0) await bus.tell('run', runId);
@@ -84,13 +84,16 @@ export async function refreshRun(world: DispatchWorld, runId: string, olderThanM
 async function readRunNow(world: DispatchWorld, runId: string, olderThanMs: number): Promise<RunRowNow | undefined> {
   const { rows } = await inDatabase(() =>
     sql<Omit<RunRowNow, 'expected' | 'passed'> & { readonly expected: string | null }>`
-      SELECT runs.live, runs.waits, source.name AS source, target.name AS target,
+      SELECT runs.live, runs.waits, runs.sequence::text AS sequence, source.name AS source, target.name AS target,
         runs.source_connector_id AS source_id, runs.target_connector_id AS target_id, clock_timestamp() AS now,
-        (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND segments.state = 'open'
-          AND segments.kind = 'keys' AND ${IS_HELD} IS NOT TRUE) AS unclaimed,
-        (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id) AS committed, runs.expected, runs.percent_shown
+        counted.committed, counted.keys, counted."openKeys", ${openSegments(sql`runs.id`)} AS open,
+        ${workersOf(sql`runs.id`)} AS workers, runs.expected, runs.percent_shown
       FROM runs LEFT JOIN connectors AS source ON source.id = runs.source_connector_id
         LEFT JOIN connectors AS target ON target.id = runs.target_connector_id
+        CROSS JOIN LATERAL (
+          SELECT ${SUMMED_COUNTERS} AS committed, count(*) FILTER (WHERE kind = 'keys')::integer AS keys,
+            count(*) FILTER (WHERE kind = 'keys' AND state = 'open')::integer AS "openKeys"
+          FROM segments WHERE segments.run_id = runs.id) AS counted
       WHERE runs.id = ${runId} AND runs.state IN ('running', 'pausing', 'cancelling')
         AND ${isOlder(olderThanMs)}`.execute(world.db),
   );
@@ -119,38 +122,36 @@ function isOlder(ms: number): RawBuilder<boolean> {
     OR runs.updated_at > clock_timestamp() + interval '1 second')`;
 }
 
-async function readWorkers(world: DispatchWorld, runId: string): Promise<readonly WorkerRow[]> {
-  const { rows } = await inDatabase(() =>
-    sql<WorkerRow>`
-      SELECT run_workers.worker_id, workers.name, run_workers.progress,
-        (SELECT count(*)::integer FROM segments WHERE segments.run_id = run_workers.run_id
-          AND segments.worker_id = run_workers.worker_id AND ${IS_HELD}) AS segments
-      FROM run_workers JOIN workers ON workers.id = run_workers.worker_id
-      WHERE run_workers.run_id = ${runId} AND run_workers.left_at IS NULL
-        AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'
-      ORDER BY run_workers.joined_at`.execute(world.db),
-  );
-  return rows;
+/** Those who speak, as JSON. */
+function workersOf(runId: RawBuilder<string>): RawBuilder<readonly WorkerRow[]> {
+  return sql<readonly WorkerRow[]>`(
+    SELECT coalesce(jsonb_agg(jsonb_build_object('worker_id', run_workers.worker_id, 'name', workers.name,
+      'progress', run_workers.progress - 'segments',
+      'segments', (SELECT count(*)::integer FROM segments WHERE segments.run_id = run_workers.run_id
+        AND segments.worker_id = run_workers.worker_id AND ${IS_HELD})) ORDER BY run_workers.joined_at), '[]'::jsonb)
+    FROM run_workers JOIN workers ON workers.id = run_workers.worker_id
+    WHERE run_workers.run_id = ${runId} AND ${IS_FRESH})`;
 }
 
 /** The sum over all workers; `null` while none has said anything. */
-export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive | null {
+export function liveOf(run: RunRowNow): RunLive | null {
+  const { workers } = run;
   const told = workers.flatMap(({ progress }) => (progress === null ? [] : [progress]));
   if (told.length === 0) return null;
-  const sum = (member: (one: WorkerProgress) => number): number => told.reduce((all, one) => all + member(one), 0);
-  const listingComplete = run.unclaimed === 0 && told.every((one) => one.listingComplete);
+  const sum = (member: (one: WorkerRow['progress'] & object) => number): number =>
+    told.reduce((all, one) => all + member(one), 0);
+  const { counters, pendingItems, pendingBytes, listingComplete } = countedOf(run);
   const known = {
-    pendingItems: sum((one) => one.pendingItems),
-    pendingBytes: sum((one) => one.pendingBytes),
+    pendingItems,
+    pendingBytes,
     bytesPerSecond: sum((one) => one.bytesPerSecond),
     itemsPerSecond: sum((one) => one.itemsPerSecond),
   };
-  const uncommitted = told.reduce((all, one) => addCounters(all, one.uncommitted), ZERO_COUNTERS);
-  const { items, bytes } = addCounters(run.committed, uncommitted);
   const speeds = {
     bytesPerSecondMean: sum((one) => one.bytesPerSecondMean),
     itemsPerSecondMean: sum((one) => one.itemsPerSecondMean ?? one.itemsPerSecond),
   };
+  const { items, bytes } = counters;
   const forecast = forecastOf({
     ...known,
     ...speeds,
@@ -167,7 +168,7 @@ export function liveOf(workers: readonly WorkerRow[], run: RunRowNow): KeptLive 
   const ranks = told.map((one) => PHASES.indexOf(one.phase)).filter((rank) => rank < PHASES.length - 1);
   return {
     phase: PHASES[ranks.length === 0 ? PHASES.length - 1 : Math.max(...ranks)] as RunLive['phase'],
-    uncommitted,
+    counters,
     ...known,
     listingComplete,
     bytesPerSecondMean: speeds.bytesPerSecondMean,
@@ -197,7 +198,7 @@ function connectorOf(
 }
 
 /** While it runs: what a worker ran into that stands in the way of all is kept; what workers say now is said. */
-function waitsOf(workers: readonly WorkerRow[], { waits }: RunRowNow): WaitReason | null {
+function waitsOf({ workers, waits }: RunRowNow): WaitReason | null {
   const told = workers.flatMap(({ progress }) => (progress === null ? [] : [progress]));
   if (told.length > 0 && told.every((one) => one.isPausedByTimetable)) {
     const text = "The job's bandwidth timetable allows nothing at this hour; the run goes on when it does again.";

@@ -1,13 +1,12 @@
 /** One worker's part in one run, from opening both ends to saying how it went. */
 import { sql } from 'kysely';
-import type { Progress, Tuning } from '../../engine/definition.ts';
+import type { Progress, SegmentProgress, Tuning } from '../../engine/definition.ts';
 import type { RequestCounts } from '../../engine/ports.ts';
 import { MIB } from '../../engine/limits.ts';
 import { runTransfer } from '../../engine/run.ts';
 import type { HeldBack } from '../../engine/world.ts';
 import { rateAt } from '../../engine/timetable.ts';
 import { withFields } from '../../lib/log.ts';
-import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import { DroverError, toDroverError, type Failure } from '../../model/errors.ts';
 import { newId } from '../ids.ts';
 import { inDatabase } from '../runs/database-errors.ts';
@@ -33,9 +32,6 @@ import type { Shares } from './shares.ts';
 export type WorkerProgress = Pick<
   Progress,
   | 'phase'
-  | 'pendingItems'
-  | 'pendingBytes'
-  | 'listingComplete'
   | 'elapsedMs'
   | 'bytesPerSecond'
   | 'itemsPerSecond'
@@ -45,7 +41,7 @@ export type WorkerProgress = Pick<
   | 'current'
 > & {
   readonly isPausedByTimetable: boolean;
-  readonly uncommitted: Counters;
+  readonly segments: readonly SegmentProgress[];
   /** That holds it back, where that is what `limitedBy` says. */
   readonly limit?: SetLimit | null;
 };
@@ -173,20 +169,10 @@ export class Participation {
     if (sides.source.isThrottled(nowMs)) limitedBy = 'source';
     else if (sides.target.isThrottled(nowMs)) limitedBy = 'target';
     const limit = limitedBy === 'limit' ? this.#limitOf(progress) : null;
-    const { phase, uncommitted = ZERO_COUNTERS, pendingItems, pendingBytes, listingComplete, elapsedMs } = progress;
+    const { phase, segments = [], elapsedMs } = progress;
     const { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, itemsPerSecondMean, current } = progress;
     const speeds = { bytesPerSecond, itemsPerSecond, bytesPerSecondMean, itemsPerSecondMean };
-    const known = {
-      phase,
-      uncommitted,
-      pendingItems,
-      pendingBytes,
-      listingComplete,
-      elapsedMs,
-      limitedBy,
-      limit,
-      current,
-    };
+    const known = { phase, segments, elapsedMs, limitedBy, limit, current };
     return { ...known, ...speeds, isPausedByTimetable: rate === 0 };
   }
 

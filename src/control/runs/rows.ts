@@ -3,8 +3,7 @@ import { sql } from 'kysely';
 import type { RequestCounts } from '../../engine/ports.ts';
 import { DroverError, type Failure } from '../../model/errors.ts';
 import { storageMoverRunCodes } from '../../model/storage-mover-codes.ts';
-import { addCounters, type Counters, type RunState } from '../../model/outcome.ts';
-import type { KeptLive } from '../fleet/aggregate.ts';
+import type { Counters, RunState } from '../../model/outcome.ts';
 import type { Run, RunExpectation, RunKind, RunLive, RunTrigger, WaitReason } from '../entities.ts';
 import type { Listing } from '../paging.ts';
 import { isoOf, isoOrNull } from '../rows.ts';
@@ -89,7 +88,7 @@ export function runOf(row: RunListRow): Run {
     requests: row.requests as RequestCounts,
     durationMs: Math.round(Number(row.active_ms)),
     manifestRoot: row.manifest_root,
-    live: liveOf(row.live as KeptLive | null, row.counters as Counters),
+    live: row.live as RunLive | null,
     expected: expectedOf(row.expected),
     sequence: Number(row.sequence),
     asOf: isoOf(row.updated_at),
@@ -144,10 +143,4 @@ function expectedOf(text: string | null): RunExpectation | null {
   if (kept === null) return null;
   const { cuts: _cuts, ...expected } = kept;
   return expected;
-}
-
-function liveOf(kept: KeptLive | null, committed: Counters): RunLive | null {
-  if (kept === null) return null;
-  const { uncommitted, ...live } = kept;
-  return { ...live, counters: addCounters(committed, uncommitted) };
 }

@@ -112,11 +112,13 @@ export async function endRun(
   });
 }
 
+/** What the run has cost, from its sessions. */
+export const SUMS_OF_SESSIONS = sql`requests = ${summedRequests(sql`runs.id`)}, active_ms = ${summedActiveMs(sql`runs.id`)}`;
+
 /** The sums of the run's row, from its segments and sessions. */
 export const FINAL_SUMS = sql`
   counters = (SELECT ${SUMMED_COUNTERS} FROM segments WHERE segments.run_id = runs.id),
-  requests = ${summedRequests(sql`runs.id`)}, active_ms = ${summedActiveMs(sql`runs.id`)},
-  sequence = sequence + 1`;
+  ${SUMS_OF_SESSIONS}, sequence = sequence + 1`;
 
 /**
  * The sums of a run that has ended or is paused, made anew. The row is locked by a statement of its own: whoever waits

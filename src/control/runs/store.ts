@@ -187,14 +187,16 @@ export class PostgresRunStore implements RunStore {
     });
   }
 
-  commit(lease: Lease, { checkpoint, addChunks, addCounters, addIssues, done }: Commit): Promise<void> {
+  commit(lease: Lease, { checkpoint, addChunks, addCounters, counted, addIssues, done }: Commit): Promise<void> {
     const { runId, segmentId } = lease.segment;
+    const ahead = done || counted === undefined ? null : JSON.stringify(counted);
     const issues = issueColumns(addIssues);
     return inDatabase(async () => {
       const { rows } = await sql<{ held: number }>`
         WITH held AS (
           UPDATE segments SET state = ${done ? 'done' : 'open'}, checkpoint = ${JSON.stringify(checkpoint)},
             settled_key = ${bytesOrNull(checkpoint.settledKey)}, counters = ${countersPlus(addCounters)},
+            counted = ${ahead}::jsonb, counted_epoch = ${ahead === null ? null : lease.epoch}::integer,
             lease_until = ${done ? sql`NULL` : sql`lease_until`}, lock_wait_ms = lock_wait_ms + ${WAITED_MS}
           WHERE ${heldRow(lease)} AND EXISTS (SELECT FROM runs WHERE runs.id = ${runId} AND runs.ended_at IS NULL)
           RETURNING segment_id
@@ -218,7 +220,7 @@ export class PostgresRunStore implements RunStore {
       const { rows } = await sql<{ held: number }>`
         WITH held AS (
           UPDATE segments SET checkpoint = NULL, settled_key = NULL, counters = ${JSON.stringify(ZERO_COUNTERS)}::jsonb,
-            lock_wait_ms = lock_wait_ms + ${WAITED_MS}
+            counted = NULL, counted_epoch = NULL, lock_wait_ms = lock_wait_ms + ${WAITED_MS}
           WHERE ${heldRow(lease)} RETURNING segment_id
         ), unnamed AS (
           DELETE FROM chunks USING held WHERE chunks.run_id = ${runId} AND chunks.segment_id = held.segment_id
