@@ -22,7 +22,7 @@ const ITEM: Readonly<Record<string, JsonMember>> = {
   result: { type: 'string', meaning: 'What became of it: an outcome, `deleted`, `missing`, `extra` or `different`.' },
   kind: { type: 'string', meaning: '`object`, `folder` or `opaque` (neither: a link, a device, a delete marker).' },
   sizeBytes: { type: 'number', meaning: 'Size of the content.' },
-  code: { type: 'string', meaning: 'Why: an [error code](errors.md), or a reason of the comparison.' },
+  code: { type: 'string', meaning: 'Why: an [error code](errors.md), or an [item code](item-codes.md).' },
   details: { type: 'string', meaning: 'More about why, as a sentence.', optional: true },
   verification: {
     type: 'string',

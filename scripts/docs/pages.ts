@@ -5,6 +5,7 @@ import { concessionsPage } from './concessions.ts';
 import { connectorsPage } from './connectors.ts';
 import { errorsPage } from './errors.ts';
 import { exitCodesPage } from './exit-codes.ts';
+import { itemCodesPage } from './item-codes.ts';
 import { jsonOutputPage } from './json-output.ts';
 import { limitsPage } from './limits.ts';
 import { metricsPage } from './metrics.ts';
@@ -23,6 +24,7 @@ export function buildPages(root: string): ReadonlyMap<string, string> {
     ['connectors.md', connectorsPage()],
     ['errors.md', errorsPage()],
     ['exit-codes.md', exitCodesPage()],
+    ['item-codes.md', itemCodesPage()],
     ['json-output.md', jsonOutputPage()],
     ['limits.md', limitsPage(root)],
     ['metrics.md', metricsPage()],
@@ -43,6 +45,7 @@ function indexPage(): string {
       '- [Providers](providers.md): what each can do, and how that was observed',
       '- [Concessions](concessions.md): what does not survive between two providers',
       '- [Error codes](errors.md): what each means and what to do',
+      '- [Item codes](item-codes.md): why each item ended as it did, and what to do',
       '- [Exit codes](exit-codes.md): for scripts',
       '- [JSON output](json-output.md): for programs',
       '- [HTTP API](openapi.json): every route, as an OpenAPI 3.1 document',

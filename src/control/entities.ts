@@ -302,10 +302,14 @@ export interface RunExpectation {
 /** Only while workers are at it: the sum over all of them. */
 export interface RunLive {
   readonly phase: RunPhase;
-  /** As they are at this moment, ahead of what is committed; a worker that dies takes its share of the difference along. */
+  /**
+   * As they are at this moment, ahead of what is committed. A later sequence never shows less, except where a worker
+   * died: what it had not saved is done anew.
+   */
   readonly counters: Counters;
   readonly pendingItems: number;
   readonly pendingBytes: number;
+  /** Whoever holds a part of the keys speaks, and has listed it to its end; no part waits for anybody. */
   readonly listingComplete: boolean;
   readonly bytesPerSecond: number;
   readonly itemsPerSecond: number;
@@ -408,7 +412,9 @@ export interface MapCell {
 }
 
 /** A row of the copy log that can be searched. */
-export interface RunItem extends ItemRecord {
+export interface RunItem extends Omit<ItemRecord, 'code'> {
+  /** An error code, or one of the table of reasons; rows of an earlier version may have another one. */
+  readonly code: string;
   /** Position in the list; the cursor. */
   readonly number: number;
 }

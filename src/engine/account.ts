@@ -10,6 +10,7 @@ import {
   type Outcome,
   type VerificationClass,
 } from '../model/outcome.ts';
+import type { ReasonCode } from '../model/reasons.ts';
 import type { SnapshotRow, StateMark } from '../model/snapshot.ts';
 import { NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
 import type { Copied } from './copy-context.ts';
@@ -81,7 +82,7 @@ export function joinSettled(all: readonly Settled[]): Settled {
 export function recordOf(
   entry: Entry,
   result: ItemRecord['result'],
-  code: string,
+  code: ItemRecord['code'],
   more: Partial<ItemRecord> = {},
 ): ItemRecord {
   return {
@@ -99,7 +100,7 @@ export function copiedSettled(
   order: { readonly entry: Entry; readonly targetKey: string },
   copied: Copied,
   timing: { readonly startedAtMs: number; readonly durationMs: number },
-  reason: string,
+  reason: ReasonCode,
 ): Settled {
   const isMapped = order.targetKey !== order.entry.key;
   const record = recordOf(order.entry, 'copied', reason, {

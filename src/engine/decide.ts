@@ -30,7 +30,7 @@ export interface Situation {
 export type Evidence = 'snapshot' | 'digest' | 'recorded' | 'size-and-time' | 'size';
 
 export type Action =
-  | { readonly kind: 'copy'; readonly reason: 'absent' | 'changed' | 'refresh'; readonly expect: Expectation }
+  | { readonly kind: 'copy'; readonly reason: 'absent' | 'changed'; readonly expect: Expectation }
   /** `weak`: nothing but sizes, or sizes and times, could be compared; so it was in every run before. */
   | { readonly kind: 'same'; readonly evidence: Evidence; readonly weak: boolean }
   | { readonly kind: 'folder-same' }

@@ -3,6 +3,7 @@ import type { Expectation } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { toDroverError, type DroverError } from '../model/errors.ts';
 import type { NameRules } from '../model/names.ts';
+import type { ReasonCode } from '../model/reasons.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import {
   copiedSettled,
@@ -212,7 +213,7 @@ function restore(context: RunContext, situation: ItemSituation): Planned {
 }
 
 /** Copies one item and tells how that went; throws only what concerns the whole run. */
-export async function copyTimed(context: RunContext, order: CopyOrder, reason: string): Promise<Settled> {
+export async function copyTimed(context: RunContext, order: CopyOrder, reason: ReasonCode): Promise<Settled> {
   const { clock } = context.world;
   const startedAtMs = clock.now();
   const fromMs = clock.monotonic();

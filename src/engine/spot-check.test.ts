@@ -99,7 +99,7 @@ describe('choosing', () => {
     result: 'same',
     kind: 'object',
     sizeBytes: 1,
-    code: 'digest',
+    code: 'same-digest',
     ...change,
   });
 

@@ -1,5 +1,5 @@
 /** How items and runs end, and the sums that must agree everywhere. */
-import type { ErrorCode } from './errors.ts';
+import type { ItemCode } from './reasons.ts';
 import type { Policy } from './policy.ts';
 
 export type Outcome = 'copied' | 'same' | 'excluded' | 'skipped' | 'unsupported' | 'failed';
@@ -153,8 +153,8 @@ export interface ItemRecord {
   readonly sizeBytes: number;
   /** Bytes at the target, where both were compared and it has another number. */
   readonly targetSizeBytes?: number;
-  /** Why: an error code, or one of the reasons of `decide`. */
-  readonly code: ErrorCode | string;
+  /** Why: an error code, or one of the table of reasons. */
+  readonly code: ItemCode;
   readonly details?: string;
   /** Of what was copied, how it was proved; of what is the same, how that is known. */
   readonly verification?: VerificationClass;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ERRORS, type ErrorCode } from './errors.ts';
+import type { ItemCode } from './reasons.ts';
 import { STORAGE_MOVER_CODES, storageMoverCodeOf, storageMoverWords } from './storage-mover-codes.ts';
 
 test.each([
@@ -12,7 +13,7 @@ test.each([
   ['failed', 'PERMISSION_DENIED', 'AZSM2062'],
   ['failed', 'toString', null],
 ] as const)('%s with %s is %s', (result, code, expected) => {
-  expect(storageMoverCodeOf({ result, code })).toBe(expected);
+  expect(storageMoverCodeOf({ result, code: code as ItemCode })).toBe(expected);
 });
 
 test('an error that only ends runs has no code of an item, and the other way round', () => {

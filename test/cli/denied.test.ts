@@ -48,4 +48,8 @@ test('objects with a lock of their own fail by themselves', async () => {
   const called = await world.json('copy', 'mem:b', 'mem:c', '--server-side', 'never');
   expect(called.exit, called.stderr).toBe(3);
   expect(called.summary.items).toMatchObject({ copied: OBJECTS - 10, failed: 10 });
+  const log = await world.call('runs', 'log', String(called.summary.runId));
+  // Once, however many there are; and nothing of those with which nothing is to be done.
+  expect(log.stderr.match(/^PERMISSION_DENIED: .*Grant the missing right/gm)).toHaveLength(1);
+  expect(log.stderr).not.toContain('absent:');
 });

@@ -40,6 +40,7 @@ export const runItem = named<RunItem>()(
     result: z.enum(RESULTS),
     kind: z.enum(['object', 'folder', 'opaque']),
     sizeBytes: z.number(),
+    targetSizeBytes: z.number().optional().describe('Bytes at the target, when compared and another number.'),
     code: z.string().describe('Why.'),
     details: z.string().optional(),
     verification: z.enum(['V3', 'V2', 'V1', 'V0', 'VM']).optional(),

@@ -1,6 +1,7 @@
 /** `runs`: what was done, and what happened to each item. */
 import { readItems } from '../../engine/item-log.ts';
 import type { RunRecord } from '../../engine/ports.ts';
+import { CodeWords } from '../code-words.ts';
 import { EXIT } from '../exit.ts';
 import { formatDuration } from '../format.ts';
 import { lifeNow, shownState, type ShownState } from '../run-state.ts';
@@ -64,9 +65,11 @@ export async function showLog(session: Session, runId: string, results: string |
   const { terminal, format } = session;
   const state = await session.state();
   let shown = 0;
+  const words = new CodeWords();
   for await (const item of readItems(run, state)) {
     if (wanted !== null && !wanted.has(item.result)) continue;
     shown += 1;
+    words.saw(item.code);
     await terminal.record({ type: 'item', ...item });
     if (terminal.options.json) continue;
     const proof = item.verification === undefined ? '' : `  ${item.verification}`;
@@ -77,6 +80,7 @@ export async function showLog(session: Session, runId: string, results: string |
     );
   }
   await terminal.say(format.plural(shown, { one: '# row', other: '# rows' }));
+  await words.say(session);
   return { exit: EXIT.FINE, summary: { ...summaryOfRun(run, null), state: 'succeeded', error: null } };
 }
 

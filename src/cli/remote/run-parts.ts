@@ -1,5 +1,6 @@
 /** What a run is made of: its log, what did not make it, its workers, its segments, its map. */
 import { ERRORS } from '../../model/errors.ts';
+import { CodeWords } from '../code-words.ts';
 import { formatDuration } from '../format.ts';
 import { parseChoices } from '../units.ts';
 import { showList, type ListGiven } from './lists.ts';
@@ -46,6 +47,7 @@ export async function listItems(
   };
   const isFiltered = [result, code, given.search, given.filter].some((filter) => filter !== undefined);
   let isComplete = true;
+  const words = new CodeWords();
   await showList<Wire['RunItem']>(remote, given, fixed, {
     kind: 'item',
     none: isFiltered
@@ -66,9 +68,11 @@ export async function listItems(
     page: async (query) => {
       const { data } = await http.GET('/api/v1/runs/{id}/items', { params: { path: { id }, query } });
       isComplete &&= data?.complete ?? true;
+      for (const item of data?.items ?? []) words.saw(item.code);
       return data === undefined ? {} : { data };
     },
   });
+  await words.say(session);
   if (isComplete) return;
   await session.terminal.say(
     `Only the first ${format.count(100_000)} can be searched. All of them: drover run report ${id} --kind copy-log-csv --out copy-log.csv`,

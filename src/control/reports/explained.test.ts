@@ -129,7 +129,10 @@ describe('of a validation', () => {
     job.to.put('box', 'b', 'y'.repeat(25));
     job.to.put('box', 'z', 'z'.repeat(7));
     const check = await run(job, { kind: 'validate' });
-    expect((await reportOf(check.id)).bothSides).toMatchObject({
+    const report = await reportOf(check.id);
+    const remedies = report.issues.byCode.map(({ code, remedy }) => `${code}: ${remedy}`);
+    expect(remedies).toContain('different: Run the transfer; it makes the target as the source is.');
+    expect(report.bothSides).toMatchObject({
       source: { objects: 3, bytes: 60 },
       target: { objects: 3, bytes: 25 + 30 + 7 },
     });

@@ -69,7 +69,9 @@ test('what is renamed or lost beyond what is listed is said as well', () => {
 });
 
 test('every table has a caption and says what its heads are for; headings go down by one', () => {
-  const byCode = [{ code: 'TIMED_OUT', result: 'failed', items: 1, remedy: 'Wait.', storageMoverCode: null }];
+  const byCode = [
+    { code: 'TIMED_OUT', result: 'failed', items: 1, meaning: 'Why.', remedy: 'Wait.', storageMoverCode: null },
+  ];
   const rows = [{ key: 'a', result: 'failed', code: 'TIMED_OUT', sizeBytes: 1 }] as const;
   const text = page('transfer', 'completed-with-issues', { issues: { total: 1, byCode, rows, isComplete: true } });
   expect(text.match(/<table/g)).toHaveLength(3);

@@ -286,7 +286,12 @@ function issuesOf({ run, issues, renamed, losses }: ValidationReport): string {
   const codes = table(
     'By reason',
     ['Code', 'Result', 'Objects', 'What to do'],
-    issues.byCode.map(({ code, result, items, remedy }) => [code, result, number(items), remedy]),
+    issues.byCode.map(({ code, result, items, meaning, remedy }) => [
+      code,
+      result,
+      number(items),
+      `${meaning} ${remedy}`.trimStart(),
+    ]),
   );
   const shown = issues.rows.slice(0, ROWS_SHOWN_MAX);
   const rest =

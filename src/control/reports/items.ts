@@ -2,8 +2,8 @@
 import { readItems } from '../../engine/item-log.ts';
 import type { RunRecord, RunStore } from '../../engine/ports.ts';
 import type { SpotCheckCandidate } from '../../engine/spot-check.ts';
-import { ERRORS, type ErrorCode } from '../../model/errors.ts';
 import type { ItemRecord } from '../../model/outcome.ts';
+import { explanationOf } from '../../model/reasons.ts';
 import { storageMoverCodeOf } from '../../model/storage-mover-codes.ts';
 import type { ControlWorld } from '../world.ts';
 
@@ -21,6 +21,7 @@ export interface ReasonCount {
   readonly code: string;
   readonly result: string;
   readonly items: number;
+  readonly meaning: string;
   readonly remedy: string;
   readonly storageMoverCode: string | null;
 }
@@ -59,7 +60,7 @@ export async function collectItems(
       code,
       result,
       items: 0,
-      remedy: remedyOf(code),
+      ...explanationOf(code),
       storageMoverCode: storageMoverCodeOf(item),
     };
     known.items += 1;
@@ -86,8 +87,4 @@ class FirstOnes<Row> {
   get list(): Listed<Row> {
     return { total: this.#total, rows: this.#rows, isComplete: this.#rows.length === this.#total };
   }
-}
-
-function remedyOf(code: string): string {
-  return Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode].remedy : '';
 }
