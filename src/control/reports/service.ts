@@ -2,6 +2,7 @@
  * Files made from runs. A copy log is streamed when it is downloaded; a report is made in the background by whichever
  * server takes it, and kept with the artifacts until it expires.
  */
+import { sql } from 'kysely';
 import { readItems } from '../../engine/item-log.ts';
 import { SPOT_CHECK_MAX } from '../../engine/spot-check.ts';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
@@ -113,7 +114,8 @@ class ReportWork {
           parameters: JSON.stringify(parameters),
           created_at: new Date(nowMs),
           created_by: actor.name,
-          expires_at: new Date(nowMs + settings.artifactRetentionDays * 86_400_000),
+          // By the clock that retention goes by.
+          expires_at: sql<Date>`clock_timestamp() + ${settings.artifactRetentionDays} * interval '1 day'`,
         })
         .execute();
       const line = { action: 'artifact.create', entityKind: 'artifact', entityId: id, entityName: FILE_NAMES[kind] };

@@ -4,6 +4,7 @@ import { makeConnector, makeJob, makeRunRow, type MadeJob } from '../../../test/
 import { FakeClock } from '../../lib/fake-world.ts';
 import { newId } from '../ids.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
+import type { ControlWorld } from '../world.ts';
 import { removeFilesOf } from './removed-runs.ts';
 import { openRetention } from './retention.ts';
 import { PostgresRunStore } from '../runs/store.ts';
@@ -22,6 +23,11 @@ beforeAll(async () => {
   job = await makeJob(world, { connectorId, container: 's' }, { connectorId, container: 't' });
 });
 afterAll(async () => world.close());
+
+/** By the clock of these tests, as if it were the database's. */
+function retaining(own: ControlWorld = world) {
+  return openRetention(own, async () => clock.now());
+}
 
 let made = 0;
 /** With its files, its chunks, an issue and a log line. */
@@ -68,7 +74,7 @@ const WHOLE = { chunks: 1, items: 1, lines: 1, files: 2, expired: false };
 const GONE = { chunks: 0, items: 0, lines: 0, files: 0, expired: true, snapshot: false };
 
 async function all(signal = NEVER): Promise<void> {
-  const retention = openRetention(world);
+  const retention = retaining();
   for (let looks = 0; (await retention.tick(signal)) > 0; looks++) expect(looks).toBeLessThan(20);
 }
 
@@ -109,7 +115,7 @@ test('whoever dies while files go leaves a run that says so, and the next look t
       throw new Error('the disk is away');
     },
   });
-  await openRetention(dying).tick(NEVER);
+  await retaining(dying).tick(NEVER);
   expect(world.logged.at(-1)).toContain('the disk is away');
   expect(await leftOf(old)).toEqual({ ...GONE, chunks: 1, items: 1, lines: 1, files: 1 });
   await all();
@@ -140,7 +146,7 @@ test('nothing is locked and no transaction is open while files go, and their row
       await world.artifacts.removeAll(prefix);
     },
   });
-  await openRetention(looking).tick(NEVER);
+  await retaining(looking).tick(NEVER);
   expect(seen).toEqual([
     [`reports/${old}/${artifact}`, { logs_expired: false }, { state: 'expired' }, 0],
     [`runs/${old}/`, { logs_expired: true }, { state: 'expired' }, 0],
@@ -155,11 +161,11 @@ test('of several servers one takes away what is left of a run', async () => {
     async removeAll(prefix) {
       removed.push(prefix);
       // The other one looks while this one is at it.
-      if (removed.length === 1) await openRetention(slow).tick(NEVER);
+      if (removed.length === 1) await retaining(slow).tick(NEVER);
       await world.artifacts.removeAll(prefix);
     },
   });
-  await Promise.all([openRetention(slow).tick(NEVER), openRetention(slow).tick(NEVER)]);
+  await Promise.all([retaining(slow).tick(NEVER), retaining(slow).tick(NEVER)]);
   expect(removed).toEqual([`runs/${old}/`]);
   expect(await leftOf(old)).toEqual(GONE);
 });
@@ -176,7 +182,7 @@ test('many rows go in steps', async () => {
       return result;
     },
   });
-  await openRetention({ ...world, db: counting }).tick(NEVER);
+  await retaining({ ...world, db: counting }).tick(NEVER);
   expect(await leftOf(old)).toEqual(GONE);
   expect(Math.max(...counts)).toBe(5_000);
 });
@@ -188,7 +194,7 @@ test('a file of a report whose removal broke off is gone at the next look', asyn
     VALUES (${id}, ${run}, 'report-json', 'r.json', ${`reports/${run}/${id}`}, 'ready', now(), 'x',
       ${new Date(clock.now() - DAY_MS)})`.execute(world.db);
   await world.artifacts.put(`reports/${run}/${id}`, Buffer.from('x'));
-  await openRetention(changed({ removeAll: async () => Promise.reject(new Error('away')) })).tick(NEVER);
+  await retaining(changed({ removeAll: async () => Promise.reject(new Error('away')) })).tick(NEVER);
   const stateNow = async () =>
     (await sql<{ state: string }>`SELECT state FROM artifacts WHERE id = ${id}`.execute(world.db)).rows[0]?.state;
   expect(await stateNow()).toBe('expired');
@@ -218,7 +224,7 @@ test('one that somebody wants again in this moment stays', async () => {
     await sql`UPDATE runs SET retry_of = ${old} WHERE id = ${retry}`.execute(tx);
   });
   await opened.promise;
-  await Promise.all([starting, openRetention(world).tick(NEVER)]);
+  await Promise.all([starting, retaining(world).tick(NEVER)]);
   expect(await leftOf(old)).toMatchObject(WHOLE);
   await sql`UPDATE runs SET state = 'succeeded' WHERE id = ${retry}`.execute(world.db);
   await all();
@@ -235,7 +241,7 @@ test('what cannot be removed holds up nothing else, and is tried later and later
     tried.push({ atMs: clock.now(), counted: row[0]?.cleaning_attempts ?? 0 });
     throw new Error('this one cannot go');
   };
-  const retention = openRetention({ ...world, artifacts: Object.assign(Object.create(artifacts), { removeAll }) });
+  const retention = retaining({ ...world, artifacts: Object.assign(Object.create(artifacts), { removeAll }) });
   for (let hours = 0; hours < 70; hours++) {
     await retention.tick(NEVER);
     await clock.advance(3_600_001);
@@ -279,7 +285,7 @@ test('a stop ends it between two runs', async () => {
     },
   };
   const artifacts = Object.assign(Object.create(world.artifacts), removing);
-  await openRetention({ ...world, artifacts }).tick(stopper.signal);
+  await retaining({ ...world, artifacts }).tick(stopper.signal);
   expect(await leftOf(ids[0] ?? '')).toEqual(GONE);
   expect(await leftOf(ids[1] ?? '')).toMatchObject(WHOLE);
 });
@@ -309,7 +315,7 @@ test('of runs that went with their job the files go, also where whoever deleted 
       await world.artifacts.removeAll(prefix);
     },
   });
-  await Promise.all([1, 2].map(() => openRetention(stuck).tick(NEVER)));
+  await Promise.all([1, 2].map(() => retaining(stuck).tick(NEVER)));
   expect(await files()).toBe(3);
   const { rows } = await sql`SELECT id, attempts FROM removed_runs WHERE again_at > clock_timestamp()`.execute(
     world.db,
@@ -392,4 +398,25 @@ test('failed attempts to sign in that count no more are forgotten, also when nob
   }
   await all();
   expect((await sql`SELECT key FROM sign_in_attempts`.execute(world.db)).rows).toEqual([{ key: 'counts' }]);
+});
+
+test('a server whose clock is far ahead takes away nothing that is to be kept, and one that is behind does its part', async () => {
+  const now = async () => (await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(world.db)).rows[0]!.now;
+  const ended = async (id: string, days: number): Promise<void> => {
+    const at = new Date((await now()).getTime() - days * DAY_MS);
+    await sql`UPDATE runs SET ended_at = ${at}, queued_at = ${at} WHERE id = ${id}`.execute(world.db);
+  };
+  const [old, young, newest] = [await makeRun(3, 'x'), await makeRun(2, 'x'), await makeRun(1, 'x')];
+  await ended(old, 31);
+  await ended(young, 29);
+  await ended(newest, 1);
+  await world.db.updateTable('runs').set({ logs_expired: true }).where('id', 'not in', [old, young, newest]).execute();
+  const at = (offMs: number) =>
+    openRetention({ ...world, clock: Object.assign(Object.create(clock), { now: () => Date.now() + offMs }) });
+  await at(365 * DAY_MS).tick(NEVER);
+  expect(await leftOf(young)).toMatchObject(WHOLE);
+  expect(await leftOf(old)).toEqual(GONE);
+  await ended(young, 31);
+  await at(-365 * DAY_MS).tick(NEVER);
+  expect(await leftOf(young)).toEqual(GONE);
 });

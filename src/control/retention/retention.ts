@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import { chunkPrefix } from '../../engine/chunks.ts';
 import { toDroverError } from '../../model/errors.ts';
+import { databaseNow, type SharedClock } from '../database/now.ts';
 import type { ControlWorld, Db } from '../world.ts';
 import { HAS_NEWEST_SNAPSHOT, IS_READ } from './kept.ts';
 import { findRemovedRuns, removeLeftFiles } from './removed-runs.ts';
@@ -27,7 +28,16 @@ const IDEMPOTENCY_KEPT_DAYS = 1;
 /** Their names stand in what runs show of who was at work. */
 const WORKERS_KEPT_DAYS = 30;
 
-export function openRetention(world: ControlWorld): { tick(signal: AbortSignal): Promise<number> } {
+interface RetentionWorld extends ControlWorld {
+  readonly now: SharedClock;
+}
+
+/** By the clock of the database: a server's own, were it far ahead, would take away what is to be kept. */
+export function openRetention(
+  base: ControlWorld,
+  now: SharedClock = databaseNow,
+): { tick(signal: AbortSignal): Promise<number> } {
+  const world: RetentionWorld = { ...base, now };
   return {
     async tick(signal) {
       await removeOldRows(world);
@@ -42,9 +52,10 @@ export function openRetention(world: ControlWorld): { tick(signal: AbortSignal):
  * Of what has reached its age its row says so first; then its file goes, while nothing is locked. `taken_until` tells
  * whoever looks next that a file may be left, until it is gone.
  */
-async function expireArtifacts(world: ControlWorld, signal: AbortSignal): Promise<number> {
-  const { db, clock, artifacts, bus } = world;
-  const now = new Date(clock.now());
+async function expireArtifacts(world: RetentionWorld, signal: AbortSignal): Promise<number> {
+  const { db, artifacts, bus } = world;
+  const nowMs = await world.now(db);
+  const now = new Date(nowMs);
   const rows = await db
     .selectFrom('artifacts')
     .select(['id', 'object_name'])
@@ -57,7 +68,7 @@ async function expireArtifacts(world: ControlWorld, signal: AbortSignal): Promis
     await withoutFaults(world, { artifactId: id }, signal, async () => {
       const taken = await db
         .updateTable('artifacts')
-        .set({ state: 'expired', taken_until: new Date(clock.now() + AGAIN_HOURS * HOUR_MS) })
+        .set({ state: 'expired', taken_until: new Date(nowMs + AGAIN_HOURS * HOUR_MS) })
         .where('id', '=', id)
         .where(HAS_FILE_TO_GO(now))
         .returning('id')
@@ -109,10 +120,11 @@ async function withoutFaults(
 }
 
 /** What began to go and did not come to its end, then what has reached its age. */
-async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<number> {
-  const { db, clock, settings } = world;
-  const now = new Date(clock.now());
-  const before = new Date(clock.now() - settings.artifactRetentionDays * DAY_MS);
+async function expireLogs(world: RetentionWorld, signal: AbortSignal): Promise<number> {
+  const { db, settings } = world;
+  const nowMs = await world.now(db);
+  const now = new Date(nowMs);
+  const before = new Date(nowMs - settings.artifactRetentionDays * DAY_MS);
   const left = await db
     .selectFrom('runs')
     .select('id')
@@ -143,7 +155,7 @@ async function expireLogs(world: ControlWorld, signal: AbortSignal): Promise<num
 const MAY_GO = sql<boolean>`(NOT ${HAS_NEWEST_SNAPSHOT} AND NOT ${IS_READ})`;
 
 /** Nothing is locked while its files go: its row says before that they may be gone, and after that they are. */
-async function removeLogs(world: ControlWorld, id: string): Promise<void> {
+async function removeLogs(world: RetentionWorld, id: string): Promise<void> {
   const { db, artifacts, log } = world;
   if (!(await beginToRemove(world, id))) return;
   await artifacts.removeAll(chunkPrefix(id));
@@ -153,8 +165,9 @@ async function removeLogs(world: ControlWorld, id: string): Promise<void> {
 }
 
 /** False where another server is at it, or where somebody wants to repeat the run. */
-async function beginToRemove({ db, clock, bus }: ControlWorld, id: string): Promise<boolean> {
-  const now = new Date(clock.now());
+async function beginToRemove(world: RetentionWorld, id: string): Promise<boolean> {
+  const { db, bus } = world;
+  const now = new Date(await world.now(db));
   return db.transaction().execute(async (tx) => {
     // Whoever wants to repeat this run waits here, and then sees that its log is gone; or was first, and it stays.
     await sql`SELECT FROM runs WHERE id = ${id} FOR UPDATE`.execute(tx);
@@ -175,11 +188,12 @@ async function removeSome(db: Db, table: (typeof RUN_TABLES)[number], runId: str
   return Number(numAffectedRows ?? 0);
 }
 
-async function removeOldRows({ db, clock }: ControlWorld): Promise<void> {
-  const daysAgo = (days: number): Date => new Date(clock.now() - days * DAY_MS);
+async function removeOldRows({ db, now }: RetentionWorld): Promise<void> {
+  const nowMs = await now(db);
+  const daysAgo = (days: number): Date => new Date(nowMs - days * DAY_MS);
   await db.deleteFrom('sessions').where('expires_at', '<', daysAgo(SESSIONS_KEPT_DAYS)).execute();
   // Whoever signs in clears away a few; after many attempts nobody may.
-  await db.deleteFrom('sign_in_attempts').where('forgotten_at', '<', new Date(clock.now())).execute();
+  await db.deleteFrom('sign_in_attempts').where('forgotten_at', '<', new Date(nowMs)).execute();
   await db.deleteFrom('idempotency').where('created_at', '<', daysAgo(IDEMPOTENCY_KEPT_DAYS)).execute();
   // Also what waits for a subscriber that was disabled long ago.
   await db.deleteFrom('deliveries').where('at', '<', daysAgo(DELIVERIES_KEPT_DAYS)).execute();

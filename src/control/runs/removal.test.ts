@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeConnector, makeJob, makeRunRow, type MadeJob } from '../../../test/control/made.ts';
+import { databaseNow } from '../database/now.ts';
 import { openRetention } from '../retention/retention.ts';
 import type { Runs } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
@@ -94,8 +95,7 @@ test('of a run whose removal broke off the files go all the same, after a while'
   const artifacts = Object.assign(Object.create(world.artifacts), removing);
   const broken = openRuns({ ...world, artifacts }, { preflight: null as never, append: async () => undefined });
   await expect(broken.remove(world.as('operator'), id)).rejects.toThrow('this server ends');
-  const retention = (hours: number) =>
-    openRetention({ ...world, clock: { ...world.clock, now: () => Date.now() + hours * 3_600_000 } });
+  const retention = (hours: number) => openRetention(world, async (db) => (await databaseNow(db)) + hours * 3_600_000);
   await retention(0.5).tick(new AbortController().signal);
   expect(await filesOf(id)).toBe(1);
   await retention(1.5).tick(new AbortController().signal);

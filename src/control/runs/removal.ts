@@ -11,14 +11,12 @@ import { refuseOpenUploads } from './open-uploads.ts';
 import { runOf, runRow } from './rows.ts';
 import { hasEnded } from './states.ts';
 
-const HOUR_MS = 3_600_000;
-
 /**
  * WRONG_STATE before its end, IN_USE while another run needs what it found or it may have left uploads open. Files go between two transactions: whoever
  * dies there leaves a run without logs, which can be deleted again; what is left of its logs goes with the old ones.
  */
 export async function removeRun(
-  { db, bus, artifacts, clock }: ControlWorld,
+  { db, bus, artifacts }: ControlWorld,
   audit: Audit,
   actor: Actor,
   id: string,
@@ -34,7 +32,7 @@ export async function removeRun(
         logs_expired: true,
         has_snapshot: false,
         cleaning_attempts: 1,
-        cleaning_after: new Date(clock.now() + HOUR_MS),
+        cleaning_after: sql<Date>`clock_timestamp() + interval '1 hour'`,
       })
       .where('id', '=', id)
       .execute();

@@ -2,22 +2,10 @@
  * When a schedule is due next, by a clock that all servers share, and also after that one has jumped. Which times were
  * started is known from their runs; the rest follows from the rule.
  */
-import { sql } from 'kysely';
 import type { Schedule } from '../entities.ts';
 import type { Db, Tx } from '../world.ts';
 import { inputOf } from './rows.ts';
 import { inZone, nextAfter } from './rule.ts';
-
-/** The shared clock, in milliseconds since 1970. */
-export type SharedClock = (db: Db | Tx) => Promise<number>;
-
-/** A server's own clock may be off; what one decides holds for all. */
-export const databaseNow: SharedClock = async (db) => {
-  const { rows } = await sql<{ ms: number }>`SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms`.execute(
-    db,
-  );
-  return Math.floor((rows[0] as { readonly ms: number }).ms);
-};
 
 /**
  * Set back by less than this after somebody enabled or changed a schedule, a clock is not taken for one that was ahead: as

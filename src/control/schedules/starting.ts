@@ -3,13 +3,14 @@
  * does not answer, only those that need it wait.
  */
 import { sql } from 'kysely';
+import { databaseNow, type SharedClock } from '../database/now.ts';
 import { SYSTEM, type Schedule, type ScheduleEvent } from '../entities.ts';
 import { inTime } from '../in-time.ts';
 import { isoOf } from '../rows.ts';
 import { fromDatabase } from '../runs/database-errors.ts';
 import type { Runs } from '../services.ts';
 import type { ControlWorld, Tx } from '../world.ts';
-import { databaseNow, hasPassed, missedWords, nextOf, startedRun, type SharedClock } from './reckoning.ts';
+import { hasPassed, missedWords, nextOf, startedRun } from './reckoning.ts';
 import { rowOf, scheduleOf } from './rows.ts';
 
 /** By one server; the next look is seconds away. */

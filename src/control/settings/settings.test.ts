@@ -255,7 +255,7 @@ describe('the files of the data folder', () => {
       log: (_level, message) => void logged.push(message),
       mayMake: given.mayMake ?? true,
       wrapping: null,
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(60_000),
     });
 
   test('the master key is made once, for its owner only, with a warning', async () => {
