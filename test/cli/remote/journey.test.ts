@@ -188,7 +188,14 @@ test('files are packed where their name says so, and nowhere else', async () => 
       .split('\n')
       .map((line) => JSON.parse(line) as unknown).length,
   ).toBeGreaterThan(0);
-  const { id } = await entity('artifact', 'artifact', 'list', '--filter', 'kind=copy-log-ndjson');
+  const { id, fileName } = await entity('artifact', 'artifact', 'list', '--filter', 'kind=copy-log-ndjson');
+  // What the API sends is what it says it is.
+  const authorization = `Bearer ${server.token}`;
+  const sent = await fetch(`${server.url}/api/v1/artifacts/${String(id)}/content`, { headers: { authorization } });
+  expect(sent.headers.get('content-type')).toBe('application/gzip');
+  expect(fileName).toMatch(/\.ndjson\.gz$/);
+  expect(sent.headers.get('content-disposition')).toContain(`.ndjson.gz"`);
+  expect(gunzipSync(Buffer.from(await sent.arrayBuffer())).toString()).toBe(text);
   const saved = await fine('artifact', 'download', id as string, '--out', packed);
   expect(gunzipSync(readFileSync(packed)).toString()).toBe(text);
   expect(saved.stdout).toContain(`${readFileSync(packed).byteLength} bytes`);
