@@ -1,7 +1,7 @@
 /** Which objects a place holds is told without who asks, and what is tried out at a target can be seen at the source. */
 import assert from 'node:assert/strict';
 import { redact } from '../contract/config.ts';
-import { identitiesOverlap } from '../contract/places.ts';
+import { identitiesOverlap, identityBelow, lastingIdentity } from '../contract/places.ts';
 import type { PlaceIdentity } from '../contract/provider.ts';
 import type { Check } from './harness.ts';
 import { DroverError } from '../model/errors.ts';
@@ -41,6 +41,8 @@ export const IDENTITY: readonly Check[] = [
       ] as const) {
         assert.equal(identitiesOverlap(a, null, b), expected, `${a.prefix} and ${b.prefix}`);
       }
+      assert.deepEqual(lastingIdentity(inside), identityBelow(whole, 'inside/'));
+      assert.equal(whole.prefix, place.prefix);
       const other = await account.identify({ container: `${place.container}-not`, prefix: place.prefix });
       assert.ok(!identitiesOverlap(whole, null, other), 'another container');
       const absent = await account.identify({ container: `${place.container}-not`, prefix: 'deep/' });

@@ -36,6 +36,28 @@ export function placesOverlap(source: Place, only: string | null, target: Place)
   return a.startsWith(b) || (only === null && b.startsWith(a));
 }
 
+/** Of the place that it is below. */
+export function identityAbove(identity: PlaceIdentity, subPath: string): PlaceIdentity {
+  return { ...lastingIdentity(identity), prefix: identity.prefix.slice(0, identity.prefix.length - subPath.length) };
+}
+
+/**
+ * Where something that is written to the target would show up at the source, were both the same store under two names;
+ * `null`: nowhere. `below`: folder of the target to write it in; `keyAt`: of what has that key at the target.
+ */
+export function probeBetween(
+  source: Place,
+  target: Place,
+): { readonly below: string; keyAt(key: string): string } | null {
+  if (target.prefix.startsWith(source.prefix)) {
+    const inside = target.prefix.slice(source.prefix.length);
+    return { below: '', keyAt: (key) => inside + key };
+  }
+  if (!source.prefix.startsWith(target.prefix)) return null;
+  const below = source.prefix.slice(target.prefix.length);
+  return { below, keyAt: (key) => key.slice(below.length) };
+}
+
 /** Everything in it begins with this. Folders of one machine may lie in one another, so container and prefix are one path. */
 export function subtreeOf({ container, prefix }: Place): string {
   return `${container.endsWith('/') ? container : `${container}/`}${prefix}`;

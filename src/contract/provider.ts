@@ -131,6 +131,7 @@ export interface PlaceIdentity {
   readonly store: string;
   /** As the store itself knows it: of a folder, its real path. */
   readonly container: string;
+  /** That of the place. */
   readonly prefix: string;
   /** Where one folder can have several paths (mounts, capital letters): what the system knows it by. Of this moment. */
   readonly folder?: { readonly itself: string | null; readonly within: readonly string[] };

@@ -1,8 +1,9 @@
 /** Making connectors and signing them in again. Nothing is saved unless the sign-in works. */
-import type { Provider } from '../../contract/provider.ts';
+import type { Place, PlaceIdentity, Provider } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, ConnectorLimits } from '../entities.ts';
+import { keepIdentity } from '../endpoints/identity.ts';
 import { newId } from '../ids.ts';
 import { lockVersion, stampOf } from '../rows.ts';
 import type { ConnectorInput } from '../services.ts';
@@ -77,6 +78,7 @@ export async function reauthorize(
   const before = await rowOf(db, id);
   const signedIn = await signIn(world, saved.provider, parsed, before.cloud as CloudRow | null);
   if (signedIn.fingerprint !== before.fingerprint) await requirePlaces(world, id, saved.provider, parsed);
+  const identities = await identitiesOf(world, id, saved.provider, parsed);
   await db.transaction().execute(async (tx) => {
     const now = await lockVersion(tx, 'connectors', id, version, 'connector');
     const { secret_id: secretId, name } = await rowOf(tx, id);
@@ -89,6 +91,7 @@ export async function reauthorize(
       .where('id', '=', id)
       .execute();
     if (!hasSecrets && secretId !== null) await vault.remove(tx, secretId);
+    for (const [endpointId, identity] of identities) await keepIdentity(tx, endpointId, identity);
     const changes = changesOf(
       { ...saved.plain, ...secretWords(world, saved.secrets) },
       { ...parsed.plain, ...secretWords(world, parsed.secrets) },
@@ -97,6 +100,20 @@ export async function reauthorize(
     await makeAudit(clock)(tx, actor, { ...line, changes });
     await bus.tell('connector', id, tx);
   });
+}
+
+/** Of its endpoints: another address, region or root can make other places of them. */
+async function identitiesOf(
+  world: ControlWorld,
+  id: string,
+  provider: Provider,
+  { config }: ParsedConfig,
+): Promise<readonly (readonly [endpointId: string, PlaceIdentity])[]> {
+  const rows = await world.db.selectFrom('endpoints').select(['id', 'place']).where('connector_id', '=', id).execute();
+  const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
+  const { account } = await openAccount(world, provider, config, options);
+  await using opened = account;
+  return Promise.all(rows.map(async (row) => [row.id, await opened.identify(JSON.parse(row.place) as Place)] as const));
 }
 
 function secretWords(world: ControlWorld, secrets: Readonly<Record<string, string>>): Record<string, string> {

@@ -4,6 +4,8 @@ import { DroverError } from '../../model/errors.ts';
 import type { Database } from './connect.ts';
 import { LOCKS } from './locks.ts';
 import { initial } from './migrations/0001-initial.ts';
+import { placeIdentity } from './migrations/0002-place-identity.ts';
+import { reportVerdict } from './migrations/0003-report-verdict.ts';
 
 export interface Migration {
   readonly version: number;
@@ -12,7 +14,11 @@ export interface Migration {
 }
 
 /** Never changed once released; a change of the tables is one more. */
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: 'initial', statements: initial }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: 'initial', statements: initial },
+  { version: 2, name: 'place-identity', statements: placeIdentity },
+  { version: 3, name: 'report-verdict', statements: reportVerdict },
+];
 
 /** Of the tables that this program works with. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

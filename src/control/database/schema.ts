@@ -145,6 +145,7 @@ export interface EndpointsTable {
   full_path: string;
   description: Generated<string>;
   facts: JsonbOrNull;
+  identity: ColumnType<string | null, string | undefined, string>;
 }
 
 export interface ProjectsTable {
@@ -239,6 +240,8 @@ export interface RunsTable {
   live: JsonbOrNull;
   sequence: Generated<Big>;
   expected: ColumnType<string | null, string | null | undefined, string | null>;
+  /** `Verdict`. */
+  report_verdict: JsonbOrNull;
   percent_shown: ColumnType<number | null, number | null | undefined, number | null>;
   cleaning_attempts: Generated<number>;
   cleaning_after: TimeOrNull;

@@ -1,4 +1,5 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectorOpener } from '../connectors/open.ts';
@@ -12,7 +13,7 @@ import { seededRandom } from '../../sim/world.ts';
 import { systemClock } from '../../lib/system.ts';
 import type { Actor, Endpoint } from '../entities.ts';
 import { newId } from '../ids.ts';
-import type { Account, Target } from '../../contract/provider.ts';
+import type { Account, Place, Target } from '../../contract/provider.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { OpenConnector } from '../world.ts';
 import type { Endpoints } from '../services.ts';
@@ -135,7 +136,8 @@ describe('making endpoints', () => {
         const observe = () => Promise.reject(new DroverError('PERMISSION_DENIED', 'Writing is not allowed.'));
         return Object.assign(await opened.account.target(...given), { observe });
       };
-      const account = { target, [Symbol.asyncDispose]: () => opened.account[Symbol.asyncDispose]() };
+      const identify = (place: Place) => opened.account.identify(place);
+      const account = { target, identify, [Symbol.asyncDispose]: () => opened.account[Symbol.asyncDispose]() };
       return { ...opened, account: account as unknown as Account };
     };
     const input = { kind: 'target', connectorId, place: photos } as const;
@@ -213,7 +215,7 @@ describe('folders of the server', () => {
   };
   let files: string;
   beforeAll(async () => {
-    files = join(world.folder, '..', `files-${newId(world)}`);
+    files = join(tmpdir(), `drover-files-${newId(world)}`);
     await mkdir(join(files, 'in'), { recursive: true });
     await writeFile(join(files, 'in', 'a'), 'a');
     await symlink('/etc', join(files, 'out'));

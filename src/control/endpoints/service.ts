@@ -1,6 +1,5 @@
 /** Endpoints: one place of a connector, to copy from or to. Fixed after creation, so that jobs can rely on it. */
-import { sql } from 'kysely';
-import type { Account, Place, TargetFacts } from '../../contract/provider.ts';
+import type { Account, Place, PlaceIdentity, TargetFacts } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import { movesObjects } from '../connectors/cloud.ts';
@@ -13,6 +12,8 @@ import { demand } from '../people/roles.ts';
 import { DESCRIPTION_MAX, found, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
 import type { Endpoints } from '../services.ts';
 import type { ControlWorld, OpenConnector, Tx } from '../world.ts';
+import { identityText } from './identity.ts';
+import { warningsOf } from './warnings.ts';
 import { endpointOf, LISTING, rowOf, rowsOf } from './rows.ts';
 
 const TAKEN = {
@@ -52,23 +53,6 @@ export function openEndpoints(world: ControlWorld, openConnector: OpenConnector)
       await removeEndpoint(world, actor, id, version);
     },
   };
-}
-
-/** Allowed, for a chain of copies has such a place in its middle; but a mirror to it deletes what others read there. */
-async function warningsOf(db: ControlWorld['db'], { id, kind, fullPath }: Endpoint): Promise<readonly string[]> {
-  const { rows } = await sql<{ name: string }>`
-    SELECT other.name FROM endpoints AS own JOIN connectors AS mine ON mine.id = own.connector_id
-      JOIN connectors AS theirs ON theirs.provider = mine.provider AND theirs.fingerprint = mine.fingerprint
-      JOIN endpoints AS other ON other.connector_id = theirs.id AND other.place = own.place
-        AND other.kind = ${kind === 'source' ? 'target' : 'source'}
-    WHERE own.id = ${id} ORDER BY other.name LIMIT 1`.execute(db);
-  const [other] = rows;
-  if (other === undefined) return [];
-  const words =
-    kind === 'target'
-      ? `is also the source "${other.name}". A mirror to this target deletes there what its own source does not have.`
-      : `is also the target "${other.name}". A mirror to that target deletes here what its own source does not have.`;
-  return [`${fullPath} ${words}`];
 }
 
 async function createEndpoint(
@@ -122,6 +106,7 @@ interface Seen {
   readonly place: Place;
   readonly fullPath: string;
   readonly facts: TargetFacts | null;
+  readonly identity: PlaceIdentity;
 }
 
 /** PLACE_NOT_FOUND at `place`; for a target also what it honours, as far as Drover may try it. */
@@ -144,7 +129,7 @@ async function lookAt(
   }
   const fullPath = opened.address?.(place) ?? `${manifest.id}://${place.container}/${place.prefix}`;
   const facts = await factsOf(world, opened, kind, place, signal);
-  return { place, fullPath, facts };
+  return { place, fullPath, facts, identity: await opened.identify(place) };
 }
 
 async function factsOf(
@@ -211,7 +196,7 @@ async function insertEndpoint(
   actor: Actor,
   endpoint: Input & Seen & { readonly id: string; readonly name: string; readonly description: string },
 ): Promise<void> {
-  const { id, name, kind, connectorId, place, fullPath, facts, description } = endpoint;
+  const { id, name, kind, connectorId, place, fullPath, facts, identity, description } = endpoint;
   const connector = isUuid(connectorId)
     ? await tx.selectFrom('connectors').select('name').where('id', '=', connectorId).forKeyShare().executeTakeFirst()
     : undefined;
@@ -228,6 +213,7 @@ async function insertEndpoint(
       full_path: fullPath,
       description,
       facts: facts === null ? null : JSON.stringify(facts),
+      identity: identityText(identity),
     })
     .execute();
   const line = { action: 'endpoint.create', entityKind: 'endpoint', entityId: id, entityName: name };

@@ -10,6 +10,7 @@ import type { TrafficSide } from '../metrics/traffic.ts';
 import { DEFAULT_LIMITS, limitRequests, type LimitSnapshot } from '../../lib/limiting.ts';
 import { retrying } from '../../lib/retry.ts';
 import { toDroverError, type DroverError } from '../../model/errors.ts';
+import { refuseOverlap } from '../endpoints/identity.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { FleetWorld } from './parts.ts';
 import { retryEnds } from './retry-ends.ts';
@@ -130,6 +131,7 @@ export async function openEnds(
   cleanup.use(source);
   const target = await openTarget(world, run, sides.target, shares, cleanup, signal);
   const into = sides.target.account;
+  if (into !== null) await refuseSamePlace(run, from, into);
   const readBack =
     policy.verify === 'read-back' && !policy.dryRun && into !== null
       ? await patiently(world, sides.target, signal, () =>
@@ -144,6 +146,15 @@ export async function openEnds(
   };
   const seen = run.kind === 'retry' && run.retryOf !== null ? await retryEnds(world, run, ends, signal) : ends;
   return { ...ends, ...seen, rights: rightsAt(run, sides) };
+}
+
+/** Once more at the last moment: links, and what connectors lead to, can have changed since the run was started. */
+async function refuseSamePlace({ definition }: RunToOpen, from: Account, into: Account): Promise<void> {
+  const { source, target } = definition;
+  refuseOverlap(
+    { identity: await from.identify(source.place), fullPath: source.label },
+    { identity: await into.identify(target.place), fullPath: target.label },
+  );
 }
 
 const AND_THEN = 'Then test the connector or resume the run: it goes on where it stopped.';

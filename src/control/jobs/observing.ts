@@ -2,10 +2,12 @@
  * What both ends of a job are by now. A job is made with what they were seen to be then; a store may have been updated,
  * moved or set up anew since.
  */
-import type { SourceTraits, Target, TargetFacts, TargetTraits } from '../../contract/provider.ts';
+import { probeBetween } from '../../contract/places.ts';
+import type { Probing, Source, SourceTraits, Target, TargetFacts, TargetTraits } from '../../contract/provider.ts';
 import type { Concession } from '../../engine/definition.ts';
 import { newRunId } from '../../engine/run-id.ts';
 import { toDroverError } from '../../model/errors.ts';
+import { overlapError } from '../endpoints/identity.ts';
 import { inTime } from '../in-time.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 import type { JobFacts } from './rows.ts';
@@ -23,7 +25,8 @@ export interface Observed {
 
 /**
  * Asks both stores, and keeps with the endpoint what its store was seen to honour; `looksInside`: also whether the target
- * holds anything. `null`: it could not be found out.
+ * holds anything. `null`: it could not be found out. PLACES_OVERLAP when what is written to the target for that shows up
+ * at the source: a store can have more names than anybody knows.
  */
 export async function observeEnds(
   world: ControlWorld,
@@ -39,7 +42,7 @@ export async function observeEnds(
     );
   } catch (thrown) {
     const error = toDroverError(thrown);
-    if (signal.aborted) throw error;
+    if (signal.aborted || error.code === 'PLACES_OVERLAP') throw error;
     // What was known before stands: whatever is wrong beyond that, the permission checks say.
     world.log('debug', 'The ends of a job could not be observed anew.', { job: facts.job.id, code: error.code });
     return null;
@@ -49,10 +52,11 @@ export async function observeEnds(
 async function observe(
   world: ControlWorld,
   openConnector: OpenConnector,
-  { job, source, target }: JobFacts,
+  ends: JobFacts,
   looksInside: boolean,
   signal: AbortSignal,
 ): Promise<Observed> {
+  const { job, source, target } = ends;
   await using closing = new AsyncDisposableStack();
   const from = closing.use((await openConnector(source.connectorId, world.openTransport)).account);
   const to = closing.use((await openConnector(target.connectorId, world.openTransport)).account);
@@ -63,13 +67,29 @@ async function observe(
   const holdsAnything = looksInside ? await holdsObjects(taking, signal) : null;
   const seen = { source: opened.traits, target: taking.traits, holdsAnything };
   if (taking.observe === undefined) return { ...seen, facts: target.facts };
-  const facts = await taking.observe(signal);
+  const facts = await taking.observe(signal, probingOf(opened, ends, signal));
   await world.db
     .updateTable('endpoints')
     .set({ facts: JSON.stringify(facts) })
     .where('id', '=', target.endpointId)
     .execute();
   return { ...seen, facts };
+}
+
+function probingOf(opened: Source, { source, target }: JobFacts, signal: AbortSignal): Probing | undefined {
+  const probe = source.provider === target.provider ? probeBetween(source.place, target.place) : null;
+  if (probe === null) return undefined;
+  return {
+    below: probe.below,
+    async seen(key) {
+      const entry = await opened.stat(probe.keyAt(key), signal).catch((thrown: unknown) => {
+        const error = toDroverError(thrown);
+        if (error.code === 'CANCELLED') throw error;
+        return null;
+      });
+      if (entry !== null) throw overlapError(source, target);
+    },
+  };
 }
 
 /** What hides behind many pages without an object is not looked for. `null`: it may not be looked into. */

@@ -2,8 +2,12 @@
  * Whether a job could start now: permission by permission on both sides, exactly what to grant where not, what a run
  * will cost, and what looks wrong before it begins.
  */
+import { identitiesOverlap, identityAbove } from '../../contract/places.ts';
+import type { CheckLine } from '../../contract/provider.ts';
 import type { Concession } from '../../engine/definition.ts';
+import { DroverError } from '../../model/errors.ts';
 import type { Preflight, RunKind } from '../entities.ts';
+import { keepIdentity, overlapError } from '../endpoints/identity.ts';
 import { demand } from '../people/roles.ts';
 import type { Jobs } from '../services.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
@@ -11,7 +15,7 @@ import { counted, estimateFromLastRun, warningsOf } from './estimate.ts';
 import { changedSince, observeEnds, type MadeWith, type Observed } from './observing.ts';
 import { jobFacts, type JobFacts } from './rows.ts';
 import { outcomesOf } from './service.ts';
-import { assignRole, examineSides } from './sides.ts';
+import { assignRole, examineSides, type SideReport } from './sides.ts';
 
 export function openPreflight(world: ControlWorld, openConnector: OpenConnector): Pick<Jobs, 'preflight' | 'grant'> {
   return {
@@ -37,7 +41,13 @@ async function examine(
 ): Promise<Preflight> {
   const { job, source, target } = facts;
   const sides = await examineSides(world, openConnector, facts, kind, signal);
-  const ok = ![...sides.source.lines, ...sides.target.lines].some(({ result }) => result === 'refused');
+  for (const side of ['source', 'target'] as const) {
+    const { identity } = sides[side];
+    if (identity !== null)
+      await keepIdentity(world.db, facts[side].endpointId, identityAbove(identity, facts[side].subPath));
+  }
+  const overlap = overlapOf(facts, sides);
+  const isFine = ![...sides.source.lines, ...sides.target.lines].some(({ result }) => result === 'refused');
   // What cannot be listed cannot be counted, and its refusal says so already.
   const canCount = count && !sides.source.lines.some(({ result }) => result === 'refused');
   const estimate = canCount
@@ -47,17 +57,22 @@ async function examine(
   const writes = kind === 'transfer' || kind === 'retry';
   // Trying out leaves what it may not delete again.
   const mayTryOut =
-    ok && writes && !sides.target.lines.some(({ what, result }) => what === 'delete' && result !== 'ok');
+    isFine &&
+    overlap === null &&
+    writes &&
+    !sides.target.lines.some(({ what, result }) => what === 'delete' && result !== 'ok');
   const overwrites = writes && job.settings.targetNewer === 'overwrite' && (await isFirst(world, job.id));
-  const observed = mayTryOut
-    ? await observeEnds(world, openConnector, facts, { looksInside: overwrites }, signal)
+  const seen = mayTryOut
+    ? await observeEnds(world, openConnector, facts, { looksInside: overwrites }, signal).catch(overlapSeen)
     : null;
+  const observed = seen instanceof DroverError ? null : seen;
+  const same = overlap ?? (seen instanceof DroverError ? seen : null);
   const concessions = outcomesOf(world, source, target, job.settings, observed);
   const changes = observed === null ? [] : await changesSinceMade(world, facts, observed, concessions);
   return {
-    ok,
+    ok: isFine && same === null,
     source: sides.source.lines,
-    target: sides.target.lines,
+    target: [...sides.target.lines, ...(same === null ? [] : [refusalOf(same)])],
     grants: (['source', 'target'] as const).flatMap((side) => sides[side].grants.map((grant) => ({ side, ...grant }))),
     concessions,
     warnings: [
@@ -66,6 +81,25 @@ async function examine(
     ],
     estimate,
   };
+}
+
+/** As both are found now: signing in anew can have led elsewhere since the job was made. */
+function overlapOf(
+  { source, target }: JobFacts,
+  sides: { readonly source: SideReport; readonly target: SideReport },
+): DroverError | null {
+  const [from, to] = [sides.source.identity, sides.target.identity];
+  if (from === null || to === null || !identitiesOverlap(from, null, to)) return null;
+  return overlapError({ ...source, identity: from }, { ...target, identity: to });
+}
+
+function overlapSeen(thrown: unknown): DroverError {
+  if (thrown instanceof DroverError && thrown.code === 'PLACES_OVERLAP') return thrown;
+  throw thrown;
+}
+
+function refusalOf({ message, remedy }: DroverError): CheckLine {
+  return { what: 'container', result: 'refused', message, field: null, remedy };
 }
 
 /** Like is compared with like: a job is made from what providers say in general, and from then on from what was seen. */

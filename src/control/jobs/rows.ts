@@ -1,10 +1,11 @@
 /** Jobs as rows, and everything a run needs to know about its job. */
 import { sql } from 'kysely';
-import { placeBelow } from '../../contract/places.ts';
-import type { Place, TargetFacts } from '../../contract/provider.ts';
+import { identityBelow, placeBelow } from '../../contract/places.ts';
+import type { Place, PlaceIdentity, TargetFacts } from '../../contract/provider.ts';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
 import { ZERO_COUNTERS, type Counters, type RunState } from '../../model/outcome.ts';
 import type { Job, JobSettings, JobType, RunBrief, RunKind } from '../entities.ts';
+import { keptIdentity } from '../endpoints/identity.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 import { found, isoOf, isoOrNull, isUuid, keptOf } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
@@ -103,6 +104,9 @@ export interface EndFacts {
   readonly fingerprint: string;
   /** Endpoint and sub-path. */
   readonly place: Place;
+  readonly subPath: string;
+  /** Of the place, as it was known when somebody looked last. */
+  readonly identity: PlaceIdentity;
   readonly fullPath: string;
   /** What the endpoint's store was seen to honour. */
   readonly facts: TargetFacts | null;
@@ -141,6 +145,7 @@ export async function endFacts(
           'endpoints.place',
           'endpoints.full_path',
           'endpoints.facts',
+          'endpoints.identity',
           'connectors.id as connector_id',
           'connectors.name as connector_name',
           'connectors.provider',
@@ -150,6 +155,7 @@ export async function endFacts(
         .executeTakeFirst()
     : undefined;
   const end = found(row, 'endpoint', endpointId);
+  const place = JSON.parse(end.place) as Place;
   return {
     endpointId: end.id,
     endpointName: end.name,
@@ -157,7 +163,9 @@ export async function endFacts(
     connectorName: end.connector_name,
     provider: end.provider,
     fingerprint: end.fingerprint,
-    place: placeBelow(JSON.parse(end.place) as Place, subPath),
+    place: placeBelow(place, subPath),
+    subPath,
+    identity: identityBelow(keptIdentity(end.identity, place, end.fingerprint), subPath),
     fullPath: fullPath ?? end.full_path + subPath,
     facts: end.facts as TargetFacts | null,
   };

@@ -1,11 +1,12 @@
 /** Jobs: what is moved from where to where, and how. Both ends are fixed once a job is made. */
 import { sql } from 'kysely';
-import { placesOverlap, subPathOf } from '../../contract/places.ts';
+import { subPathOf } from '../../contract/places.ts';
 import type { Concession } from '../../engine/definition.ts';
 import { negotiate } from '../../engine/negotiate.ts';
 import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, Job, JobSettings, JobTuning, JobType } from '../entities.ts';
+import { refuseOverlap } from '../endpoints/identity.ts';
 import { newId } from '../ids.ts';
 import { listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
@@ -250,13 +251,7 @@ class JobWork {
     const target = await endFacts(tx, input.targetEndpointId, targetSubPath, null);
     await expectKind(tx, source, 'source', 'sourceEndpointId');
     await expectKind(tx, target, 'target', 'targetEndpointId');
-    if (source.fingerprint === target.fingerprint && placesOverlap(source.place, null, target.place)) {
-      throw new DroverError(
-        'PLACES_OVERLAP',
-        `"${source.fullPath}" and "${target.fullPath}" are the same place, or one lies inside the other.`,
-        { field: 'targetEndpointId' },
-      );
-    }
+    refuseOverlap(source, target, 'targetEndpointId');
     return { source, target, sourceSubPath, targetSubPath };
   }
 }

@@ -1,6 +1,14 @@
 /** What is to be granted where a side refuses, in which order; and what stands in the audit log of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Account, AccountRoles, CheckLine, CheckWish, PolicyRequest, Use } from '../../contract/provider.ts';
+import type {
+  Account,
+  AccountRoles,
+  CheckLine,
+  CheckWish,
+  Place,
+  PolicyRequest,
+  Use,
+} from '../../contract/provider.ts';
 import { DroverError } from '../../model/errors.ts';
 import { DEFAULT_POLICY } from '../../model/policy.ts';
 import type { Preflight, RunKind } from '../entities.ts';
@@ -36,6 +44,7 @@ function stub({ lines = [], roles }: Stub, tags: 'preserve' | 'ignore' = 'preser
   const asked: { use: Use; wish: CheckWish | undefined }[] = [];
   const requests: PolicyRequest[] = [];
   const account = {
+    identify: async (place: Place) => ({ store: 'stub', ...place }),
     async *check(place: unknown, use: Use, _: AbortSignal, wish?: CheckWish): AsyncGenerator<CheckLine> {
       if ((place as { container: string }).container === 'from') {
         yield line('list', 'ok');

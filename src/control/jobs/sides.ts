@@ -1,5 +1,5 @@
 /** Whether both sides of a job let it do what this kind of run does, and exactly what to grant where they do not. */
-import type { Account, CheckLine, CheckWish, Use } from '../../contract/provider.ts';
+import type { Account, CheckLine, CheckWish, PlaceIdentity, Use } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Job, JobSettings, Preflight, RunKind } from '../entities.ts';
@@ -13,6 +13,8 @@ const CHECK_MS_MAX = 60_000;
 export interface SideReport {
   readonly lines: readonly CheckLine[];
   readonly grants: readonly Omit<Preflight['grants'][number], 'side'>[];
+  /** As it was found now; `null`: it could not be opened. */
+  readonly identity: PlaceIdentity | null;
 }
 
 /** What only compares writes nothing, so nothing is written to find out whether it may be. */
@@ -53,22 +55,24 @@ async function examine(
   signal: AbortSignal,
 ): Promise<SideReport> {
   const lines: CheckLine[] = [];
+  let identity: PlaceIdentity | null = null;
   try {
     const limit = { limitMs: CHECK_MS_MAX, what: `"${end.fullPath}" has not answered all questions` };
     return await inTime(world.clock, limit, signal, async (stopped) => {
       const { account } = await openConnector(end.connectorId, world.openTransport);
       await using _closing = account;
+      identity = await account.identify(end.place);
       for await (const line of account.check(end.place, use, stopped, wishOf(settings, isSource))) lines.push(line);
       if (isSource && !lines.some(({ result }) => result === 'refused')) {
         lines.push(...(await nothingThere(world, account, end, jobId, stopped)));
       }
-      return { lines, grants: grantsOf(account, end, use, settings, lines) };
+      return { lines, grants: grantsOf(account, end, use, settings, lines), identity };
     });
   } catch (thrown) {
     const error = toDroverError(thrown);
     if (error.code === 'CANCELLED') throw error;
     const { message, field, remedy } = error;
-    return { lines: [...lines, { what: 'network', result: 'refused', message, field, remedy }], grants: [] };
+    return { lines: [...lines, { what: 'network', result: 'refused', message, field, remedy }], grants: [], identity };
   }
 }
 

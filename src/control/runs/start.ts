@@ -8,6 +8,7 @@ import { pairIdOf } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { Actor, RunKind, RunSnapshot } from '../entities.ts';
+import { refuseOverlap } from '../endpoints/identity.ts';
 import { jobFacts, type EndFacts, type JobFacts } from '../jobs/rows.ts';
 import { policyOf } from '../jobs/settings.ts';
 import type { StartRun } from '../services.ts';
@@ -25,7 +26,7 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
 };
 
 /**
- * In one transaction with its audit line; `cuts`: where the last run's keys lay. GUARD_BUSY, WRONG_STATE, INVALID_INPUT.
+ * In one transaction with its audit line; `cuts`: where the last run's keys lay. GUARD_BUSY, WRONG_STATE, INVALID_INPUT, PLACES_OVERLAP.
  * Returns the run's id.
  */
 export async function insertRun(
@@ -40,6 +41,7 @@ export async function insertRun(
   // Whoever starts the same job at the same moment waits here, and then sees this run.
   await sql`SELECT FROM jobs WHERE id = ${jobId} FOR UPDATE`.execute(tx);
   const facts = await jobFacts(tx, jobId);
+  refuseOverlap(facts.source, facts.target);
   await refuseSecond(tx, facts);
   const retryOf = input.kind === 'retry' ? await retriedRun(tx, facts, input.retryOf) : null;
   const id = newRunId(world);
@@ -65,9 +67,9 @@ export async function insertRun(
       target_connector_id: facts.target.connectorId,
       source_path: facts.source.fullPath,
       target_path: facts.target.fullPath,
-      target_fingerprint: facts.target.fingerprint,
-      target_container: storable(facts.target.place.container),
-      target_prefix: storable(facts.target.place.prefix),
+      target_fingerprint: storable(facts.target.identity.store),
+      target_container: storable(facts.target.identity.container),
+      target_prefix: storable(facts.target.identity.prefix),
       state: 'queued',
       retry_of: retryOf,
       scheduled_at: input.scheduledAt === undefined ? null : new Date(input.scheduledAt),

@@ -1,0 +1,229 @@
+/** A transfer must never hit its own source, by whatever account, root, link or address the place is reached. */
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { connectorOpener } from '../../src/control/connectors/open.ts';
+import { openConnectors, type ConnectorService } from '../../src/control/connectors/service.ts';
+import { openEndpoints } from '../../src/control/endpoints/service.ts';
+import type { Actor, Endpoint, Job } from '../../src/control/entities.ts';
+import { openEnds, readRunToOpen, Side } from '../../src/control/fleet/ends.ts';
+import { openPreflight } from '../../src/control/jobs/preflight.ts';
+import { openJobs } from '../../src/control/jobs/service.ts';
+import { openProjects } from '../../src/control/projects/service.ts';
+import { openRuns } from '../../src/control/runs/service.ts';
+import type { Endpoints, Jobs, Runs } from '../../src/control/services.ts';
+import { openTestWorld, type TestWorld } from '../../src/control/testing.ts';
+import { systemClock } from '../../src/lib/system.ts';
+import { local } from '../../src/providers/local/provider.ts';
+import { s3 } from '../../src/providers/s3/provider.ts';
+import { createS3Service, type S3Service } from '../../src/sim/s3-service.ts';
+import { simTransport } from '../../src/sim/transport.ts';
+import { seededRandom } from '../../src/sim/world.ts';
+
+const { signal } = new AbortController();
+const SECRET = 'kx7Qm2vT9zR4bN8wPlaceHolderYd3fGh';
+
+let world: TestWorld;
+let service: S3Service;
+let elsewhere: S3Service;
+let connectors: ConnectorService;
+let endpoints: Endpoints;
+let jobs: Jobs;
+let runs: Runs;
+let admin: Actor;
+let projectId: string;
+/** Of the test. */
+let folder: string;
+let made = 0;
+
+function openService(): S3Service {
+  const account = (accountId: string, ...keys: string[]) => ({
+    accountId,
+    users: keys.map((key) => ({ name: key, accessKeyId: key, secretAccessKey: SECRET })),
+  });
+  return createS3Service({
+    clock: systemClock,
+    random: seededRandom(1),
+    accounts: [account('111111111111', 'AKALICE', 'AKALICE2'), account('222222222222', 'AKBOB')],
+  });
+}
+
+beforeAll(async () => {
+  [service, elsewhere] = [openService(), openService()];
+  const hosts = new Map([
+    ['http://store.test', service],
+    ['http://alias.test', service],
+    ['http://other.test', elsewhere],
+  ]);
+  world = await openTestWorld({ providers: [s3, local], openTransport: simTransport((at) => hosts.get(at) ?? null) });
+  admin = world.as('admin');
+  const openConnector = connectorOpener(world);
+  connectors = openConnectors(world);
+  endpoints = openEndpoints(world, openConnector);
+  const cleanup = { removeFilesOf: async () => undefined };
+  jobs = openJobs(world, { cleanup, ...openPreflight(world, openConnector) });
+  runs = openRuns(world, { preflight: jobs.preflight, append: async () => undefined });
+  projectId = (await openProjects(world, cleanup).create(admin, { name: 'One' })).id;
+});
+afterAll(() => world.close());
+beforeEach(async () => {
+  made += 1;
+  folder = await mkdtemp(join(tmpdir(), 'drover-same-place-'));
+  for (const each of [service, elsewhere]) {
+    each.createBucket(`b${made}`, { sharedWith: ['222222222222'] });
+    each.put(`b${made}`, 'x/one', 'content');
+  }
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+const inStore = async (accessKeyId: string, host = 'store.test'): Promise<string> => {
+  const config = { endpoint: `http://${host}`, pathStyle: true, accessKeyId, secretAccessKey: SECRET };
+  return (await connectors.authorize(admin, { provider: 's3', config })).id;
+};
+const inFolder = async (root: string): Promise<string> =>
+  (await connectors.authorize(admin, { provider: 'local', config: { root } })).id;
+const endpoint = (kind: Endpoint['kind'], connectorId: string, container: string, prefix = ''): Promise<Endpoint> =>
+  endpoints.create(admin, { kind, connectorId, place: { container, prefix } }, signal);
+const job = (source: Endpoint, target: Endpoint): Promise<Job> =>
+  jobs.create(admin, projectId, {
+    name: `Job ${source.id}`,
+    sourceEndpointId: source.id,
+    targetEndpointId: target.id,
+    settings: { mode: 'mirror', tags: 'ignore' },
+  });
+const OVERLAP = { code: 'PLACES_OVERLAP', field: 'targetEndpointId' };
+
+describe('no job is made, and endpoints warn', () => {
+  test.each([
+    ['another key of the account', 'AKALICE', 'AKALICE2'],
+    ['another account that was let in', 'AKALICE', 'AKBOB'],
+    ['the source being of who was let in', 'AKBOB', 'AKALICE'],
+  ])('%s', async (_how, reader, writer) => {
+    const [from, to] = [await inStore(reader), await inStore(writer)];
+    const inside = await endpoint('source', from, `b${made}`, 'x/');
+    const whole = await endpoint('target', to, `b${made}`);
+    expect(whole.warnings).toEqual([expect.stringMatching(/overlaps .*x\/, which is the source/)]);
+    await expect(job(inside, whole)).rejects.toMatchObject(OVERLAP);
+
+    const source = await endpoint('source', from, `b${made}`);
+    const target = await endpoint('target', to, `b${made}`, 'x/');
+    await expect(job(source, target)).rejects.toMatchObject(OVERLAP);
+    await expect(job(source, whole)).rejects.toMatchObject({
+      ...OVERLAP,
+      message: `Source and target are the same place, "${whole.fullPath}".`,
+    });
+    const twin = await endpoint('target', from, `b${made}`);
+    expect(twin.warnings).toContainEqual(expect.stringContaining(`is the place of the target "${whole.name}" already`));
+    await expect(job(inside, await endpoint('target', to, `b${made}`, 'y/'))).resolves.toBeDefined();
+  });
+
+  test.each<[string, string, string, string, string]>([
+    ['a root inside the other', '', 'a', 'a', 'a/b'],
+    ['one folder by two roots', '', 'a/b', 'a', 'a/b'],
+    ['a link', '', 'a', '', 'link'],
+    ['below a link', '', 'a/b', '', 'link/b'],
+  ])('%s', async (_how, sourceRoot, source, targetRoot, target) => {
+    await mkdir(join(folder, 'a/b'), { recursive: true });
+    await symlink('a', join(folder, 'link'));
+    const from = await endpoint('source', await inFolder(join(folder, sourceRoot)), join(folder, source));
+    const to = await endpoint('target', await inFolder(join(folder, targetRoot)), join(folder, target));
+    expect(to.warnings).toHaveLength(1);
+    await expect(job(from, to)).rejects.toMatchObject(OVERLAP);
+  });
+
+  test('a bucket of that name in another store is another place', async () => {
+    const source = await endpoint('source', await inStore('AKALICE'), `b${made}`);
+    const target = await endpoint('target', await inStore('AKALICE', 'other.test'), `b${made}`);
+    expect(target.warnings).toBeUndefined();
+    await expect(job(source, target)).resolves.toBeDefined();
+  });
+});
+
+describe('no run begins', () => {
+  const refused = async (id: string, message: RegExp): Promise<void> => {
+    const report = await jobs.preflight(admin, id, { count: false }, signal);
+    expect([report.ok, report.grants]).toEqual([false, []]);
+    expect(report.target.at(-1)).toMatchObject({ result: 'refused', message: expect.stringMatching(message) });
+    const start = { kind: 'transfer', trigger: 'person' } as const;
+    await expect(runs.start(admin, id, start, signal)).rejects.toMatchObject({ code: 'PREFLIGHT_FAILED' });
+  };
+
+  test('after signing in anew has led to the store of the source', async () => {
+    const source = await endpoint('source', await inStore('AKALICE'), `b${made}`);
+    const connectorId = await inStore('AKBOB', 'other.test');
+    const { id } = await job(source, await endpoint('target', connectorId, `b${made}`));
+    const again = { endpoint: 'http://store.test', pathStyle: true, accessKeyId: 'AKBOB', secretAccessKey: SECRET };
+    await connectors.reauthorize(admin, connectorId, null, again);
+    await refused(id, /^Source and target are the same place/);
+    const start = { kind: 'transfer', trigger: 'person', skipPreflight: true } as const;
+    await expect(runs.start(admin, id, start, signal)).rejects.toMatchObject({ code: 'PLACES_OVERLAP' });
+  });
+
+  test('after a link was put in the place of the target', async () => {
+    for (const name of ['a', 'b']) await mkdir(join(folder, name));
+    const connectorId = await inFolder(folder);
+    const source = await endpoint('source', connectorId, join(folder, 'a'));
+    const { id } = await job(source, await endpoint('target', connectorId, join(folder, 'b')));
+    const start = { kind: 'transfer', trigger: 'person', skipPreflight: true } as const;
+    const run = await runs.start(admin, id, start, signal);
+    await rm(join(folder, 'b'), { recursive: true });
+    await symlink('a', join(folder, 'b'));
+    // The run is queued already: who opens its ends looks once more.
+    await using cleanup = new AsyncDisposableStack();
+    await expect(opened(run.id, cleanup)).rejects.toMatchObject({ code: 'PLACES_OVERLAP' });
+    await refused(id, /are the same place/);
+  });
+
+  test.each([
+    ['the same', '', ''],
+    ['inside the target', 'x/', ''],
+    ['around the target', '', 'x/'],
+  ])('where another address leads to the same bucket: the source is %s', async (_how, from, to) => {
+    const source = await endpoint('source', await inStore('AKALICE'), `b${made}`, from);
+    const target = await endpoint('target', await inStore('AKALICE', 'alias.test'), `b${made}`, to);
+    const { id } = await job(source, target);
+    await refused(id, /are the same place/);
+    expect(service.keys(`b${made}`)).toEqual(['x/one']);
+  });
+
+  async function opened(runId: string, cleanup: AsyncDisposableStack) {
+    const run = (await readRunToOpen(fleet(), runId))!;
+    const sides = {
+      source: new Side('source', run.sourceConnectorId),
+      target: new Side('target', run.targetConnectorId),
+    };
+    const shares = { limited: (_id: string, open: unknown) => open } as never;
+    return openEnds(fleet(), run, sides, shares, cleanup, signal);
+  }
+
+  function fleet(): never {
+    const traffic = {
+      counting: (_id: string, _side: string, open: unknown) => open,
+      watch: () => ({ [Symbol.dispose]: () => undefined, [Symbol.asyncDispose]: async () => undefined }),
+      retried: () => undefined,
+    };
+    return { ...world, traffic, parts: { openConnector: connectorOpener(world) } } as never;
+  }
+});
+
+test('two connectors that lead to one bucket share its queue', async () => {
+  const targets = [await inStore('AKALICE'), await inStore('AKBOB')];
+  const source = await endpoint('source', await inStore('AKALICE', 'other.test'), `b${made}`);
+  const places: unknown[] = [];
+  for (const connectorId of targets) {
+    const target = await endpoint('target', connectorId, `b${made}`, 'same/');
+    const { id } = await jobs.create(admin, projectId, {
+      name: `To ${target.id}`,
+      sourceEndpointId: source.id,
+      targetEndpointId: target.id,
+      targetSubPath: 'deep/',
+    });
+    const run = await runs.start(admin, id, { kind: 'transfer', trigger: 'person', skipPreflight: true }, signal);
+    const columns = ['target_fingerprint', 'target_container', 'target_prefix'] as const;
+    places.push(await world.db.selectFrom('runs').select(columns).where('id', '=', run.id).executeTakeFirst());
+  }
+  expect(places[0]).toEqual(places[1]);
+  expect(places[0]).toMatchObject({ target_container: `b${made}`, target_prefix: 'same/deep/' });
+});
