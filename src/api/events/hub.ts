@@ -55,6 +55,20 @@ interface Change {
   readonly topics: readonly string[];
 }
 
+/** How far a follower is. */
+interface Place {
+  /** Everything it wants up to this number was sent, or is not known to be missed. */
+  sent: number;
+  /** What came after this number is to be sent, with the next round; nothing else before that. */
+  since: number | null;
+}
+
+/** A change that is looked up for all who want it, or only for those who were away. */
+interface Due {
+  readonly change: Change;
+  readonly only: Set<Follower> | null;
+}
+
 export function openHub(world: HubWorld): Hub {
   return new ChangeHub(world);
 }
@@ -63,7 +77,7 @@ class ChangeHub implements Hub {
   readonly #world: HubWorld;
   /** Numbers of another process, or of this one before a restart, are not ours. */
   readonly #epoch: string;
-  readonly #followers = new Set<Follower>();
+  readonly #followers = new Map<Follower, Place>();
   readonly #personHandlers = new Set<() => void>();
   readonly #remembered: Change[] = [];
   /** Changed and not looked up yet, by kind and id. */
@@ -83,16 +97,16 @@ class ChangeHub implements Hub {
   }
 
   get newest(): string {
-    return `${this.#epoch}.${this.#number}`;
+    return this.#idOf(this.#number);
   }
 
   follow(follower: Follower, lastEventId: string | null): void {
-    this.#followers.add(follower);
+    const place: Place = { sent: this.#number, since: null };
+    this.#followers.set(follower, place);
     if (lastEventId === null || lastEventId === this.newest) return;
     const since = this.#numberOf(lastEventId);
-    if (since === null) return follower.receive(this.#reset());
-    const missed = this.#remembered.filter((change) => change.number > since && wants(follower, change));
-    for (const change of missed) this.#dirty.set(keyOf(change), change);
+    if (since === null) return this.#send(follower, place, this.#number, this.#reset());
+    Object.assign(place, { sent: since, since });
     void this.#look();
   }
 
@@ -115,24 +129,43 @@ class ChangeHub implements Hub {
     const [epoch, text] = id.split('.');
     const number = Number(text);
     if (epoch !== this.#epoch || !Number.isInteger(number) || number > this.#number) return null;
-    const oldest = this.#remembered[0]?.number ?? this.#number + 1;
-    return number >= oldest - 1 ? number : null;
+    return this.#isRemembered(number) ? number : null;
   }
 
-  #reset(): NumberedEvent {
-    return { id: this.newest, event: { type: 'reset', asOf: this.#now() } };
+  /** All that came after it. */
+  #isRemembered(number: number): boolean {
+    return number >= (this.#remembered[0]?.number ?? this.#number + 1) - 1;
+  }
+
+  #idOf(number: number): string {
+    return `${this.#epoch}.${number}`;
+  }
+
+  #reset(): LiveEvent {
+    return { type: 'reset', asOf: this.#now() };
   }
 
   #now(): string {
     return new Date(this.#world.clock.now()).toISOString();
   }
 
+  /** An id says that everything up to it was sent: it never goes back. */
+  #send(follower: Follower, place: Place, number: number, event: LiveEvent): void {
+    place.sent = Math.max(place.sent, number);
+    follower.receive({ id: this.#idOf(place.sent), event });
+  }
+
   /** The bus was away: nobody knows what changed, also of who is signed in. */
   #missed(): void {
     this.#number += 1;
     this.#remembered.length = 0;
+    // It is read again by everybody.
+    this.#dirty.clear();
     for (const handler of this.#personHandlers) handler();
-    for (const follower of this.#followers) follower.receive(this.#reset());
+    for (const [follower, place] of this.#followers) {
+      place.since = null;
+      this.#send(follower, place, this.#number, this.#reset());
+    }
   }
 
   #hear(topic: Topic, id: string): void {
@@ -148,7 +181,7 @@ class ChangeHub implements Hub {
   }
 
   #isFollowed(change: Change): boolean {
-    for (const follower of this.#followers) if (wants(follower, change)) return true;
+    for (const follower of this.#followers.keys()) if (wants(follower, change)) return true;
     return false;
   }
 
@@ -157,11 +190,9 @@ class ChangeHub implements Hub {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      while (this.#dirty.size > 0) {
-        const changes = [...this.#dirty.values()];
-        this.#dirty.clear();
-        if (changes.length > LOOKS_MAX) this.#sendReset(changes);
-        else for (const change of changes) await this.#lookUp(change);
+      for (let round = this.#round(); round.length > 0; round = this.#round()) {
+        if (round.length > LOOKS_MAX) this.#sendReset(round);
+        else for (const due of round) await this.#lookUp(due);
         await this.#world.clock.sleep(LOOK_EVERY_MS, this.#stopper.signal);
       }
     } catch {
@@ -171,20 +202,47 @@ class ChangeHub implements Hub {
     }
   }
 
-  #sendReset(changes: readonly Change[]): void {
-    for (const follower of this.#followers) {
-      if (changes.some((change) => wants(follower, change))) follower.receive(this.#reset());
+  /**
+   * What is to be looked up now, each entity once, in the order of its newest change: what is not sent yet when a change
+   * is has a higher number, so that whoever is cut off there hears it when he comes back.
+   */
+  #round(): readonly Due[] {
+    const round = new Map<string, Due>();
+    for (const [key, change] of this.#dirty) round.set(key, { change, only: null });
+    this.#dirty.clear();
+    for (const [follower, place] of this.#followers) if (place.since !== null) this.#catchUp(follower, place, round);
+    return [...round.values()].toSorted((a, b) => a.change.number - b.change.number);
+  }
+
+  #catchUp(follower: Follower, place: Place, round: Map<string, Due>): void {
+    const since = place.since as number;
+    place.since = null;
+    if (!this.#isRemembered(since)) return this.#send(follower, place, this.#number, this.#reset());
+    for (const change of this.#remembered) {
+      if (change.number <= since || !wants(follower, change)) continue;
+      const known = round.get(keyOf(change));
+      const only = known === undefined ? new Set<Follower>() : known.only;
+      only?.add(follower);
+      const isNewer = change.number > (known?.change.number ?? 0);
+      round.set(keyOf(change), { change: isNewer || known === undefined ? change : known.change, only });
     }
   }
 
-  async #lookUp(change: Change): Promise<void> {
-    const event = await this.#eventOf(change);
-    if (event === null) return;
-    const numbered = { id: `${this.#epoch}.${change.number}`, event };
-    for (const follower of this.#followers) if (wants(follower, change)) follower.receive(numbered);
+  #sendReset(round: readonly Due[]): void {
+    const number = round.at(-1)?.change.number ?? this.#number;
+    for (const [follower, place] of this.#followers) {
+      if (round.some((due) => isFor(follower, place, due))) this.#send(follower, place, number, this.#reset());
+    }
   }
 
-  async #eventOf({ kind, id, number }: Change): Promise<LiveEvent | null> {
+  async #lookUp(due: Due): Promise<void> {
+    const event = await this.#eventOf(due.change);
+    for (const [follower, place] of this.#followers) {
+      if (isFor(follower, place, due)) this.#send(follower, place, due.change.number, event);
+    }
+  }
+
+  async #eventOf({ kind, id, number }: Change): Promise<LiveEvent> {
     const asOf = this.#now();
     if (kind === 'run-log') return { type: 'log', kind, id, asOf };
     try {
@@ -234,6 +292,11 @@ class ChangeHub implements Hub {
 
 function wants(follower: Follower, { topics }: Change): boolean {
   return topics.some((topic) => follower.topics.has(topic));
+}
+
+/** Whoever was away hears nothing of a round that began without what he has missed. */
+function isFor(follower: Follower, { since }: Place, { change, only }: Due): boolean {
+  return since === null && (only?.has(follower) ?? true) && wants(follower, change);
 }
 
 function keyOf({ kind, id }: Change): string {
