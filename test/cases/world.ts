@@ -1,7 +1,5 @@
 /** What the cases stand on: a clock that never makes anybody wait, and whole transfers between simulated clouds. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { parseConfig } from '../../src/contract/config.ts';
 import type { Account, Context, Place, Provider, Source, Target } from '../../src/contract/provider.ts';
 import type { EndDefinition } from '../../src/engine/definition.ts';
@@ -22,6 +20,7 @@ import type { SimRequest, SimResponse, SimService } from '../../src/sim/http.ts'
 import { createS3Service, type S3Options, type S3Service } from '../../src/sim/s3-service.ts';
 import { simTransport, type FaultOptions } from '../../src/sim/transport.ts';
 import { openStandalone } from '../../src/standalone/standalone.ts';
+import { makeQuickFolder } from '../quick-folder.ts';
 import { POLICY, TUNING } from '../engine/bench.ts';
 
 export const MIB = 1024 * 1024;
@@ -100,7 +99,7 @@ export async function openClouds(options: CloudsOptions): Promise<Clouds> {
   const clock = hastyClock();
   const random = seededRandom(7);
   const serviceClock: Clock = { ...clock, now: () => clock.now() + (options.serviceAheadMs ?? 0) };
-  const folder = mkdtempSync(join(tmpdir(), 'drover-cases-'));
+  const folder = makeQuickFolder('drover-cases-');
   const state = await openStandalone({ folder, clock, random, log: () => undefined });
   const s3Service = createS3Service({
     clock: serviceClock,

@@ -1,6 +1,5 @@
 /** A world for commands that run inside the test: what they wrote, and what they were told. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openClient } from '../../src/api/client/client.ts';
 import { runCli } from '../../src/cli/run.ts';
@@ -12,6 +11,7 @@ import { DroverError } from '../../src/model/errors.ts';
 import { local } from '../../src/providers/local/provider.ts';
 import { memory } from '../../src/providers/memory/provider.ts';
 import { openStandalone } from '../../src/standalone/standalone.ts';
+import { makeQuickFolder } from '../quick-folder.ts';
 
 export interface Called {
   readonly exit: number;
@@ -60,7 +60,7 @@ export interface TestWorld {
 }
 
 export function openTestWorld(providers: readonly Provider[] = [memory, local]): TestWorld {
-  const folder = mkdtempSync(join(tmpdir(), 'drover-cli-'));
+  const folder = makeQuickFolder('drover-cli-');
   let stopper: (() => void) | null = null;
   const world: TestWorld = {
     folder,

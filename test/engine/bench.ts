@@ -1,7 +1,5 @@
 /** Two memory stores, a state folder, and a run between them: what the engine's tests stand on. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { Context, Source, Target } from '../../src/contract/provider.ts';
 import type { EndDefinition, Tuning } from '../../src/engine/definition.ts';
 import type { RunOptions, RunResult, RunWorld } from '../../src/engine/world.ts';
@@ -16,6 +14,7 @@ import type { ItemRecord } from '../../src/model/outcome.ts';
 import { DEFAULT_POLICY, type Policy } from '../../src/model/policy.ts';
 import { createMemoryProvider, MemoryStore, type MemoryBehaviour } from '../../src/providers/memory/provider.ts';
 import { openStandalone, type Standalone } from '../../src/standalone/standalone.ts';
+import { makeQuickFolder } from '../quick-folder.ts';
 
 export const POLICY: Policy = { ...DEFAULT_POLICY, serverSide: 'never' };
 
@@ -42,7 +41,7 @@ export async function openBench(
   targetBehaviour: Partial<MemoryBehaviour> = {},
   clock: Clock = systemClock,
 ): Promise<Bench> {
-  const folder = mkdtempSync(join(tmpdir(), 'drover-engine-'));
+  const folder = makeQuickFolder('drover-engine-');
   const state = await openStandalone({ folder, clock, random: systemRandom, log: () => undefined });
   const source = new MemoryStore(sourceBehaviour, 'source');
   const target = new MemoryStore(targetBehaviour, 'target');

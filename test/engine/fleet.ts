@@ -2,9 +2,7 @@
  * Several workers on one run, in one process and on one clock that jumps: each has its own way to the stores and to the
  * state, which can be cut off (the worker was killed) or held up (it hangs and comes back as a ghost).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { Context, Source, Target } from '../../src/contract/provider.ts';
 import type { EndDefinition, Progress } from '../../src/engine/definition.ts';
 import type { ArtifactStore, Lease, RunRecord, RunStore } from '../../src/engine/ports.ts';
@@ -19,6 +17,7 @@ import type { ItemRecord } from '../../src/model/outcome.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { createMemoryProvider, MemoryStore, type MemoryBehaviour } from '../../src/providers/memory/provider.ts';
 import { openStandalone, type Standalone } from '../../src/standalone/standalone.ts';
+import { makeQuickFolder } from '../quick-folder.ts';
 import { POLICY, TUNING } from './bench.ts';
 
 export const LEASE_MS = 10_000;
@@ -251,7 +250,7 @@ export interface FleetOptions {
 export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
   const clock = new FakeClock();
   const random = seededRandom(options.seed ?? 1);
-  const folder = mkdtempSync(join(tmpdir(), 'drover-fleet-'));
+  const folder = makeQuickFolder('drover-fleet-');
   const state: Standalone = await openStandalone({ folder, clock, random, log: () => undefined });
   const source = new MemoryStore({ pageSize: 100, ...options.source }, 'source');
   const target = new MemoryStore({ pageSize: 100, ...options.target }, 'target');
