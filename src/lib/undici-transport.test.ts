@@ -25,7 +25,7 @@ describe('requests on the wire', () => {
     await (await transport().send(request(server.origin, { ...put(3, Buffer.from('abc')), headers }))).discard();
     expect(server.heads[0]).toContain(`host: ${new URL(server.origin).host}\r\n`);
     expect(server.heads[0]).toContain('content-length: 3\r\n');
-    expect(server.heads[0]).not.toMatch(/elsewhere|99\r/);
+    expect(server.heads[0]).not.toMatch(/elsewhere|content-length: 99/i);
   });
 
   test('accept-encoding of the caller stays', async () => {
