@@ -8,6 +8,7 @@ import { placeRuns } from '../../src/control/fleet/placing.ts';
 import { openFleet } from '../../src/control/fleet/service.ts';
 import type { Worker } from '../../src/control/fleet/worker.ts';
 import { SYSTEM } from '../../src/control/entities.ts';
+import { DroverError } from '../../src/model/errors.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
 import { expectComplete, openFleetTest, SHORT, type FleetTest } from './fleet-world.ts';
 import { PERSON, rowOpener, placedRun } from './made.ts';
@@ -191,6 +192,40 @@ describe('pause, resume, cancel', () => {
     const [line] = fleet.lines.filter(({ runId, level }) => runId === id && level === 'warn');
     expect(line?.message).toContain('unfinished uploads may remain there: "large"');
   });
+
+  test.each(['cancelled', 'failed'] as const)(
+    'what a run moved behind an object that never arrived is in its log and in its sums: %s',
+    async (end) => {
+      const job = await fleet.job({ objects: 40, targetBehaviour: IN_PARTS });
+      job.from.put('box', 'a-large', new Uint8Array(8 * MIB));
+      let release = (): void => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      job.from.hooks.before = async (operation, key) => {
+        if (key !== 'a-large' || operation !== 'CHUNK') return;
+        await held;
+        throw new DroverError(end === 'failed' ? 'PLACE_NOT_FOUND' : 'UNAVAILABLE', 'The bucket does not answer.');
+      };
+      const { id } = await fleet.start(job);
+      await fleet.untilTrue('all others are there', async () => job.to.keys('box').length >= 40);
+      if (end === 'cancelled') await order('cancel', { id });
+      release();
+      await fleet.until(id, end);
+      await fleet.untilTrue('nobody clears up any more', async () => {
+        const { rows } = await sql`SELECT FROM segments WHERE run_id = ${id} AND kind = 'sweep'`.execute(
+          fleet.world.db,
+        );
+        return rows.length === 0;
+      });
+      const run = await fleet.runs.get(PERSON, id);
+      const there = job.to.keys('box').toSorted();
+      expect(there).toHaveLength(40);
+      expect(run.counters.items.copied).toBe(40);
+      expect((await fleet.items(id)).filter(({ result }) => result === 'copied').map(({ key }) => key)).toEqual(there);
+      const { rows } = await sql<{ checkpoint: string | null }>`
+        SELECT checkpoint FROM segments WHERE run_id = ${id}`.execute(fleet.world.db);
+      for (const { checkpoint } of rows) expect(checkpoint ?? '').not.toContain('ahead');
+    },
+  );
 
   test.each(['pause', 'cancel'] as const)(
     '%s raced with completion ends in one of both, and nothing is stuck',

@@ -11,6 +11,7 @@ import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import { inTime } from '../in-time.ts';
 import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
+import { joinAllAside } from '../runs/store-aside.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
 import { IS_HELD } from '../runs/store-rows.ts';
 import { changeState, fenceOff } from '../runs/transitions.ts';
@@ -62,14 +63,30 @@ export async function clearAfter(
   const lease = { runId, segmentId: SWEEP_ID, epoch };
   const lost = store.hold(lease);
   try {
+    const lines = await keepAll(world, store, runId);
     const journal = new CarefulJournal(world, store, isEarly);
     const left = await sweep(world, store, journal, shares, runId, AbortSignal.any([signal, lost]));
     if (signal.aborted) return null;
     if (!(await endCancelled(world, lease, workerId))) return null;
-    if (isFirst && left !== null) await noteInLog(world, runId, 'warn', left);
+    if (left !== null) lines.push(left);
+    if (isFirst) for (const line of lines) await noteInLog(world, runId, 'warn', line);
     return { isEarly, lateMs: journal.lateMs };
   } finally {
     store.drop(lease);
+  }
+}
+
+/** What was moved is in the log and in the sums, whatever the run waited for when it ended. What could not be, as sentences. */
+async function keepAll(world: FleetWorld, store: PostgresRunStore, runId: string): Promise<string[]> {
+  const { db, artifacts, bus } = world;
+  try {
+    if (await joinAllAside({ db, store, artifacts }, runId)) await bus.tell('run', runId);
+    return [];
+  } catch (thrown) {
+    const { message } = toDroverError(thrown);
+    return [
+      `Some of what was moved at last is at the target, and neither in the copy log nor in the sums (${message}).`,
+    ];
   }
 }
 
