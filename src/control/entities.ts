@@ -274,7 +274,7 @@ export interface Run {
   readonly startedAt: string | null;
   readonly endedAt: string | null;
   readonly error: Failure | null;
-  /** Of `error`, as Azure Storage Mover calls it; two where the side at fault decides; none: there is no such code. */
+  /** Of state and `error`, as Azure Storage Mover calls it: AZSM0000 when it succeeded; two where the side at fault decides; none: there is no such code. */
   readonly storageMoverCodes: readonly string[];
   readonly counters: Counters;
   readonly requests: RequestCounts;
@@ -379,6 +379,10 @@ export interface RunWorker {
   readonly host: string | null;
   readonly joinedAt: string;
   readonly leftAt: string | null;
+  /** Of this run. */
+  readonly lastSeenAt: string;
+  /** `lost`: it fell silent without a word; others go on with what it had. */
+  readonly state: 'at-work' | 'left' | 'lost';
   readonly isAtWork: boolean;
   /** In its hands now. */
   readonly segments: number;
@@ -413,6 +417,8 @@ export interface MapCell {
 
 /** A row of the copy log that can be searched. */
 export interface RunItem extends Omit<ItemRecord, 'code'> {
+  /** What people who come from Azure Storage Mover know it by; `null`: there is no such code. */
+  readonly storageMoverCode: string | null;
   /** An error code, or one of the table of reasons; rows of an earlier version may have another one. */
   readonly code: string;
   /** Position in the list; the cursor. */

@@ -443,7 +443,13 @@ export type LogFileQuery = Pick<ListQuery, 'sort' | 'search' | 'filter'>;
 export interface CodeCounts {
   /** When they were counted. */
   readonly asOf: string;
-  readonly codes: readonly { readonly code: string; readonly result: string; readonly items: number }[];
+  readonly codes: readonly {
+    readonly code: string;
+    readonly result: string;
+    readonly items: number;
+    /** What to do about it. */
+    readonly remedy: string;
+  }[];
 }
 
 export interface Logs {

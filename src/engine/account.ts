@@ -14,6 +14,7 @@ import type { ReasonCode } from '../model/reasons.ts';
 import type { SnapshotRow, StateMark } from '../model/snapshot.ts';
 import { NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
 import type { Copied } from './copy-context.ts';
+import { factsOf } from './failure-facts.ts';
 import type { Action } from './decide.ts';
 
 /** What a record adds to the sums. */
@@ -125,7 +126,9 @@ export function failedSettled(
   timing: { readonly startedAtMs: number; readonly durationMs: number },
 ): Settled {
   const error = toDroverError(thrown);
-  return settle(recordOf(entry, outcomeOf(error), error.code, { details: error.message, ...timing }));
+  const result = outcomeOf(error);
+  const facts = result === 'failed' ? factsOf(error) : {};
+  return settle(recordOf(entry, result, error.code, { details: error.message, ...facts, ...timing }));
 }
 
 function outcomeOf(error: DroverError): 'failed' | 'unsupported' | 'skipped' {

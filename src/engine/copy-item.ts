@@ -11,6 +11,7 @@ import { propertiesFor, proved, retryWorldOf, takeOf, writeOptions } from './cop
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
+import { afterTries, atSide } from './failure-facts.ts';
 import { collect, flowOf, letGo } from './flow.ts';
 import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { guessPartBytes } from './part-plan.ts';
@@ -38,7 +39,9 @@ export async function copyItem(context: CopyContext, order: CopyOrder, signal: A
       }
     },
     { ...retryWorldOf(context), signal, attemptsMax: ITEM_ATTEMPTS_MAX },
-  );
+  ).catch((thrown: unknown) => {
+    throw afterTries(thrown, attempts);
+  });
 }
 
 /** After a failed try both sides are looked at again: the source may have changed, the target may hold our own write. */
@@ -130,7 +133,7 @@ async function copyWhole(context: CopyContext, order: CopyOrder, signal: AbortSi
   const release = await context.memory(entry.sizeBytes, signal);
   try {
     const reading = await context.source.read(entry, { offset: 0, lengthBytes: entry.sizeBytes }, signal);
-    const content = await collect(reading.body, entry.sizeBytes, entry.key);
+    const content = await atSide('source', () => collect(reading.body, entry.sizeBytes, entry.key));
     if (context.bandwidth !== null) await context.bandwidth(content.length, signal);
     context.onBytes(entry.key, content.length);
     // The answer's word, not the listing's: a listed ETag may look like an MD5 and be none (KMS).

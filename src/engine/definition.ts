@@ -1,5 +1,5 @@
 /** What a transfer is, what may be tuned about a run, and what it reports while it goes on. */
-import type { Place } from '../contract/provider.ts';
+import type { Place, PlaceIdentity } from '../contract/provider.ts';
 import type { Counters } from '../model/outcome.ts';
 import type { Policy } from '../model/policy.ts';
 
@@ -7,8 +7,10 @@ import type { Policy } from '../model/policy.ts';
 export interface EndDefinition {
   readonly connector: string;
   readonly provider: string;
-  /** `fingerprint` of the account: the same store has the same one. */
+  /** `fingerprint` of the account. */
   readonly fingerprint: string;
+  /** Which objects it holds, whoever signs in. Absent: of a run from before anybody looked. */
+  readonly identity?: PlaceIdentity;
   readonly place: Place;
   /** As people write it: `acme:photos/2024/`. */
   readonly label: string;

@@ -8,6 +8,7 @@ import { compareKeys } from '../model/key.ts';
 import { recordOf, settle } from './account.ts';
 import { chunkPrefix, chunksOfKind, NOTHING_SETTLED, type ExtraRow, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import { factsOf } from './failure-facts.ts';
 import { onlyOfItem } from './item.ts';
 import type { Phase, Unit } from './later.ts';
 import { DELETIONS_AT_ONCE, PIECE_FOLDERS_MAX, PIECE_ITEMS_MAX } from './limits.ts';
@@ -91,7 +92,7 @@ async function removeOne(context: RunContext, entry: Entry): Promise<Settled> {
   } catch (error) {
     const failure = await onlyOfItem(context, error);
     const details = `It could not be deleted: ${failure.message}`;
-    return settle(recordOf(entry, 'failed', failure.code, { details, deletion: true }));
+    return settle(recordOf(entry, 'failed', failure.code, { details, deletion: true, ...factsOf(error) }));
   } finally {
     leave();
   }

@@ -10,6 +10,7 @@ import { DIGEST_STRENGTH, type DigestKind, type Digests } from '../model/digest.
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import type { CopyContext, Proof } from './copy-context.ts';
+import { atSide } from './failure-facts.ts';
 
 const READINGS_MAX = 4;
 /** Where nothing is known, so that it has to be computed on both sides. */
@@ -34,7 +35,7 @@ export async function withReadBack(context: CopyContext, proof: Proof, reading: 
   // Of the source's own first: only those prove the whole way.
   const kind = known(source.digests)[0] ?? kinds[0] ?? CHOSEN_DIGEST;
   try {
-    const read = await digestOf(readBack, written.entry, kind, reading);
+    const read = await atSide('target', () => digestOf(readBack, written.entry, kind, reading));
     const proved: Digests = { ...written.proved, [kind]: read };
     const judged = { ...proof, written: { ...written, proved } };
     if (kinds.length > 0) return judged;

@@ -6,6 +6,7 @@ import { recordOf, settle } from './account.ts';
 import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { propertiesFor } from './copy-context.ts';
+import { factsOf } from './failure-facts.ts';
 import { cancelled } from './lanes.ts';
 
 export interface RefreshOrder {
@@ -45,7 +46,7 @@ export async function refreshProperties(context: RunContext, order: RefreshOrder
       context.stop(failure);
       throw failure;
     }
-    return settle(recordOf(source, 'failed', failure.code, { details: failure.message }));
+    return settle(recordOf(source, 'failed', failure.code, { details: failure.message, ...factsOf(error) }));
   }
 }
 

@@ -8,6 +8,7 @@ import { retrying } from '../lib/retry.ts';
 import { toDroverError, type DroverError } from '../model/errors.ts';
 import { keyAfter } from '../model/key.ts';
 import type { Denials, Need, SideName } from './denials.ts';
+import { atSide, contentOf } from './failure-facts.ts';
 import { REQUEST_ATTEMPTS_MAX } from './limits.ts';
 
 export interface RetryWorld {
@@ -24,17 +25,18 @@ interface Try {
   readonly again: (error: DroverError) => void;
 }
 
-function tryer({ clock, random, onRetry }: RetryWorld): Try {
+function tryer({ clock, random, onRetry }: RetryWorld, side: SideName): Try {
   const options = { clock, random, attemptsMax: REQUEST_ATTEMPTS_MAX, ...(onRetry !== undefined && { onRetry }) };
   const attempt = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
-    retrying(work, { ...options, signal });
+    atSide(side, () => retrying(work, { ...options, signal }));
   return Object.assign(attempt, { again: (error: DroverError) => onRetry?.(error) });
 }
 
 type Watch = <T>(kind: string, need: Need, work: () => Promise<T>) => Promise<T>;
 
 function watcher({ denials }: RetryWorld, side: SideName): Watch {
-  return (kind, need, work) => (denials === undefined ? work() : denials.watch(side, kind, need, work));
+  return (kind, need, work) =>
+    atSide(side, () => (denials === undefined ? work() : denials.watch(side, kind, need, work)));
 }
 
 function lister(inner: Lister & { readonly traits: { readonly seek: 'key' | 'none' } }, attempt: Try): Lister {
@@ -46,7 +48,7 @@ function lister(inner: Lister & { readonly traits: { readonly seek: 'key' | 'non
 }
 
 export function retryingSource(inner: Source, world: RetryWorld): Source {
-  const attempt = tryer(world);
+  const attempt = tryer(world, 'source');
   const watch = watcher(world, 'source');
   const { facets } = inner;
   return {
@@ -72,14 +74,16 @@ export function retryingSource(inner: Source, world: RetryWorld): Source {
         },
       }),
     },
-    read: (entry, range, signal) =>
-      watch('read', 'read', () => attempt(signal, () => inner.read(entry, range, signal))),
+    read: async (entry, range, signal) => {
+      const reading = await watch('read', 'read', () => attempt(signal, () => inner.read(entry, range, signal)));
+      return { ...reading, body: contentOf('source', reading.body) };
+    },
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
 }
 
 export function retryingTarget(inner: Target, world: RetryWorld): Target {
-  const attempt = tryer(world);
+  const attempt = tryer(world, 'target');
   const watch = watcher(world, 'target');
   const { facets } = inner;
   const ready = inner.ready?.bind(inner);

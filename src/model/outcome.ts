@@ -156,10 +156,13 @@ export interface ItemRecord {
   /** Why: an error code, or one of the table of reasons. */
   readonly code: ItemCode;
   readonly details?: string;
+  /** Which side refused, where it failed and that is known. */
+  readonly side?: 'source' | 'target';
   /** Of what was copied, how it was proved; of what is the same, how that is known. */
   readonly verification?: VerificationClass;
   /** `target`: the source gave no digest; the target proved the bytes we received. */
   readonly leg?: 'target';
+  /** How often it was tried, also in vain; absent where nothing was to be tried. */
   readonly attempts?: number;
   readonly startedAtMs?: number;
   readonly durationMs?: number;

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 a17e8aeece0a6ed1705c6e1fbefce801363d4e6d1a4f08003c3abb9102766d33) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 25176fffe8ad35d37eb5f0cdfee8495c8c656f123dbdd5b473acfe189052d56d) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2218,6 +2218,8 @@ export interface components {
         code: string;
         result: string;
         items: number;
+        /** @description What to do about it. */
+        remedy: string;
       }[];
     };
     /** @description Something that will not survive between these two. */
@@ -3367,7 +3369,7 @@ export interface components {
       startedAt: string | null;
       endedAt: string | null;
       error: components['schemas']['Failure'] | null;
-      /** @description Of `error`, as Azure Storage Mover calls it: AZSM1003; two where the side at fault decides. */
+      /** @description Of state and `error`, as Azure Storage Mover calls it: AZSM0000 when it succeeded, AZSM1003; two where the side at fault decides. */
       readonly storageMoverCodes: string[];
       counters: components['schemas']['Counters'];
       requests: {
@@ -3456,13 +3458,23 @@ export interface components {
       /** @enum {string} */
       kind: 'object' | 'folder' | 'opaque';
       sizeBytes: number;
+      /** @description Bytes at the target, when compared and another number. */
+      targetSizeBytes?: number;
       /** @description Why. */
       code: string;
       details?: string;
+      /**
+       * @description Which side refused, where it failed and that is known.
+       * @enum {string}
+       */
+      side?: 'source' | 'target';
+      /** @description As Azure Storage Mover calls it: AZSM2062. */
+      storageMoverCode: string | null;
       /** @enum {string} */
       verification?: 'V3' | 'V2' | 'V1' | 'V0' | 'VM';
       /** @constant */
       leg?: 'target';
+      /** @description How often it was tried, also in vain. */
       attempts?: number;
       startedAtMs?: number;
       durationMs?: number;
@@ -3653,6 +3665,13 @@ export interface components {
       /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
       joinedAt: string;
       leftAt: string | null;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      lastSeenAt: string;
+      /**
+       * @description Lost: it fell silent without saying that it leaves.
+       * @enum {string}
+       */
+      state: 'at-work' | 'left' | 'lost';
       isAtWork: boolean;
       /** @description In its hands now. */
       segments: number;

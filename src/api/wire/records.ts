@@ -43,9 +43,11 @@ export const runItem = named<RunItem>()(
     targetSizeBytes: z.number().optional().describe('Bytes at the target, when compared and another number.'),
     code: z.string().describe('Why.'),
     details: z.string().optional(),
+    side: z.enum(['source', 'target']).optional().describe('Which side refused, where it failed and that is known.'),
+    storageMoverCode: z.string().nullable().describe('As Azure Storage Mover calls it: AZSM2062.'),
     verification: z.enum(['V3', 'V2', 'V1', 'V0', 'VM']).optional(),
     leg: z.literal('target').optional(),
-    attempts: z.number().optional(),
+    attempts: z.number().optional().describe('How often it was tried, also in vain.'),
     startedAtMs: z.number().optional(),
     durationMs: z.number().optional(),
   }),
@@ -68,7 +70,14 @@ export const codeCounts = named<CodeCounts>()(
   'Failures by code, most first.',
   z.object({
     asOf: time.describe('When they were counted.'),
-    codes: z.array(z.object({ code: z.string(), result: z.string(), items: z.number() })),
+    codes: z.array(
+      z.object({
+        code: z.string(),
+        result: z.string(),
+        items: z.number(),
+        remedy: z.string().describe('What to do about it.'),
+      }),
+    ),
   }),
 );
 
@@ -258,6 +267,8 @@ export const runWorkers = named<readonly RunWorker[]>()(
         host: z.string().nullable(),
         joinedAt: time,
         leftAt: timeOrNull,
+        lastSeenAt: time,
+        state: z.enum(['at-work', 'left', 'lost']).describe('Lost: it fell silent without saying that it leaves.'),
         isAtWork: z.boolean(),
         segments: z.number().describe('In its hands now.'),
         items: z.number().describe('Of the segments that were last in its hands.'),

@@ -122,7 +122,9 @@ export const run = named<Run>()(
     storageMoverCodes: z
       .array(z.string())
       .readonly()
-      .describe('Of `error`, as Azure Storage Mover calls it: AZSM1003; two where the side at fault decides.'),
+      .describe(
+        'Of state and `error`, as Azure Storage Mover calls it: AZSM0000 when it succeeded, AZSM1003; two where the side at fault decides.',
+      ),
     counters,
     requests: z.object({ source: z.record(z.string(), z.number()), target: z.record(z.string(), z.number()) }),
     durationMs: z.number(),

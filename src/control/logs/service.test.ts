@@ -66,7 +66,8 @@ describe('failed items', () => {
     );
     await commitIssues(runId, issues);
     const page = await logs.items(viewer(), runId, { withTotal: true });
-    expect(page.items.map(({ number: _number, ...item }) => item)).toEqual(issues);
+    expect(page.items.map(({ number: _number, storageMoverCode: _code, ...item }) => item)).toEqual(issues);
+    expect(page.items[0]).toMatchObject({ storageMoverCode: 'AZSM2062' });
     expect(page).toMatchObject({ total: issues.length, nextCursor: null, complete: true });
     expect((await logs.items(viewer(), runId, { search: '50%_off' })).items).toHaveLength(1);
     expect((await logs.items(viewer(), runId, { search: '5_' })).items).toHaveLength(0);
@@ -155,6 +156,7 @@ describe('100,000 failed items', () => {
     const { codes } = await logs.codes(viewer(), runId);
     expect(codes.reduce((sum, { items }) => sum + items, 0)).toBe(TOTAL);
     expect(codes[0]).toMatchObject({ items: 20_000, result: 'failed' });
+    expect(codes.every(({ remedy }) => remedy.endsWith('.'))).toBe(true);
     const { codes: all } = await logs.codes(viewer(), null);
     expect(all.find(({ code, result }) => code === 'CHANGED' && result === 'unsupported')?.items).toBe(10_000);
   });

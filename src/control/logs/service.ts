@@ -1,7 +1,8 @@
 /** What can be looked up about runs and changes: failed items, run log, audit log. */
 import { sql } from 'kysely';
 import type { Json } from '../../model/json.ts';
-import { storageMoverRunCodes } from '../../model/storage-mover-codes.ts';
+import { explanationOf } from '../../model/reasons.ts';
+import { storageMoverCodeOf, storageMoverErrorCodes } from '../../model/storage-mover-codes.ts';
 import { ZERO_COUNTERS, type Counters, type ItemRecord } from '../../model/outcome.ts';
 import type { Actor, AuditLine, RunItem, RunLogLine } from '../entities.ts';
 import { listPage, type Listing } from '../paging.ts';
@@ -86,7 +87,9 @@ async function sumByCode(db: Db, runId: string | null, sinceMs: number, nowMs: n
     .orderBy('items', 'desc')
     .limit(100)
     .execute();
-  const codes = rows.map(({ code, result, items }) => ({ code, result, items: Number(items) }));
+  const codes = rows.map(({ code, result, items }) => {
+    return { code, result, items: Number(items), remedy: explanationOf(code).remedy };
+  });
   return { asOf: new Date(nowMs).toISOString(), codes };
 }
 
@@ -139,7 +142,8 @@ interface ItemRow {
 }
 
 function itemOf(row: ItemRow): RunItem {
-  return { ...(JSON.parse(row.record) as ItemRecord), number: Number(row.number) };
+  const record = JSON.parse(row.record) as ItemRecord;
+  return { ...record, storageMoverCode: storageMoverCodeOf(record), number: Number(row.number) };
 }
 
 function lineOf(row: { number: number; at: Date; level: string; code: string | null; message: string }): RunLogLine {
@@ -149,7 +153,7 @@ function lineOf(row: { number: number; at: Date; level: string; code: string | n
     level: row.level as RunLogLine['level'],
     code: row.code,
     message: row.message,
-    storageMoverCodes: storageMoverRunCodes(row.code),
+    storageMoverCodes: storageMoverErrorCodes(row.code),
   };
 }
 

@@ -22,6 +22,8 @@ const COLUMNS = [
   'StartedAt',
   'DurationMs',
   'StorageMoverCode',
+  'Side',
+  'TargetFileSize',
 ] as const;
 
 const RESULT_WORDS: Readonly<Record<string, string>> = {
@@ -95,6 +97,8 @@ function rowOf(item: ItemRecord): Record<(typeof COLUMNS)[number], string | numb
     StartedAt: item.startedAtMs === undefined ? '' : new Date(item.startedAtMs).toISOString(),
     DurationMs: item.durationMs ?? '',
     StorageMoverCode: storageMoverCodeOf(item) ?? '',
+    Side: item.side ?? '',
+    TargetFileSize: item.targetSizeBytes ?? '',
   };
 }
 
@@ -136,5 +140,7 @@ function typedRow(item: ItemRecord): Record<string, string | number | null> {
     startedAtMs: item.startedAtMs ?? null,
     durationMs: item.durationMs ?? null,
     storageMoverCode: storageMoverCodeOf(item),
+    side: item.side ?? null,
+    targetSizeBytes: item.targetSizeBytes ?? null,
   };
 }

@@ -1,7 +1,6 @@
 /** What the item log says that a report names one by one: what did not make it, what has another name, what lost something. */
 import { readItems } from '../../engine/item-log.ts';
 import type { RunRecord, RunStore } from '../../engine/ports.ts';
-import type { SpotCheckCandidate } from '../../engine/spot-check.ts';
 import type { ItemRecord } from '../../model/outcome.ts';
 import { explanationOf } from '../../model/reasons.ts';
 import { storageMoverCodeOf } from '../../model/storage-mover-codes.ts';
@@ -40,7 +39,7 @@ export interface ItemLists {
 export async function collectItems(
   { world, store }: { readonly world: Pick<ControlWorld, 'artifacts'>; readonly store: RunStore },
   record: RunRecord,
-  drawing: { offer(item: ItemRecord): void; readonly chosen: readonly SpotCheckCandidate[] },
+  drawing: { offer(item: ItemRecord): void },
   signal: AbortSignal,
 ): Promise<ItemLists> {
   const byCode = new Map<string, { -readonly [K in keyof ReasonCount]: ReasonCount[K] }>();
@@ -56,15 +55,18 @@ export async function collectItems(
     if (isThere && targetKey !== undefined) renamed.add({ ...which, targetKey });
     if (result === 'copied' && details !== undefined) losses.add({ ...which, details });
     if (isThere || result === 'excluded' || result === 'deleted') continue;
-    const known = byCode.get(`${code}/${result}`) ?? {
+    // One for each side where Storage Mover has two codes.
+    const storageMoverCode = storageMoverCodeOf(item);
+    const kind = `${code}/${result}/${storageMoverCode}`;
+    const known = byCode.get(kind) ?? {
       code,
       result,
       items: 0,
       ...explanationOf(code),
-      storageMoverCode: storageMoverCodeOf(item),
+      storageMoverCode,
     };
     known.items += 1;
-    byCode.set(`${code}/${result}`, known);
+    byCode.set(kind, known);
     issues.add({ key, result, code, sizeBytes, ...(details === undefined ? {} : { details }) });
   }
   return {

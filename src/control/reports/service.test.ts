@@ -6,7 +6,7 @@ import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '
 import { PERSON, rowOpener } from '../../../test/control/made.ts';
 import { checkSeal, isSignedBy } from '../../lib/report-seal.ts';
 import { packLines } from '../../engine/lines.ts';
-import { DroverError } from '../../model/errors.ts';
+import { DroverError, type ErrorCode } from '../../model/errors.ts';
 import type { Artifact, Run } from '../entities.ts';
 import type { StartRun } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
@@ -104,6 +104,38 @@ describe('a copy log', () => {
     expect(new Set(rows.map((row) => Object.keys(row).join())).size).toBe(1);
     expect(rows[0]).toMatchObject({ sizeBytes: 1, result: 'copied', targetKey: null, attempts: 1 });
     expect(rows[0]).toMatchObject({ storageMoverCode: 'AZSM0000' });
+  });
+
+  test('says of what failed which side refused, how often it was tried, and what Storage Mover calls it', async () => {
+    const job = await fleet.job({ objects: 6 });
+    const refuse = (of: string, code: ErrorCode) => (operation: string, key: string) => {
+      if ((operation === 'GET' || operation === 'PUT') && key === of) throw new DroverError(code, 'No.');
+    };
+    job.from.hooks.before = refuse('k/000001', 'PERMISSION_DENIED');
+    job.to.hooks.before = refuse('k/000002', 'PERMISSION_DENIED');
+    job.from.hooks.reading = (key, content) => (key === 'k/000003' ? content.subarray(1) : content);
+    const { id } = await run(job);
+    const rows = parseCsv((await bytesOf(await make(id, 'copy-log-csv'))).toString());
+    const failed = rows.filter(({ TransferResult }) => TransferResult === 'Failed');
+    const told = failed.map((row) => [row['ItemPath'], row['Side'], row['StorageMoverCode'], Number(row['Attempts'])]);
+    expect(told).toEqual([
+      ['k/000001', 'source', 'AZSM2062', 1],
+      ['k/000002', 'target', 'AZSM2069', 1],
+      ['k/000003', 'source', 'AZSM2063', 4],
+    ]);
+    const { rows: kept } = await sql<{ record: string }>`SELECT record FROM run_items WHERE run_id = ${id}
+      ORDER BY key_text`.execute(fleet.world.db);
+    expect(kept.map(({ record }) => JSON.parse(record))).toMatchObject([
+      { side: 'source', attempts: 1 },
+      { side: 'target', attempts: 1 },
+      { side: 'source', attempts: 4 },
+    ]);
+    const { byCode } = (await reportOf(id)).issues;
+    expect(byCode.map(({ code, storageMoverCode }) => `${code} ${storageMoverCode}`).toSorted()).toEqual([
+      'EARLY_END AZSM2063',
+      'PERMISSION_DENIED AZSM2062',
+      'PERMISSION_DENIED AZSM2069',
+    ]);
   });
 
   test('holds only the results that were asked for, and its head when there are none', async () => {

@@ -83,7 +83,7 @@ export function runOf(row: RunListRow): Run {
     startedAt: isoOrNull(row.started_at),
     endedAt: isoOrNull(row.ended_at),
     error: row.error as Failure | null,
-    storageMoverCodes: storageMoverRunCodes((row.error as Failure | null)?.code ?? null),
+    storageMoverCodes: storageMoverRunCodes(row.state as RunState, (row.error as Failure | null)?.code ?? null),
     counters: row.counters as Counters,
     requests: row.requests as RequestCounts,
     durationMs: Math.round(Number(row.active_ms)),
