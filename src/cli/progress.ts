@@ -4,7 +4,7 @@ import { SingleBar } from 'cli-progress';
 import type { Progress } from '../engine/definition.ts';
 import type { Session } from './session.ts';
 import type { TextStream } from './world.ts';
-import { percentOf, progressLine, progressParts } from './texts.ts';
+import { percentOf, progressLine, progressParts } from './progress-line.ts';
 
 /** Between two plain lines of one phase. */
 const PLAIN_EVERY_MS = 10_000;
