@@ -208,8 +208,8 @@ export async function printPolicyAt(
     ...(containers === undefined ? {} : { containers: [...containers] }),
     ...(sourceAddresses === undefined ? {} : { sourceAddresses: [...sourceAddresses] }),
     ...(vpcEndpoints === undefined ? {} : { vpcEndpoints: [...vpcEndpoints] }),
-    ...(trustedPrincipal == null ? {} : { trustedPrincipal }),
-    ...(externalId == null ? {} : { externalId }),
+    ...(typeof trustedPrincipal !== 'string' ? {} : { trustedPrincipal }),
+    ...(typeof externalId !== 'string' ? {} : { externalId }),
   };
   const connector = draft === null ? null : { provider: draft.provider, name: word, config: draft.values };
   const texts =
