@@ -1,5 +1,6 @@
 /** From the words of a place to an open source or target. */
 import { join as joinPath, resolve as resolvePath, dirname, basename } from 'node:path';
+import { lastingIdentity } from '../contract/places.ts';
 import type { Account, Lister, Place, Source, SourceOptions } from '../contract/provider.ts';
 import type { EndDefinition } from '../engine/definition.ts';
 import { retrying } from '../lib/retry.ts';
@@ -60,7 +61,7 @@ export async function openSource(session: Session, end: NamedEnd, options: Sourc
   if (end.text.kind === 'local') return openLocalSource(session, end, place, options);
   const source = await patiently(session, () => end.account.source(place, options, session.signal));
   if (place.prefix === '' || (await patiently(session, () => holdsAnything(source, session.signal)))) {
-    return { source, definition: defineEnd(end, place, null) };
+    return { source, definition: await defineEnd(end, place, null) };
   }
   await source[Symbol.asyncDispose]();
   const single = objectPlace(place.container, end.text.path);
@@ -81,11 +82,12 @@ export async function openNamedObject(session: Session, end: NamedEnd): Promise<
   throw new DroverError('SOURCE_NOT_FOUND', `There is no object "${end.text.text}".`);
 }
 
-export function defineEnd(end: NamedEnd, place: Place, only: string | null): EndDefinition {
+export async function defineEnd(end: NamedEnd, place: Place, only: string | null): Promise<EndDefinition> {
   return {
     connector: end.connector.name,
     provider: end.connector.provider.manifest.id,
     fingerprint: end.account.fingerprint,
+    identity: lastingIdentity(await end.account.identify(place)),
     place,
     // Read later, from another folder: a relative path would mean something else there.
     label: end.text.kind === 'local' ? joinPath(place.container, only ?? '') : end.text.text,
@@ -132,7 +134,7 @@ async function openLocalSource(
 ): Promise<SourceEnd> {
   try {
     const source = await patiently(session, () => end.account.source(place, options, session.signal));
-    return { source, definition: defineEnd(end, place, null) };
+    return { source, definition: await defineEnd(end, place, null) };
   } catch (error) {
     if (toDroverError(error).code !== 'PLACE_NOT_FOUND') throw error;
   }
@@ -156,7 +158,7 @@ async function openObject(
   const source = await patiently(session, () => end.account.source(single.place, options, session.signal));
   const entry = await patiently(session, () => source.stat(single.key, session.signal));
   if (entry !== null && entry.kind !== 'folder') {
-    return { source, definition: defineEnd(end, single.place, single.key) };
+    return { source, definition: await defineEnd(end, single.place, single.key) };
   }
   await source[Symbol.asyncDispose]();
   return null;

@@ -13,10 +13,11 @@ export async function lockRun(
   writes: boolean,
   runId: string,
 ): Promise<AsyncDisposable | null> {
-  const { fingerprint, label, place } = target;
-  if (writes) return state.lockTarget({ fingerprint, ...place, runId, label });
+  const { label } = target;
+  const { store, container, prefix } = target.identity ?? { store: target.fingerprint, ...target.place };
+  if (writes) return state.lockTarget({ store, container, prefix, runId, label });
   try {
-    return await state.lockTarget({ fingerprint: `transfer|${transferId}`, container: '', prefix: '', runId, label });
+    return await state.lockTarget({ store: `transfer|${transferId}`, container: '', prefix: '', runId, label });
   } catch (error) {
     if (toDroverError(error).code !== 'GUARD_BUSY') throw error;
     return null;

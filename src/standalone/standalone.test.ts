@@ -24,7 +24,7 @@ test('everything it makes is for its owner alone, whatever the umask', async () 
     await using standalone = await openAt(state);
     await standalone.store.createRun(runOf('run-1'));
     await using lock = await standalone.lockTarget({
-      fingerprint: 'f',
+      store: 'f',
       container: 'c',
       prefix: '',
       runId: 'r',

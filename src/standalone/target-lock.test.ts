@@ -17,8 +17,8 @@ afterEach(async () => {
   removeFolder();
 });
 
-const request = (container: string, prefix: string, runId = 'run-2', fingerprint = 'store') => ({
-  fingerprint,
+const request = (container: string, prefix: string, runId = 'run-2', store = 'store') => ({
+  store,
   container,
   prefix,
   runId,
@@ -66,7 +66,7 @@ test('a released lock is free and leaves no file; releasing twice is fine', asyn
 });
 
 const takeLock = (runId: string) =>
-  `await standalone.lockTarget({ fingerprint: 'store', container: 'b', prefix: 'x/', runId: '${runId}', label: 'acme:b/x/' });`;
+  `await standalone.lockTarget({ store: 'store', container: 'b', prefix: 'x/', runId: '${runId}', label: 'acme:b/x/' });`;
 
 test('another process is refused while the holder lives, and free the moment it is killed', async () => {
   const child = await startProcess(folder, takeLock('run-1'));

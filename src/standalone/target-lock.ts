@@ -10,8 +10,8 @@ import { DroverError } from '../model/errors.ts';
 import { fileError, isBusy, makePrivateFile } from './sqlite.ts';
 
 export interface LockRequest {
-  /** `fingerprint` of the target's account. */
-  readonly fingerprint: string;
+  /** Of the target's identity: whoever signs in. */
+  readonly store: string;
   readonly container: string;
   readonly prefix: string;
   readonly runId: string;
@@ -116,9 +116,9 @@ function take(folder: string, request: LockRequest, random: Random): Lock {
   const lockPath = `${head}.sqlite`;
   const held = hold(lockPath, 0);
   if (held === null) throw new DroverError('INTERNAL', `The new lock file ${lockPath} is held already.`);
-  const { fingerprint, container, prefix, runId, label } = request;
+  const { store, container, prefix, runId, label } = request;
   // Renamed into place, so that nobody reads half of it.
-  writeFileSync(`${head}.json.new`, JSON.stringify({ fingerprint, container, prefix, runId, label }), { mode: 0o600 });
+  writeFileSync(`${head}.json.new`, JSON.stringify({ store, container, prefix, runId, label }), { mode: 0o600 });
   renameSync(`${head}.json.new`, `${head}.json`);
   let isReleased = false;
   const release = async (): Promise<void> => {
@@ -147,7 +147,7 @@ function hold(path: string, waitMs: number): DatabaseSync | null {
 }
 
 function overlaps(a: LockRequest, b: LockRequest): boolean {
-  if (a.fingerprint !== b.fingerprint) return false;
+  if (a.store !== b.store) return false;
   const [x, y] = [subtreeOf(a), subtreeOf(b)];
   return x.startsWith(y) || y.startsWith(x);
 }

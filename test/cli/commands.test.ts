@@ -1,5 +1,5 @@
 /** Commands inside the test: a store in memory, folders, and a state folder of their own. */
-import { mkdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { memoryStore } from '../../src/providers/memory/provider.ts';
@@ -313,9 +313,13 @@ describe('copying', () => {
     ['mem:b', 'MEM:b/backup'],
     ['./tree', './tree/inside'],
     ['./tree/inside', './tree'],
+    ['./tree', './link'],
+    ['./tree', './link/new'],
+    ['./link/inside', './tree'],
   ])('%s into %s is refused', async (source, target) => {
     seed('b', TREE);
     mkdirSync(join(world.folder, 'tree/inside'), { recursive: true });
+    symlinkSync('tree', join(world.folder, 'link'));
     const called = await world.json('copy', source, target);
     expect(called).toMatchObject({ exit: 2, summary: { error: { code: 'PLACES_OVERLAP' } } });
   });

@@ -284,9 +284,9 @@ describe('runs remove', () => {
     const open = await stopped('mem:c');
     const state = await openState();
     const run = await state.store.getRun(open);
-    const { fingerprint, place, label } = run!.definition.target;
+    const { identity, label } = run!.definition.target;
     await state.store.updateRun(open, { state: 'running' });
-    const lock = await state.lockTarget({ fingerprint, ...place, label, runId: open });
+    const lock = await state.lockTarget({ ...identity!, label, runId: open });
     const refused = await world.json('runs', 'remove', open, '--force');
     expect(refused).toMatchObject({ exit: 6, summary: { error: { code: 'GUARD_BUSY' } } });
     await lock.release();

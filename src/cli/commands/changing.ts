@@ -1,4 +1,5 @@
 /** `mkbucket`, `rm`: changing a store by hand. */
+import { lastingIdentity } from '../../contract/places.ts';
 import type { Target } from '../../contract/provider.ts';
 import { newRunId } from '../../engine/run-id.ts';
 import { retryingTarget } from '../../engine/wrap.ts';
@@ -77,7 +78,11 @@ export async function remove(session: Session, words: string, options: RemoveOpt
   }
   await using _lock = await (
     await session.state()
-  ).lockTarget({ fingerprint: end.account.fingerprint, ...where, runId, label: defineEnd(end, where, null).label });
+  ).lockTarget({
+    ...lastingIdentity(await end.account.identify(where)),
+    runId,
+    label: (await defineEnd(end, where, null)).label,
+  });
   session.phase = 'during';
   session.interim = { ...EMPTY_SUMMARY, counters: countersOf(removed.items, 0) };
   const done = only === null ? await removeAll(session, target) : await removeEach(session, target, [only]);

@@ -1,9 +1,8 @@
 /** `copy`, `sync`, `check`: opening both ends, saying what will happen, running, reporting. */
 import { isDeepStrictEqual } from 'node:util';
 import { newRunId } from '../../engine/run-id.ts';
-import { placesOverlap } from '../../contract/places.ts';
-import type { Place, Source, Target, TargetFacts } from '../../contract/provider.ts';
-import type { EndDefinition, TransferDefinition } from '../../engine/definition.ts';
+import type { Place, Probing, Source, Target, TargetFacts } from '../../contract/provider.ts';
+import type { TransferDefinition } from '../../engine/definition.ts';
 import type { RunResult } from '../../engine/world.ts';
 import { rightsOf, type AskRights } from '../../engine/denials.ts';
 import { readItems } from '../../engine/item-log.ts';
@@ -19,6 +18,7 @@ import { exitOfRun, hasDifferences } from '../exit.ts';
 import { filterHints } from '../filter-hints.ts';
 import { openProgressView } from '../progress.ts';
 import { countsOf, type Side } from '../requests.ts';
+import { probingAt, refuseOverlap } from '../same-place.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { EMPTY_SUMMARY, summaryOfRun } from '../summary.ts';
 import { visible } from '../terminal.ts';
@@ -46,11 +46,14 @@ export async function transfer(
   const sourceEnd = cleanup.use(await openNamed(session, sourceWords));
   const targetEnd = cleanup.use(await openNamed(session, targetWords));
   const targetPlace = namedPlace(targetEnd.end);
-  const target = defineEnd(targetEnd.end, targetPlace, null);
-  refuseOverlap(defineEnd(sourceEnd.end, namedPlace(sourceEnd.end), null), target, true);
+  const target = await defineEnd(targetEnd.end, targetPlace, null);
+  const to = { end: targetEnd.end, definition: target };
+  const named = await defineEnd(sourceEnd.end, namedPlace(sourceEnd.end), null);
+  // Before anything is asked over the network; an object can only be told apart from a folder after that.
+  await refuseOverlap({ end: sourceEnd.end, definition: named }, to, true);
   const source = await openSource(session, sourceEnd.end, { versions: options.policy.versions });
   cleanup.use(source.source);
-  refuseOverlap(source.definition, target, false);
+  await refuseOverlap({ end: sourceEnd.end, definition: source.definition }, to, false);
 
   const state = await session.state();
   const draft = defineTransfer({
@@ -70,7 +73,9 @@ export async function transfer(
   const continued = options.fresh ? null : unfinished;
   const runId = continued?.runId ?? freshId;
   if (options.fresh) await forgetUnfinished(session, state, draft.transferId, targetEnd.end, targetPlace);
-  const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes);
+  const isFirst = (await state.history.newestOf(draft.transferId)) === null;
+  const probing = writes && isFirst ? probingAt(source, target, session.signal) : undefined;
+  const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes, probing);
   cleanup.use(opened);
   const { verify, dryRun } = (continued?.definition ?? draft).policy;
   const readsBack = verify === 'read-back' && !dryRun;
@@ -117,20 +122,6 @@ async function openNamed(session: Session, words: string): Promise<{ end: NamedE
   return { end, [Symbol.asyncDispose]: async () => end.account[Symbol.asyncDispose]() };
 }
 
-/** Before anything is asked over the network; an object can only be told apart from a folder after that. */
-function refuseOverlap(source: EndDefinition, target: EndDefinition, mayBeObject: boolean): void {
-  if (source.fingerprint !== target.fingerprint) return;
-  const only = source.only ?? (mayBeObject && !source.label.endsWith('/') && source.place.prefix !== '' ? '' : null);
-  if (!placesOverlap(source.place, only, target.place)) return;
-  const same = source.place.container === target.place.container && source.place.prefix === target.place.prefix;
-  throw new DroverError(
-    'PLACES_OVERLAP',
-    same && source.only === null
-      ? `Source and target are the same place, "${target.label}".`
-      : `"${source.label}" and "${target.label}" lie inside one another, so the run would read what it writes.`,
-  );
-}
-
 /** `--fresh` means that the old run is over: what it left at the target goes, and no plain command continues it. */
 async function forgetUnfinished(
   session: Session,
@@ -149,21 +140,23 @@ async function forgetUnfinished(
   }
 }
 
-/** With what the store was seen to honour; asked once for each store and bucket, when a run writes. */
+/** With what the store was seen to honour; asked when a run writes: once for each store and bucket, and for each source. */
 async function openTarget(
   session: Session,
   end: NamedEnd,
   place: Place,
   runId: string,
   writes: boolean,
+  probing: Probing | undefined,
 ): Promise<Target> {
   const { facts: known } = await session.state();
   const facts = await known.get(end.account.fingerprint, place.container);
   const target = await openOrMake(session, end, place, { facts, runId }, writes);
   if (writes) await target.ready?.(session.signal);
-  if (!writes || facts !== null || target.observe === undefined) return target;
+  const isKnown = facts !== null && probing === undefined;
+  if (!writes || isKnown || target.observe === undefined) return target;
   try {
-    const observed = await target.observe(session.signal);
+    const observed = await target.observe(session.signal, probing);
     await known.put(end.account.fingerprint, place.container, observed);
     await target[Symbol.asyncDispose]();
     return await end.account.target(place, { facts: observed, runId }, session.signal);

@@ -92,10 +92,14 @@ export async function insertRun(
   return id;
 }
 
-function madeOf(world: ControlWorld, facts: JobFacts, { kind, allowEmptySource }: StartRun) {
+function madeOf(world: ControlWorld, facts: JobFacts, { kind, allowEmptySource, verify }: StartRun) {
   const { job, source, target, bandwidth } = facts;
   const settings = policyOf(job.settings, kind);
-  const policy = allowEmptySource === true ? { ...settings, allowEmptySource: true } : settings;
+  const policy = {
+    ...settings,
+    ...(allowEmptySource === true ? { allowEmptySource } : {}),
+    ...(verify === undefined ? {} : { verify }),
+  };
   const [from, to] = [source, target].map((end) => world.providers.get(end.provider)?.manifest);
   if (!from?.source || !to?.target) {
     throw new DroverError(
@@ -128,8 +132,8 @@ function madeOf(world: ControlWorld, facts: JobFacts, { kind, allowEmptySource }
   return { definition, snapshot };
 }
 
-function endOf({ connectorName, provider, fingerprint, place, fullPath }: EndFacts): EndDefinition {
-  return { connector: connectorName, provider, fingerprint, place, label: fullPath, only: null };
+function endOf({ connectorName, provider, fingerprint, identity, place, fullPath }: EndFacts): EndDefinition {
+  return { connector: connectorName, provider, fingerprint, identity, place, label: fullPath, only: null };
 }
 
 async function refuseSecond(tx: Tx, { job }: JobFacts): Promise<void> {
