@@ -30,6 +30,10 @@ const service = createS3Service({
 });
 if (setting.sample !== null) plant(service, setting.sample);
 const served = await serveOnLoopback(counting(service));
+process.on('message', ({ removeBucket }: { readonly removeBucket: string }) => {
+  service.removeBucket(removeBucket);
+  process.send?.({ removedBucket: removeBucket });
+});
 process.send?.({ origin: served.origin });
 
 function plant(into: S3Service, sample: NonNullable<S3Setting['sample']>): void {

@@ -26,6 +26,8 @@ export interface S3Server {
   readonly access: S3Access;
   /** Resolves when this many bytes of answers have left the server since it began. */
   whenSent(bytes: number): Promise<void>;
+  /** At once, with all that is in it: no request does that while somebody else writes. */
+  removeBucket(name: string): Promise<void>;
   readonly sentBytes: number;
 }
 
@@ -34,6 +36,7 @@ export interface AzuriteServer {
 }
 
 interface Message {
+  readonly removedBucket?: string;
   readonly origin?: string;
   readonly sentBytes?: number;
 }
@@ -70,6 +73,16 @@ export async function startS3(sample: S3Setting['sample']): Promise<S3Server> {
   });
   return {
     access: { endpoint: origin, accessKeyId: setting.accessKeyId, secretAccessKey: setting.secretAccessKey },
+    removeBucket: (name) =>
+      new Promise((resolve) => {
+        const hear = (message: Message): void => {
+          if (message.removedBucket !== name) return;
+          child.off('message', hear);
+          resolve();
+        };
+        child.on('message', hear);
+        child.send({ removeBucket: name });
+      }),
     whenSent: (bytes) => new Promise((resolve) => waiting.push({ bytes, wake: resolve })),
     get sentBytes() {
       return sentBytes;
