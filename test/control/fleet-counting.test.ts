@@ -259,3 +259,19 @@ test('whoever looked before somebody else, and writes after him, writes nothing'
 function fleetWorldOf(world: object): Parameters<typeof refreshRun>[0] {
   return world as Parameters<typeof refreshRun>[0];
 }
+
+test('who fell silent is lost, also after the end of the run; who lives and could not say that it left has left', async () => {
+  const { worker, fallSilent } = await ownRun();
+  const { db } = fleet.world;
+  const now = async () => (await fleet.runs.workers(PERSON, 'run-1'))[0]!;
+  expect(await now()).toMatchObject({ id: worker, state: 'at-work', isAtWork: true, leftAt: null });
+  await fallSilent(120);
+  const { lastSeenAt } = await now();
+  expect(Date.now() - Date.parse(lastSeenAt)).toBeGreaterThan(110_000);
+  expect(await now()).toMatchObject({ state: 'left', isAtWork: false, leftAt: lastSeenAt });
+  await sql`UPDATE workers SET state = 'gone'`.execute(db);
+  await sql`UPDATE runs SET state = 'succeeded', ended_at = now()`.execute(db);
+  expect(await now()).toMatchObject({ state: 'lost', isAtWork: false, leftAt: null, lastSeenAt });
+  await sql`DELETE FROM workers`.execute(db);
+  expect(await now()).toMatchObject({ state: 'lost', lastSeenAt });
+});

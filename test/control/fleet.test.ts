@@ -69,7 +69,7 @@ describe('a run', () => {
     expect(rows).toHaveLength(3);
     expect(lockWaits).toEqual([]);
     await fleet.untilTrue('all have left', async () =>
-      (await fleet.runs.workers(PERSON, run.id)).every(({ leftAt }) => leftAt !== null),
+      (await fleet.runs.workers(PERSON, run.id)).every(({ leftAt, state }) => leftAt !== null && state === 'left'),
     );
     // Whoever had nothing to do at the end notices a moment later that it has come.
     const shares = await vi.waitFor(

@@ -67,6 +67,36 @@ test.each([
   });
 });
 
+test('a run in which objects failed is told once to whoever hears of ends, or of what needs somebody', async () => {
+  const { world } = fleet;
+  const expected: Record<string, string[]> = {
+    'run.failed,run.attention': ['run.attention'],
+    'run.completed,run.failed,run.attention': ['run.completed'],
+    'run.completed': ['run.completed'],
+    'run.failed': [],
+  };
+  for (const events of Object.keys(expected)) {
+    const destination = 'https://hooks.example.com/1';
+    const input = { name: events, kind: 'webhook', destination, events: events.split(',') as never[] } as const;
+    await openNotifications(world).create(world.as('operator'), input);
+  }
+  const job = await fleet.job({ objects: 12 });
+  job.to.hooks.before = async (operation, key) => {
+    if (operation === 'PUT' && key.endsWith('7')) throw new DroverError('CORRUPTED', 'Not this one.');
+  };
+  await fleet.worker('one');
+  const { id } = await fleet.start(job);
+  await fleet.until(id, 'completed-with-issues');
+  await emptyOutbox(world);
+  const { rows } = await sql<{ name: string; event: string; items: object }>`
+    SELECT name, event, payload -> 'items' AS items FROM deliveries
+    JOIN subscriptions ON subscriptions.id = subscription_id`.execute(world.db);
+  for (const [name, heard] of Object.entries(expected)) {
+    expect(rows.filter((row) => row.name === name).map(({ event }) => event)).toEqual(heard);
+  }
+  for (const { items } of rows) expect(items).toMatchObject({ failed: 1, copied: 11 });
+});
+
 test('what cannot be told does not happen either, and nothing is told of what did not happen', async () => {
   const { world } = fleet;
   const connectorId = await makeConnector(world, { provider: 'memory', config: {}, fingerprint: 'f' });

@@ -1,7 +1,7 @@
 /** What a run is made of: its log, what did not make it, its workers, its segments, its map. */
 import { ERRORS } from '../../model/errors.ts';
 import { CodeWords } from '../code-words.ts';
-import { formatDuration } from '../format.ts';
+import { formatDuration, type Format } from '../format.ts';
 import { parseChoices } from '../units.ts';
 import { showList, type ListGiven } from './lists.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
@@ -112,7 +112,7 @@ export async function listRunWorkers({ session, http }: Remote, { id }: Run): Pr
       [
         { title: 'Worker', text: ({ name, id: worker }) => name ?? worker },
         { title: 'Joined', text: ({ joinedAt }) => timeOf(joinedAt, format) },
-        { title: 'Left', text: ({ leftAt, isAtWork }) => (isAtWork ? 'at work' : timeOf(leftAt, format)) },
+        { title: 'Left', text: (worker) => leftText(worker, format) },
         { title: 'Items', text: ({ items }) => format.count(items), isNumber: true },
         { title: 'Claims', text: ({ claims }) => format.count(claims), isNumber: true },
         { title: 'Taken over', text: ({ takeovers }) => format.count(takeovers), isNumber: true },
@@ -122,6 +122,11 @@ export async function listRunWorkers({ session, http }: Remote, { id }: Run): Pr
       all,
     ),
   );
+}
+
+function leftText({ state, leftAt, lastSeenAt }: Wire['RunWorker'], format: Format): string {
+  if (state === 'at-work') return 'at work';
+  return state === 'lost' ? `lost, last seen ${timeOf(lastSeenAt, format)}` : timeOf(leftAt, format);
 }
 
 const SIGNS: Readonly<Record<Wire['RunMap']['cells'][number]['state'], string>> = {

@@ -137,6 +137,7 @@ export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise
     .executeTakeFirst();
   if (row?.state === 'failed') return tellFailure(world, tx, runId, row.error as Failure | null);
   await putRunInOutbox(world, tx, 'run.completed', runId);
+  if (needsSomebody(row)) await putRunInOutbox(world, tx, 'run.attention', runId);
   const found = row?.kind === 'validate' ? differencesOf(row.counters as Partial<Counters>) : null;
   if (found !== null) await writeLine(world, tx, runId, 'warn', found, null);
   const counters = { ...ZERO_COUNTERS, ...(row?.counters as Partial<Counters> | undefined) };
@@ -145,6 +146,13 @@ export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise
   const renamed = renamedOf(counters);
   const level = issues.length === 0 && renamed === null ? 'info' : 'warn';
   await writeLine(world, tx, runId, level, renamed === null ? end : `${end} ${renamed}`, null);
+}
+
+/** Objects failed, in a run that moves them: once for the run, however many. */
+function needsSomebody(row: { kind: string; state: string; counters: unknown } | undefined): boolean {
+  if (row?.state !== 'completed-with-issues' || (row.kind !== 'transfer' && row.kind !== 'retry')) return false;
+  const { items, deletesFailed } = { ...ZERO_COUNTERS, ...(row.counters as Partial<Counters>) };
+  return items.failed + deletesFailed > 0;
 }
 
 /** No issue: they are there and proved, as was said before the run began. */

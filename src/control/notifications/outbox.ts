@@ -48,7 +48,8 @@ export async function putRunInOutbox(
         'kind', runs.kind, 'state', runs.state,
         'error', CASE jsonb_typeof(runs.error) WHEN 'object' THEN
           jsonb_build_object('code', runs.error -> 'code', 'message', runs.error -> 'message') END,
-        'items', sums.counters -> 'items', 'differences', sums.counters -> 'differences')
+        'items', sums.counters -> 'items', 'differences', sums.counters -> 'differences',
+        'deletesFailed', sums.counters -> 'deletesFailed')
       || jsonb_strip_nulls(jsonb_build_object(
         'reason', coalesce(runs.waits ->> 'text', runs.error ->> 'message'),
         'connector', (SELECT name FROM connectors WHERE connectors.id = (runs.waits ->> 'connectorId')::uuid)))
@@ -77,6 +78,9 @@ export async function emptyOutbox({ db, clock }: Pick<ControlWorld, 'db' | 'cloc
         CASE subscriptions.digest WHEN 'none' THEN ${new Date(clock.now())}::timestamptz END
       FROM outbox JOIN subscriptions ON subscriptions.enabled AND subscriptions.events ? outbox.event
         AND (subscriptions.project_id IS NULL OR subscriptions.project_id = outbox.project_id)
+        -- Whoever hears of every run that ends has heard of this one, with how many failed.
+        AND NOT (outbox.event = 'run.attention' AND subscriptions.events ? 'run.completed'
+          AND coalesce(outbox.payload ->> 'state' = 'completed-with-issues', false))
       WHERE outbox.id = ANY(${ids}::uuid[]) ORDER BY outbox.number
       FOR KEY SHARE OF subscriptions
       ON CONFLICT (subscription_id, event_id) DO NOTHING`.execute(tx);

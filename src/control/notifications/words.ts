@@ -19,6 +19,8 @@ interface About {
     readonly unsupported?: number;
     readonly scanned?: number;
   };
+  /** What a mirror could not delete. */
+  readonly deletesFailed?: number;
   readonly differences?: { readonly missing?: number; readonly different?: number; readonly extra?: number };
 }
 
@@ -43,7 +45,7 @@ function aboutOf(payload: Json): About {
 }
 
 function headOf({ event, payload }: Message): string {
-  const { job, project, number, connector } = aboutOf(payload);
+  const { job, project, number, connector, state } = aboutOf(payload);
   const run =
     job === undefined ? 'a run' : `run ${number ?? ''} of "${project ?? ''} / ${job}"`.replace('run  of', 'a run of');
   switch (event) {
@@ -52,7 +54,7 @@ function headOf({ event, payload }: Message): string {
     case 'run.failed':
       return `${run} failed`;
     case 'run.attention':
-      return `${run} needs attention`;
+      return state === 'completed-with-issues' ? `${run} has ended with failures` : `${run} needs attention`;
     case 'schedule.refused':
       return `a scheduled run of "${project ?? ''} / ${job ?? ''}" could not start`;
     case 'connector.attention':
@@ -82,7 +84,7 @@ function paragraphOf(message: Message, publicUrl: string | null): string {
   return lines.join('\n');
 }
 
-function sumsOf({ kind, items, differences = {} }: About): readonly string[] {
+function sumsOf({ kind, items, differences = {}, deletesFailed = 0 }: About): readonly string[] {
   if (items === undefined) return [];
   const { copied = 0, scanned = 0, failed = 0, unsupported = 0 } = items;
   const { missing = 0, different = 0, extra = 0 } = differences;
@@ -95,6 +97,9 @@ function sumsOf({ kind, items, differences = {} }: About): readonly string[] {
     case 'dry-run':
       return [`A dry run: ${missing + different} of ${scanned} objects would be transferred, ${lost}`];
     default:
-      return [`${copied} of ${scanned} objects transferred, ${lost}`];
+      return [
+        `${copied} of ${scanned} objects transferred, ${lost}`,
+        ...(deletesFailed > 0 ? [`${deletesFailed} could not be deleted at the target.`] : []),
+      ];
   }
 }

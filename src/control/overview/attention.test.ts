@@ -176,6 +176,36 @@ test.each<[string, readonly (readonly [string, string])[]]>([
   expect(await seen()).toEqual([]);
 });
 
+async function addLossy(counters: object, kind = 'transfer'): Promise<string> {
+  const id = await addRun('running', kind);
+  await run(sql`UPDATE runs SET state = 'completed-with-issues', ended_at = now(),
+    counters = ${JSON.stringify(counters)}::jsonb WHERE id = ${id}`);
+  return id;
+}
+
+const LOSSY = { items: { scanned: 1_055, failed: 5 }, deletesFailed: 0 };
+
+test('a run in which objects failed, until a run of them or of all has none that failed', async () => {
+  await addWorker('w');
+  const first = await addLossy(LOSSY);
+  expect(await seen()).toMatchObject([{ kind: 'run', id: first, text: '5 of 1,055 objects failed.' }]);
+  await addRun('succeeded', 'validate');
+  await addLossy({ items: { scanned: 9, failed: 9 } }, 'dry-run');
+  expect((await seen()).map(({ id }) => id)).toEqual([first]);
+  const again = await addLossy({ items: { scanned: 5, failed: 2 }, deletesFailed: 1 }, 'retry');
+  expect(await seen()).toMatchObject([
+    { id: again, text: '2 of 5 objects failed. 1 could not be deleted at the target.' },
+  ]);
+  await addRun('succeeded', 'retry');
+  expect(await seen()).toEqual([]);
+});
+
+test('a run that only found what cannot be copied needs nobody', async () => {
+  await addWorker('w');
+  await addLossy({ items: { scanned: 9, unsupported: 9, failed: 0 }, deletesFailed: 0 });
+  expect(await seen()).toEqual([]);
+});
+
 test('a failed run that is deleted, and one of another job, which stays', async () => {
   await addWorker('w');
   const other = await makeJob(world, { connectorId, container: 's' }, { connectorId, container: 't' });

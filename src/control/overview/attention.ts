@@ -97,20 +97,36 @@ interface RunRow {
 const RUN_NAME = sql`'Run ' || runs.number || ' of ' || projects.name || '/' || jobs.name AS name`;
 const OF_PROJECT = sql`JOIN projects ON projects.id = jobs.project_id`;
 
-/** Without those that a good run of the same job has followed. */
+/** Also those in which objects failed. Without those that a good run of the same job has followed. */
 async function failedRunsOf(db: Db): Promise<Attention[]> {
-  const { rows } = await sql<RunRow>`
-    SELECT runs.id, ${RUN_NAME}, runs.error, coalesce(runs.ended_at, runs.updated_at) AS at
+  const { rows } = await sql<RunRow & { state: string; failed: string; undeleted: string; scanned: string }>`
+    SELECT runs.id, ${RUN_NAME}, runs.error, runs.state, runs.counters #>> '{items,failed}' AS failed,
+      runs.counters ->> 'deletesFailed' AS undeleted, runs.counters #>> '{items,scanned}' AS scanned, coalesce(runs.ended_at, runs.updated_at) AS at
     FROM jobs JOIN runs ON runs.id = jobs.failed_run_id ${OF_PROJECT}
     WHERE jobs.failed_run_id IS NOT NULL ORDER BY at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
     'run',
-    rows.map(({ error, ...row }) => ({
+    rows.map(({ error, state, failed, undeleted, scanned, ...row }) => ({
       ...row,
-      text: `It failed. ${error?.message ?? 'Its log says why.'}`,
-      remedy: `${error?.remedy ?? 'Look at its log.'} Then start the job again.`,
+      ...(state === 'failed'
+        ? {
+            text: `It failed. ${error?.message ?? 'Its log says why.'}`,
+            remedy: `${error?.remedy ?? 'Look at its log.'} Then start the job again.`,
+          }
+        : {
+            text: lostOf(Number(failed), Number(undeleted), Number(scanned)),
+            remedy: 'Look at its failed items, which say why and what to do. Then run again what failed.',
+          }),
     })),
   );
+}
+
+function lostOf(failed: number, undeleted: number, scanned: number): string {
+  const count = (items: number): string => items.toLocaleString('en');
+  return [
+    ...(failed > 0 ? [`${count(failed)} of ${count(scanned)} objects failed.`] : []),
+    ...(undeleted > 0 ? [`${count(undeleted)} could not be deleted at the target.`] : []),
+  ].join(' ');
 }
 
 /** Paused by Drover itself, without a connector that is named already. */

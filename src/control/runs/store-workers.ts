@@ -4,6 +4,9 @@ import type { RunWorker } from '../entities.ts';
 import type { Db, Tx } from '../world.ts';
 import { IS_HELD } from './store-rows.ts';
 
+/** One that lives and says nothing of a run for so long, once a second else, has left it without being able to say so. */
+const SILENT_MS = 30_000;
+
 /** A worker that has not said anything for so long does not wait for work either. */
 const WAITING_FRESH_MS = 10_000;
 
@@ -36,7 +39,11 @@ export async function sayWaiting(db: Db, runId: string, worker: string, isWaitin
 /** In the order in which they joined. */
 export async function listRunWorkers(db: Db | Tx, runId: string): Promise<readonly RunWorker[]> {
   const { rows } = await sql<Row>`
-    SELECT run_workers.*, workers.name, workers.host, workers.state AS worker_state,
+    SELECT run_workers.*, workers.name, workers.host, CASE
+        WHEN run_workers.left_at IS NOT NULL THEN 'left'
+        WHEN workers.state IS NULL OR workers.state = 'gone' THEN 'lost'
+        WHEN run_workers.seen_at < clock_timestamp() - ${sql.lit(SILENT_MS)} * interval '1 millisecond' THEN 'left'
+        ELSE 'at-work' END AS part,
       run_workers.idle_ms + CASE WHEN run_workers.left_at IS NULL AND workers.state <> 'gone' THEN ${WAITS_FOR_MS} ELSE 0 END
         AS idle_now_ms,
       (SELECT count(*)::integer FROM segments WHERE segments.run_id = run_workers.run_id
@@ -51,8 +58,10 @@ export async function listRunWorkers(db: Db | Tx, runId: string): Promise<readon
     name: row.name,
     host: row.host,
     joinedAt: row.joined_at.toISOString(),
-    leftAt: row.left_at?.toISOString() ?? null,
-    isAtWork: row.left_at === null && row.worker_state !== null && row.worker_state !== 'gone',
+    leftAt: row.part === 'left' ? (row.left_at ?? row.seen_at).toISOString() : null,
+    lastSeenAt: (row.left_at ?? row.seen_at).toISOString(),
+    state: row.part,
+    isAtWork: row.part === 'at-work',
     segments: row.held,
     items: row.items,
     claims: row.claims,
@@ -66,8 +75,9 @@ interface Row {
   readonly worker_id: string;
   readonly name: string | null;
   readonly host: string | null;
-  readonly worker_state: string | null;
+  readonly part: RunWorker['state'];
   readonly joined_at: Date;
+  readonly seen_at: Date;
   readonly left_at: Date | null;
   readonly held: number;
   readonly items: number;

@@ -178,14 +178,22 @@ END $$;
 CREATE TRIGGER job_follows_run AFTER INSERT OR UPDATE OF state OR DELETE ON runs
   FOR EACH ROW EXECUTE FUNCTION job_follows_run();
 
--- The last run of a job that failed with no good one since. What only looks says nothing about what moves objects.
+-- The last run of a job that failed, or in which objects failed, with no good one since. What only looks says nothing
+-- about what moves objects.
 CREATE FUNCTION job_knows_failure() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  is_bad boolean := false;
 BEGIN
+  IF TG_OP <> 'DELETE' THEN
+    is_bad := NEW.state = 'failed' OR (NEW.state = 'completed-with-issues' AND NEW.kind IN ('transfer', 'retry')
+      AND coalesce((NEW.counters #>> '{items,failed}')::bigint, 0)
+        + coalesce((NEW.counters ->> 'deletesFailed')::bigint, 0) > 0);
+  END IF;
   IF TG_OP = 'DELETE' THEN
     UPDATE jobs SET failed_run_id = NULL WHERE id = OLD.job_id AND failed_run_id = OLD.id;
   ELSIF NEW.state IN ('failed', 'succeeded', 'completed-with-issues') THEN
-    UPDATE jobs SET failed_run_id = CASE NEW.state WHEN 'failed' THEN NEW.id END
-    WHERE id = NEW.job_id AND (failed_run_id IS NOT NULL OR NEW.state = 'failed')
+    UPDATE jobs SET failed_run_id = CASE WHEN is_bad THEN NEW.id END
+    WHERE id = NEW.job_id AND (failed_run_id IS NOT NULL OR is_bad)
       AND (NEW.kind IN ('transfer', 'retry') OR NOT EXISTS (
         SELECT FROM runs WHERE runs.id = jobs.failed_run_id AND runs.kind IN ('transfer', 'retry')));
   END IF;
