@@ -18,6 +18,7 @@ import type {
 import type { BandwidthTimetable, Concession } from '../engine/definition.ts';
 import type { Json } from '../model/json.ts';
 import type { RunState } from '../model/outcome.ts';
+import type { Policy } from '../model/policy.ts';
 import type {
   Actor,
   Artifact,
@@ -349,6 +350,8 @@ export interface StartRun {
   readonly skipPreflight?: boolean | undefined;
   /** One of the guards of this run alone. */
   readonly allowEmptySource?: boolean | undefined;
+  /** Instead of the job's setting, for this run alone. */
+  readonly verify?: Policy['verify'] | undefined;
 }
 
 export interface Runs {

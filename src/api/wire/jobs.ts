@@ -138,7 +138,9 @@ export const policyMembers = {
   allowEmptySource: z.boolean(),
   verify: z
     .enum(['digest', 'read-back'])
-    .describe('read-back: what was written is read again from the target before it counts as copied.'),
+    .describe(
+      'read-back: what was written is read again from the target before it counts as copied; what no digest proves the same is read on both sides.',
+    ),
   acceptV0: z.boolean().describe('Items proved by size alone are accepted.'),
   storageClass: z.string().max(64).nullable().describe("null: the target's default."),
 };

@@ -30,7 +30,7 @@ export const counters = named<Counters>()(
     items: itemCounts,
     bytes: itemCounts.describe('Bytes of each of those items.'),
     verification: verification.describe('Adds up to `items.copied`.'),
-    sameWeak: z.number().describe('`same`, judged by size alone.'),
+    sameWeak: z.number().describe('`same`, judged by size, or size and time, alone: not proved.'),
     differences,
     differenceBytes: differences.describe('Bytes of those: at the target of `extra`, at the source of the others.'),
     targetScanned: z.number(),
@@ -231,6 +231,10 @@ export const startRun = named<StartRunInput>()(
     retryOf: z.string().max(64).optional().describe('Only for retry: whose failed items.'),
     skipPreflight: z.boolean().optional().describe('Start although the permission checks found something.'),
     allowEmptySource: z.boolean().optional().describe('A mirror of an empty source deletes everything; allow that.'),
+    verify: z
+      .enum(['digest', 'read-back'])
+      .optional()
+      .describe("Instead of the job's setting, for this run. A validation reads both sides where no digest compares."),
   }),
 );
 

@@ -33,6 +33,7 @@ interface StartGiven {
   readonly watch?: boolean;
   readonly skipPreflight?: boolean;
   readonly allowEmptySource?: boolean;
+  readonly verify?: string;
 }
 
 export function addJobRuns(job: Command, start: RemoteStart): void {
@@ -43,6 +44,7 @@ export function addJobRuns(job: Command, start: RemoteStart): void {
     .option('--watch', 'stay until it has ended; Ctrl-C stops watching, and the run goes on')
     .option('--skip-preflight', 'start although the permission checks find something')
     .option('--allow-empty-source', 'a mirror may delete everything in the target because the source is empty')
+    .option('--verify <how>', "digest, or read-back, instead of the job's setting: read what no digest proves")
     .action((word: string, given: StartGiven) => start((remote) => startRun(remote, word, given)));
   one(job, 'watch', 'follow its newest run').action((word: string) =>
     start(async (remote) => look(remote, await newestRun(remote, await findJob(remote, word)))),
@@ -66,6 +68,7 @@ async function startRun(remote: Remote, word: string, given: StartGiven): Promis
     ...(retried === null ? {} : { retryOf: retried.id }),
     ...(given.skipPreflight === true ? { skipPreflight: true } : {}),
     ...(given.allowEmptySource === true ? { allowEmptySource: true } : {}),
+    ...(given.verify === undefined ? {} : { verify: parseChoice(given.verify, '--verify', ['digest', 'read-back']) }),
   };
   const params = { path: { id: job.id } };
   const run = await answer(http.POST('/api/v1/jobs/{id}/runs', { params, body, signal: session.signal })).catch(

@@ -6,6 +6,7 @@ import { chunkPrefix } from '../../engine/chunks.ts';
 import { readItems } from '../../engine/item-log.ts';
 import type { ArtifactStore, RunRecord, RunStore } from '../../engine/ports.ts';
 import { newRun, runTransfer } from '../../engine/run.ts';
+import { indexSnapshot, storeSnapshotIndex } from '../../engine/snapshot.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { ItemRecord } from '../../model/outcome.ts';
 import type { Policy } from '../../model/policy.ts';
@@ -103,7 +104,8 @@ async function compare(
   };
   // Ages count from the run's own start, or a filter would mean something else today.
   const definition = { ...record.definition, command: 'check', policy: comparingPolicy(settings) };
-  const passing = new PassingStore(newRun(runId, definition, record.startedAtMs), store);
+  const known = await knownBefore(world.artifacts, store, record);
+  const passing = new PassingStore(newRun(runId, definition, record.startedAtMs), known);
   const engineWorld = {
     clock,
     random,
@@ -149,6 +151,21 @@ async function compare(
     notComparable,
     differences: listed,
   };
+}
+
+/**
+ * What a comparison has read on both sides is known as long as both are in the states it has seen: nothing is read again.
+ * The index is one more file of that run, and no manifest: nothing was copied.
+ */
+async function knownBefore(
+  artifacts: ArtifactStore,
+  store: RunStore,
+  record: RunRecord,
+): Promise<Pick<RunStore, 'findLatestSnapshot'>> {
+  if (record.definition.policy.mode !== 'check') return store;
+  const index = await indexSnapshot(artifacts, record.runId, await store.segments(record.runId));
+  await storeSnapshotIndex(artifacts, index);
+  return { findLatestSnapshot: async () => ({ ...record, manifestRoot: index.root }) };
 }
 
 /** As a validation compares. */

@@ -33,8 +33,8 @@ async function copied(options: JobOptions = {}): Promise<{ job: MemoryJob; run: 
   return { job, run: await run(job) };
 }
 
-async function reportOf(runId: string): Promise<ValidationReport> {
-  const { id } = await reports.request(PERSON, runId, 'report-json', { spotCheck: 0 });
+async function reportOf(runId: string, spotCheck = 0): Promise<ValidationReport> {
+  const { id } = await reports.request(PERSON, runId, 'report-json', { spotCheck });
   while ((await reports.tick(NEVER)) > 0);
   const chunks: Uint8Array[] = [];
   for await (const chunk of (await reports.download(PERSON, id)).content) chunks.push(chunk);
@@ -116,17 +116,18 @@ describe('what is known of a source that can be left', () => {
       .values({ connector_id: job.source.connectorId, container: 'box', region, ...times })
       .execute();
     const validation = await run(job, { kind: 'validate' });
-    expect(await sourceToLeave(fleet.world, fleet.store, job.jobId)).toMatchObject({
+    await reportOf(validation.id, 3);
+    expect(await sourceToLeave(fleet.world, job.jobId)).toMatchObject({
       region,
-      hasVersions: true,
+      versions: 'all',
       validatedAt: validation.startedAt,
       place: { container: 'box' },
     });
     const plain = (await copied()).job;
-    await run(plain, { kind: 'validate' });
-    expect(await sourceToLeave(fleet.world, fleet.store, plain.jobId)).toMatchObject({
+    await reportOf((await run(plain, { kind: 'validate' })).id, 3);
+    expect(await sourceToLeave(fleet.world, plain.jobId)).toMatchObject({
       region: null,
-      hasVersions: null,
+      versions: 'current',
     });
   });
 });

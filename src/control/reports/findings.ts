@@ -16,7 +16,7 @@ export function findingsOf({ run, counters, bothSides, comparedNow, readBack, ac
   return [
     ...endOf(run),
     ...itemsOf(run, counters, acceptV0),
-    ...bothSidesOf(bothSides),
+    ...bothSidesOf(bothSides, acceptV0),
     ...comparedOf(run, comparedNow),
     ...readBackOf(readBack),
   ];
@@ -33,7 +33,7 @@ function endOf({ kind, state }: Looked['run']): string[] {
 
 function itemsOf(
   { kind }: Looked['run'],
-  { items, differences, deletesFailed, verification }: Counters,
+  { items, differences, deletesFailed, verification, sameWeak }: Counters,
   acceptV0: boolean,
 ): string[] {
   const { missing, different } = differences;
@@ -50,10 +50,14 @@ function itemsOf(
     ...about(extra, 'only at the target', true),
     ...about(deletesFailed, 'to be deleted at the target and could not be', true),
     ...(acceptV0 ? [] : about(verification.V0, 'proved by size only, which this job does not accept', true)),
+    ...(acceptV0 ? [] : about(sameWeak, `compared by size alone${NOT_PROVED}`, true)),
   ];
 }
 
-function bothSidesOf(bothSides: Looked['bothSides']): string[] {
+/** Of what was there already and never read, or copied without a digest that both sides know. */
+const NOT_PROVED = ' and so not proved, which this job does not accept';
+
+function bothSidesOf(bothSides: Looked['bothSides'], acceptV0: boolean): string[] {
   if ('notCompared' in bothSides) {
     // Where it could not be expected, the run itself is a finding.
     return bothSides.isFault ? [`Source and target were not compared as they are now. ${bothSides.notCompared}`] : [];
@@ -63,6 +67,7 @@ function bothSidesOf(bothSides: Looked['bothSides']): string[] {
     ...about(bothSides.different, 'different on both sides now', true),
     ...about(bothSides.extra, 'only at the target now', true),
     ...about(bothSides.notComparable, 'not to be compared now', true),
+    ...(acceptV0 ? [] : about(bothSides.sameWeak, `compared now by size alone${NOT_PROVED}`, true)),
   ];
 }
 

@@ -13,6 +13,7 @@ import type { ControlWorld, OpenConnector, Tx } from '../world.ts';
 import { toHtml } from './html.ts';
 import { makeReport } from './report.ts';
 import { sealReport } from './signing.ts';
+import { keepVerdict, verdictOf } from './verdict.ts';
 
 /** A server that makes a report says so this often; one that fell silent loses it to another. */
 const HOLD_MS = 60_000;
@@ -130,6 +131,7 @@ async function makeOne(
   const run = await runOf(SYSTEM, runId);
   const snapshot = await snapshotOf(SYSTEM, runId);
   const report = await makeReport({ world, store, openConnector }, run, snapshot, how, signal);
+  await keepVerdict(world.db, runId, verdictOf(report));
   const body = Buffer.from(JSON.stringify(report));
   const seal = await sealReport(world, body, report);
   if (kind !== 'report-html') return sealedJson(body, seal);

@@ -6,8 +6,8 @@ import {
   chooseFromSnapshot,
   Drawing,
   spotCheck,
+  type Choice,
   type ChoiceOptions,
-  type SpotCheckCandidate,
   type SpotCheckRow,
 } from '../../engine/spot-check.ts';
 import { verifyRun, type VerifyDifference } from '../../engine/verify.ts';
@@ -22,8 +22,6 @@ import { proofOf, type Proof } from './proof.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 
 const DIFFERENCES_LISTED_MAX = 1_000;
-/** Larger objects are not read back: one of them would take longer than all others together. */
-const SPOT_CHECK_BYTES_MAX = 1_000_000_000;
 
 export interface ValidationReport {
   readonly format: 'drover-validation-report';
@@ -88,7 +86,14 @@ export interface ComparedNow {
 }
 
 export interface ReadBack {
+  readonly wanted: number;
   readonly chosen: number;
+  /** Why fewer were chosen than were wanted. */
+  readonly whyFewer: string | null;
+  /** Those of which only pieces were compared, because they are so large. */
+  readonly inPieces: number;
+  /** At each side. */
+  readonly comparedBytes: number;
   readonly equal: number;
   readonly different: number;
   readonly changed: number;
@@ -113,7 +118,7 @@ export async function makeReport(
   const record = await parts.store.getRun(run.id);
   if (record === null) throw new DroverError('ENTITY_NOT_FOUND', `There is no run with the id "${run.id}".`);
   const { counters } = record;
-  const choice = { objects, sizeBytesMax: SPOT_CHECK_BYTES_MAX, random: parts.world.random };
+  const choice = { objects, random: parts.world.random };
   const drawing = new Drawing(choice);
   const lists = await collectItems(parts, record, drawing, signal);
   const proof = await proofOf(parts, record, signal);
@@ -194,7 +199,7 @@ async function readSome(
   if (settings.versions === 'all') return expected('The target shows only the newest version of each object.');
   if (settings.dryRun) return expected('A dry run moves nothing.');
   try {
-    const candidates = await candidatesOf(world, record, choice, drawing);
+    const { candidates, whyFewer } = await choiceOf(world, record, choice, drawing);
     await using closing = new AsyncDisposableStack();
     const open = async ({ connectorId, place }: RunSnapshot['target']) => {
       const { account } = await openConnector(connectorId, world.openTransport);
@@ -203,10 +208,16 @@ async function readSome(
     };
     const ends = { source: await open(source), target: await open(target) };
     const rows: SpotCheckRow[] = [];
-    for await (const row of spotCheck(candidates, ends, { seenAtMs: record.startedAtMs, signal })) rows.push(row);
+    const reading = { seenAtMs: record.startedAtMs, random: world.random, signal };
+    for await (const row of spotCheck(candidates, ends, reading)) rows.push(row);
     const count = (result: SpotCheckRow['result']): number => rows.filter((row) => row.result === result).length;
     return {
+      wanted: choice.objects,
       chosen: rows.length,
+      whyFewer,
+      inPieces: rows.filter(({ result, comparedBytes, sizeBytes }) => result === 'equal' && comparedBytes < sizeBytes)
+        .length,
+      comparedBytes: rows.reduce((sum, row) => sum + row.comparedBytes, 0),
       equal: count('equal'),
       different: count('different'),
       changed: count('changed'),
@@ -220,14 +231,14 @@ async function readSome(
 }
 
 /** The snapshot knows in which state each object was; runs that only compare have none, and their log must do. */
-async function candidatesOf(
+async function choiceOf(
   { artifacts }: Pick<ControlWorld, 'artifacts'>,
   record: RunRecord,
   choice: ChoiceOptions,
   drawing: Drawing,
-): Promise<readonly SpotCheckCandidate[]> {
+): Promise<Choice> {
   const index = await loadSnapshotIndex(artifacts, record);
-  return index === null ? drawing.chosen : chooseFromSnapshot(index, artifacts, choice);
+  return index === null ? drawing.choice : chooseFromSnapshot(index, artifacts, choice);
 }
 
 function engineWorld(world: ControlWorld, store: RunStore): RunWorld {

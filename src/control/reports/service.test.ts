@@ -451,31 +451,6 @@ describe('a validation report', () => {
   });
 });
 
-describe('what can go', () => {
-  test('is told only after a clean validation that is newer than every transfer', async () => {
-    const { job } = await ran({ objects: 5 });
-    const ask = () => reports.whatCanGo(PERSON, job.jobId);
-    await expect(ask()).rejects.toMatchObject({ code: 'WRONG_STATE' });
-    await run(job, { kind: 'validate' });
-    expect((await ask()).map(({ title }) => title).at(-1)).toMatch(/^The connector/);
-    job.from.put('box', 'k/new', 'new');
-    await run(job, { kind: 'validate' });
-    await expect(ask()).rejects.toThrow('1 object was missing at the target.');
-    await run(job);
-    await expect(ask()).rejects.toThrow('was not validated since');
-    await run(job, { kind: 'validate' });
-    expect(await ask()).not.toHaveLength(0);
-    await run(job, { kind: 'dry-run' });
-    expect(await ask()).not.toHaveLength(0);
-    await fleet.world.db
-      .updateTable('connectors')
-      .set({ name: 'Old one' })
-      .where('id', '=', job.source.connectorId)
-      .execute();
-    expect((await ask()).at(-1)?.title).toBe('The connector "Old one"');
-  });
-});
-
 /** RFC 4180, one object per row. */
 function parseCsv(text: string): Record<string, string>[] {
   const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/gy;

@@ -66,7 +66,7 @@ export function openReports(world: ControlWorld, parts: MakingParts): ReportsWit
     download: (actor, id) => work.download(actor, id),
     async whatCanGo(actor, jobId) {
       demand(actor, 'read');
-      return whatCanGo(await sourceToLeave(world, parts.store, jobId));
+      return whatCanGo(await sourceToLeave(world, jobId));
     },
     retry: (actor, id) => work.retry(actor, id),
     tick: (signal) => makeNext(world, parts, signal),

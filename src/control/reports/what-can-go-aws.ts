@@ -1,14 +1,15 @@
 /** What can go of an S3 bucket and of what let Drover in there. */
 import { ROLE_NAME, STACK_NAME } from '../../contract/access-names.ts';
 import { option, quoted } from './shell.ts';
-import type { CanGo, SourceToLeave } from './what-can-go.ts';
+import { whyNotAll, type CanGo, type SourceToLeave } from './what-can-go.ts';
 
-const NO_VERSIONS =
-  'Drover has not looked whether the bucket keeps old versions; where it does not, this finds nothing.';
-const VERSIONS = 'The bucket keeps old versions: without this it is not empty.';
+const UNSEEN =
+  'Drover copied what is current, and has not looked whether the bucket keeps old versions. Where it does, they are at no target: no command here deletes them. This only asks; a bucket that never kept any answers with nothing.';
+const COPIED =
+  'Each version was copied over the one before it, so the older ones are at the target only if that keeps versions itself, which Drover has not looked at: no command here deletes them.';
 
 export function bucketContent(source: SourceToLeave): CanGo[] {
-  const { place, config, region, hasVersions } = source;
+  const { place, config, region, versions } = source;
   const { container, prefix } = place;
   const bucket = quoted(container);
   const known = region ?? (config['region'] as string | undefined) ?? '';
@@ -19,27 +20,29 @@ export function bucketContent(source: SourceToLeave): CanGo[] {
     ? ` BUCKET-REGION: what "aws s3api get-bucket-location --bucket ${bucket}" says; null is us-east-1.`
     : '';
   const what = prefix === '' ? `The objects of the bucket "${container}"` : `The objects below "${prefix}"`;
-  const below = prefix === '' ? '' : ` --prefix ${quoted(prefix)}`;
+  const why = whyNotAll(source);
+  const rm = `aws s3 rm ${quoted(`s3://${container}/${prefix}`)} --recursive${at}`;
+  const asked = `aws s3api get-bucket-versioning --bucket ${bucket}`;
+  // Where versions are suspended, deleting what is current takes an older one along that has no name.
+  const guarded = `case "$(${asked} --query Status --output text${at})" in None|Enabled) ${rm} ;; *) echo 'Nothing deleted: old versions could go along that were not copied.' >&2 ;; esac`;
   const steps: CanGo[] = [
+    why === null
+      ? {
+          title: what,
+          detail: `As they are now. Where the bucket has suspended versions, nothing is deleted.${hint}`,
+          command: guarded,
+        }
+      : { title: what, detail: `${why}${hint}`, command: null },
     {
-      title: what,
-      detail: `As they are now.${hint}`,
-      command: `aws s3 rm ${quoted(`s3://${container}/${prefix}`)} --recursive${at}`,
-    },
-    {
-      title: 'Their old versions and delete markers',
-      detail: `${hasVersions === true ? VERSIONS : NO_VERSIONS} A thousand at a time; the list is written to drover-versions.json.`,
-      command:
-        `while aws s3api list-object-versions --bucket ${bucket}${below} --no-paginate --output json --query ` +
-        `'{Objects: [Versions, DeleteMarkers][].{Key: Key, VersionId: VersionId}, Quiet: \`true\`}'${at} > drover-versions.json ` +
-        `&& grep -q VersionId drover-versions.json; do ` +
-        `aws s3api delete-objects --bucket ${bucket} --delete file://drover-versions.json${at} || break; done`,
+      title: 'Their old versions',
+      detail: versions === 'all' ? COPIED : UNSEEN,
+      command: versions === 'all' ? null : asked + at,
     },
   ];
-  if (prefix !== '') return steps;
+  if (prefix !== '' || why !== null) return steps;
   const bucketGoes = {
     title: `The bucket "${container}"`,
-    detail: 'Once it is empty.',
+    detail: 'Once it is empty: it is refused as long as anything is in it, old versions too.',
     command: `aws s3api delete-bucket --bucket ${bucket}${at}`,
   };
   return [...steps, bucketGoes];

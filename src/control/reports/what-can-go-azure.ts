@@ -1,8 +1,14 @@
 /** What can go of an Azure container and of what let Drover in there. */
 import { option, quoted } from './shell.ts';
-import type { CanGo, SourceToLeave } from './what-can-go.ts';
+import { whyNotAll, type CanGo, type SourceToLeave } from './what-can-go.ts';
 
-export function blobContent({ place, config, fingerprint }: SourceToLeave): CanGo[] {
+/**
+ * Without `--delete-snapshots` a blob that has snapshots is refused, and where the account keeps versions a deletion
+ * leaves them: what was not copied is not deleted. A container would go with all of that, so it is only deleted where the
+ * same line finds that nothing is left in it.
+ */
+export function blobContent(source: SourceToLeave): CanGo[] {
+  const { place, config, fingerprint } = source;
   const { container, prefix } = place;
   const account = accountOf(config, fingerprint);
   const at = `${account === null ? ' --account-name ACCOUNT' : option('--account-name', account)}${option('--blob-endpoint', config['endpoint'])} --auth-mode login`;
@@ -10,20 +16,24 @@ export function blobContent({ place, config, fingerprint }: SourceToLeave): CanG
     account === null
       ? ' ACCOUNT: the name of the storage account; "az storage account list" shows those you may see.'
       : '';
-  if (prefix === '') {
-    return [
-      {
-        title: `The container "${container}"`,
-        detail: `With everything in it, snapshots and old versions too.${hint}`,
-        command: `az storage container delete --name ${quoted(container)}${at}`,
-      },
-    ];
-  }
+  const title = prefix === '' ? `The blobs of the container "${container}"` : `The blobs below "${prefix}"`;
+  const why = whyNotAll(source);
+  if (why !== null) return [{ title, detail: `${why}${hint}`, command: null }];
+  const name = quoted(container);
+  const pattern = prefix === '' ? '' : ` --pattern ${quoted(`${asPattern(prefix)}*`)}`;
+  const blobs = {
+    title,
+    detail: `As they are now. One that has snapshots is refused, and old versions stay: Drover has not copied them.${hint}`,
+    command: `az storage blob delete-batch --source ${name}${pattern}${at}`,
+  };
+  if (prefix !== '') return [blobs];
   return [
+    blobs,
     {
-      title: `The blobs below "${prefix}"`,
-      detail: `With their snapshots. Where the account keeps old versions, these stay until a lifecycle rule removes them.${hint}`,
-      command: `az storage blob delete-batch --source ${quoted(container)} --pattern ${quoted(`${asPattern(prefix)}*`)} --delete-snapshots include${at}`,
+      title: `The container "${container}"`,
+      detail:
+        'Only where nothing is left in it, no snapshot and no old version either: else this does nothing. What is left was not copied.',
+      command: `test "$(az storage blob list --container-name ${name} --include sv --num-results 1 --query 'length(@)' --output tsv${at})" = 0 && az storage container delete --name ${name}${at}`,
     },
   ];
 }

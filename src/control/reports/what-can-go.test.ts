@@ -11,29 +11,42 @@ const S3: SourceToLeave = {
   fingerprint: 's3 AKIA1',
   cloud: null,
   region: null,
-  hasVersions: null,
+  versions: 'current',
   validatedAt: '2026-01-01T00:00:00.000Z',
   otherJobs: 0,
   otherJobsHere: 0,
+  hasFilter: false,
   excluded: 0,
+  losses: [],
 };
 const AZURE = { provider: 'azure-blob', fingerprint: 'azure-blob https://acme.blob.core.windows.net acme' } as const;
 const REMOVE = "drover connector remove 'Old cloud'";
 const KEY =
   'aws iam delete-access-key --access-key-id AKIA1 --user-name "$(aws iam get-access-key-last-used --access-key-id AKIA1 --query UserName --output text)"';
-const EMPTY = [
-  'aws s3 rm s3://photos/ --recursive --region eu-central-1',
-  versions('photos', '', ' --region eu-central-1'),
-  'aws s3api delete-bucket --bucket photos --region eu-central-1',
-];
+const REGION = ' --region eu-central-1';
+const EMPTY = emptied('photos', REGION);
 
-function versions(bucket: string, below: string, at: string): string {
+function removed(bucket: string, at: string, path = `s3://${bucket}/`): string {
   return (
-    `while aws s3api list-object-versions --bucket ${bucket}${below} --no-paginate --output json --query ` +
-    "'{Objects: [Versions, DeleteMarkers][].{Key: Key, VersionId: VersionId}, Quiet: `true`}'" +
-    `${at} > drover-versions.json && grep -q VersionId drover-versions.json; do ` +
-    `aws s3api delete-objects --bucket ${bucket} --delete file://drover-versions.json${at} || break; done`
+    `case "$(aws s3api get-bucket-versioning --bucket ${bucket} --query Status --output text${at})" in ` +
+    `None|Enabled) aws s3 rm ${path} --recursive${at} ;; ` +
+    "*) echo 'Nothing deleted: old versions could go along that were not copied.' >&2 ;; esac"
   );
+}
+
+function emptied(bucket: string, at: string): string[] {
+  return [
+    removed(bucket, at),
+    `aws s3api get-bucket-versioning --bucket ${bucket}${at}`,
+    `aws s3api delete-bucket --bucket ${bucket}${at}`,
+  ];
+}
+
+function emptiedContainer(at: string): string[] {
+  return [
+    `az storage blob delete-batch --source photos${at} --auth-mode login`,
+    `test "$(az storage blob list --container-name photos --include sv --num-results 1 --query 'length(@)' --output tsv${at} --auth-mode login)" = 0 && az storage container delete --name photos${at} --auth-mode login`,
+  ];
 }
 
 function roleCommands(role: string): string[] {
@@ -67,8 +80,8 @@ const TABLE: [string, Partial<SourceToLeave>, string[]][] = [
       config: { region: 'eu-central-1', roleArn: 'arn:aws:iam::1:role/path/drover' },
     },
     [
-      "aws s3 rm 's3://photos/it'\\''s $old/' --recursive --region eu-central-1",
-      versions('photos', " --prefix 'it'\\''s $old/'", ' --region eu-central-1'),
+      removed('photos', REGION, "'s3://photos/it'\\''s $old/'"),
+      `aws s3api get-bucket-versioning --bucket photos${REGION}`,
       'aws cloudformation delete-stack --stack-name drover-access --region STACK-REGION',
       ...roleCommands('drover'),
       REMOVE,
@@ -92,12 +105,7 @@ const TABLE: [string, Partial<SourceToLeave>, string[]][] = [
   [
     'a bucket of a compatible store: nothing that would go to Amazon',
     { config: { endpoint: 'https://s3.example.com', accessKeyId: 'K', roleArn: 'arn:aws:iam:::role/r' } },
-    [
-      'aws s3 rm s3://photos/ --recursive --endpoint-url https://s3.example.com',
-      versions('photos', '', ' --endpoint-url https://s3.example.com'),
-      'aws s3api delete-bucket --bucket photos --endpoint-url https://s3.example.com',
-      REMOVE,
-    ],
+    [...emptied('photos', ' --endpoint-url https://s3.example.com'), REMOVE],
   ],
   [
     'a temporary key, which ends by itself',
@@ -108,7 +116,7 @@ const TABLE: [string, Partial<SourceToLeave>, string[]][] = [
     'a container, with the key of its account',
     { ...AZURE, config: { accountName: 'acme', authorization: 'account-key' } },
     [
-      'az storage container delete --name photos --account-name acme --auth-mode login',
+      ...emptiedContainer(' --account-name acme'),
       'az storage account keys renew --account-name acme --resource-group RESOURCE-GROUP --key KEY',
       REMOVE,
     ],
@@ -117,7 +125,7 @@ const TABLE: [string, Partial<SourceToLeave>, string[]][] = [
     'a container of a connection string, with an address of its own',
     { ...AZURE, config: { authorization: 'connection-string', endpoint: 'https://blobs.example.com/' } },
     [
-      'az storage container delete --name photos --account-name acme --blob-endpoint https://blobs.example.com/ --auth-mode login',
+      ...emptiedContainer(' --account-name acme --blob-endpoint https://blobs.example.com/'),
       'az storage account keys renew --account-name acme --resource-group RESOURCE-GROUP --key KEY',
       REMOVE,
     ],
@@ -126,7 +134,7 @@ const TABLE: [string, Partial<SourceToLeave>, string[]][] = [
     'a container read by an app registration',
     { ...AZURE, config: { authorization: 'client-secret', clientId: '0-1' } },
     [
-      'az storage container delete --name photos --account-name acme --auth-mode login',
+      ...emptiedContainer(' --account-name acme'),
       'for id in $(az role assignment list --assignee 0-1 --all --query \'[].id\' --output tsv); do az role assignment delete --ids "$id"; done',
       'az ad app delete --id 0-1',
       REMOVE,
@@ -136,7 +144,7 @@ const TABLE: [string, Partial<SourceToLeave>, string[]][] = [
     'a container read by a managed identity, which stays with its machine',
     { ...AZURE, config: { authorization: 'managed-identity', clientId: '0-1' } },
     [
-      'az storage container delete --name photos --account-name acme --auth-mode login',
+      ...emptiedContainer(' --account-name acme'),
       'for id in $(az role assignment list --assignee 0-1 --all --query \'[].id\' --output tsv); do az role assignment delete --ids "$id"; done',
       REMOVE,
     ],
@@ -150,7 +158,7 @@ const TABLE: [string, Partial<SourceToLeave>, string[]][] = [
       config: { authorization: 'environment' },
     },
     [
-      "az storage blob delete-batch --source c --pattern 'a[*][[]1][?]/*' --delete-snapshots include --account-name ACCOUNT --auth-mode login",
+      "az storage blob delete-batch --source c --pattern 'a[*][[]1][?]/*' --account-name ACCOUNT --auth-mode login",
       REMOVE,
     ],
   ],
@@ -196,20 +204,81 @@ describe('what can go', () => {
     expect(status).toBe(0);
   });
 
-  test('says first, and once, since when nobody looked, what would be lost, and who else reads there', () => {
-    const lines = whatCanGo({ ...S3, excluded: 7, otherJobs: 3, otherJobsHere: 1 });
+  test('says first, and once, since when nobody looked, what is lost, and who else reads there', () => {
+    const losses = ['Tags are left out.'];
+    const lines = whatCanGo({ ...S3, losses, otherJobs: 3, otherJobsHere: 1 });
     expect(lines.filter(({ title }) => title === 'First')).toHaveLength(1);
     const detail = lines[0]?.detail ?? '';
     expect(detail).toContain('at 2026-01-01T00:00:00.000Z');
-    expect(detail).toContain("7 objects that the job's filter excludes are not at the target");
+    expect(detail).toContain('goes with the source: Tags are left out.');
     expect(detail).toContain('1 other job read');
     expect(lines.at(-1)?.detail).toContain('3 other jobs');
   });
 
-  test('says whether the bucket keeps versions, as far as that was seen', () => {
-    const about = (hasVersions: boolean | null) => whatCanGo({ ...S3, hasVersions })[2]?.detail;
-    expect(about(true)).toContain('keeps old versions: without this it is not empty');
-    expect(about(null)).toContain('has not looked');
+  const PLACES: readonly (readonly [string, Partial<SourceToLeave>])[] = [
+    ['a bucket', {}],
+    ['a prefix', { place: { container: 'photos', prefix: 'a/' } }],
+    ['a container', { ...AZURE, config: {} }],
+    ['blobs below a prefix', { ...AZURE, config: {}, place: { container: 'photos', prefix: 'a/' } }],
+    ['a folder', { provider: 'local', place: { container: 'old', prefix: '' }, config: { root: '/srv' } }],
+  ];
+  /** Whatever takes content away. */
+  const DELETES = /\brm\b|delete-objects|delete-bucket|delete-batch|blob delete|container delete/;
+
+  test.each(PLACES)('of %s has no command that deletes what a filter left out, and says why', (_what, place) => {
+    for (const left of [{ excluded: 300, hasFilter: true }, { excluded: 0, hasFilter: true }, { excluded: 1 }]) {
+      const lines = whatCanGo({ ...S3, ...place, ...left });
+      expect(commandsOf({ ...place, ...left }).filter((command) => DELETES.test(command))).toEqual([]);
+      expect(lines[1]).toMatchObject({
+        command: null,
+        detail: expect.stringContaining('no command that deletes them'),
+      });
+    }
+    expect(commandsOf(place).some((command) => DELETES.test(command))).toBe(true);
+  });
+
+  test.each(PLACES)(
+    'of %s has no command that deletes old versions, whether they were copied or not',
+    (_what, place) => {
+      for (const versions of ['current', 'all'] as const) {
+        for (const command of commandsOf({ ...place, versions })) {
+          expect(command).not.toMatch(/version-id|VersionId|delete-objects|--delete-snapshots/);
+        }
+      }
+    },
+  );
+
+  test('says of a bucket that its old versions are at no target', () => {
+    const about = (versions: 'current' | 'all') => whatCanGo({ ...S3, versions })[2];
+    expect(about('current')).toMatchObject({
+      detail: expect.stringContaining('they are at no target'),
+      command: `aws s3api get-bucket-versioning --bucket photos${REGION}`,
+    });
+    expect(about('all')).toMatchObject({
+      detail: expect.stringContaining('only if that keeps versions'),
+      command: null,
+    });
+  });
+
+  /** The command, with a program of that name that answers so, writes down what it is asked to do. */
+  function played(command: string, program: string, answer: string, exit = 0): string {
+    const script = `${program}() { echo "${program} $*" >&2; printf '%s\\n' '${answer}'; return ${exit}; }\n${command}`;
+    return spawnSync('sh', ['-c', script], { encoding: 'utf8' }).stderr;
+  }
+
+  test('deletes nothing where versions are suspended, or nobody answers', () => {
+    const [command = ''] = commandsOf({});
+    expect(played(command, 'aws', 'None')).toContain('aws s3 rm');
+    expect(played(command, 'aws', 'Enabled')).toContain('aws s3 rm');
+    expect(played(command, 'aws', 'Suspended')).not.toContain('aws s3 rm');
+    expect(played(command, 'aws', '', 255)).not.toContain('aws s3 rm');
+  });
+
+  test('deletes a container only where nothing is left in it', () => {
+    const command = commandsOf({ ...AZURE, config: {} })[1] ?? '';
+    expect(played(command, 'az', '0')).toContain('az storage container delete');
+    expect(played(command, 'az', '1')).not.toContain('az storage container delete');
+    expect(played(command, 'az', '', 1)).not.toContain('az storage container delete');
   });
 
   test('calls the stack as the printed template does', () => {

@@ -24,16 +24,19 @@ export interface SourceToLeave {
   readonly cloud: Pick<CloudAccount, 'accountType'> | null;
   /** Of the bucket, as an inventory has seen it. */
   readonly region: string | null;
-  /** Whether old versions were seen there; `null`: nobody looked. */
-  readonly hasVersions: boolean | null;
+  /** What was copied. */
+  readonly versions: 'current' | 'all';
   /** When the validation looked. */
   readonly validatedAt: string;
   /** Other jobs that read from the same connector. */
   readonly otherJobs: number;
   /** Those of them that read from the same bucket, container or folder. */
   readonly otherJobsHere: number;
-  /** Objects that the job's filter leaves out: they are not at the target, and the commands would delete them. */
+  /** The job leaves some out by a filter; how many that were at the validation. */
+  readonly hasFilter: boolean;
   readonly excluded: number;
+  /** What its copies could not carry over, in sentences: it is nowhere else. */
+  readonly losses: readonly string[];
 }
 
 /** In the order in which it goes. */
@@ -46,14 +49,20 @@ export function whatCanGo(source: SourceToLeave): readonly CanGo[] {
   return [...content, ...accessOf(source), connectorOf(source)];
 }
 
-function cautionOf({ excluded, otherJobsHere, validatedAt }: SourceToLeave): CanGo {
+/** Why not everything that is there is at the target, too; `null` when it is. No command may delete what was not moved. */
+export function whyNotAll({ hasFilter, excluded }: SourceToLeave): string | null {
+  if (excluded > 0) {
+    const are = excluded === 1 ? 'is' : 'are';
+    return `Drover writes no command that deletes them: ${countOf(excluded, 'object')} that the job's filter leaves out ${are} here and at no target. The copy log of the validation (drover run report --kind copy-log-csv) names each object, with "NoCopyNecessary" what is at the target and may go.`;
+  }
+  if (!hasFilter) return null;
+  return 'Drover writes no command that deletes them: the job has a filter, and what it leaves out would be deleted with the rest although it is at no target. Move it with a job of its own, or delete by the copy log of the validation.';
+}
+
+function cautionOf({ losses, otherJobsHere, validatedAt }: SourceToLeave): CanGo {
   const cautions = [
     `Both sides were compared at ${validatedAt}: what came to the source since is not at the target. Let nobody write there any more, and validate once more before you delete.`,
-    ...(excluded === 0
-      ? []
-      : [
-          `${countOf(excluded, 'object')} that the job's filter excludes ${excluded === 1 ? 'is' : 'are'} not at the target; the commands delete them too.`,
-        ]),
+    ...(losses.length === 0 ? [] : [`What the copies could not carry over goes with the source: ${losses.join(' ')}`]),
     ...(otherJobsHere === 0
       ? []
       : [`${countOf(otherJobsHere, 'other job')} read from here as well; wait until they are validated too.`]),
@@ -88,12 +97,15 @@ function connectorOf({ connectorName }: SourceToLeave): CanGo {
   };
 }
 
-function folderContent({ config, place }: SourceToLeave): CanGo[] {
+function folderContent(source: SourceToLeave): CanGo[] {
+  const { config, place } = source;
   const folder = folderOf(String(config['root'] ?? '/'), place);
   if (folder === '') {
     const detail = 'Drover writes no command that would remove a whole file system; remove in it what you mean.';
     return [{ title: 'The folder "/"', detail, command: null }];
   }
+  const why = whyNotAll(source);
+  if (why !== null) return [{ title: `The files of the folder "${folder}"`, detail: why, command: null }];
   const detail = 'With everything in it, on the machine that Drover reads it from.';
   return [{ title: `The folder "${folder}"`, detail, command: `rm -r -- ${quoted(folder)}` }];
 }
