@@ -13,10 +13,12 @@ import { openTracing } from './tracing.ts';
 import { connectPatiently, logOf, openWorld, type Environment } from './server-world.ts';
 
 export async function work(
-  call: ServerCall,
-  options: { readonly endsWithParent: boolean },
+  given: ServerCall,
+  { endsWithParent }: { readonly endsWithParent: boolean },
   environment: Environment,
 ): Promise<void> {
+  // From the first moment on: the database that is waited for may be one that only the parent starts.
+  const call = endsWithParent ? { ...given, signal: AbortSignal.any([given.signal, parentGone()]) } : given;
   const { settings } = settingsOf(call, environment.variables);
   if (settings.databaseUrl === null) {
     throw new DroverError('INVALID_INPUT', "A worker needs the server's database: DATABASE_URL is not set.", {
@@ -49,17 +51,22 @@ export async function work(
   });
   closing.defer(async () => worker.drain());
   await call.line({ type: 'ready', worker: name, id: worker.id });
-  await Promise.race([stopped(call.signal, options.endsWithParent), worker.left]);
+  await Promise.race([stopped(call.signal), worker.left]);
   if (worker.failure !== null) throw worker.failure;
 }
 
-/** Also when whoever started us is gone: nobody else would stop us then. */
-function stopped(signal: AbortSignal, endsWithParent: boolean): Promise<void> {
+function stopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
-    if (!endsWithParent) return;
-    process.stdin.on('end', resolve).on('error', () => resolve());
-    process.stdin.resume();
   });
+}
+
+/** Fires when whoever started us is gone: nobody else would stop us then. */
+function parentGone(): AbortSignal {
+  const gone = new AbortController();
+  const end = (): void => gone.abort(new DroverError('CANCELLED', 'The server of this worker has ended.'));
+  process.stdin.on('end', end).on('error', end);
+  process.stdin.resume();
+  return gone.signal;
 }

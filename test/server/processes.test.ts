@@ -38,11 +38,13 @@ interface Started {
   readonly said: () => string;
   readonly ended: Promise<number | null>;
   readonly stop: () => void;
+  /** As for its children when it dies. */
+  readonly closeInput: () => void;
 }
 
 function start(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Started {
   const child = spawn(PROGRAM, words, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
       DATABASE_URL: made.url,
@@ -59,7 +61,7 @@ function start(words: readonly string[], environment: Readonly<Record<string, st
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   children.push(child);
   void ended.then(() => children.splice(children.indexOf(child), 1));
-  return { said: () => text, ended, stop: () => child.kill('SIGTERM') };
+  return { said: () => text, ended, stop: () => child.kill('SIGTERM'), closeInput: () => child.stdin.end() };
 }
 
 async function until(started: Started, words: string): Promise<void> {
@@ -104,4 +106,16 @@ test('what a settings file and flags say to the server holds for its workers and
   );
   expect(rows).toEqual([{ slots: 2 }, { slots: 2 }]);
   expect(await runsMaxOf(database.kysely, 10)).toBe(3);
+});
+
+test("a server's own worker ends with it, also while it waits for the database that only the server starts", async () => {
+  const waits = ['worker', '--with-parent', '--worker-name', 'own'];
+  const nowhere = start(waits, { DATABASE_URL: `postgres://drover@/drover?host=${encodeURIComponent(folder)}` });
+  await until(nowhere, 'Drover keeps trying');
+  nowhere.closeInput();
+  expect(await nowhere.ended).not.toBe(2);
+  const ready = start(waits);
+  await until(ready, '"ready"');
+  ready.closeInput();
+  expect(await ready.ended).toBe(0);
 });
