@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 25176fffe8ad35d37eb5f0cdfee8495c8c656f123dbdd5b473acfe189052d56d) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 5130ff04c518c0c89c57d210cd17bf66bd12490487da9bdad299bb9648410019) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2345,7 +2345,7 @@ export interface components {
         V0: number;
         VM: number;
       };
-      /** @description `same`, judged by size alone. */
+      /** @description `same`, judged by size, or size and time, alone: not proved. */
       sameWeak: number;
       differences: {
         missing: number;
@@ -2921,7 +2921,7 @@ export interface components {
       deleteShareMax: number | null;
       allowEmptySource: boolean;
       /**
-       * @description read-back: what was written is read again from the target before it counts as copied.
+       * @description read-back: what was written is read again from the target before it counts as copied; what no digest proves the same is read on both sides.
        * @enum {string}
        */
       verify: 'digest' | 'read-back';
@@ -2952,7 +2952,7 @@ export interface components {
       deleteShareMax?: number | null;
       allowEmptySource?: boolean;
       /**
-       * @description read-back: what was written is read again from the target before it counts as copied.
+       * @description read-back: what was written is read again from the target before it counts as copied; what no digest proves the same is read on both sides.
        * @enum {string}
        */
       verify?: 'digest' | 'read-back';
@@ -3151,7 +3151,7 @@ export interface components {
       deleteShareMax: number | null;
       allowEmptySource: boolean;
       /**
-       * @description read-back: what was written is read again from the target before it counts as copied.
+       * @description read-back: what was written is read again from the target before it counts as copied; what no digest proves the same is read on both sides.
        * @enum {string}
        */
       verify: 'digest' | 'read-back';
@@ -3882,6 +3882,11 @@ export interface components {
       skipPreflight?: boolean;
       /** @description A mirror of an empty source deletes everything; allow that. */
       allowEmptySource?: boolean;
+      /**
+       * @description Instead of the job's setting, for this run. A validation reads both sides where no digest compares.
+       * @enum {string}
+       */
+      verify?: 'digest' | 'read-back';
     };
     /** @description Who is told what. */
     Subscription: {
