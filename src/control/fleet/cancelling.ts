@@ -69,7 +69,7 @@ export async function clearAfter(
     if (signal.aborted) return null;
     if (!(await endCancelled(world, lease, workerId))) return null;
     if (left !== null) lines.push(left);
-    if (isFirst) for (const line of lines) await noteInLog(world, runId, 'warn', line);
+    if (isFirst) for (const line of lines) await noteInLog(world, runId, 'warn', line, 'LEFTOVERS');
     return { isEarly, lateMs: journal.lateMs };
   } finally {
     store.drop(lease);
@@ -118,14 +118,12 @@ class CarefulJournal implements UploadJournal {
   async intents(runId: string): Promise<readonly Intent[]> {
     const all = await this.#store.intents(runId);
     const { clock, timing } = this.#world;
+    const unbegun = all.filter((intent) => !hasBegun(intent));
+    if (unbegun.length === 0) return all;
+    // Nothing is journaled after the end, however long the journal had been waited for, and by whatever clock.
     const endedAtMs = (await this.#store.getRun(runId))?.endedAtMs ?? clock.now();
-    for (const intent of all) {
-      if (hasBegun(intent)) continue;
-      // Nothing is journaled after the end, whatever the clock said where it was.
-      const lateMs = Math.min(intent.startedAtMs, endedAtMs) + timing.beginLateMs - clock.now();
-      this.lateMs = Math.max(this.lateMs, lateMs);
-      if (this.#isEarly || lateMs > 0) this.#kept.add(intent.intentId);
-    }
+    this.lateMs = Math.min(timing.beginLateMs, Math.max(0, endedAtMs + timing.beginLateMs - clock.now()));
+    if (this.#isEarly || this.lateMs > 0) for (const { intentId } of unbegun) this.#kept.add(intentId);
     return all;
   }
 
