@@ -40,6 +40,8 @@ export interface Traits {
     readonly tags: boolean;
     readonly emptyFolders: boolean;
     readonly storageClasses: readonly string[];
+    /** Some stores of this kind have others besides. Absent: none has. */
+    readonly ownStorageClasses?: boolean;
     /** `ContentHeaders.websiteRedirect`; absent: no. */
     readonly websiteRedirects?: boolean;
   };

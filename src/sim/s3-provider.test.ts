@@ -260,6 +260,20 @@ describe('rights', () => {
 });
 
 describe('objects', () => {
+  test.each([
+    ['OWN_CLASS', { code: 'INVALID_INPUT', field: 'storageClass' }],
+    ['STANDARD_IA', { code: 'INTERNAL', field: null }],
+  ])('a store that says no more than InvalidArgument of %s', async (storageClass, expected) => {
+    const { service, open, faults } = world();
+    service.createBucket('photos');
+    const target = await (await open(ALICE)).target(photos, { facts: null, runId: 'abcdefgh' }, signal);
+    faults(({ request }) =>
+      request.operation === 'PUT' ? { kind: 'status', status: 400, code: 'InvalidArgument' } : null,
+    );
+    const body = { sizeBytes: 1, content: Buffer.from('a') };
+    await expect(target.write('k', body, options({ storageClass }))).rejects.toMatchObject(expected);
+  });
+
   test('archived ones are told apart, can be asked back, and are read then', async () => {
     const { service, open, clock } = world();
     service.createBucket('photos');

@@ -295,6 +295,17 @@ describe('a job', () => {
     expect(outcomes.map(({ aspect }) => aspect)).toContain('versions');
   });
 
+  test('a storage class that the target does not have is refused at its field, when made and when changed', async () => {
+    const job = await makeJob();
+    await expect(
+      jobs.update(world.as('operator'), job.id, null, { settings: { storageClass: 'STANDRAD' } }),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'settings.storageClass' });
+    const pair = await insertPair(world);
+    await expect(
+      jobs.outcomes(world.as('viewer'), { ...pair, settings: { storageClass: 'STANDRAD' } }),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'settings.storageClass' });
+  });
+
   test('shows its last run and is found by its state', async () => {
     const job = await makeJob();
     await insertRun(job, 'running', 'run-that-ends');

@@ -13,7 +13,7 @@ import { errorOf, rowOf } from './errors.ts';
 import type { WireFailure } from './errors.ts';
 import { failureOf, readFailure } from './failure.ts';
 import type { S3Settings } from './fields.ts';
-import type { Headers } from './headers.ts';
+import { STORAGE_CLASSES, type Headers } from './headers.ts';
 import type { ServerTime } from './server-time.ts';
 
 export type Query = readonly (readonly [string, QueryValue])[];
@@ -317,11 +317,12 @@ export class S3Client {
   #errorFor(request: S3Request, failure: WireFailure): DroverError {
     // HEAD of a bucket and a listing mean the bucket itself.
     const isPlaceMissing = failure.status === 404 && request.key === null && failure.code === 'NotFound';
-    return errorOf(
-      isPlaceMissing ? { ...failure, code: 'NoSuchBucket' } : failure,
-      subjectOf(request),
-      request.name ?? request.key,
-    );
+    // Some stores say no more than that an argument is wrong, of each object that is written with such a class.
+    const storageClass = request.headers?.['x-amz-storage-class'];
+    const isClassUnknown =
+      failure.code === 'InvalidArgument' && storageClass !== undefined && !STORAGE_CLASSES.includes(storageClass);
+    const code = isPlaceMissing ? 'NoSuchBucket' : isClassUnknown ? 'InvalidStorageClass' : failure.code;
+    return errorOf({ ...failure, code }, subjectOf(request), request.name ?? request.key);
   }
 }
 

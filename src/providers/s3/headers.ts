@@ -62,6 +62,17 @@ export function wholeSeconds(atMs: number): number | null {
   return Number.isFinite(atMs) ? Math.floor(atMs / 1000) * 1000 : null;
 }
 
+/** Those of Amazon S3. Compatible stores may have others. */
+export const STORAGE_CLASSES: readonly string[] = [
+  'STANDARD',
+  'STANDARD_IA',
+  'ONEZONE_IA',
+  'INTELLIGENT_TIERING',
+  'GLACIER_IR',
+  'GLACIER',
+  'DEEP_ARCHIVE',
+  'REDUCED_REDUNDANCY',
+];
 const ARCHIVE_CLASSES = new Set(['GLACIER', 'DEEP_ARCHIVE']);
 
 /** From the class and what is told about a restore. An expired restore is archived again. */

@@ -17,6 +17,7 @@ import { entryOfHeaders } from './headers.ts';
 import type { Headers } from './headers.ts';
 import { scanCurrent, scanVersions, VERSIONS_MAX } from './scan.ts';
 import { changed, notFound, requireSame, withIdentity } from './objects.ts';
+import { STORAGE_CLASSES } from './headers.ts';
 import type { Objects } from './objects.ts';
 import { restoreFacet } from './restore.ts';
 
@@ -31,16 +32,8 @@ export const sourceTraits: SourceTraits = {
     metadata: true,
     tags: true,
     emptyFolders: true,
-    storageClasses: [
-      'STANDARD',
-      'STANDARD_IA',
-      'ONEZONE_IA',
-      'INTELLIGENT_TIERING',
-      'GLACIER_IR',
-      'GLACIER',
-      'DEEP_ARCHIVE',
-      'REDUCED_REDUNDANCY',
-    ],
+    storageClasses: STORAGE_CLASSES,
+    ownStorageClasses: true,
     websiteRedirects: true,
   },
   facets: ['tags', 'versions', 'restore', 'partSizes', 'references'],
