@@ -296,6 +296,13 @@ describe('copying', () => {
     expect(second.summary.runId).not.toBe(first.summary.runId);
   });
 
+  test('a storage class that the target does not have is refused before anything is done', async () => {
+    seed('b', TREE);
+    const called = await world.json('copy', 'mem:b', 'mem:c', '--storage-class', 'COLT');
+    expect(called).toMatchObject({ exit: 2, summary: { error: { code: 'INVALID_INPUT', field: '--storage-class' } } });
+    expect((await world.json('copy', 'mem:b', './out', '--storage-class', 'none')).exit).toBe(0);
+  });
+
   test('one object, and then nothing but it', async () => {
     seed('b', TREE);
     const called = await world.json('copy', 'mem:b/q/only', 'mem:c', '--quiet');
