@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -11,11 +11,12 @@ import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { findPostgres, stopPostgres } from './postgres.ts';
 import { isWithout, missingAbilities } from './abilities.ts';
-import { makeQuickFolder } from './quick-folder.ts';
+import { quickRoot } from './quick-folder.ts';
 import type { RgwServer, Servers } from './servers.ts';
 
 const require = createRequire(import.meta.url);
 const CEPH_PORT_MIN = 20_000;
+const CEPH_FOLDER = /^drover-ceph-(\d+)$/;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const [azurite, started] = await Promise.all([startAzurite(), startRgw()]);
@@ -100,8 +101,14 @@ async function startRgw(): Promise<StartedRgw> {
   const running = isWithout('rgw') ? null : await readRgw(folder, 2_000);
   if (running !== null) return { server: running, stop: () => undefined };
   if (!existsSync('/usr/bin/radosgw') || isWithout('rgw')) return { server: null, stop: () => undefined };
-  const own = makeQuickFolder('drover-ceph-');
   const script = fileURLToPath(new URL('../scripts/servers/ceph.sh', import.meta.url));
+  const down = (of: string): void => void execFileSync('bash', [script, 'down', of], { stdio: 'ignore' });
+  // Those of runs that were killed go on, and take memory.
+  for (const name of readdirSync(quickRoot)) {
+    const owner = CEPH_FOLDER.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) down(join(quickRoot, name));
+  }
+  const own = join(quickRoot, `drover-ceph-${process.pid}`);
   const port = await freeCephPort();
   const up = spawn('bash', [script, 'up', own, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] });
   const [code] = (await once(up, 'exit')) as [number | null];
