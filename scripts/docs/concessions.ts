@@ -1,5 +1,5 @@
 import { negotiate } from '../../src/engine/negotiate.ts';
-import type { SourceTraits, TargetTraits } from '../../src/contract/provider.ts';
+import type { Manifest, SourceTraits, TargetTraits } from '../../src/contract/provider.ts';
 import type { Concession } from '../../src/engine/definition.ts';
 import { DEFAULT_POLICY, type Policy } from '../../src/model/policy.ts';
 import { code, page, table } from './markdown.ts';
@@ -13,7 +13,7 @@ export function concessionsPage(): string {
     PROVIDERS.flatMap(({ manifest: to }) =>
       from.source === null || to.target === null
         ? []
-        : [{ title: `${from.title} to ${to.title}`, rows: rowsOf(from.source, to.target, from.title, to.title) }],
+        : [{ title: `${from.title} to ${to.title}`, rows: rowsOf(from, to, from.source, to.target) }],
     ),
   );
   return page(
@@ -23,14 +23,15 @@ export function concessionsPage(): string {
   );
 }
 
-function rowsOf(source: SourceTraits, target: TargetTraits, sourceTitle: string, targetTitle: string): string {
+function rowsOf(from: Manifest, to: Manifest, source: SourceTraits, target: TargetTraits): string {
   const conceded: readonly Concession[] = negotiate({
     source,
     target,
     facts: null,
     policy: PLAIN,
-    sourceTitle,
-    targetTitle,
+    sourceTitle: from.title,
+    targetTitle: to.title,
+    sourceNames: from.target?.names ?? null,
   });
   if (conceded.length === 0) return 'Nothing is conceded.';
   return table(

@@ -5,7 +5,13 @@ import { BYTES_IN_FLIGHT_MAX, SEGMENTS_AT_ONCE } from '../engine/limits.ts';
 import { parseAge, parseSize } from '../engine/quantities.ts';
 import { parseBandwidth } from '../engine/timetable.ts';
 import { DroverError } from '../model/errors.ts';
-import { DEFAULT_POLICY, type FilterPolicy, type Policy, type RestorePolicy } from '../model/policy.ts';
+import {
+  DEFAULT_POLICY,
+  MIRROR_DELETE_SHARE_MAX,
+  type FilterPolicy,
+  type Policy,
+  type RestorePolicy,
+} from '../model/policy.ts';
 import { named, parseChoice, parseCount, parseDeleteCap } from './units.ts';
 
 export type TransferCommand = 'copy' | 'sync' | 'check';
@@ -78,12 +84,12 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
     .option('--target-newer <how>', 'overwrite or skip, when the target is newer than the source')
     .option('--versions [which]', 'all: copy every version, oldest first; current')
     .option('--restore <tier:days>', 'ask for archived objects back, wait, and copy them: Standard:3, Bulk:7')
-    .option('--storage-class <class>', 'storage class or tier for new objects')
+    .option('--storage-class <class>', 'storage class or tier for new objects; none: as the target has it by itself')
     .option('--verify <how>', 'digest, or read-back: read what was written, or only its size speaks for, and compare')
     .option('--accept-size-only', ACCEPT_SIZE_ONLY);
   if (which === 'sync') {
     command
-      .option('--max-delete <cap>', 'delete nothing if more than this would go: 500, or 10%')
+      .option('--max-delete <cap>', 'delete nothing if more than this would go: 500, or 10% (50%; 100%: no limit)')
       .option('--allow-empty-source', 'the source may be empty, which deletes everything in the target');
   }
 }
@@ -91,7 +97,9 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
 /** USAGE that names the option for every value that does not fit. `timeZone`: in which a timetable's hours are meant. */
 export function readTransferOptions(which: TransferCommand, given: object, timeZone: string): TransferOptions {
   const raw = given as RawOptions;
-  const cap = raw.maxDelete === undefined ? null : parseDeleteCap(raw.maxDelete, '--max-delete');
+  const usual = which === 'sync' ? MIRROR_DELETE_SHARE_MAX : null;
+  const cap =
+    raw.maxDelete === undefined ? { countMax: null, shareMax: usual } : parseDeleteCap(raw.maxDelete, '--max-delete');
   const policy: Policy = {
     ...DEFAULT_POLICY,
     mode: which === 'copy' ? 'merge' : which === 'sync' ? 'mirror' : 'check',
@@ -100,12 +108,12 @@ export function readTransferOptions(which: TransferCommand, given: object, timeZ
     versions: readVersions(raw.versions),
     ...readChoices(raw),
     ...(raw.restore === undefined ? {} : { archived: readRestore(raw.restore) }),
-    deleteMax: cap?.countMax ?? null,
-    deleteShareMax: cap?.shareMax ?? null,
+    deleteMax: cap.countMax,
+    deleteShareMax: cap.shareMax,
     allowEmptySource: raw.allowEmptySource === true,
     oneWay: raw.oneWay === true,
     acceptV0: raw.acceptSizeOnly === true,
-    storageClass: raw.storageClass ?? null,
+    storageClass: raw.storageClass === undefined || raw.storageClass === 'none' ? null : raw.storageClass,
   };
   refuseContradictions(policy);
   return { policy, tuning: readTuning(raw, timeZone), fresh: raw.fresh === true };

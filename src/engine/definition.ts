@@ -46,6 +46,9 @@ export interface Concession {
     | 'versions'
     | 'protection'
     | 'overwrites'
+    | 'deletions'
+    | 'renames'
+    | 'archived'
     | 'sizes';
   /** A sentence for people. */
   readonly detail: string;

@@ -24,7 +24,22 @@ export function refuseUnsafeMirror(counters: Counters, policy: Policy): void {
     throw new DroverError(
       'GUARD_DELETE_CAP',
       `Nothing was deleted. ${extra} of ${counters.targetScanned} objects at the target are not at the source, ` +
-        `and at most ${Math.round(policy.deleteShareMax * 100)} % may be deleted.`,
+        `and at most ${Number((policy.deleteShareMax * 100).toFixed(2))} % may be deleted.`,
     );
   }
+}
+
+/** As it stands after "more than"; `null`: there is none. */
+export function deleteCapText({
+  deleteMax,
+  deleteShareMax,
+}: Pick<Policy, 'deleteMax' | 'deleteShareMax'>): string | null {
+  const count =
+    deleteMax === null ? [] : [deleteMax === 1 ? 'one object' : `${deleteMax.toLocaleString('en-US')} objects`];
+  const share =
+    deleteShareMax === null || deleteShareMax >= 1
+      ? []
+      : [`${Number((deleteShareMax * 100).toFixed(2))} % of the objects there`];
+  const all = [...count, ...share];
+  return all.length === 0 ? null : all.join(' or ');
 }

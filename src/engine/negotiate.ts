@@ -1,6 +1,6 @@
 /** What will not survive a transfer between these two ends, told before anything is planned. */
 import type { Honour, SourceTraits, TargetFacts, TargetTraits } from '../contract/provider.ts';
-import type { NameRules } from '../model/names.ts';
+import { ALL_NAMES, type NameRules } from '../model/names.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Concession } from './definition.ts';
 
@@ -13,6 +13,8 @@ export interface NegotiateInput {
   /** As people call them: `Amazon S3`, `Azure Blob Storage`. */
   readonly sourceTitle: string;
   readonly targetTitle: string;
+  /** What names the source can have: what it cannot have either is no concession. `null` or absent: any. */
+  readonly sourceNames?: NameRules | null;
 }
 
 type Aspect = (input: NegotiateInput) => readonly Concession[];
@@ -99,14 +101,14 @@ const classes: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) =
   return [{ aspect: 'classes', detail }];
 };
 
-const names: Aspect = ({ target, targetTitle }) => {
+const names: Aspect = ({ target, targetTitle, sourceNames }) => {
   const concessions: Concession[] = [];
-  const refused = refusedNames(target.names);
+  const refused = refusedNames(target.names, sourceNames ?? ANY_NAME);
   if (refused.length > 0) {
     const detail = `${targetTitle} cannot hold ${inWords(refused)}; such objects get another name, which the report gives beside the original one.`;
     concessions.push({ aspect: 'names', detail });
   }
-  if (!target.names.caseSensitive) {
+  if (!target.names.caseSensitive && (sourceNames ?? ANY_NAME).caseSensitive) {
     const detail = `${targetTitle} takes names that differ only by case for the same name; of such objects one keeps its name and the others get another, which the report gives beside the original one.`;
     concessions.push({ aspect: 'names', detail });
   }
@@ -190,23 +192,37 @@ const ASPECTS: readonly Aspect[] = [
   sizes,
 ];
 
-function refusedNames(rules: NameRules): readonly string[] {
+/** Sources hold keys of 1,024 bytes: a limit of so many loses nothing. */
+const ANY_NAME: NameRules = { ...ALL_NAMES, keyBytesMax: 1024, keyCharactersMax: 1024 };
+
+/** What the target refuses of what the source can have. */
+function refusedNames(rules: NameRules, source: NameRules): readonly string[] {
+  const lacks = (name: NamesHeld): boolean => !rules[name] && source[name];
+  const isLess = (name: NameLimit): boolean =>
+    (rules[name] ?? Number.POSITIVE_INFINITY) < (source[name] ?? ANY_NAME[name] ?? Number.POSITIVE_INFINITY);
   const kinds: readonly (readonly [boolean, string])[] = [
-    [!rules.emptySegments, 'empty names ("a//b")'],
-    [!rules.dotSegments, 'the names "." and ".."'],
-    [!rules.trailingDot, 'names that end with a dot'],
-    [!rules.trailingSpace, 'names that end with a space'],
-    [!rules.trailingSlashContent, 'content under a name that ends with "/"'],
-    [!rules.objectAndPrefix, 'an object "a" beside an object "a/b"'],
-    [rules.forbidden.length > 0, 'certain characters'],
-    [!rules.invalidUtf8, 'names that are not valid UTF-8'],
-    [rules.segmentBytesMax !== null, `names of more than ${rules.segmentBytesMax} bytes between two "/"`],
-    [rules.segmentsMax !== null, `more than ${rules.segmentsMax} names in one key`],
-    // Sources hold keys of 1,024 bytes: a limit of so many loses nothing.
-    [(rules.keyBytesMax ?? 1024) < 1024, `keys of more than ${rules.keyBytesMax} bytes`],
-    [(rules.keyCharactersMax ?? 1024) < 1024, `keys of more than ${rules.keyCharactersMax} characters`],
+    [lacks('emptySegments'), 'empty names ("a//b")'],
+    [lacks('dotSegments'), 'the names "." and ".."'],
+    [lacks('trailingDot'), 'names that end with a dot'],
+    [lacks('trailingSpace'), 'names that end with a space'],
+    [lacks('trailingSlashContent'), 'content under a name that ends with "/"'],
+    [lacks('objectAndPrefix'), 'an object "a" beside an object "a/b"'],
+    [forbidsMore(rules, source), 'certain characters'],
+    [lacks('invalidUtf8'), 'names that are not valid UTF-8'],
+    [isLess('segmentBytesMax'), `names of more than ${rules.segmentBytesMax} bytes between two "/"`],
+    [isLess('segmentsMax'), `more than ${rules.segmentsMax} names in one key`],
+    [isLess('keyBytesMax'), `keys of more than ${rules.keyBytesMax} bytes`],
+    [isLess('keyCharactersMax'), `keys of more than ${rules.keyCharactersMax} characters`],
   ];
   return kinds.filter(([isRefused]) => isRefused).map(([, words]) => words);
+}
+
+type NamesHeld = { [K in keyof NameRules]: NameRules[K] extends boolean ? K : never }[keyof NameRules];
+type NameLimit = { [K in keyof NameRules]: NameRules[K] extends number | null ? K : never }[keyof NameRules];
+
+/** A range counts as the source's own only where one of the source's holds all of it. */
+function forbidsMore({ forbidden }: NameRules, source: NameRules): boolean {
+  return !forbidden.every(({ from, to }) => source.forbidden.some((own) => own.from <= from && to <= own.to));
 }
 
 function inWords(texts: readonly string[], last: 'or' | 'and' = 'or'): string {

@@ -187,7 +187,7 @@ export const ERRORS = {
     retry: 'never',
     scope: 'run',
     owner: 'operator',
-    remedy: 'Look at a --dry-run; if all of it should go, raise --max-delete.',
+    remedy: 'Look at a dry run; if all of it should go, raise --max-delete (of a job: deleteMax and deleteShareMax).',
   },
   GUARD_BUSY: { retry: 'never', scope: 'run', owner: 'operator', remedy: 'Wait for the other run to end, or stop it.' },
   GUARD_CONFIRM: { retry: 'never', scope: 'run', owner: 'operator', remedy: 'Say so explicitly with --yes.' },

@@ -52,6 +52,9 @@ export interface Policy {
   readonly storageClass: string | null;
 }
 
+/** Of the target's objects; what a mirror may delete as long as nobody says otherwise. */
+export const MIRROR_DELETE_SHARE_MAX = 0.5;
+
 /** A plain copy of everything: what holds as long as nobody chose anything. */
 export const DEFAULT_POLICY: Policy = {
   mode: 'merge',

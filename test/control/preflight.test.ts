@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import type { TargetFacts } from '../../src/contract/provider.ts';
 import { changedSince } from '../../src/control/jobs/observing.ts';
 import { openPreflight } from '../../src/control/jobs/preflight.ts';
+import type { Preflight, RunKind } from '../../src/control/entities.ts';
+import { DEFAULT_SETTINGS } from '../../src/control/jobs/settings.ts';
 import { openRuns } from '../../src/control/runs/service.ts';
 import type { Concession } from '../../src/engine/definition.ts';
 import { systemClock } from '../../src/lib/system.ts';
@@ -114,4 +116,54 @@ test('an end that does not answer is a refusal that names it, and keeps nobody w
   for (const side of [report.source, report.target]) {
     expect(side).toMatchObject([{ result: 'refused', message: expect.stringMatching(/"memory:.*" has not answered/) }]);
   }
+});
+
+test('a first mirror into a target that holds something is warned about, with its cap, and the run freezes what was told', async () => {
+  await using fleet = await openFleetTest();
+  const { world } = fleet;
+  const made = await fleet.job({ objects: 3 });
+  const job = await makeJob(
+    world,
+    made.source,
+    { ...made.target, prefix: 'mirror/' },
+    { mode: 'mirror', deleteShareMax: 0.5 },
+  );
+  const { preflight } = openPreflight(world, rowOpener(world));
+  const runs = openRuns(world, { preflight, append: async () => undefined });
+  const look = (kind: RunKind = 'transfer') => preflight(PERSON, job.jobId, { count: false, kind }, never);
+  const aboutDeletions = ({ warnings }: Preflight) => warnings.filter((words) => words.includes('It is a mirror'));
+
+  expect(aboutDeletions(await look())).toEqual([]);
+  made.to.put(made.target.container, 'mirror/theirs', 'of somebody else');
+  const report = await look();
+  expect(aboutDeletions(report)).toEqual([
+    expect.stringMatching(/deleted there.*more than 50 % of the objects there, nothing is deleted.*dry run first/),
+  ]);
+  expect(aboutDeletions(await look('dry-run'))).toEqual([]);
+  expect(report.concessions.map(({ aspect }) => aspect)).toEqual(
+    expect.arrayContaining(['overwrites', 'deletions', 'renames']),
+  );
+
+  const run = await runs.start(PERSON, job.jobId, { kind: 'transfer', trigger: 'person' }, never);
+  const shown = (await look()).concessions;
+  expect((await runs.snapshot(PERSON, run.id)).concessions).toEqual(shown);
+});
+
+test('a first mirror over what others put there stops by its cap, and says how to go on', async () => {
+  await using fleet = await openFleetTest();
+  const { world } = fleet;
+  const made = await fleet.job({ objects: 3 });
+  const container = made.target.container;
+  const at = { ...made.target, prefix: 'mirror/' };
+  const job = await makeJob(world, made.source, at, {
+    mode: 'mirror',
+    deleteShareMax: DEFAULT_SETTINGS.deleteShareMax,
+  });
+  for (let i = 0; i < 4; i++) made.to.put(container, `mirror/theirs-${i}`, 'of somebody else');
+  await fleet.worker('one');
+  const run = await fleet.start(job);
+  const ended = await fleet.until(run.id, 'failed');
+  expect(ended.error).toMatchObject({ code: 'GUARD_DELETE_CAP', message: expect.stringContaining('at most 50 %') });
+  expect(ended.error?.remedy).toContain('deleteShareMax');
+  expect(made.to.keys(container).filter((key) => key.startsWith('mirror/theirs-'))).toHaveLength(4);
 });

@@ -134,7 +134,12 @@ export const policyMembers = {
   tags: z.enum(['preserve', 'ignore']),
   archived: z.union([z.literal('report'), restorePolicy]),
   deleteMax: z.number().int().nonnegative().nullable().describe('Most deletions a mirror may make.'),
-  deleteShareMax: z.number().min(0).max(1).nullable().describe("The same as a share of the target's objects."),
+  deleteShareMax: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .describe("The same as a share of the target's objects: 0.5 unless it is given, `null` for none."),
   allowEmptySource: z.boolean(),
   verify: z
     .enum(['digest', 'read-back'])
@@ -277,6 +282,9 @@ export const concession = named<Concession>()(
       'versions',
       'protection',
       'overwrites',
+      'deletions',
+      'renames',
+      'archived',
       'sizes',
     ]),
     detail: z.string(),

@@ -6,6 +6,7 @@ import type { TransferDefinition } from '../../engine/definition.ts';
 import type { RunResult } from '../../engine/world.ts';
 import { rightsOf, type AskRights } from '../../engine/denials.ts';
 import { readItems } from '../../engine/item-log.ts';
+import { refuseStorageClass } from '../../engine/storage-class.ts';
 import { negotiate } from '../../engine/negotiate.ts';
 import type { RunRecord } from '../../engine/ports.ts';
 import { abandonRun } from '../../engine/abandon.ts';
@@ -49,6 +50,8 @@ export async function transfer(
   const target = await defineEnd(targetEnd.end, targetPlace, null);
   const to = { end: targetEnd.end, definition: target };
   const named = await defineEnd(sourceEnd.end, namedPlace(sourceEnd.end), null);
+  const { target: traits, title } = targetEnd.end.connector.provider.manifest;
+  if (traits !== null) refuseStorageClass(options.policy.storageClass, traits, title, '--storage-class');
   // Before anything is asked over the network; an object can only be told apart from a folder after that.
   await refuseOverlap({ end: sourceEnd.end, definition: named }, to, true);
   const source = await openSource(session, sourceEnd.end, { versions: options.policy.versions });
@@ -88,6 +91,7 @@ export async function transfer(
     policy: options.policy,
     sourceTitle: sourceEnd.end.connector.provider.manifest.title,
     targetTitle: targetEnd.end.connector.provider.manifest.title,
+    sourceNames: sourceEnd.end.connector.provider.manifest.target?.names ?? null,
   });
   const definition = continued?.definition ?? { ...draft, concessions };
   const rights = rightsOf(

@@ -1,6 +1,7 @@
 /** What a run will come to, from the last one or from counting, and what about that people should know before it begins. */
 import type { Source } from '../../contract/provider.ts';
 import { compileFilter } from '../../engine/filter.ts';
+import { deleteCapText } from '../../engine/mirror-guard.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Counters } from '../../model/outcome.ts';
 import type { JobSettings, RunEstimate, RunKind } from '../entities.ts';
@@ -108,22 +109,35 @@ async function keepCounted({ db }: ControlWorld, job: JobFacts['job'], counted: 
 
 const APART = 'Several jobs on parts of it are easier to watch and to repeat.';
 
-/** `overwrites`: the job has not moved anything yet, and would win over what its target may hold. */
+/**
+ * The job has not moved anything yet, its target may hold something, and it would win over that (`overwrites`) or delete
+ * it (`deletes`).
+ */
 export function warningsOf(
   estimate: RunEstimate | null,
   settings: JobSettings,
   kind: RunKind,
-  overwrites: boolean,
+  { overwrites, deletes }: { readonly overwrites: boolean; readonly deletes: boolean },
 ): readonly string[] {
   const moves = kind === 'transfer' || kind === 'retry';
   const warnings = estimate === null ? [] : warningsOfSize(estimate, settings, moves);
   if (moves && settings.verify === 'read-back') warnings.push(READ_BACK);
+  if (deletes) warnings.push(deletesText(settings));
   if (overwrites) warnings.push(OVERWRITES);
   return warnings;
 }
 
 const READ_BACK =
   'Each object is read again from the target before it counts as copied. That takes about as many bytes and requests again, which the provider of the target may charge for.';
+
+function deletesText(settings: JobSettings): string {
+  const cap = deleteCapText(settings);
+  const end =
+    cap === null
+      ? 'No limit is set to how many that may be.'
+      : `If that is more than ${cap}, nothing is deleted and the run ends as failed.`;
+  return `The target holds objects, or could not be looked into, and this job has not moved anything yet. It is a mirror: what the source does not have is deleted there, whoever put it there. ${end} Start a dry run first: it lists each object that would go.`;
+}
 
 const OVERWRITES =
   'The target holds objects, or could not be looked into. Where one of them has the name of an object of the source and other content, it is overwritten, also when it is newer. A dry run shows it; the setting for newer targets can leave it alone.';

@@ -4,7 +4,6 @@
  */
 import { identitiesOverlap, identityAbove } from '../../contract/places.ts';
 import type { CheckLine } from '../../contract/provider.ts';
-import type { Concession } from '../../engine/definition.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Preflight, RunKind } from '../entities.ts';
 import { keepIdentity, overlapError } from '../endpoints/identity.ts';
@@ -61,14 +60,17 @@ async function examine(
     overlap === null &&
     writes &&
     !sides.target.lines.some(({ what, result }) => what === 'delete' && result !== 'ok');
-  const overwrites = writes && job.settings.targetNewer === 'overwrite' && (await isFirst(world, job.id));
+  const isNew = writes && (await isFirst(world, job.id));
+  const overwrites = isNew && job.settings.targetNewer === 'overwrite';
+  const deletes = isNew && kind === 'transfer' && job.settings.mode === 'mirror';
   const seen = mayTryOut
-    ? await observeEnds(world, openConnector, facts, { looksInside: overwrites }, signal).catch(overlapSeen)
+    ? await observeEnds(world, openConnector, facts, { looksInside: overwrites || deletes }, signal).catch(overlapSeen)
     : null;
   const observed = seen instanceof DroverError ? null : seen;
   const same = overlap ?? (seen instanceof DroverError ? seen : null);
-  const concessions = outcomesOf(world, source, target, job.settings, observed);
-  const changes = observed === null ? [] : await changesSinceMade(world, facts, observed, concessions);
+  const mayHold = observed?.holdsAnything !== false;
+  const concessions = outcomesOf(world, source, target, job.settings, observed, kind);
+  const changes = observed === null ? [] : await changesSinceMade(world, facts, observed);
   return {
     ok: isFine && same === null,
     source: sides.source.lines,
@@ -77,7 +79,10 @@ async function examine(
     concessions,
     warnings: [
       ...changes,
-      ...warningsOf(estimate, job.settings, kind, overwrites && observed?.holdsAnything !== false),
+      ...warningsOf(estimate, job.settings, kind, {
+        overwrites: overwrites && mayHold,
+        deletes: deletes && mayHold,
+      }),
     ],
     estimate,
   };
@@ -107,8 +112,8 @@ async function changesSinceMade(
   world: ControlWorld,
   { job, source, target }: JobFacts,
   observed: Observed,
-  concessions: readonly Concession[],
 ): Promise<readonly string[]> {
+  const concessions = outcomesOf(world, source, target, job.settings, observed);
   const { db } = world;
   const row = await db.selectFrom('jobs').select('made_with').where('id', '=', job.id).executeTakeFirst();
   const made = (row?.made_with as MadeWith | null | undefined) ?? null;

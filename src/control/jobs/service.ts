@@ -2,10 +2,11 @@
 import { sql } from 'kysely';
 import { subPathOf } from '../../contract/places.ts';
 import type { Concession } from '../../engine/definition.ts';
-import { negotiate } from '../../engine/negotiate.ts';
+import { outcomesOf as outcomesBetween } from '../../engine/outcomes.ts';
+import { refuseStorageClass } from '../../engine/storage-class.ts';
 import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
-import type { Actor, Job, JobSettings, JobTuning, JobType } from '../entities.ts';
+import type { Actor, Job, JobSettings, JobTuning, JobType, RunKind } from '../entities.ts';
 import { refuseOverlap } from '../endpoints/identity.ts';
 import { newId } from '../ids.ts';
 import { listPage, type Listing } from '../paging.ts';
@@ -89,13 +90,14 @@ function madeWith(world: ControlWorld, source: EndFacts, target: EndFacts, setti
   return JSON.stringify(made);
 }
 
-/** What will not survive between these two, computed from what both providers are and were seen to honour. */
+/** What a run of this kind will do otherwise than one may expect, from what both providers are and were seen to honour. */
 export function outcomesOf(
   { providers }: Pick<ControlWorld, 'providers'>,
   source: EndFacts,
   target: EndFacts,
   settings: JobSettings,
   observed: Observed | null = null,
+  kind: RunKind = 'transfer',
 ): readonly Concession[] {
   const from = providers.get(source.provider)?.manifest;
   const to = providers.get(target.provider)?.manifest;
@@ -105,18 +107,16 @@ export function outcomesOf(
   if (to === undefined || to.target === null) {
     throw unusable('targetEndpointId', `${to?.title ?? target.provider} cannot be a target.`);
   }
-  const concessions = negotiate({
+  refuseStorageClass(settings.storageClass, to.target, to.title, 'settings.storageClass');
+  return outcomesBetween({
     source: observed?.source ?? from.source,
     target: observed?.target ?? to.target,
     facts: observed?.facts ?? target.facts,
-    policy: policyOf(settings, 'transfer'),
+    policy: policyOf(settings, kind),
     sourceTitle: from.title,
     targetTitle: to.title,
+    sourceNames: from.target?.names ?? null,
   });
-  if (settings.targetNewer !== 'overwrite') return concessions;
-  const detail =
-    'Where both sides have an object of the same name and other content, the source wins, also when the target is newer.';
-  return [...concessions, { aspect: 'overwrites', detail }];
 }
 
 class JobWork {

@@ -1,12 +1,19 @@
 /** What a job decides about its runs: filled up from the defaults, checked member by member. */
 import { compileFilter } from '../../engine/filter.ts';
 import { DroverError } from '../../model/errors.ts';
-import { DEFAULT_POLICY, type FilterPolicy, type Policy, type RestorePolicy } from '../../model/policy.ts';
+import {
+  DEFAULT_POLICY,
+  MIRROR_DELETE_SHARE_MAX,
+  type FilterPolicy,
+  type Policy,
+  type RestorePolicy,
+} from '../../model/policy.ts';
 import type { JobSettings, RunKind } from '../entities.ts';
 
 const { dryRun: _dryRun, oneWay: _oneWay, mode: _mode, ...defaults } = DEFAULT_POLICY;
 
-export const DEFAULT_SETTINGS: JobSettings = { ...defaults, mode: 'merge' };
+/** A job that is a mirror, or becomes one, deletes no more than half of what is at its target unless that is allowed. */
+export const DEFAULT_SETTINGS: JobSettings = { ...defaults, mode: 'merge', deleteShareMax: MIRROR_DELETE_SHARE_MAX };
 
 const CHOICES = {
   mode: ['merge', 'mirror'],

@@ -108,10 +108,14 @@ async function started(
   return inDatabase(async () => {
     // Before the transaction: the artifacts may be far away.
     const cuts = await cutsOf(world, await pairOf(world, jobId));
-    const id = await world.db.transaction().execute((tx) => insertRun(world, audit, tx, actor, jobId, input, cuts));
-    await note(world, parts, id, `Started by ${actor.name}.`);
+    const id = await world.db
+      .transaction()
+      .execute((tx) =>
+        insertRun(world, audit, tx, actor, jobId, input, { cuts, told: preflight?.concessions ?? null }),
+      );
+    await note(world, parts, id, `Started by ${actor.name}.`, 'STARTED');
     const warnings = preflight?.warnings ?? [];
-    for (const warning of warnings) await note(world, parts, id, warning, 'warn');
+    for (const warning of warnings) await note(world, parts, id, warning, 'WARNED', 'warn');
     return { ...runOf(await runRow(world.db, id)), warnings };
   });
 }
@@ -140,13 +144,14 @@ async function tellOrder(
   id: string,
   words: string,
 ): Promise<readonly string[]> {
-  await note(world, parts, id, words);
+  await note(world, parts, id, words, ORDERED[order]);
   const warnings = order === 'resume' ? await stillHolds(world, id) : [];
-  for (const warning of warnings) await note(world, parts, id, warning, 'warn');
+  for (const warning of warnings) await note(world, parts, id, warning, 'WARNED', 'warn');
   return warnings;
 }
 
-const SAID: Readonly<Record<Order, string>> = { pause: 'Paused', resume: 'Resumed', cancel: 'Cancelled' };
+const SAID: Readonly<Record<Order, string>> = { pause: 'Paused', resume: 'Resumed', cancel: 'Canceled' };
+const ORDERED = { pause: 'PAUSED', resume: 'RESUMED', cancel: 'CANCELLED' } as const;
 
 /** What matches, as the list counts it. Runs that have ended, or end meanwhile, are left as they are. */
 async function bulk(
@@ -184,10 +189,11 @@ async function note(
   parts: RunsParts,
   runId: string,
   message: string,
+  code: string,
   level: RunLogLine['level'] = 'info',
 ): Promise<void> {
   try {
-    await parts.append(runId, { level, code: null, message });
+    await parts.append(runId, { level, code, message });
   } catch (error) {
     world.log('warn', 'A line of the run log could not be written.', { run: runId, error: String(error) });
   }

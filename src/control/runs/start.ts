@@ -1,8 +1,7 @@
 /** Makes a run of a job: checks that it may begin, and freezes everything it needs. */
 import { sql } from 'kysely';
 import { newRunId } from '../../engine/run-id.ts';
-import { negotiate } from '../../engine/negotiate.ts';
-import type { EndDefinition } from '../../engine/definition.ts';
+import type { Concession, EndDefinition } from '../../engine/definition.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
 import { pairIdOf } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -10,6 +9,7 @@ import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { Actor, RunKind, RunSnapshot } from '../entities.ts';
 import { refuseOverlap } from '../endpoints/identity.ts';
 import { jobFacts, type EndFacts, type JobFacts } from '../jobs/rows.ts';
+import { outcomesOf } from '../jobs/service.ts';
 import { policyOf } from '../jobs/settings.ts';
 import type { StartRun } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
@@ -25,8 +25,16 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
   retry: 'retry',
 };
 
+/** What was found out before. */
+export interface Before {
+  /** Where the last run's keys lay. */
+  readonly cuts?: readonly string[];
+  /** What the person was told that a run will do otherwise than expected; `null`: nobody was. */
+  readonly told?: readonly Concession[] | null;
+}
+
 /**
- * In one transaction with its audit line; `cuts`: where the last run's keys lay. GUARD_BUSY, WRONG_STATE, INVALID_INPUT, PLACES_OVERLAP.
+ * In one transaction with its audit line. GUARD_BUSY, WRONG_STATE, INVALID_INPUT, PLACES_OVERLAP.
  * Returns the run's id.
  */
 export async function insertRun(
@@ -36,7 +44,7 @@ export async function insertRun(
   actor: Actor,
   jobId: string,
   input: StartRun,
-  cuts: readonly string[] = [],
+  { cuts = [], told = null }: Before = {},
 ): Promise<string> {
   // Whoever starts the same job at the same moment waits here, and then sees this run.
   await sql`SELECT FROM jobs WHERE id = ${jobId} FOR UPDATE`.execute(tx);
@@ -47,7 +55,7 @@ export async function insertRun(
   const id = newRunId(world);
   const number = await nextNumber(tx, jobId);
   const nowMs = world.clock.now();
-  const made = madeOf(world, facts, input);
+  const made = madeOf(world, facts, input, told);
   const expected = await expectationOf(tx, { jobId, pairId: made.definition.pairId, retryOf });
   await tx
     .insertInto('runs')
@@ -92,7 +100,12 @@ export async function insertRun(
   return id;
 }
 
-function madeOf(world: ControlWorld, facts: JobFacts, { kind, allowEmptySource, verify }: StartRun) {
+function madeOf(
+  world: ControlWorld,
+  facts: JobFacts,
+  { kind, allowEmptySource, verify }: StartRun,
+  told: readonly Concession[] | null,
+) {
   const { job, source, target, bandwidth } = facts;
   const settings = policyOf(job.settings, kind);
   const policy = {
@@ -100,21 +113,7 @@ function madeOf(world: ControlWorld, facts: JobFacts, { kind, allowEmptySource, 
     ...(allowEmptySource === true ? { allowEmptySource } : {}),
     ...(verify === undefined ? {} : { verify }),
   };
-  const [from, to] = [source, target].map((end) => world.providers.get(end.provider)?.manifest);
-  if (!from?.source || !to?.target) {
-    throw new DroverError(
-      'INTERNAL',
-      `This version does not know how to go from ${source.provider} to ${target.provider}.`,
-    );
-  }
-  const concessions = negotiate({
-    source: from.source,
-    target: to.target,
-    facts: target.facts,
-    policy,
-    sourceTitle: from.title,
-    targetTitle: to.title,
-  });
+  const concessions = told ?? outcomesOf(world, source, target, job.settings, null, kind);
   const definition = defineTransfer({
     command: kind === 'transfer' && policy.mode === 'mirror' ? 'sync' : COMMANDS[kind],
     source: endOf(source),
