@@ -7,6 +7,7 @@ import { recordOf } from '../src/engine/account.ts';
 import { entryOf } from '../src/model/entry.ts';
 import { ERRORS } from '../src/model/errors.ts';
 import { explanationOf, REASONS } from '../src/model/reasons.ts';
+import { RUN_LOG_CODES } from '../src/model/run-log-codes.ts';
 import { itemCodesPage } from '../scripts/docs/item-codes.ts';
 
 const engine = fileURLToPath(new URL('../src/engine', import.meta.url));
@@ -38,6 +39,20 @@ test.each([...written])('"%s" is explained, with what to do', (one) => {
 
 test.each(Object.keys(REASONS))('"%s" of the table is still given by the engine', (one) => {
   expect(written.has(one) || code.includes(`'${one}'`), one).toBe(true);
+});
+
+const control = fileURLToPath(new URL('../src/control', import.meta.url));
+const served = readdirSync(control, { recursive: true })
+  .map(String)
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+  .map((name) => readFileSync(join(control, name), 'utf8'))
+  .join('\n');
+
+test.each(Object.entries(RUN_LOG_CODES))('"%s" stands in logs of runs, explained', (one, { meaning, remedy }) => {
+  const ofLimit = /^LIMITED_(.*)$/.exec(one)?.[1]?.toLowerCase() ?? '';
+  expect(served.includes(`'${one}'`) || (ofLimit !== '' && served.includes(`case '${ofLimit}':`)), one).toBe(true);
+  for (const sentence of [meaning, remedy]) expect(sentence).toMatch(/^[A-Z].*\.$/);
+  expect(one in ERRORS || one in REASONS).toBe(false);
 });
 
 test('what is in no table cannot be given', () => {

@@ -12,6 +12,7 @@ import { metricsPage } from './metrics.ts';
 import { openApiPage } from './openapi.ts';
 import { page } from './markdown.ts';
 import { providersPage } from './providers.ts';
+import { runLogCodesPage } from './run-log-codes.ts';
 import { settingsPage } from './settings.ts';
 
 export const REFERENCE_FOLDER = join('docs', 'reference');
@@ -30,6 +31,7 @@ export function buildPages(root: string): ReadonlyMap<string, string> {
     ['metrics.md', metricsPage()],
     ['openapi.json', openApiPage(root)],
     ['providers.md', providersPage(root)],
+    ['run-log-codes.md', runLogCodesPage()],
     ['settings.md', settingsPage()],
     ['README.md', indexPage()],
   ]);
@@ -46,6 +48,7 @@ function indexPage(): string {
       '- [Concessions](concessions.md): what does not survive between two providers',
       '- [Error codes](errors.md): what each means and what to do',
       '- [Item codes](item-codes.md): why each item ended as it did, and what to do',
+      '- [Codes of run logs](run-log-codes.md): what a server writes down about a run',
       '- [Exit codes](exit-codes.md): for scripts',
       '- [JSON output](json-output.md): for programs',
       '- [HTTP API](openapi.json): every route, as an OpenAPI 3.1 document',

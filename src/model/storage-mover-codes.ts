@@ -74,6 +74,13 @@ export function storageMoverErrorCodes(code: string | null): readonly string[] {
   return run === null ? [] : numbersOf(run).map(inWords);
 }
 
+/** Of a line of a run's log: of the run, or, where it tells of items, of those. */
+export function storageMoverLineCodes(level: 'info' | 'warn' | 'error', code: string | null): readonly string[] {
+  if (code === 'COMPLETE') return [inWords(SUCCESS)];
+  const item = code === null || level === 'error' ? null : (codesOf(code)?.item ?? null);
+  return item === null ? storageMoverErrorCodes(code) : numbersOf(item).map(inWords);
+}
+
 /** Every code of an error, as they stand in a table for people. */
 export function storageMoverWords(code: ErrorCode): string {
   const { item, run } = STORAGE_MOVER_CODES[code] ?? { item: null, run: null };

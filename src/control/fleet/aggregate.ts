@@ -14,6 +14,7 @@ import { forecastOf, type KeptExpectation, type Passed } from './forecast.ts';
 import { limitText, type SetLimit } from './limit-text.ts';
 import type { WorkerProgress } from './participation.ts';
 import type { DispatchWorld } from './parts.ts';
+import { sayLimit, sayListed } from './run-log.ts';
 
 const SHOWN_MAX = 8;
 
@@ -77,8 +78,16 @@ export async function refreshRun(world: DispatchWorld, runId: string, olderThanM
         AND sequence = ${run.sequence}::bigint AND ${isOlder(olderThanMs)} FOR UPDATE SKIP LOCKED)
       RETURNING id`.execute(db),
   );
-  if (rows.length > 0) await bus.tell('run', runId);
-  return rows.length > 0;
+  if (rows.length === 0) return false;
+  await bus.tell('run', runId);
+  if (live !== null) await sayChanges(world, runId, run, live);
+  return true;
+}
+
+/** Only by whoever wrote the row: each change is seen once. */
+async function sayChanges(world: DispatchWorld, runId: string, run: RunRowNow, live: RunLive): Promise<void> {
+  if (live.listingComplete && run.live?.listingComplete === false) await sayListed(world, runId, live.counters);
+  await sayLimit(world, runId, live.limitedBy, run.now);
 }
 
 async function readRunNow(world: DispatchWorld, runId: string, olderThanMs: number): Promise<RunRowNow | undefined> {

@@ -11,6 +11,7 @@ import { refreshRun } from './aggregate.ts';
 import { Knowing } from './knowing.ts';
 import { noteInLog, type DispatchWorld } from './parts.ts';
 import { giveOutPlaces } from './queue.ts';
+import { sayLost } from './run-log.ts';
 
 interface ActiveRow {
   readonly id: string;
@@ -162,13 +163,17 @@ async function countWorkers({ db, timing }: DispatchWorld): Promise<number> {
 }
 
 /** Its leases run out by themselves; this is for those who look at the fleet. */
-async function markGone({ db, bus, timing }: DispatchWorld): Promise<void> {
+async function markGone(world: DispatchWorld): Promise<void> {
+  const { db, bus, timing } = world;
   const { rows } = await inDatabase(() =>
     sql<{ id: string }>`UPDATE workers SET state = 'gone'
       WHERE state <> 'gone' AND seen_at < clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'
       RETURNING id`.execute(db),
   );
-  for (const { id } of rows) await bus.tell('worker', id);
+  for (const { id } of rows) {
+    await sayLost(world, id);
+    await bus.tell('worker', id);
+  }
 }
 
 async function moveOn(world: DispatchWorld, run: ActiveRow, { hasWorkers, knownMs }: FleetNow): Promise<void> {
@@ -232,7 +237,7 @@ async function goOnWhenMended(world: DispatchWorld, run: ActiveRow): Promise<voi
     db.transaction().execute((tx) => changeState(tx, bus, run.id, { from: ['paused'], to: 'queued', ...change })),
   );
   const words = isMended ? 'The run goes on: its connector is well again.' : 'The run tries again.';
-  if (has) await noteInLog(world, run.id, 'info', words);
+  if (has) await noteInLog(world, run.id, 'info', words, 'GOES_ON');
 }
 
 /** Stands in the reason of runs that go on by themselves. */
@@ -246,5 +251,5 @@ async function cancelUnswept(world: DispatchWorld, runId: string): Promise<void>
   if (!has) return;
   const message =
     'No worker was there to look at the target: unfinished uploads and temporary objects of this run may remain there.';
-  await noteInLog(world, runId, 'warn', message);
+  await noteInLog(world, runId, 'warn', message, 'LEFTOVERS');
 }

@@ -13,6 +13,7 @@ import { TRIED_AGAIN } from './dispatcher.ts';
 import { traceRun } from './lease-traces.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
 import type { UsedConnector } from './participation.ts';
+import { codesOf, sumsText } from './run-log.ts';
 import type { Verdict } from './verdict.ts';
 
 /** `connector`: of the side at fault, where that is known. */
@@ -139,13 +140,15 @@ export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise
   await putRunInOutbox(world, tx, 'run.completed', runId);
   if (needsSomebody(row)) await putRunInOutbox(world, tx, 'run.attention', runId);
   const found = row?.kind === 'validate' ? differencesOf(row.counters as Partial<Counters>) : null;
-  if (found !== null) await writeLine(world, tx, runId, 'warn', found, null);
+  if (found !== null) await writeLine(world, tx, runId, 'warn', found, 'DIFFERENCES');
   const counters = { ...ZERO_COUNTERS, ...(row?.counters as Partial<Counters> | undefined) };
   const issues = row?.state === 'completed-with-issues' ? issuesOf(counters) : [];
   const end = issues.length === 0 ? 'The run is complete.' : `The run is complete, with issues: ${issues.join(', ')}.`;
+  await writeSums(world, tx, runId, counters);
   const renamed = renamedOf(counters);
   const level = issues.length === 0 && renamed === null ? 'info' : 'warn';
-  await writeLine(world, tx, runId, level, renamed === null ? end : `${end} ${renamed}`, null);
+  const code = row?.state === 'completed-with-issues' ? 'COMPLETE_WITH_ISSUES' : 'COMPLETE';
+  await writeLine(world, tx, runId, level, renamed === null ? end : `${end} ${renamed}`, code);
 }
 
 /** Objects failed, in a run that moves them: once for the run, however many. */
@@ -182,6 +185,12 @@ function differencesOf({ differences = ZERO_COUNTERS.differences }: Partial<Coun
 async function tellFailure(world: FleetWorld, tx: Tx, runId: string, failure: Failure | null): Promise<void> {
   await putRunInOutbox(world, tx, 'run.failed', runId);
   await writeLine(world, tx, runId, 'error', `The run failed: ${failure?.message ?? ''}`, failure?.code ?? null);
+}
+
+/** What became of all, and one line for each code of what did not make it. */
+async function writeSums(world: FleetWorld, tx: Tx, runId: string, counters: Counters): Promise<void> {
+  await writeLine(world, tx, runId, 'info', sumsText(counters), 'SUMS');
+  for (const { code, message } of await codesOf(tx, runId)) await writeLine(world, tx, runId, 'warn', message, code);
 }
 
 /** A line of the run's log, with what it is about: both are there, or neither. */

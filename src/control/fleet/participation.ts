@@ -25,6 +25,7 @@ import {
   type Sides,
 } from './ends.ts';
 import type { SetLimit } from './limit-text.ts';
+import { sayJoined, sayLeft } from './run-log.ts';
 import type { FleetWorld } from './parts.ts';
 import type { Shares } from './shares.ts';
 
@@ -222,6 +223,7 @@ export class Participation {
     };
     this.#sides = sides;
     await this.#join();
+    await sayJoined(world, runId, workerId);
     // Only now: whoever ends a run that nobody works on sees this worker, or this worker sees that it has ended.
     const record = await store.getRun(runId);
     if (record?.state !== 'running') return null;
@@ -342,6 +344,7 @@ export class Participation {
         sql`UPDATE run_workers SET left_at = clock_timestamp(), progress = NULL, ${WAITS_NO_MORE}
           WHERE run_id = ${runId} AND worker_id = ${workerId}::uuid`.execute(world.db),
       );
+      if (this.#sides !== null) await sayLeft(world, runId, workerId);
     } catch (error) {
       world.log('debug', 'A worker could not say that it left a run.', { run: runId, error: String(error) });
     }

@@ -47,7 +47,7 @@ export async function giveOutPlaces(world: DispatchWorld): Promise<readonly stri
     }),
   );
   if (round === null) return [];
-  for (const { id, words } of round.left) await noteInLog(world, id, 'info', words);
+  for (const { id, words } of round.left) await noteInLog(world, id, 'info', words, 'WAITING');
   // There may be thousands: nothing waits for this that has begun.
   for (const id of round.said) await world.bus.tell('run', id);
   return round.started;

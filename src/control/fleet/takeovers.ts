@@ -15,7 +15,7 @@ export function takeoverLines(world: FleetWorld, workerName: string): LeaseWatch
       if (toldAtMs.has(runId)) return;
       toldAtMs.set(runId, nowMs);
       const words = `A worker fell silent in the middle of its work; ${workerName} goes on where that one had settled things.`;
-      void noteInLog(world, runId, 'warn', words);
+      void noteInLog(world, runId, 'warn', words, 'TAKEN_OVER');
     },
     committed: () => undefined,
     left: () => undefined,

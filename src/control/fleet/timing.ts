@@ -27,6 +27,8 @@ export interface FleetTiming {
   readonly againMsMax: number;
   /** Before a connector that could not be reached is tried again by itself. */
   readonly reachAgainMs: number;
+  /** What holds a run back stands in its log when it has done so for this long. */
+  readonly limitSaidAfterMs: number;
 }
 
 export const FLEET_TIMING: FleetTiming = {
@@ -45,4 +47,5 @@ export const FLEET_TIMING: FleetTiming = {
   againFirstMs: 1_000,
   againMsMax: 30_000,
   reachAgainMs: 5 * 60_000,
+  limitSaidAfterMs: 60_000,
 };

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { Json } from '../../model/json.ts';
 import { explanationOf } from '../../model/reasons.ts';
-import { storageMoverCodeOf, storageMoverErrorCodes } from '../../model/storage-mover-codes.ts';
+import { storageMoverCodeOf, storageMoverLineCodes } from '../../model/storage-mover-codes.ts';
 import { ZERO_COUNTERS, type Counters, type ItemRecord } from '../../model/outcome.ts';
 import type { Actor, AuditLine, RunItem, RunLogLine } from '../entities.ts';
 import { listPage, type Listing } from '../paging.ts';
@@ -153,7 +153,7 @@ function lineOf(row: { number: number; at: Date; level: string; code: string | n
     level: row.level as RunLogLine['level'],
     code: row.code,
     message: row.message,
-    storageMoverCodes: storageMoverErrorCodes(row.code),
+    storageMoverCodes: storageMoverLineCodes(row.level as RunLogLine['level'], row.code),
   };
 }
 
