@@ -218,6 +218,8 @@ export interface Job extends Kept {
   readonly tuning: JobTuning;
   readonly lastRun: RunBrief | null;
   readonly nextRunAt: string | null;
+  /** Only of one that was just made or changed, and only where there is something to say. */
+  readonly warnings?: readonly string[];
 }
 
 export interface RunBrief {
@@ -407,9 +409,19 @@ export interface RunMap {
 
 /** One equal share of the run's objects. */
 export interface MapCell {
+  /**
+   * From this key up to `to`, where the next cell begins; `null` is open. What is settled and what is not meet at the
+   * last settled key.
+   */
   readonly from: string | null;
   readonly to: string | null;
+  /** Of all objects, from 0 to 1: how wide it is drawn. */
+  readonly share: number;
+  /** All of it is settled, so that its share is no guess. */
+  readonly isExact: boolean;
+  /** The worst of what lies in it. */
   readonly state: 'waiting' | 'listing' | 'done' | 'issues' | 'failed';
+  /** Settled in it; always true, never shared out. */
   readonly items: number;
   readonly failed: number;
   readonly unsupported: number;

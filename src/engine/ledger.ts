@@ -7,6 +7,7 @@ import type { Counters } from '../model/outcome.ts';
 import { Ahead } from './ahead.ts';
 import { ChunkWriter, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import { KeyShares } from './key-shares.ts';
 import { COMMIT_EVERY_MS } from './limits.ts';
 import type { Checkpoint, Lease } from './ports.ts';
 import { SegmentSums } from './segment-sums.ts';
@@ -26,6 +27,7 @@ export class Ledger {
   readonly #writer: ChunkWriter;
   readonly #sums: SegmentSums;
   readonly #ahead: Ahead;
+  readonly #shares: KeyShares | null;
   /** Changes where the segment is cut. */
   lease: Lease;
   #committing: Promise<void> | null = null;
@@ -44,6 +46,8 @@ export class Ledger {
     this.#window = new Window(lease.segment.checkpoint?.settledKey ?? null);
     this.#writer = new ChunkWriter(artifacts, lease.segment.checkpoint?.nextChunk ?? 0);
     this.#ahead = new Ahead(artifacts);
+    // Later phases go by other orders.
+    this.#shares = lease.segment.kind === 'keys' ? new KeyShares(lease.segment.counters.items.scanned) : null;
     this.#committedAtMs = this.#beatAtMs = clock.monotonic();
   }
 
@@ -147,8 +151,10 @@ export class Ledger {
 
   /** Moves settled items to the writer. */
   #advance(): void {
-    for (let next = this.#window.shift(); next !== null; next = this.#window.shift())
+    for (let next = this.#window.shift(); next !== null; next = this.#window.shift()) {
       this.#writer.add(next.settled, next.seesTarget);
+      this.#shares?.add(this.#window.settledKey as string, next.settled.counters);
+    }
     this.commitWhenDue();
   }
 
@@ -176,6 +182,7 @@ export class Ledger {
     this.#committedAtMs = this.#context.world.clock.monotonic();
     const checkpoint = { settledKey: this.#window.settledKey, ...this.#options.cursors() };
     const counted = this.#sums.total;
+    const shares = this.#shares?.take() ?? [];
     try {
       // All of it is taken before anything else can settle.
       const change = this.#ahead.change(this.#window, this.lease, this.#writer.nextChunk, this.#waitedBefore(how));
@@ -187,6 +194,7 @@ export class Ledger {
         addChunks: names,
         addCounters: counters,
         counted,
+        shares,
         addIssues: issues,
         done: how === 'done',
       });

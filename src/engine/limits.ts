@@ -42,6 +42,9 @@ export const PIECES_MAX = 256;
 /** Deletions at once in one process. */
 export const DELETIONS_AT_ONCE = 16;
 
+/** Ranges of keys that the first commit of a segment is cut into, for the map of the run. */
+export const KEY_SHARES_MAX = 64;
+
 /** A chunk is written when its lines reach this size, or at the latest after this time. */
 export const CHUNK_BYTES_MAX = MIB / 2;
 export const COMMIT_EVERY_MS = 3_000;

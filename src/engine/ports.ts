@@ -87,6 +87,15 @@ export interface NewSegment {
   readonly to: string | null;
 }
 
+/** Items of a commit that lie beside each other, from this key up to the next share's. */
+export interface KeyShare {
+  /** The first of their keys. */
+  readonly from: string;
+  readonly items: number;
+  readonly failed: number;
+  readonly unsupported: number;
+}
+
 export interface Commit {
   readonly checkpoint: Checkpoint;
   /** Chunks that are durable in the artifact store already. */
@@ -98,6 +107,8 @@ export interface Commit {
    * as much as is committed.
    */
   readonly counted?: Counters;
+  /** Where what is added lies, in key order, for whoever draws the run. */
+  readonly shares?: readonly KeyShare[];
   /** The failed and unsupported items among what this commit's log chunk holds, so that they can be searched. */
   readonly addIssues: readonly ItemRecord[];
   readonly done: boolean;

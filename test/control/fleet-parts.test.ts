@@ -73,29 +73,56 @@ describe('a watched end', () => {
 
 describe('the map', () => {
   const state = fc.constantFrom('waiting', 'listing', 'done', 'issues', 'failed') as fc.Arbitrary<Stretch['state']>;
-  const stretch: fc.Arbitrary<Stretch> = fc
-    .record({
-      state,
-      items: fc.nat(5_000),
-      failed: fc.nat(3),
-      unsupported: fc.nat(3),
-      weight: fc.integer({ min: 1, max: 5_000 }),
-    })
-    .map((one) => ({ ...one, from: null, to: null }));
+  const stretch = fc.record({
+    state,
+    items: fc.nat(5_000),
+    failed: fc.nat(3),
+    unsupported: fc.nat(3),
+    weight: fc.oneof(fc.constant(0), fc.nat(5_000)),
+    isExact: fc.boolean(),
+  });
+  const key = (at: number): string => `k${String(at).padStart(3, '0')}`;
+  const ORDER = ['done', 'waiting', 'listing', 'issues', 'failed'];
 
-  test('has about as many cells as asked for, and loses no item', () => {
+  test('has no more cells than asked for, one behind the other, and loses no item and no bad news', () => {
     fc.assert(
-      fc.property(fc.array(stretch, { maxLength: 40 }), fc.integer({ min: 1, max: 240 }), (stretches, cells) => {
+      fc.property(fc.array(stretch, { maxLength: 40 }), fc.integer({ min: 1, max: 60 }), (list, cells) => {
+        const stretches: Stretch[] = list.map((one, at) => {
+          return { ...one, from: at === 0 ? null : key(at), to: at === list.length - 1 ? null : key(at + 1) };
+        });
         const made = cellsOf(stretches, cells);
         for (const member of ['items', 'failed', 'unsupported'] as const) {
           const sum = (all: readonly { readonly [K in typeof member]: number }[]): number =>
             all.reduce((total, one) => total + one[member], 0);
           expect(sum(made)).toBe(sum(stretches));
         }
-        expect(made.length).toBeLessThanOrEqual(cells * 2 + 1);
+        expect(made.length).toBeLessThanOrEqual(cells);
         expect(made.length === 0).toBe(stretches.length === 0);
+        if (made.length === 0) return;
+        expect([made[0]?.from, made.at(-1)?.to]).toEqual([null, null]);
+        for (const [at, cell] of made.entries()) if (at > 0) expect(cell.from).toBe(made[at - 1]?.to);
+        expect(made.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 4);
+        const rank = (one: { readonly state: string }): number => ORDER.indexOf(one.state);
+        const isIn = (one: Stretch, { from, to }: (typeof made)[number]): boolean =>
+          (from === null || (one.from !== null && one.from >= from)) &&
+          (to === null || (one.to !== null && one.to <= to));
+        for (const cell of made) {
+          const inside = stretches.filter((one) => isIn(one, cell));
+          expect(rank(cell)).toBe(Math.max(...inside.map(rank)));
+          expect(cell.isExact).toBe(inside.every(({ isExact }) => isExact));
+        }
       }),
     );
+  });
+
+  test('is as fine as was asked for where what is known is', () => {
+    const stretches = Array.from({ length: 1_000 }, (_, at): Stretch => {
+      const counts = { items: 7, failed: 0, unsupported: 0 };
+      return { from: key(at), to: key(at + 1), state: 'done', ...counts, weight: 7, isExact: true };
+    });
+    const made = cellsOf(stretches, 240);
+    expect(made).toHaveLength(240);
+    expect(new Set(made.map(({ items }) => items))).toEqual(new Set([28, 35]));
   });
 });
 

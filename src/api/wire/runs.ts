@@ -203,17 +203,19 @@ export const runSegment = named<RunSegment>()(
 
 export const runMap = named<RunMap>()(
   'RunMap',
-  "Equal shares of the run's objects, in key order; read anew when the run changes.",
+  "About equal shares of the run's objects, in key order; what cannot be cut further is one wider cell. The topic run-map:ID tells how it changes.",
   z.object({
     runId: z.string(),
     sequence: z.number().describe("The run's, when the cells were read."),
     asOf: time,
     cells: z.array(
       z.object({
-        from: z.string().nullable(),
-        to: z.string().nullable(),
-        state: z.enum(['waiting', 'listing', 'done', 'issues', 'failed']),
-        items: z.number(),
+        from: z.string().nullable().describe('Its first key; null: the first of all.'),
+        to: z.string().nullable().describe('Where the next cell begins; null: behind the last of all.'),
+        share: z.number().describe('Of all objects, from 0 to 1.'),
+        isExact: z.boolean().describe('All of it is settled; else its share is a guess.'),
+        state: z.enum(['waiting', 'listing', 'done', 'issues', 'failed']).describe('The worst in it.'),
+        items: z.number().describe('Settled in it.'),
         failed: z.number(),
         unsupported: z.number(),
       }),

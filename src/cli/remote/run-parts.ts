@@ -142,7 +142,14 @@ export async function showMap({ session, http }: Remote, { id }: Run, cells: num
   const map = await answer(http.GET('/api/v1/runs/{id}/map', { params }));
   for (const cell of map.cells) await record(session, 'cell', cell);
   const width = Math.max(20, Math.min(120, session.terminal.stderr.columns()));
-  const signs = map.cells.map(({ state }) => SIGNS[state]);
+  // As wide as they are of the whole: where little is known yet, cells are few.
+  const signs: string[] = [];
+  let passed = 0;
+  for (const { state, share } of map.cells) {
+    passed += share;
+    const end = Math.max(signs.length + 1, Math.round(passed * cells));
+    while (signs.length < end) signs.push(SIGNS[state]);
+  }
   const lines = Array.from({ length: Math.ceil(signs.length / width) }, (_, at) =>
     signs.slice(at * width, (at + 1) * width).join(''),
   );

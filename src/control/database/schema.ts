@@ -278,6 +278,7 @@ export interface ChunksTable {
   segment_id: string;
   number: GeneratedAlways<Big>;
   name: string;
+  shares: string | null;
 }
 
 export interface IntentsTable {

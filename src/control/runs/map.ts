@@ -1,16 +1,21 @@
 /**
- * The key space of a run as equal shares of its objects. Where the last run left quantiles, and how much each segment
- * has counted, decide about how wide a cell is; a segment that is being worked on is done up to its settled key.
+ * The key space of a run as shares of its objects. What is settled is known exactly: commits say in which ranges their
+ * items lie. How wide the rest is, is a guess from what the run was expected to find. All of it is read from the
+ * database in one statement, however large the run.
  */
-import { sql } from 'kysely';
-import { loadSnapshotIndex } from '../../engine/snapshot.ts';
+import { sql, type RawBuilder } from 'kysely';
 import { compareKeys } from '../../model/key.ts';
-import type { Counters } from '../../model/outcome.ts';
+import type { ItemCounts } from '../../model/outcome.ts';
 import type { MapCell, RunMap } from '../entities.ts';
+import type { KeptExpectation } from '../fleet/forecast.ts';
 import { found, isoOf } from '../rows.ts';
 import type { ControlWorld } from '../world.ts';
-import { IS_HELD, keyOrNull } from './store-rows.ts';
-import { findLatestSnapshot } from './store-runs.ts';
+import { keptExpectation } from './expectation.ts';
+import { IS_HELD, keyOrNull, sharesFromText } from './store-rows.ts';
+
+/** With more of them, or of commits, segments are as fine as need be, and reading their ranges would take too long. */
+const CUT_SEGMENTS_MAX = 500;
+const COMMITS_MAX = 4_000;
 
 /** A stretch of keys of which the number of objects is known or guessed. */
 export interface Stretch {
@@ -20,9 +25,13 @@ export interface Stretch {
   readonly items: number;
   readonly failed: number;
   readonly unsupported: number;
-  /** How many objects it stands for; what is not listed yet has no items but is no empty stretch either. */
-  readonly weight: number;
+  /** How many objects it stands for. `null`: nothing is known of it. */
+  readonly weight: number | null;
+  readonly isExact: boolean;
 }
+
+const itemsOf = (name: keyof ItemCounts): RawBuilder<number> =>
+  sql<number>`(counters #>> ${sql.lit(`{items,${name}}`)})::float8`;
 
 interface Row {
   readonly from_key: Buffer | null;
@@ -30,110 +39,132 @@ interface Row {
   readonly settled_key: Buffer | null;
   readonly state: string;
   readonly is_held: boolean;
-  readonly counters: Counters;
+  readonly items: number;
+  readonly failed: number;
+  readonly unsupported: number;
+  readonly shares: readonly string[] | null;
+}
+
+interface RunRow {
+  readonly sequence: string;
+  readonly expected: string | null;
+  readonly as_of: Date;
+  readonly is_segment: boolean;
 }
 
 /** ENTITY_NOT_FOUND. In one statement, so that cells and sequence are of the same moment. */
-export async function mapOf(world: ControlWorld, runId: string, cells: number): Promise<RunMap> {
-  const { rows } = await sql<Row & { pair_id: string; sequence: string; as_of: Date; is_segment: boolean }>`
-    SELECT runs.pair_id, runs.sequence, statement_timestamp() AS as_of, segments.run_id IS NOT NULL AS is_segment,
-      from_key, to_key, settled_key, segments.state, segments.counters, ${IS_HELD} IS TRUE AS is_held
-    FROM runs LEFT JOIN segments ON segments.run_id = runs.id AND segments.kind = 'keys'
+export async function mapOf(world: Pick<ControlWorld, 'db'>, runId: string, cells: number): Promise<RunMap> {
+  const { rows } = await sql<Row & RunRow>`
+    WITH own AS (
+      SELECT segment_id, from_key, to_key, settled_key, state, ${itemsOf('scanned')} AS items,
+        ${itemsOf('failed')} AS failed, ${itemsOf('unsupported')} AS unsupported, ${IS_HELD} IS TRUE AS is_held
+      FROM segments WHERE run_id = ${runId} AND kind = 'keys'
+    ), cut AS (
+      SELECT segment_id, number, shares FROM chunks WHERE run_id = ${runId} AND shares IS NOT NULL
+        AND (SELECT count(*) FROM own) <= ${CUT_SEGMENTS_MAX}
+      LIMIT ${COMMITS_MAX + 1}
+    ), known AS (
+      SELECT segment_id, array_agg(shares ORDER BY number) AS shares FROM cut
+      WHERE (SELECT count(*) FROM cut) <= ${COMMITS_MAX} GROUP BY segment_id
+    )
+    SELECT runs.sequence, runs.expected, statement_timestamp() AS as_of, own.segment_id IS NOT NULL AS is_segment,
+      from_key, to_key, settled_key, own.state, items, failed, unsupported, is_held, known.shares
+    FROM runs LEFT JOIN own ON true LEFT JOIN known ON known.segment_id = own.segment_id
     WHERE runs.id = ${runId} ORDER BY from_key NULLS FIRST`.execute(world.db);
   const run = found(rows[0], 'run', runId);
-  const quantiles = await lastQuantiles(world, run.pair_id);
-  const stretches = rows.filter((row) => row.is_segment).flatMap((row) => stretchesOf(row, quantiles));
-  return { runId, sequence: Number(run.sequence), asOf: isoOf(run.as_of), cells: cellsOf(stretches, cells) };
+  const expected = keptExpectation(run.expected);
+  const stretches = rows.filter((row) => row.is_segment).flatMap((row) => stretchesOf(row, expected));
+  const made = cellsOf(weighed(stretches, expected?.items ?? null), cells);
+  return { runId, sequence: Number(run.sequence), asOf: isoOf(run.as_of), cells: made };
 }
 
-interface Quantile {
-  readonly first: string;
-  readonly rows: number;
-}
-
-async function lastQuantiles({ db, artifacts }: ControlWorld, pairId: string): Promise<readonly Quantile[]> {
-  const index = await loadSnapshotIndex(artifacts, await findLatestSnapshot(db, pairId)).catch(() => null);
-  const chunks = (index?.segments ?? []).filter(({ kind }) => kind === 'keys').flatMap((segment) => segment.chunks);
-  return chunks.map(({ first, rowCount }) => ({ first, rows: rowCount }));
-}
-
-/** One that is finished is one stretch; else what is settled and what is not are two, the latter cut by the quantiles. */
-function stretchesOf(row: Row, quantiles: readonly Quantile[]): Stretch[] {
+/** What is settled, and what is not: the latter cut where the last run's keys lay. */
+function stretchesOf(row: Row, expected: KeptExpectation | null): Stretch[] {
   const [from, to, settled] = [keyOrNull(row.from_key), keyOrNull(row.to_key), keyOrNull(row.settled_key)];
-  const { failed, unsupported, scanned } = row.counters.items;
-  const counts = { items: scanned, failed, unsupported };
-  const weight = Math.max(1, scanned);
-  const doneState: MapCell['state'] = failed > 0 ? 'failed' : unsupported > 0 ? 'issues' : 'done';
-  if (row.state === 'done') return [{ from, to, state: doneState, ...counts, weight }];
-  const done: Stretch[] = settled === null ? [] : [{ from, to: settled, state: doneState, ...counts, weight }];
-  const openFrom = settled ?? from;
-  const state: MapCell['state'] = row.is_held ? 'listing' : 'waiting';
-  const none = { items: 0, failed: 0, unsupported: 0 };
-  const inside = quantiles.filter(
-    ({ first }) =>
-      (openFrom === null || compareKeys(first, openFrom) > 0) && (to === null || compareKeys(first, to) < 0),
-  );
-  if (inside.length === 0) {
-    // Nothing is known of it: as wide as what was done, so that progress shows without promising anything.
-    const guess = settled === null ? 1 : weight;
-    return [...done, { from: openFrom, to, state, ...none, weight: guess }];
-  }
-  const bounds = [openFrom, ...inside.map(({ first }) => first)];
-  const open = bounds.map((bound, at): Stretch => {
-    const rows = inside[Math.max(0, at - 1)]?.rows ?? 1;
+  const isDone = row.state === 'done';
+  const reached = isDone ? to : settled;
+  const done = isDone || settled !== null ? settledOf(row, from, reached) : [];
+  if (isDone) return done;
+  const sum = (member: 'items' | 'failed' | 'unsupported'): number => done.reduce((all, one) => all + one[member], 0);
+  // Committed beyond the settled key: it lies somewhere in what is open.
+  const rest = {
+    items: row.items - sum('items'),
+    failed: row.failed - sum('failed'),
+    unsupported: row.unsupported - sum('unsupported'),
+  };
+  const begin = settled ?? from;
+  const isInside = (cut: string): boolean =>
+    (begin === null || compareKeys(cut, begin) > 0) && (to === null || compareKeys(cut, to) < 0);
+  const cuts = expected?.cuts.filter(isInside) ?? [];
+  const each = expected === null || cuts.length === 0 ? null : expected.items / (expected.cuts.length + 1);
+  const open = [begin, ...cuts].map((bound, at): Stretch => {
     const isFirst = at === 0;
-    return { from: bound, to: bounds[at + 1] ?? to, state: isFirst ? state : 'waiting', ...none, weight: rows };
+    const counts = isFirst ? rest : NOTHING;
+    const state = isFirst && row.is_held ? 'listing' : 'waiting';
+    return { from: bound, to: cuts[at] ?? to, state: worst(counts, state), ...counts, weight: each, isExact: false };
   });
   return [...done, ...open];
 }
 
-/** So many cells of equal weight at most; each takes the most telling state of what lies in it. */
-export function cellsOf(stretches: readonly Stretch[], cells: number): readonly MapCell[] {
-  const total = stretches.reduce((sum, { weight }) => sum + weight, 0);
-  if (total === 0 || cells < 1) return [];
-  const share = total / cells;
-  const made: MapCell[] = [];
-  let held: Stretch[] = [];
-  let heldWeight = 0;
-  let passed = 0;
-  const flush = (): void => {
-    if (held.length > 0) made.push(joined(held));
-    held = [];
-    heldWeight = 0;
-  };
-  for (const stretch of stretches) {
-    passed += stretch.weight;
-    const width = Math.max(1, Math.round(passed / share) - made.length);
-    if (stretch.weight >= share) {
-      flush();
-      made.push(...spread(stretch, Math.max(1, Math.min(width, Math.round(stretch.weight / share)))));
-      continue;
-    }
-    held.push(stretch);
-    heldWeight += stretch.weight;
-    if (heldWeight >= share) flush();
+const NOTHING = { items: 0, failed: 0, unsupported: 0 };
+
+/** As finely as its commits say; as one where they do not account for all of it. */
+function settledOf(
+  { items, failed, unsupported, shares, state }: Row,
+  from: string | null,
+  to: string | null,
+): Stretch[] {
+  const known = (shares ?? []).flatMap(sharesFromText);
+  const sum = known.reduce((all, one) => all + one.items, 0);
+  if (known.length === 0 || sum > items || (state === 'done' && sum < items)) {
+    const counts = { items, failed, unsupported };
+    return [{ from, to, state: worst(counts, 'done'), ...counts, weight: items, isExact: true }];
   }
-  flush();
-  return made;
+  return known.map(({ from: first, ...counts }, at) => {
+    const bounds = { from: at === 0 ? from : first, to: known[at + 1]?.from ?? to };
+    return { ...bounds, state: worst(counts, 'done'), ...counts, weight: counts.items, isExact: true };
+  });
 }
 
-/** One stretch over several cells: its keys are not known, so all of them carry its bounds. */
-function spread({ from, to, state, items, failed, unsupported }: Stretch, cells: number): MapCell[] {
-  const part = (all: number, at: number): number =>
-    Math.floor((all * (at + 1)) / cells) - Math.floor((all * at) / cells);
-  return Array.from({ length: cells }, (_, at) => ({
-    from,
-    to,
-    state,
-    items: part(items, at),
-    failed: part(failed, at),
-    unsupported: part(unsupported, at),
-  }));
+function worst({ failed, unsupported }: typeof NOTHING, state: MapCell['state']): MapCell['state'] {
+  if (failed > 0) return 'failed';
+  return unsupported > 0 ? 'issues' : state;
+}
+
+/** What nothing is known of has an equal part of what is expected beside the rest; else as much as is settled. */
+function weighed(stretches: readonly Stretch[], expected: number | null): readonly Stretch[] {
+  const unknown = stretches.filter(({ weight }) => weight === null).length;
+  if (unknown === 0) return stretches;
+  const known = stretches.reduce((sum, { weight }) => sum + (weight ?? 0), 0);
+  const left = Math.max(expected === null ? known : expected - known, unknown);
+  return stretches.map((one) => (one.weight === null ? { ...one, weight: left / unknown } : one));
+}
+
+/** So many cells at most, of about equal weight where stretches can be put together so. */
+export function cellsOf(stretches: readonly Stretch[], cells: number): readonly MapCell[] {
+  const sum = stretches.reduce((all, { weight }) => all + (weight ?? 0), 0);
+  if (stretches.length === 0 || cells < 1) return [];
+  // Where there is nothing at all, each is as wide as the others.
+  const weightOf = ({ weight }: Stretch): number => (sum === 0 ? 1 : (weight ?? 0));
+  const total = sum === 0 ? stretches.length : sum;
+  const made: MapCell[] = [];
+  let [held, heldWeight, passed, begun]: [Stretch[], number, number, number] = [[], 0, 0, 0];
+  for (const [at, stretch] of stretches.entries()) {
+    held.push(stretch);
+    heldWeight += weightOf(stretch);
+    passed += weightOf(stretch);
+    const isLast = at === stretches.length - 1;
+    const reached = Math.floor((passed / total) * cells + 1e-9);
+    if (!isLast && (reached <= begun || made.length === cells - 1)) continue;
+    made.push(joined(held, heldWeight / total));
+    [held, heldWeight, begun] = [[], 0, reached];
+  }
+  return made;
 }
 
 const TELLING: readonly MapCell['state'][] = ['failed', 'issues', 'listing', 'waiting', 'done'];
 
-function joined(stretches: readonly Stretch[]): MapCell {
+function joined(stretches: readonly Stretch[], share: number): MapCell {
   const sum = (member: 'items' | 'failed' | 'unsupported'): number =>
     stretches.reduce((all, one) => all + one[member], 0);
   const state = TELLING.find((one) => stretches.some((stretch) => stretch.state === one)) as MapCell['state'];
@@ -141,6 +172,8 @@ function joined(stretches: readonly Stretch[]): MapCell {
   return {
     from: first.from,
     to: last.to,
+    share: Math.round(share * 1e6) / 1e6,
+    isExact: stretches.every(({ isExact }) => isExact),
     state,
     items: sum('items'),
     failed: sum('failed'),

@@ -1,6 +1,6 @@
 /** Between the rows of runs and segments and what the engine calls them. */
 import { sql, type RawBuilder } from 'kysely';
-import type { Checkpoint, Lease, RequestCounts, RunRecord, SegmentRecord } from '../../engine/ports.ts';
+import type { Checkpoint, KeyShare, Lease, RequestCounts, RunRecord, SegmentRecord } from '../../engine/ports.ts';
 import type { TransferDefinition } from '../../engine/definition.ts';
 import type { Failure } from '../../model/errors.ts';
 import { keyFromBytes, keyToBytes } from '../../model/key.ts';
@@ -67,6 +67,17 @@ export function runFromRow(row: RunRow): RunRecord {
     durationMs: Math.round(Number(row.active_ms)),
     manifestRoot: row.manifest_root,
   };
+}
+
+/** As JSON text, for keys that the database's own JSON cannot hold. */
+export function sharesText(shares: readonly KeyShare[]): string {
+  return JSON.stringify(shares.map(({ from, items, failed, unsupported }) => [from, items, failed, unsupported]));
+}
+
+export function sharesFromText(text: string): readonly KeyShare[] {
+  return (JSON.parse(text) as [string, number, number, number][]).map(([from, items, failed, unsupported]) => {
+    return { from, items, failed, unsupported };
+  });
 }
 
 export function keyOrNull(bytes: Buffer | null): string | null {

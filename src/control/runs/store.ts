@@ -30,11 +30,12 @@ import {
   IS_HELD,
   KIND_RANK,
   segmentFromRow,
+  sharesText,
   storable,
   WAITED_MS,
   type SegmentRow,
 } from './store-rows.ts';
-import type { HeldLease, LeaseEnd, LeaseWatcher } from './watching.ts';
+import { lostError, type HeldLease, type LeaseEnd, type LeaseWatcher } from './watching.ts';
 import { endRun, findLatestSnapshot, findUnfinished, listRuns, readRun, recordUsage, updateRun } from './store-runs.ts';
 import { countWaiting, sayWaiting } from './store-workers.ts';
 
@@ -205,8 +206,10 @@ export class PostgresRunStore implements RunStore {
     });
   }
 
-  commit(lease: Lease, { checkpoint, addChunks, addCounters, counted, addIssues, done }: Commit): Promise<void> {
+  commit(lease: Lease, commit: Commit): Promise<void> {
+    const { checkpoint, addChunks, addCounters, counted, shares = [], addIssues, done } = commit;
     const { runId, segmentId } = lease.segment;
+    const places = shares.length === 0 ? null : sharesText(shares);
     const ahead = done || counted === undefined ? null : JSON.stringify(counted);
     const issues = issueColumns(addIssues);
     return inDatabase(async () => {
@@ -219,8 +222,8 @@ export class PostgresRunStore implements RunStore {
           WHERE ${heldRow(lease)} AND EXISTS (SELECT FROM runs WHERE runs.id = ${runId} AND runs.ended_at IS NULL)
           RETURNING segment_id
         ), named AS (
-          INSERT INTO chunks (run_id, segment_id, name)
-          SELECT ${runId}, held.segment_id, added.name
+          INSERT INTO chunks (run_id, segment_id, name, shares)
+          SELECT ${runId}, held.segment_id, added.name, CASE added.place WHEN 1 THEN ${places}::text END
           FROM held, unnest(${addChunks as string[]}::text[]) WITH ORDINALITY AS added (name, place) ORDER BY added.place
         )${addIssues.length === 0 ? sql`` : keepIssues(runId, issues)}
         SELECT (SELECT count(*)::integer FROM held) AS held`.execute(this.#db);
@@ -394,9 +397,4 @@ export class PostgresRunStore implements RunStore {
 
 function nameOf({ runId, segmentId }: Omit<HeldLease, 'epoch'>): string {
   return `${runId}/${segmentId}`;
-}
-
-function lostError({ runId, segmentId, epoch }: HeldLease): DroverError {
-  const words = `Segment ${segmentId} of run ${runId} is not held under epoch ${epoch} any more.`;
-  return new DroverError('LEASE_LOST', words);
 }

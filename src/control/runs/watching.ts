@@ -1,5 +1,6 @@
 /** What becomes of the segments in the hands of this process, for those who count and those who trace. */
 import type { SegmentKind } from '../../engine/ports.ts';
+import { DroverError } from '../../model/errors.ts';
 import type { Counters } from '../../model/outcome.ts';
 
 /** What names one lease. */
@@ -25,4 +26,10 @@ export function watchersOf(...all: readonly LeaseWatcher[]): LeaseWatcher {
     committed: (...told) => all.forEach((one) => one.committed(...told)),
     left: (...told) => all.forEach((one) => one.left(...told)),
   };
+}
+
+/** To whoever writes under a lease that is not his any more. */
+export function lostError({ runId, segmentId, epoch }: HeldLease): DroverError {
+  const words = `Segment ${segmentId} of run ${runId} is not held under epoch ${epoch} any more.`;
+  return new DroverError('LEASE_LOST', words);
 }

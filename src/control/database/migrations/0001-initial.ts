@@ -232,11 +232,14 @@ CREATE INDEX segments_open ON segments (run_id) WHERE state = 'open';
 CREATE INDEX segments_sweep ON segments (run_id) WHERE state = 'open' AND kind = 'sweep';
 CREATE INDEX segments_worker ON segments (worker_id) WHERE state = 'open';
 
+-- shares: with the first chunk of a commit, where what it added lies: [from, items, failed, unsupported] as JSON text.
 CREATE TABLE chunks (
   run_id text NOT NULL, segment_id text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, name text NOT NULL,
+  shares text,
   PRIMARY KEY (run_id, segment_id, number),
   FOREIGN KEY (run_id, segment_id) REFERENCES segments ON DELETE CASCADE
 );
+CREATE INDEX chunks_shares ON chunks (run_id, number) WHERE shares IS NOT NULL;
 
 CREATE TABLE intents (
   run_id text NOT NULL REFERENCES runs ON DELETE CASCADE, intent_id text NOT NULL, intent text NOT NULL,
