@@ -1,7 +1,7 @@
 /** What must hold before a mirror deletes anything. Asked after both listings are complete, and never skipped. */
 import { DroverError } from '../model/errors.ts';
 import type { Counters } from '../model/outcome.ts';
-import type { Policy } from '../model/policy.ts';
+import { MIRROR_DELETE_SHARE_MAX, type Policy } from '../model/policy.ts';
 
 /** GUARD_EMPTY_SOURCE or GUARD_DELETE_CAP; nothing was deleted then. */
 export function refuseUnsafeMirror(counters: Counters, policy: Policy): void {
@@ -20,6 +20,8 @@ export function refuseUnsafeMirror(counters: Counters, policy: Policy): void {
     );
   }
   const share = extra / Math.max(1, counters.targetScanned);
+  // Whoever says that the source may be empty says that everything goes; what nobody chose does not stand against that.
+  if (counters.items.scanned === 0 && policy.deleteShareMax === MIRROR_DELETE_SHARE_MAX) return;
   if (policy.deleteShareMax !== null && share > policy.deleteShareMax) {
     throw new DroverError(
       'GUARD_DELETE_CAP',

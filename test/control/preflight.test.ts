@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { TargetFacts } from '../../src/contract/provider.ts';
 import { changedSince } from '../../src/control/jobs/observing.ts';
+import { NotReady } from '../../src/control/jobs/not-ready.ts';
 import { openPreflight } from '../../src/control/jobs/preflight.ts';
 import type { Preflight, RunKind } from '../../src/control/entities.ts';
 import { DEFAULT_SETTINGS } from '../../src/control/jobs/settings.ts';
@@ -28,6 +29,13 @@ test('a path below which there is nothing is refused as mistyped, until the job 
     result: 'refused',
     message: expect.stringContaining('There is nothing at'),
     remedy: expect.stringContaining('path'),
+  });
+
+  // Every right is there: nothing is to be granted.
+  expect(refused.grants).toEqual([]);
+  expect(new NotReady(refused)).toMatchObject({
+    code: 'PREFLIGHT_FAILED',
+    remedy: expect.stringMatching(/^Check the path/),
   });
 
   right.from.put('box', 'nowhere/a', 'there for a while');

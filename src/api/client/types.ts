@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 5130ff04c518c0c89c57d210cd17bf66bd12490487da9bdad299bb9648410019) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 10b86bfdff03bbdd164a2fa520a7cf77c0eabe647c1789b68575c98c5641cb45) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2238,6 +2238,9 @@ export interface components {
         | 'versions'
         | 'protection'
         | 'overwrites'
+        | 'deletions'
+        | 'renames'
+        | 'archived'
         | 'sizes';
       detail: string;
     };
@@ -2865,6 +2868,8 @@ export interface components {
       tuning: components['schemas']['JobTuning'];
       lastRun: components['schemas']['RunBrief'] | null;
       nextRunAt: string | null;
+      /** @description Only of one that was just made or changed. */
+      warnings?: string[];
     };
     /** @description One side of a job; fixed after creation. */
     JobEnd: {
@@ -2917,7 +2922,7 @@ export interface components {
       archived: 'report' | components['schemas']['RestorePolicy'];
       /** @description Most deletions a mirror may make. */
       deleteMax: number | null;
-      /** @description The same as a share of the target's objects. */
+      /** @description The same as a share of the target's objects: 0.5 unless it is given, `null` for none. */
       deleteShareMax: number | null;
       allowEmptySource: boolean;
       /**
@@ -2948,7 +2953,7 @@ export interface components {
       archived?: 'report' | components['schemas']['RestorePolicy'];
       /** @description Most deletions a mirror may make. */
       deleteMax?: number | null;
-      /** @description The same as a share of the target's objects. */
+      /** @description The same as a share of the target's objects: 0.5 unless it is given, `null` for none. */
       deleteShareMax?: number | null;
       allowEmptySource?: boolean;
       /**
@@ -3147,7 +3152,7 @@ export interface components {
       archived: 'report' | components['schemas']['RestorePolicy'];
       /** @description Most deletions a mirror may make. */
       deleteMax: number | null;
-      /** @description The same as a share of the target's objects. */
+      /** @description The same as a share of the target's objects: 0.5 unless it is given, `null` for none. */
       deleteShareMax: number | null;
       allowEmptySource: boolean;
       /**
@@ -3567,7 +3572,7 @@ export interface components {
       /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
       position?: number | null;
     };
-    /** @description Equal shares of the run's objects, in key order; read anew when the run changes. */
+    /** @description About equal shares of the run's objects, in key order; what cannot be cut further is one wider cell. The topic run-map:ID tells how it changes. */
     RunMap: {
       runId: string;
       /** @description The run's, when the cells were read. */
@@ -3575,10 +3580,20 @@ export interface components {
       /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
       asOf: string;
       cells: {
+        /** @description Its first key; null: the first of all. */
         from: string | null;
+        /** @description Where the next cell begins; null: behind the last of all. */
         to: string | null;
-        /** @enum {string} */
+        /** @description Of all objects, from 0 to 1. */
+        share: number;
+        /** @description All of it is settled; else its share is a guess. */
+        isExact: boolean;
+        /**
+         * @description The worst in it.
+         * @enum {string}
+         */
         state: 'waiting' | 'listing' | 'done' | 'issues' | 'failed';
+        /** @description Settled in it. */
         items: number;
         failed: number;
         unsupported: number;
@@ -4397,7 +4412,7 @@ export interface operations {
         /** @description Any of these values. */
         'filter.provider'?: string[];
         /** @description Any of these values. */
-        'filter.health'?: string[];
+        'filter.health'?: ('untested' | 'healthy' | 'needs-attention')[];
         /** @description Any of these values. */
         'filter.tag'?: string[];
       };
@@ -4940,7 +4955,7 @@ export interface operations {
         /** @description Any of these values. */
         'filter.region'?: string[];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: ('seen' | 'gone')[];
       };
       header?: never;
       path: {
@@ -4987,7 +5002,7 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: ('seen' | 'failed' | 'gone')[];
       };
       header?: never;
       path: {
@@ -5104,7 +5119,7 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.kind'?: string[];
+        'filter.kind'?: ('source' | 'target')[];
         /** @description Any of these values. */
         'filter.connectorId'?: string[];
         /** @description Any of these values. */
@@ -5517,9 +5532,19 @@ export interface operations {
         /** @description Any of these values. */
         'filter.projectId'?: string[];
         /** @description Any of these values. */
-        'filter.type'?: string[];
+        'filter.type'?: ('cloud-to-cloud' | 'folder-to-cloud' | 'cloud-to-folder' | 'folder-to-folder')[];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: (
+          | 'queued'
+          | 'running'
+          | 'pausing'
+          | 'paused'
+          | 'cancelling'
+          | 'cancelled'
+          | 'failed'
+          | 'succeeded'
+          | 'completed-with-issues'
+        )[];
         /** @description Any of these values. */
         'filter.endpointId'?: string[];
       };
@@ -5921,11 +5946,21 @@ export interface operations {
         /** @description Any of these values. */
         'filter.id'?: string[];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: (
+          | 'queued'
+          | 'running'
+          | 'pausing'
+          | 'paused'
+          | 'cancelling'
+          | 'cancelled'
+          | 'failed'
+          | 'succeeded'
+          | 'completed-with-issues'
+        )[];
         /** @description Any of these values. */
-        'filter.kind'?: string[];
+        'filter.kind'?: ('transfer' | 'dry-run' | 'validate' | 'retry')[];
         /** @description Any of these values. */
-        'filter.trigger'?: string[];
+        'filter.trigger'?: ('person' | 'token' | 'schedule')[];
         /** @description Any of these values. */
         'filter.projectId'?: string[];
         /** @description Any of these values. */
@@ -6278,9 +6313,9 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: ('open' | 'held' | 'done')[];
         /** @description Any of these values. */
-        'filter.kind'?: string[];
+        'filter.kind'?: ('keys' | 'mapped' | 'restores' | 'deletes' | 'settle')[];
       };
       header?: never;
       path: {
@@ -6394,9 +6429,94 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.result'?: string[];
+        'filter.result'?: (
+          | 'copied'
+          | 'same'
+          | 'excluded'
+          | 'skipped'
+          | 'unsupported'
+          | 'failed'
+          | 'deleted'
+          | 'missing'
+          | 'extra'
+          | 'different'
+        )[];
         /** @description Any of these values. */
-        'filter.code'?: string[];
+        'filter.code'?: (
+          | 'USAGE'
+          | 'INVALID_INPUT'
+          | 'CONNECTOR_NOT_FOUND'
+          | 'PLACE_NOT_FOUND'
+          | 'SOURCE_NOT_FOUND'
+          | 'PLACES_OVERLAP'
+          | 'ALREADY_EXISTS'
+          | 'NOT_FOUND'
+          | 'CHANGED'
+          | 'UNREPRESENTABLE'
+          | 'TOO_LARGE'
+          | 'UNSUPPORTED'
+          | 'ARCHIVED'
+          | 'UNAUTHENTICATED'
+          | 'CREDENTIALS_EXPIRED'
+          | 'PERMISSION_DENIED'
+          | 'QUOTA_EXCEEDED'
+          | 'DISK_FULL'
+          | 'THROTTLED'
+          | 'UNAVAILABLE'
+          | 'UNREACHABLE'
+          | 'TIMED_OUT'
+          | 'EARLY_END'
+          | 'EXTRA_BYTES'
+          | 'CORRUPTED'
+          | 'WRONG_REGION'
+          | 'CLOCK_SKEW'
+          | 'LISTING_INCOMPLETE'
+          | 'LISTING_DISORDERED'
+          | 'UPLOAD_LOST'
+          | 'GUARD_EMPTY_SOURCE'
+          | 'GUARD_DELETE_CAP'
+          | 'GUARD_BUSY'
+          | 'GUARD_CONFIRM'
+          | 'LEASE_LOST'
+          | 'CANCELLED'
+          | 'ENTITY_NOT_FOUND'
+          | 'IN_USE'
+          | 'FIXED_FIELD'
+          | 'EDIT_CONFLICT'
+          | 'COUNT_CHANGED'
+          | 'WRONG_STATE'
+          | 'PREFLIGHT_FAILED'
+          | 'NOT_SIGNED_IN'
+          | 'FORBIDDEN'
+          | 'RATE_LIMITED'
+          | 'UNSAFE_ADDRESS'
+          | 'DATABASE_UNAVAILABLE'
+          | 'DATABASE_UNUSABLE'
+          | 'DATABASE_MISMATCH'
+          | 'VERSION_MISMATCH'
+          | 'ARTIFACTS_NOT_SHARED'
+          | 'MASTER_KEY_WRONG'
+          | 'SERVER_BUSY'
+          | 'INTERNAL'
+          | 'absent'
+          | 'changed'
+          | 'restored'
+          | 'same-snapshot'
+          | 'same-digest'
+          | 'same-recorded'
+          | 'same-size-and-time'
+          | 'same-size'
+          | 'same-folder'
+          | 'properties-refreshed'
+          | 'excluded'
+          | 'target-newer'
+          | 'missing'
+          | 'different'
+          | 'extra'
+          | 'dry-run'
+          | 'not-at-source'
+          | 'absent-already'
+        )[];
       };
       header?: never;
       path: {
@@ -6504,7 +6624,7 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.level'?: string[];
+        'filter.level'?: ('info' | 'warn' | 'error')[];
       };
       header?: never;
       path: {
@@ -6545,7 +6665,7 @@ export interface operations {
         /** @description csv unless given; ndjson: one JSON object per line. */
         format?: 'csv' | 'ndjson';
         /** @description Any of these values. */
-        'filter.level'?: string[];
+        'filter.level'?: ('info' | 'warn' | 'error')[];
       };
       header?: {
         /** @description One range of bytes. */
@@ -6628,9 +6748,9 @@ export interface operations {
         /** @description Any of these values. */
         'filter.jobId'?: string[];
         /** @description Any of these values. */
-        'filter.kind'?: string[];
+        'filter.kind'?: ('copy-log-csv' | 'copy-log-ndjson' | 'report-html' | 'report-json' | 'manifest')[];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: ('pending' | 'ready' | 'failed' | 'expired')[];
       };
       header?: never;
       path?: never;
@@ -6879,7 +6999,7 @@ export interface operations {
         /** @description Any of these values. */
         'filter.projectId'?: string[];
         /** @description Any of these values. */
-        'filter.enabled'?: string[];
+        'filter.enabled'?: ('true' | 'false')[];
       };
       header?: never;
       path?: never;
@@ -7427,7 +7547,7 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.kind'?: string[];
+        'filter.kind'?: ('webhook' | 'email')[];
       };
       header?: never;
       path?: never;
@@ -7645,7 +7765,7 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: ('pending' | 'delivered' | 'failed')[];
       };
       header?: never;
       path: {
@@ -7912,11 +8032,11 @@ export interface operations {
         /** @description `true` counts all entries that match. */
         total?: components['parameters']['total'];
         /** @description Any of these values. */
-        'filter.role'?: string[];
+        'filter.role'?: ('viewer' | 'operator' | 'admin')[];
         /** @description Any of these values. */
-        'filter.state'?: string[];
+        'filter.state'?: ('active' | 'disabled')[];
         /** @description Any of these values. */
-        'filter.signIn'?: string[];
+        'filter.signIn'?: ('password' | 'oidc')[];
         /** @description Any of these values. */
         'filter.email'?: string[];
       };
@@ -8106,7 +8226,7 @@ export interface operations {
         /** @description Any of these values. */
         'filter.personId'?: string[];
         /** @description Any of these values. */
-        'filter.role'?: string[];
+        'filter.role'?: ('viewer' | 'operator' | 'admin')[];
       };
       header?: never;
       path?: never;

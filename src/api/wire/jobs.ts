@@ -210,6 +210,7 @@ export const job = named<Job>()(
     tuning: jobTuning,
     lastRun: runBrief.nullable(),
     nextRunAt: timeOrNull,
+    warnings: z.array(z.string()).optional().describe('Only of one that was just made or changed.'),
   }),
 );
 

@@ -76,7 +76,7 @@ export async function transfer(
   const continued = options.fresh ? null : unfinished;
   const runId = continued?.runId ?? freshId;
   if (options.fresh) await forgetUnfinished(session, state, draft.transferId, targetEnd.end, targetPlace);
-  const isFirst = (await state.history.newestOf(draft.transferId)) === null;
+  const isFirst = (await state.store.findLatestSnapshot(draft.transferId, draft.pairId)) === null;
   const probing = writes && isFirst ? probingAt(source, target, session.signal) : undefined;
   const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes, probing);
   cleanup.use(opened);

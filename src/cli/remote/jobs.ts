@@ -179,6 +179,7 @@ async function createJob(remote: Remote, name: string, given: NewJob): Promise<v
       `Look first   drover job start "${jobPath(made)}" --kind dry-run --watch\n` +
       `Start        drover job start "${jobPath(made)}" --watch`,
   );
+  await sayWarnings(remote, made.warnings);
 }
 
 async function duplicateJob(remote: Remote, word: string, given: CopiedJob): Promise<void> {
@@ -279,7 +280,13 @@ async function updateJob(
     tuning: await tuningOf(remote, given),
   };
   const params = asSeen(found);
-  await showJob(remote, await answer(remote.http.PATCH('/api/v1/jobs/{id}', { params, body })));
+  const changed = await answer(remote.http.PATCH('/api/v1/jobs/{id}', { params, body }));
+  await showJob(remote, changed);
+  await sayWarnings(remote, changed.warnings);
+}
+
+async function sayWarnings({ session }: Remote, warnings: readonly string[] = []): Promise<void> {
+  for (const warning of warnings) await session.terminal.say(`! ${visible(warning)}`);
 }
 
 function outcomeLines(outcomes: Wire['Concessions']): string[] {
@@ -323,11 +330,12 @@ export function tellWhatIsMissing(remote: Remote, job: string): (thrown: unknown
   return async (thrown) => {
     if (!(thrown instanceof ServerProblem) || thrown.preflight === null) throw thrown;
     await printPreflight(remote, thrown.preflight, job);
-    const { message, code, field } = thrown;
+    const { message, code, field, remedy } = thrown;
+    const isForRights = thrown.preflight.grants.length > 0;
     throw new DroverError(code, message, {
       field,
       cause: thrown,
-      remedy: 'Grant what is printed above, and start again.',
+      remedy: isForRights ? 'Grant what is printed above, and start again.' : remedy,
     });
   };
 }

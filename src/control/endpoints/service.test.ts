@@ -121,6 +121,22 @@ describe('making endpoints', () => {
     await expect(make(change)).rejects.toMatchObject({ code, field });
   });
 
+  test('a target of a connector that was set up to read only is warned about', async () => {
+    const permit = (permission: string) =>
+      world.db
+        .updateTable('connectors')
+        .set({ cloud: JSON.stringify({ permission, solutions: ['inventory', 'storage-data-management'] }) })
+        .where('id', '=', connectorId)
+        .execute();
+    await permit('read');
+    const words = expect.stringContaining('was set up to read only, so writing here will be refused');
+    expect((await make({ kind: 'target', name: 'Refused' })).warnings).toEqual([words]);
+    expect((await make({ kind: 'source', place: { container: 'photos', prefix: 'x' } })).warnings).toBeUndefined();
+    await permit('read-write');
+    const fine = await make({ kind: 'target', place: { container: 'photos', prefix: 'y' } });
+    expect(fine.warnings).toBeUndefined();
+  });
+
   test('Azure shows the address of the blob service', async () => {
     const config = { accountName: 'contosodata', accountKey: KEY };
     const { id } = await connectors.authorize(admin, { provider: 'azure-blob', config });

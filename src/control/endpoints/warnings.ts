@@ -1,7 +1,9 @@
 /** What looks wrong about a new endpoint, and is allowed all the same. */
 import { sql } from 'kysely';
 import { identitiesOverlap } from '../../contract/places.ts';
+import type { CloudRow } from '../connectors/rows.ts';
 import type { Endpoint } from '../entities.ts';
+import { writeWarnings, type Permitted } from '../jobs/permissions.ts';
 import type { ControlWorld } from '../world.ts';
 import { identityText, keptIdentity, storeText } from './identity.ts';
 
@@ -18,9 +20,15 @@ export async function warningsOf(db: ControlWorld['db'], endpoint: Endpoint): Pr
   const across = others.filter(({ kind }) => kind !== endpoint.kind);
   const other = across.find(({ isSame }) => isSame) ?? across[0];
   return [
+    ...(endpoint.kind === 'target' ? writeWarnings(await permittedBy(db, endpoint)) : []),
     ...(other === undefined ? [] : [readAndWritten(endpoint, other)]),
     ...(twin === undefined ? [] : [`${endpoint.fullPath} is the place of the ${twin.kind} "${twin.name}" already.`]),
   ];
+}
+
+async function permittedBy(db: ControlWorld['db'], { connectorId, connectorName }: Endpoint): Promise<Permitted> {
+  const row = await db.selectFrom('connectors').select('cloud').where('id', '=', connectorId).executeTakeFirst();
+  return { connectorName, permission: (row?.cloud as CloudRow | null | undefined)?.permission ?? null };
 }
 
 /** Allowed, for a chain of copies has such a place in its middle; but a mirror to it deletes what others read there. */

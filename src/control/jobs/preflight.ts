@@ -12,6 +12,7 @@ import type { Jobs } from '../services.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
 import { counted, estimateFromLastRun, warningsOf } from './estimate.ts';
 import { changedSince, observeEnds, type MadeWith, type Observed } from './observing.ts';
+import { restoreWarnings, writeWarnings } from './permissions.ts';
 import { jobFacts, type JobFacts } from './rows.ts';
 import { outcomesOf } from './service.ts';
 import { assignRole, examineSides, type SideReport } from './sides.ts';
@@ -78,6 +79,8 @@ async function examine(
     grants: (['source', 'target'] as const).flatMap((side) => sides[side].grants.map((grant) => ({ side, ...grant }))),
     concessions,
     warnings: [
+      ...restoreWarnings(source, job.settings),
+      ...(writes ? writeWarnings(target) : []),
       ...changes,
       ...warningsOf(estimate, job.settings, kind, {
         overwrites: overwrites && mayHold,

@@ -4,7 +4,8 @@ import { identityBelow, placeBelow } from '../../contract/places.ts';
 import type { Place, PlaceIdentity, TargetFacts } from '../../contract/provider.ts';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
 import { ZERO_COUNTERS, type Counters, type RunState } from '../../model/outcome.ts';
-import type { Job, JobSettings, JobType, RunBrief, RunKind } from '../entities.ts';
+import type { CloudRow } from '../connectors/rows.ts';
+import type { CloudAccount, Job, JobSettings, JobType, RunBrief, RunKind } from '../entities.ts';
 import { keptIdentity } from '../endpoints/identity.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 import { found, isoOf, isoOrNull, isUuid, keptOf } from '../rows.ts';
@@ -100,6 +101,8 @@ export interface EndFacts {
   readonly connectorId: string;
   readonly connectorName: string;
   readonly provider: string;
+  /** That its connector was set up for; `null`: it stands for no cloud account. */
+  readonly permission: CloudAccount['permission'] | null;
   /** Of the account. */
   readonly fingerprint: string;
   /** Endpoint and sub-path. */
@@ -150,6 +153,7 @@ export async function endFacts(
           'connectors.name as connector_name',
           'connectors.provider',
           'connectors.fingerprint',
+          'connectors.cloud',
         ])
         .where('endpoints.id', '=', endpointId)
         .executeTakeFirst()
@@ -162,6 +166,7 @@ export async function endFacts(
     connectorId: end.connector_id,
     connectorName: end.connector_name,
     provider: end.provider,
+    permission: (end.cloud as CloudRow | null)?.permission ?? null,
     fingerprint: end.fingerprint,
     place: placeBelow(place, subPath),
     subPath,

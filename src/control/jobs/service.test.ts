@@ -271,6 +271,30 @@ describe('a job', () => {
     await expect(jobs.create(admin, project.id, swapped)).rejects.toMatchObject({ field: 'sourceEndpointId' });
   });
 
+  test.each([
+    ['read', 'report', [/set up to read only, so writing here/]],
+    ['read-restore', 'report', [/set up to read and restore, so writing here/]],
+    ['read-write', 'restore', []],
+    [null, 'restore', []],
+  ] as const)(
+    'with connectors set up to %s, and archived objects to %s, warns of what will be refused',
+    async (permission, how, target) => {
+      const admin = world.as('admin');
+      const project = await projects.create(admin, { name: `Permission ${permission} ${how}` });
+      const pair = await insertPair(world);
+      const cloud = permission === null ? null : JSON.stringify({ permission });
+      await world.db.updateTable('connectors').set({ cloud }).execute();
+      const archived = how === 'report' ? how : ({ tier: 'Bulk', days: 3 } as const);
+      const made = await jobs.create(admin, project.id, { name: 'Guarded', ...pair, settings: { archived } });
+      expect(made.warnings ?? []).toEqual(target.map((words) => expect.stringMatching(words)));
+
+      const asking = await jobs.update(admin, made.id, null, { settings: { archived: { tier: 'Bulk', days: 7 } } });
+      const source = permission === 'read' ? [/read only, and the job asks for archived objects back/] : [];
+      expect(asking.warnings ?? []).toEqual([...source, ...target].map((words) => expect.stringMatching(words)));
+      await world.db.updateTable('connectors').set({ cloud: null }).execute();
+    },
+  );
+
   test('remembers what it would cost when it was made, until its settings change', async () => {
     const madeWith = async (id: string): Promise<MadeWith> => {
       const row = await world.db.selectFrom('jobs').select('made_with').where('id', '=', id).executeTakeFirstOrThrow();

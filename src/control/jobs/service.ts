@@ -9,7 +9,8 @@ import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, Job, JobSettings, JobTuning, JobType, RunKind } from '../entities.ts';
 import { refuseOverlap } from '../endpoints/identity.ts';
 import { newId } from '../ids.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import type { RunCleanup } from '../projects/service.ts';
 import { refuseOpenUploads } from '../runs/open-uploads.ts';
@@ -18,6 +19,7 @@ import { DESCRIPTION_MAX, isUuid, lockVersion, nameOf, shortText, stampOf, uniqu
 import type { DuplicateJob, JobInput, Jobs, Removal } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import type { MadeWith, Observed } from './observing.ts';
+import { restoreWarnings, writeWarnings } from './permissions.ts';
 import { endFacts, jobFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
 import { DEFAULT_SETTINGS, policyOf, settingsOf } from './settings.ts';
 
@@ -163,7 +165,7 @@ class JobWork {
         await bus.tell('job', id, tx);
       }),
     );
-    return jobOf(await jobRow(db, id));
+    return this.#withWarnings(id);
   }
 
   async update(actor: Actor, id: string, version: number | null, change: Parameters<Jobs['update']>[3]): Promise<Job> {
@@ -204,7 +206,13 @@ class JobWork {
         await bus.tell('job', id, tx);
       }),
     );
-    return jobOf(await jobRow(db, id));
+    return this.#withWarnings(id);
+  }
+
+  async #withWarnings(id: string): Promise<Job> {
+    const { job, source, target } = await jobFacts(this.#world.db, id);
+    const warnings = [...restoreWarnings(source, job.settings), ...writeWarnings(target)];
+    return warnings.length === 0 ? job : { ...job, warnings };
   }
 
   async #madeWith(tx: Tx, id: string, settings: JobSettings): Promise<string> {
@@ -309,13 +317,13 @@ const LISTING: Omit<Listing<JobRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'jobs.id', type: 'uuid' },
-  filters: {
+  ...filtersOf(FILTERS.jobs, {
     projectId: (values) => sql<boolean>`jobs.project_id = ANY(${values.filter(isUuid)}::uuid[])`,
     type: (values) => sql<boolean>`jobs.type = ANY(${values})`,
     state: (values) => sql<boolean>`jobs.last_state = ANY(${values})`,
     endpointId: (values) =>
       sql<boolean>`(jobs.source_endpoint_id = ANY(${values.filter(isUuid)}::uuid[]) OR jobs.target_endpoint_id = ANY(${values.filter(isUuid)}::uuid[]))`,
-  },
+  }),
   searched: "jobs.name || ' ' || jobs.source_full_path || ' ' || jobs.target_full_path",
   idOf: (row) => row.id,
 };

@@ -102,7 +102,8 @@ async function nothingThere(
     .executeTakeFirst();
   return [
     {
-      what: 'list',
+      // No right brings back what is not there.
+      what: 'container',
       result: before === undefined ? 'refused' : 'warning',
       message: `There is nothing at "${fullPath}".`,
       field: null,
@@ -112,7 +113,7 @@ async function nothingThere(
 }
 
 /** What a right could mend. A path that is not there, or credentials that are wrong, no policy brings back. */
-const RIGHTS: readonly CheckLine['what'][] = ['list', 'read', 'write', 'delete', 'tags'];
+export const RIGHTS: readonly CheckLine['what'][] = ['list', 'read', 'write', 'delete', 'tags'];
 
 /** Ready to paste, for exactly this place. A role that Drover may assign by itself comes first. */
 function grantsOf(
