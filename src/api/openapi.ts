@@ -135,12 +135,12 @@ function parameters(route: Route, components: Components): Schema[] {
   return [
     ...members(route.params, 'path', components),
     ...(isList ? Object.keys(listQuery.shape).map(shared) : members(route.query, 'query', components)),
-    ...(route.filters ?? []).map((name) => ({
+    ...Object.entries(route.filters ?? {}).map(([name, values]) => ({
       name: `filter.${name}`,
       in: 'query',
       required: false,
       description: 'Any of these values.',
-      schema: { type: 'array', items: { type: 'string' } },
+      schema: { type: 'array', items: { type: 'string', ...(values === null ? {} : { enum: [...values] }) } },
       style: 'form',
       explode: true,
     })),

@@ -18,6 +18,7 @@ const page = (query: ListQuery) =>
     },
     defaultSort: 'name',
     id: { sql: 'timetables.id', type: 'uuid' },
+    values: {},
     filters: { name: (values) => sql<boolean>`timetables.name = ANY(${values as string[]})` },
     searched: null,
     idOf: (row) => row.id,

@@ -3,14 +3,17 @@
  * and nothing is shown twice when rows come and go. A cursor holds the position, never an offset.
  */
 import { sql, type Kysely, type SelectQueryBuilder } from 'kysely';
+import { nearest } from '../lib/nearest.ts';
 import { DroverError } from '../model/errors.ts';
 import type { ListQuery, Page } from './entities.ts';
 import type { Schema } from './database/schema.ts';
+import type { FilterNames } from './filters.ts';
 
 export const PAGE_DEFAULT = 100;
 export const PAGE_MAX = 1_000;
 /** Counting further than this would cost more than the number is worth. */
 export const TOTAL_MAX = 1_000_000;
+const NAMED_MAX = 20;
 
 /** A column to sort by: an SQL expression without parameters that an index holds, and its type for the cursor. */
 export interface SortColumn {
@@ -28,12 +31,24 @@ export interface Listing<Row> {
   /** Unique column that breaks ties. */
   readonly id: SortColumn;
   /** Filter name → condition for any of the values. Unknown names are INVALID_INPUT. */
-  readonly filters: Readonly<Record<string, (values: readonly string[]) => ReturnType<typeof sql<boolean>>>>;
+  readonly filters: Readonly<Record<string, Condition>>;
+  /** What a filter may be given; any other value is INVALID_INPUT. */
+  readonly values: FilterNames;
   /** The same rows without what is joined only to be shown: enough to count them, unless words are searched for. */
   readonly counted?: SelectQueryBuilder<any, any, any>;
   /** Expression that a search looks into. */
   readonly searched: string | null;
   readonly idOf: (row: Row) => string;
+}
+
+type Condition = (values: readonly string[]) => ReturnType<typeof sql<boolean>>;
+
+/** A condition for each filter that this list is documented with. */
+export function filtersOf<const Names extends FilterNames>(
+  values: Names,
+  filters: Readonly<Record<keyof Names & string, Condition>>,
+): Pick<Listing<never>, 'filters' | 'values'> {
+  return { filters, values };
 }
 
 interface Position {
@@ -151,6 +166,7 @@ export function narrow<Row>(
         `There is no filter "${name}"; there are: ${Object.keys(listing.filters).join(', ')}.`,
       );
     }
+    for (const value of values) refuseOther(name, value, own(listing.values, name) ?? null);
     if (values.length > 0) narrowed = narrowed.where(condition(values));
   }
   const words = (listing.query.search ?? '').split(/\s+/).filter((word) => word !== '');
@@ -160,6 +176,16 @@ export function narrow<Row>(
     narrowed = narrowed.where(sql<boolean>`${sql.raw(listing.searched ?? '')} ILIKE ${pattern}`);
   }
   return narrowed;
+}
+
+/** A value that nothing can have would look like a list that is empty. */
+function refuseOther(name: string, value: string, known: readonly string[] | null): void {
+  if (known === null || known.includes(value)) return;
+  const meant = nearest(value, known);
+  const words = `Nothing can have "${value.slice(0, 100)}" as its ${name}.`;
+  // Some lists of codes are too long for a sentence.
+  const there = known.length > NAMED_MAX ? 'The reference has all of them.' : `There are: ${known.join(', ')}.`;
+  throw invalid(`filter.${name}`, [words, ...(meant === null ? [] : [`Did you mean "${meant}"?`]), there].join(' '));
 }
 
 function positionOf({ cursor }: ListQuery, sort: string): Position | null {

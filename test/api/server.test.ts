@@ -221,6 +221,13 @@ describe('what operates a team', () => {
   });
 });
 
+/** Of filters that take more than a few values, and not just any. */
+const OPEN_VALUES: Readonly<Record<string, string>> = {
+  from: '2026-01-01T00:00:00Z',
+  to: '2026-01-01T00:00:00Z',
+  provider: 'memory',
+};
+
 describe('every list', () => {
   const filtered = ROUTES.filter((route) => route.filters !== null && route.params === null);
   const lists = filtered.filter(({ answer }) => answer.kind !== 'file');
@@ -228,8 +235,8 @@ describe('every list', () => {
   test.each(lists.map((route) => [route.path, route] as const))(
     '%s knows the filters it is documented with',
     async (path, { filters }) => {
-      for (const name of ['', ...(filters ?? [])]) {
-        const value = name === 'from' || name === 'to' ? '2026-01-01T00:00:00Z' : 'x';
+      for (const name of ['', ...Object.keys(filters ?? {})]) {
+        const value = OPEN_VALUES[name] ?? filters?.[name]?.[0] ?? 'x';
         const query = name === '' ? '?total=true&limit=2' : `?filter.${name}=${value}`;
         const response = await get(path + query);
         expect(response.status, `${name}: ${await response.clone().text()}`).toBe(200);
@@ -241,13 +248,50 @@ describe('every list', () => {
   );
 });
 
+describe('a filter of few values', () => {
+  const closed = ROUTES.filter((route) => route.params === null).flatMap(({ path, filters }) =>
+    Object.entries(filters ?? {}).flatMap(([name, values]) => (values === null ? [] : [[path, name, values] as const])),
+  );
+
+  test.each(closed)('of %s, %s, takes those and refuses others at its field', async (path, name, values) => {
+    const all = await get(`${path}?${values.map((value) => `filter.${name}=${value}`).join('&')}`);
+    expect(all.status, await all.clone().text()).toBe(200);
+    const refused = await get(`${path}?filter.${name}=${values[0]}&filter.${name}=bogus`);
+    expect(await refused.json()).toMatchObject({ status: 400, code: 'INVALID_INPUT', field: `filter.${name}` });
+  });
+
+  test('is named with its values, and with the one that was meant', async () => {
+    const { detail } = (await (await get('/runs?filter.state=canceled')).json()) as { detail: string };
+    expect(detail).toContain('Did you mean "cancelled"? There are: queued, running, pausing,');
+  });
+
+  test('also where the values are what this server was built with', async () => {
+    for (const path of ['/connectors', '/endpoints']) {
+      const refused = await get(`${path}?filter.provider=memry`);
+      expect(await refused.json()).toMatchObject({
+        field: 'filter.provider',
+        detail: expect.stringContaining('Did you mean "memory"?') as string,
+      });
+    }
+  });
+
+  test('says so also where many are chosen by it', async () => {
+    const body = { action: 'pause' as const, filter: { state: ['canceled'] }, expectedCount: 0 };
+    const { error } = await client.http.POST('/api/v1/runs/actions', { body }).then(
+      () => ({ error: null }),
+      (thrown: unknown) => ({ error: thrown }),
+    );
+    expect(error).toMatchObject({ code: 'INVALID_INPUT', field: 'filter.state' });
+  });
+});
+
 describe('every list as a file', () => {
   const files = ROUTES.filter(
     (route) => route.filters !== null && route.params === null && route.answer.kind === 'file',
   );
 
   test.each(files.map((route) => [route.path, route] as const))('%s takes its filters', async (path, { filters }) => {
-    for (const name of filters ?? []) expect((await get(`${path}?filter.${name}=x`)).status).toBe(200);
+    for (const name of Object.keys(filters ?? {})) expect((await get(`${path}?filter.${name}=x`)).status).toBe(200);
     expect((await get(`${path}?filter.nothing=x`)).status).toBe(400);
   });
 });

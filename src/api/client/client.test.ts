@@ -61,7 +61,7 @@ describe('a call', () => {
 
   test('sends filters one by one', async () => {
     server.answer = async () => ({ items: [], nextCursor: null, total: 0 });
-    const query = { limit: 10, total: true, 'filter.state': ['running', 'queued'] };
+    const query = { limit: 10, total: true, 'filter.state': ['running' as const, 'queued' as const] };
     await take(client.http.GET('/api/v1/runs', { params: { query } }));
     expect(server.calls[0]?.args[1]).toEqual({ limit: 10, withTotal: true, filter: { state: ['running', 'queued'] } });
   });

@@ -1,5 +1,6 @@
 /** Providers, connectors and endpoints. */
 import { z } from 'zod';
+import { FILTERS } from '../../control/filters.ts';
 import { checkLine, pageOf, toListQuery } from '../wire/common.ts';
 import {
   browsePage,
@@ -55,7 +56,7 @@ const kept: readonly Route[] = [
     summary: 'Accounts that were authorized',
     right: 'read',
     query: list,
-    filters: ['provider', 'health', 'tag'],
+    filters: FILTERS.connectors,
     answer: json(pageOf('Connector', connector), 'A page.'),
     handle: ({ actor, services, query }) => services.connectors.list(actor, toListQuery(query)),
   }),
@@ -263,7 +264,7 @@ const used: readonly Route[] = [
     right: 'read',
     params: byId,
     query: list,
-    filters: ['account', 'region', 'state'],
+    filters: FILTERS.inventory,
     answer: json(pageOf('InventoryItem', inventoryItem), 'A page.'),
     handle: ({ actor, services, params, query }) => services.connectors.inventory(actor, params.id, toListQuery(query)),
   }),
@@ -276,7 +277,7 @@ const used: readonly Route[] = [
     right: 'read',
     params: byId,
     query: list,
-    filters: ['state'],
+    filters: FILTERS.accounts,
     answer: json(pageOf('InventoryAccount', inventoryAccount), 'A page.'),
     handle: ({ actor, services, params, query }) =>
       services.connectors.inventoryAccounts(actor, params.id, toListQuery(query)),
@@ -318,7 +319,7 @@ const endpoints: readonly Route[] = [
     summary: 'Places that jobs read from or write to',
     right: 'read',
     query: list,
-    filters: ['kind', 'connectorId', 'provider'],
+    filters: FILTERS.endpoints,
     answer: json(pageOf('Endpoint', endpoint), 'A page.'),
     handle: ({ actor, services, query }) => services.endpoints.list(actor, toListQuery(query)),
   }),

@@ -1,5 +1,6 @@
 /** Projects and jobs. */
 import { z } from 'zod';
+import { FILTERS } from '../../control/filters.ts';
 import { pageOf, toListQuery } from '../wire/common.ts';
 import { changeDescription } from '../wire/connectors.ts';
 import {
@@ -29,7 +30,7 @@ const projects: readonly Route[] = [
     summary: 'All projects',
     right: 'read',
     query: list,
-    filters: [],
+    filters: FILTERS.projects,
     answer: json(pageOf('Project', project), 'A page.'),
     handle: ({ actor, services, query }) => services.projects.list(actor, toListQuery(query)),
   }),
@@ -117,7 +118,7 @@ const jobs: readonly Route[] = [
     summary: 'Jobs of all projects',
     right: 'read',
     query: list,
-    filters: ['projectId', 'type', 'state', 'endpointId'],
+    filters: FILTERS.jobs,
     answer: json(pageOf('Job', job), 'A page.'),
     handle: ({ actor, services, query }) => services.jobs.list(actor, toListQuery(query)),
   }),

@@ -1,4 +1,5 @@
 /** People, their tokens, and what everybody did. */
+import { FILTERS } from '../../control/filters.ts';
 import { auditLine, workers } from '../wire/records.ts';
 import { pageOf, toListQuery } from '../wire/common.ts';
 import { changePerson, createPerson, createToken, madeToken, person, token } from '../wire/people.ts';
@@ -14,7 +15,7 @@ const people: readonly Route[] = [
     summary: 'Who can sign in',
     right: 'people',
     query: list,
-    filters: ['role', 'state', 'signIn', 'email'],
+    filters: FILTERS.people,
     answer: json(pageOf('Person', person), 'A page.'),
     handle: ({ actor, services, query }) => services.people.list(actor, toListQuery(query)),
   }),
@@ -79,7 +80,7 @@ const tokens: readonly Route[] = [
     summary: 'Own tokens; an admin sees those of all',
     right: 'own-account',
     query: list,
-    filters: ['personId', 'role'],
+    filters: FILTERS.tokens,
     answer: json(pageOf('Token', token), 'A page.'),
     handle: ({ actor, services, query }) => services.tokens.list(actor, toListQuery(query)),
   }),
@@ -129,7 +130,7 @@ const others: readonly Route[] = [
     summary: 'Who did what to what',
     right: 'audit',
     query: list,
-    filters: ['action', 'entityKind', 'entityId', 'personId'],
+    filters: FILTERS.audit,
     answer: json(pageOf('AuditLine', auditLine), 'A page.'),
     handle: ({ actor, services, query }) => services.logs.audit(actor, toListQuery(query)),
   }),
@@ -141,7 +142,7 @@ const others: readonly Route[] = [
     summary: 'The audit log as a file',
     right: 'audit',
     query: logFile,
-    filters: ['action', 'entityKind', 'entityId', 'personId'],
+    filters: FILTERS.audit,
     answer: { kind: 'file', description: 'CSV or NDJSON, as it is read.' },
     async handle({ actor, services, query }) {
       const { format = 'csv', ...rest } = query;

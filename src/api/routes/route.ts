@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import type { Actor } from '../../control/entities.ts';
+import type { FilterNames } from '../../control/filters.ts';
 import type { Right } from '../../control/people/roles.ts';
 import type { Services } from '../../control/services.ts';
 import type { Cookies } from '../cookies.ts';
@@ -75,8 +76,8 @@ export interface Route {
   readonly right: Right | 'open';
   readonly params: z.ZodType | null;
   readonly query: z.ZodType | null;
-  /** Names that `filter.NAME` may have; `null`: not a list. */
-  readonly filters: readonly string[] | null;
+  /** Names that `filter.NAME` may have, and their values; `null`: not a list. */
+  readonly filters: FilterNames | null;
   readonly body: z.ZodType | null;
   readonly answer: Answer;
   /** Something new comes to be: 201, and `Idempotency-Key` is honoured. */
@@ -120,7 +121,7 @@ interface Given<P, Q, B, A> {
   readonly right: Right | 'open';
   readonly params?: P;
   readonly query?: Q;
-  readonly filters?: readonly string[];
+  readonly filters?: FilterNames;
   readonly body?: B;
   readonly answer: A;
   /** How to answer from the id of what was made; `secret` where that cannot be. */

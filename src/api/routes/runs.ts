@@ -1,5 +1,6 @@
 /** Runs and what is kept about them. */
 import { z } from 'zod';
+import { FILTERS } from '../../control/filters.ts';
 import { pageOf, toListQuery } from '../wire/common.ts';
 import {
   artifact,
@@ -59,7 +60,7 @@ const states: readonly Route[] = [
     summary: 'Runs of all jobs, newest first',
     right: 'read',
     query: list,
-    filters: ['id', 'state', 'kind', 'trigger', 'projectId', 'jobId', 'connectorId', 'from', 'to'],
+    filters: FILTERS.runs,
     answer: json(pageOf('Run', run), 'A page.'),
     handle: ({ actor, services, query }) => services.runs.list(actor, toListQuery(query)),
   }),
@@ -169,7 +170,7 @@ const details: readonly Route[] = [
     right: 'read',
     params: byRunId,
     query: list,
-    filters: ['state', 'kind'],
+    filters: FILTERS.segments,
     answer: json(pageOf('RunSegment', runSegment), 'A page.'),
     handle: ({ actor, services, params, query }) => services.runs.segments(actor, params.id, toListQuery(query)),
   }),
@@ -206,7 +207,7 @@ const details: readonly Route[] = [
     right: 'read',
     params: byRunId,
     query: list,
-    filters: ['result', 'code'],
+    filters: FILTERS.items,
     answer: json(runItemsPage, 'A page.'),
     handle: ({ actor, services, params, query }) => services.logs.items(actor, params.id, toListQuery(query)),
   }),
@@ -240,7 +241,7 @@ const details: readonly Route[] = [
     right: 'read',
     params: byRunId,
     query: list,
-    filters: ['level'],
+    filters: FILTERS.lines,
     answer: json(pageOf('RunLogLine', runLogLine), 'A page.'),
     handle: ({ actor, services, params, query }) => services.logs.lines(actor, params.id, toListQuery(query)),
   }),
@@ -253,7 +254,7 @@ const details: readonly Route[] = [
     right: 'read',
     params: byRunId,
     query: logFile,
-    filters: ['level'],
+    filters: FILTERS.lines,
     answer: { kind: 'file', description: 'CSV or NDJSON, as it is read.' },
     async handle({ actor, services, params, query }) {
       const { format = 'csv', ...rest } = query;
@@ -285,7 +286,7 @@ const files: readonly Route[] = [
     summary: 'Files made from runs, newest first',
     right: 'read',
     query: list,
-    filters: ['runId', 'jobId', 'kind', 'state'],
+    filters: FILTERS.artifacts,
     answer: json(pageOf('Artifact', artifact), 'A page.'),
     handle: ({ actor, services, query }) => services.reports.all(actor, toListQuery(query)),
   }),

@@ -1,4 +1,5 @@
 /** Schedules, timetables, messages, and definitions as one document. */
+import { FILTERS } from '../../control/filters.ts';
 import { pageOf, toListQuery } from '../wire/common.ts';
 import {
   applyInput,
@@ -37,7 +38,7 @@ const schedules: readonly Route[] = [
     summary: 'Schedules of all jobs',
     right: 'read',
     query: list,
-    filters: ['jobId', 'projectId', 'enabled'],
+    filters: FILTERS.schedules,
     answer: json(pageOf('Schedule', schedule), 'A page.'),
     handle: ({ actor, services, query }) => services.schedules.list(actor, toListQuery(query)),
   }),
@@ -149,7 +150,7 @@ const schedules: readonly Route[] = [
     right: 'read',
     params: byId,
     query: list,
-    filters: [],
+    filters: FILTERS.scheduleEvents,
     answer: json(pageOf('ScheduleEvent', scheduleEvent), 'A page.'),
     handle: ({ actor, services, params, query }) => services.schedules.events(actor, params.id, toListQuery(query)),
   }),
@@ -164,7 +165,7 @@ const timetables: readonly Route[] = [
     summary: 'Saved bandwidth timetables',
     right: 'read',
     query: list,
-    filters: [],
+    filters: FILTERS.timetables,
     answer: json(pageOf('Timetable', timetable), 'A page.'),
     handle: ({ actor, services, query }) => services.timetables.list(actor, toListQuery(query)),
   }),
@@ -227,7 +228,7 @@ const subscriptions: readonly Route[] = [
     summary: 'Who is told what',
     right: 'read',
     query: list,
-    filters: ['kind'],
+    filters: FILTERS.subscriptions,
     answer: json(pageOf('Subscription', subscription), 'A page.'),
     handle: ({ actor, services, query }) => services.notifications.list(actor, toListQuery(query)),
   }),
@@ -301,7 +302,7 @@ const subscriptions: readonly Route[] = [
     right: 'read',
     params: byId,
     query: list,
-    filters: ['state'],
+    filters: FILTERS.deliveries,
     answer: json(pageOf('Delivery', numberedDelivery), 'A page.'),
     handle: ({ actor, services, params, query }) =>
       services.notifications.deliveries(actor, params.id, toListQuery(query)),

@@ -13,7 +13,8 @@ import type {
   Tags,
 } from '../entities.ts';
 import { jobsOf } from '../job-counts.ts';
-import type { Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, type Listing } from '../paging.ts';
 import { found, isoOf, isoOrNull, isUuid, keptOf } from '../rows.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
 
@@ -69,12 +70,12 @@ export const LISTING: Omit<Listing<ConnectorRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'connectors.id', type: 'uuid' },
-  filters: {
+  ...filtersOf(FILTERS.connectors, {
     provider: (values) => sql<boolean>`connectors.provider IN (${sql.join(values)})`,
     health: (values) => sql<boolean>`connectors.health IN (${sql.join(values)})`,
     /** `name` or `name=value`. */
     tag: (values) => sql<boolean>`(${sql.join(values.map(tagCondition), sql` OR `)})`,
-  },
+  }),
   searched: 'connectors.name',
   idOf: (row) => row.id,
 };
@@ -113,7 +114,7 @@ export const INVENTORY_LISTING: Omit<Listing<InventoryRow>, 'query'> = {
   },
   defaultSort: 'container',
   id: { sql: "(inventory.container || ' ' || inventory.account_id)", type: 'text' },
-  filters: {
+  ...filtersOf(FILTERS.inventory, {
     account: (values) => sql<boolean>`inventory.account_id IN (${sql.join(values)})`,
     region: (values) => sql<boolean>`inventory.region IN (${sql.join(values)})`,
     state: (values) =>
@@ -122,7 +123,7 @@ export const INVENTORY_LISTING: Omit<Listing<InventoryRow>, 'query'> = {
           ? sql<boolean>`inventory.gone_at IS NOT NULL`
           : sql<boolean>`inventory.gone_at IS NULL`
         : sql<boolean>`true`,
-  },
+  }),
   searched: 'inventory.container',
   idOf: (row) => `${row.container} ${row.account_id}`,
 };
@@ -153,10 +154,10 @@ export const ACCOUNT_LISTING: Omit<Listing<AccountRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'inventory_accounts.account_id', type: 'text' },
-  filters: {
+  ...filtersOf(FILTERS.accounts, {
     state: (values) => sql<boolean>`(CASE WHEN gone_at IS NOT NULL THEN 'gone' WHEN error IS NOT NULL THEN 'failed'
       ELSE 'seen' END) IN (${sql.join(values)})`,
-  },
+  }),
   searched: "(inventory_accounts.name || ' ' || inventory_accounts.account_id)",
   idOf: (row) => row.account_id,
 };

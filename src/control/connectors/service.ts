@@ -64,7 +64,8 @@ function reading(world: ControlWorld): Pick<ConnectorService, Reading> {
   return {
     async list(actor, query) {
       demand(actor, 'read');
-      const page = await listPage(db, rowsOf(db), { ...LISTING, query });
+      const values = { ...LISTING.values, provider: [...providers.keys()] };
+      const page = await listPage(db, rowsOf(db), { ...LISTING, values, query });
       return { ...page, items: page.items.map((row) => connectorOf(row, providers)) };
     },
     async get(actor, id) {

@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 import type { Place, TargetFacts } from '../../contract/provider.ts';
 import type { Endpoint } from '../entities.ts';
 import { jobsOf } from '../job-counts.ts';
-import type { Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, type Listing } from '../paging.ts';
 import { found, isUuid, keptOf } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
 
@@ -47,11 +48,11 @@ export const LISTING: Omit<Listing<EndpointRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'endpoints.id', type: 'uuid' },
-  filters: {
+  ...filtersOf(FILTERS.endpoints, {
     kind: (values) => sql<boolean>`endpoints.kind IN (${sql.join(values)})`,
     connectorId: (values) => sql<boolean>`endpoints.connector_id::text IN (${sql.join(values)})`,
     provider: (values) => sql<boolean>`connectors.provider IN (${sql.join(values)})`,
-  },
+  }),
   searched: "(endpoints.name || ' ' || endpoints.full_path)",
   idOf: (row) => row.id,
 };

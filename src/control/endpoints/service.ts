@@ -30,7 +30,8 @@ export function openEndpoints(world: ControlWorld, openConnector: OpenConnector)
   return {
     async list(actor, query) {
       demand(actor, 'read');
-      const page = await listPage(db, rowsOf(db), { ...LISTING, query });
+      const values = { ...LISTING.values, provider: [...world.providers.keys()] };
+      const page = await listPage(db, rowsOf(db), { ...LISTING, values, query });
       return { ...page, items: page.items.map(endpointOf) };
     },
     async get(actor, id) {

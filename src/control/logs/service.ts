@@ -5,7 +5,8 @@ import { explanationOf } from '../../model/reasons.ts';
 import { storageMoverCodeOf, storageMoverLineCodes } from '../../model/storage-mover-codes.ts';
 import { ZERO_COUNTERS, type Counters, type ItemRecord } from '../../model/outcome.ts';
 import type { Actor, AuditLine, RunItem, RunLogLine } from '../entities.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isoOf, isUuid } from '../rows.ts';
 import { searchable } from '../runs/store-rows.ts';
@@ -195,10 +196,10 @@ const ITEMS: Omit<Listing<ItemRow>, 'query'> = {
   },
   defaultSort: 'number',
   id: { sql: 'run_items.number', type: 'bigint' },
-  filters: {
+  ...filtersOf(FILTERS.items, {
     result: (values) => sql<boolean>`run_items.result = ANY(${values})`,
     code: (values) => sql<boolean>`run_items.code = ANY(${values})`,
-  },
+  }),
   searched: null,
   idOf: (row) => String(row.number),
 };
@@ -207,7 +208,7 @@ const LINES: Omit<Listing<Parameters<typeof lineOf>[0]>, 'query'> = {
   sorts: { number: { sql: 'run_log.number', type: 'bigint' } },
   defaultSort: 'number',
   id: { sql: 'run_log.number', type: 'bigint' },
-  filters: { level: (values) => sql<boolean>`run_log.level = ANY(${values})` },
+  ...filtersOf(FILTERS.lines, { level: (values) => sql<boolean>`run_log.level = ANY(${values})` }),
   searched: 'run_log.message',
   idOf: (row) => String(row.number),
 };
@@ -216,12 +217,12 @@ const AUDIT: Omit<Listing<AuditRow>, 'query'> = {
   sorts: { number: { sql: 'audit.number', type: 'bigint' } },
   defaultSort: '-number',
   id: { sql: 'audit.number', type: 'bigint' },
-  filters: {
+  ...filtersOf(FILTERS.audit, {
     action: (values) => sql<boolean>`audit.action = ANY(${values})`,
     entityKind: (values) => sql<boolean>`audit.entity_kind = ANY(${values})`,
     entityId: (values) => sql<boolean>`audit.entity_id = ANY(${values})`,
     personId: (values) => sql<boolean>`audit.person_id = ANY(${values.filter(isUuid)}::uuid[])`,
-  },
+  }),
   searched: "coalesce(audit.entity_name, '') || ' ' || audit.actor_name || ' ' || audit.action",
   idOf: (row) => String(row.number),
 };

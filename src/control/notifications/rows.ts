@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import type { Delivery, NotificationEvent, Subscription } from '../entities.ts';
-import type { Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, type Listing } from '../paging.ts';
 import { found, isoOf, isUuid, keptOf, nameOf } from '../rows.ts';
 import type { SubscriptionInput } from '../services.ts';
 import type { Db, Tx, Vault } from '../world.ts';
@@ -148,7 +149,7 @@ export const LISTING: Omit<Listing<SubscriptionRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'subscriptions.id', type: 'uuid' },
-  filters: { kind: (values) => sql<boolean>`subscriptions.kind = ANY(${values})` },
+  ...filtersOf(FILTERS.subscriptions, { kind: (values) => sql<boolean>`subscriptions.kind = ANY(${values})` }),
   searched: 'subscriptions.name',
   idOf: (row) => row.id,
 };
@@ -157,7 +158,7 @@ export const DELIVERIES: Omit<Listing<DeliveryRow>, 'query'> = {
   sorts: { number: { sql: 'deliveries.number', type: 'bigint' } },
   defaultSort: '-number',
   id: { sql: 'deliveries.number', type: 'bigint' },
-  filters: { state: (values) => sql<boolean>`deliveries.state = ANY(${values})` },
+  ...filtersOf(FILTERS.deliveries, { state: (values) => sql<boolean>`deliveries.state = ANY(${values})` }),
   searched: null,
   idOf: (row) => String(row.number),
 };

@@ -4,7 +4,8 @@ import { DroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, Person } from '../entities.ts';
 import { newId } from '../ids.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { found, isUuid, lockVersion, stampOf, uniquely } from '../rows.ts';
 import type { People } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
@@ -218,12 +219,12 @@ const LISTING: Omit<Listing<PersonRow>, 'query'> = {
   },
   defaultSort: 'email',
   id: { sql: 'people.id', type: 'uuid' },
-  filters: {
+  ...filtersOf(FILTERS.people, {
     role: any('people.role'),
     state: any('people.state'),
     signIn: any('people.sign_in'),
     email: (values) => sql<boolean>`lower(people.email) = ANY(${values.map((value) => value.toLowerCase())})`,
-  },
+  }),
   searched: `(people.email || ' ' || people.name)`,
   idOf: (row) => row.id,
 };

@@ -4,7 +4,8 @@ import { DroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Role, Token } from '../entities.ts';
 import { newId } from '../ids.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { found, isoOrNull, isUuid, keptOf, nameOf, stampOf, uniquely } from '../rows.ts';
 import type { Tokens } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
@@ -235,10 +236,10 @@ const LISTING: Omit<Listing<TokenRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'tokens.id', type: 'uuid' },
-  filters: {
+  ...filtersOf(FILTERS.tokens, {
     personId: (values) => sql<boolean>`tokens.person_id::text = ANY(${values as string[]})`,
     role: (values) => sql<boolean>`tokens.role = ANY(${values as string[]})`,
-  },
+  }),
   searched: 'tokens.name',
   idOf: (row) => row.id,
 };

@@ -5,7 +5,8 @@ import { makeAudit } from '../audit.ts';
 import type { Project } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { jobsOf } from '../job-counts.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { DESCRIPTION_MAX, found, isUuid, keptOf, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
 import { refuseOpenUploads } from '../runs/open-uploads.ts';
@@ -126,7 +127,7 @@ const LISTING: Omit<Listing<ProjectRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'projects.id', type: 'uuid' },
-  filters: {},
+  ...filtersOf(FILTERS.projects, {}),
   searched: 'projects.name',
   idOf: (row) => row.id,
 };

@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 import { DroverError, type Failure } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Artifact, ListQuery, Page } from '../entities.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isoOf, isoOrNull, isUuid } from '../rows.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
@@ -86,13 +87,13 @@ const ARTIFACTS: Omit<Listing<ArtifactRow>, 'query'> = {
   },
   defaultSort: '-createdAt',
   id: { sql: 'artifacts.id', type: 'uuid' },
-  filters: {
+  ...filtersOf(FILTERS.artifacts, {
     runId: (values) => sql<boolean>`artifacts.run_id = ANY(${values})`,
     jobId: (values) =>
       sql<boolean>`artifacts.run_id IN (SELECT id FROM runs WHERE job_id = ANY(${values.filter(isUuid)}::uuid[]))`,
     kind: (values) => sql<boolean>`artifacts.kind = ANY(${values})`,
     state: (values) => sql<boolean>`artifacts.state = ANY(${values})`,
-  },
+  }),
   searched: 'artifacts.file_name',
   idOf: (row) => row.id,
 };

@@ -5,7 +5,8 @@ import { DroverError, type Failure } from '../../model/errors.ts';
 import { storageMoverRunCodes } from '../../model/storage-mover-codes.ts';
 import type { Counters, RunState } from '../../model/outcome.ts';
 import type { Run, RunExpectation, RunKind, RunLive, RunTrigger, WaitReason } from '../entities.ts';
-import type { Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, type Listing } from '../paging.ts';
 import { isoOf, isoOrNull } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
 import { keptExpectation } from './expectation.ts';
@@ -123,7 +124,7 @@ export const RUN_LISTING: Omit<Listing<RunListRow>, 'query'> = {
   },
   defaultSort: '-queuedAt',
   id: { sql: 'runs.id', type: 'text' },
-  filters: {
+  ...filtersOf(FILTERS.runs, {
     id: anyOf('runs.id'),
     state: anyOf('runs.state'),
     kind: anyOf('runs.kind'),
@@ -133,7 +134,7 @@ export const RUN_LISTING: Omit<Listing<RunListRow>, 'query'> = {
     connectorId: anyUuid('runs.source_connector_id', 'runs.target_connector_id'),
     from: (values) => sql<boolean>`runs.queued_at >= ${momentOf(values, 'from')}`,
     to: (values) => sql<boolean>`runs.queued_at < ${momentOf(values, 'to')}`,
-  },
+  }),
   searched: 'jobs.name',
   idOf: ({ id }) => id,
 };

@@ -4,7 +4,8 @@ import { DroverError } from '../../model/errors.ts';
 import type { Counters, RunState } from '../../model/outcome.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, ListQuery, Run, NewRunLogLine, RunLogLine, RunSegment, RunSnapshot } from '../entities.ts';
-import { listPage, narrow } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, narrow } from '../paging.ts';
 import { isoOf } from '../rows.ts';
 import { demand } from '../people/roles.ts';
 import type { Jobs, Runs } from '../services.ts';
@@ -228,11 +229,11 @@ async function segmentsPage({ db }: ControlWorld, runId: string, query: ListQuer
       },
       defaultSort: 'key',
       id: { sql: 'segments.segment_id', type: 'text' },
-      filters: {
+      ...filtersOf(FILTERS.segments, {
         kind: (values) => sql<boolean>`segments.kind = ANY(${values as string[]}::text[])`,
         state: (values) => sql<boolean>`(CASE WHEN segments.state = 'done' THEN 'done'
           WHEN ${IS_HELD} THEN 'held' ELSE 'open' END) = ANY(${values as string[]}::text[])`,
-      },
+      }),
       searched: null,
       idOf: (row) => row.segment_id,
     }),

@@ -9,7 +9,8 @@ import { databaseNow } from '../database/now.ts';
 import type { Actor, Schedule } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { refuseUnready } from '../jobs/not-ready.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isUuid, lockVersion, stampOf } from '../rows.ts';
 import type { Jobs, ScheduleInput, Schedules } from '../services.ts';
@@ -203,11 +204,11 @@ const LISTING: Omit<Listing<ScheduleRow>, 'query'> = {
   },
   defaultSort: 'nextAt',
   id: { sql: 'schedules.id', type: 'uuid' },
-  filters: {
+  ...filtersOf(FILTERS.schedules, {
     jobId: (values) => sql<boolean>`schedules.job_id = ANY(${values.filter(isUuid)}::uuid[])`,
     projectId: (values) => sql<boolean>`jobs.project_id = ANY(${values.filter(isUuid)}::uuid[])`,
     enabled: enabledCondition,
-  },
+  }),
   searched: "jobs.name || ' ' || projects.name",
   idOf: (row) => row.id,
 };
@@ -223,7 +224,7 @@ const EVENTS: Omit<Listing<EventRow & { readonly number: number }>, 'query'> = {
   sorts: { number: { sql: 'schedule_events.number', type: 'bigint' } },
   defaultSort: '-number',
   id: { sql: 'schedule_events.number', type: 'bigint' },
-  filters: {},
+  ...filtersOf(FILTERS.scheduleEvents, {}),
   searched: null,
   idOf: (row) => String(row.number),
 };

@@ -5,7 +5,8 @@ import { changesOf, makeAudit } from '../audit.ts';
 import type { Timetable } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { jobsOf } from '../job-counts.ts';
-import { listPage, type Listing } from '../paging.ts';
+import { FILTERS } from '../filters.ts';
+import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { found, isUuid, keptOf, lockVersion, nameOf, stampOf, uniquely } from '../rows.ts';
 import type { Timetables } from '../services.ts';
@@ -112,7 +113,7 @@ const LISTING: Omit<Listing<TimetableRow>, 'query'> = {
   },
   defaultSort: 'name',
   id: { sql: 'timetables.id', type: 'uuid' },
-  filters: {},
+  ...filtersOf(FILTERS.timetables, {}),
   searched: 'timetables.name',
   idOf: (row) => row.id,
 };
