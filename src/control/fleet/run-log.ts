@@ -111,8 +111,23 @@ const PHASES: Readonly<Record<SegmentKind, { readonly code: RunLogOwnCode; reado
   settle: { code: 'SETTLING', message: 'Everything is done; the sums are made, and what was half-made is taken away.' },
 };
 
+/** Forgetting costs a question. */
+const PHASES_KNOWN_MAX = 10_000;
+
+/** For each claim of a worker: of a run and a phase it asks once whether that was told. */
+export function phaseLines(world: DispatchWorld): (runId: string, kind: SegmentKind) => Promise<void> {
+  const known = new Set<string>();
+  return async (runId, kind) => {
+    const name = `${runId} ${kind}`;
+    if (known.has(name)) return;
+    if (known.size >= PHASES_KNOWN_MAX) known.clear();
+    known.add(name);
+    await sayPhase(world, runId, kind);
+  };
+}
+
 /** A phase begins, so all before it are over. Told once, by whoever comes first. */
-export async function sayPhase(world: DispatchWorld, runId: string, kind: SegmentKind): Promise<void> {
+async function sayPhase(world: DispatchWorld, runId: string, kind: SegmentKind): Promise<void> {
   if (kind !== 'keys') {
     await sayListed(world, runId);
     const { items, bytes } = await sumsOf(world.db, runId);

@@ -16,7 +16,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { Leftovers } from './leftovers.ts';
 import { readRuns, type RunNow } from './looking.ts';
 import { leaseLines } from './lease-lines.ts';
-import { sayPhase } from './run-log.ts';
+import { phaseLines } from './run-log.ts';
 import { takeoverLines } from './takeovers.ts';
 import { leaseTraces } from './lease-traces.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
@@ -107,7 +107,7 @@ class FleetWorker implements Worker {
         takeoverLines(world, options.name),
         leaseTraces(world.tracing ?? NO_TRACING, id, (runId) => this.#parts.get(runId)?.jobId ?? null),
       ),
-      onKind: (runId, kind) => sayPhase(world, runId, kind),
+      onKind: phaseLines(world),
       onEnding: (tx, runId) => tellEnd(world, tx, runId),
       onEnded: (runId) => this.#onEnded(runId),
     });

@@ -42,12 +42,9 @@ import { countWaiting, sayWaiting } from './store-workers.ts';
 /** How long a lease holds without being renewed. */
 export const LEASE_VALID_MS = 10_000;
 
-/** What was said already of runs and their phases; forgetting costs a question. */
-const KINDS_KNOWN_MAX = 10_000;
-
 export interface RunStoreOptions {
   readonly watcher?: LeaseWatcher;
-  /** Called by whoever claims the first segment of a kind that this store knows of; waited for. */
+  /** Called with each claim, and waited for. */
   readonly onKind?: (runId: string, kind: SegmentKind) => Promise<void>;
   readonly leaseValidMs?: number;
   /** Done in the transaction in which `endRun` ends a run: what must not be lost. */
@@ -74,7 +71,6 @@ export class PostgresRunStore implements RunStore {
   readonly #leaseValidMs: number;
   readonly #watcher: LeaseWatcher | undefined;
   readonly #onKind: RunStoreOptions['onKind'];
-  readonly #kinds = new Set<string>();
   readonly #onEnding: RunStoreOptions['onEnding'];
   readonly #onEnded: (runId: string) => Promise<void>;
 
@@ -164,17 +160,9 @@ export class PostgresRunStore implements RunStore {
       this.hold(held);
       const segment = segmentFromRow(row);
       this.#watcher?.claimed(held, segment.kind, row.was_held);
-      await this.#sayKind(runId, segment.kind);
+      await this.#onKind?.(runId, segment.kind);
       return { segment, worker, epoch: row.epoch };
     });
-  }
-
-  async #sayKind(runId: string, kind: SegmentKind): Promise<void> {
-    const name = `${runId} ${kind}`;
-    if (this.#onKind === undefined || this.#kinds.has(name)) return;
-    if (this.#kinds.size >= KINDS_KNOWN_MAX) this.#kinds.clear();
-    this.#kinds.add(name);
-    await this.#onKind(runId, kind);
   }
 
   split(lease: Lease, at: string, newSegmentId: string): Promise<Lease> {
