@@ -67,6 +67,11 @@ export const JSON_LINES: readonly JsonLine[] = [
       differences: { type: 'object', meaning: '`missing`, `extra`, `different`.' },
       durationMs: { type: 'number', meaning: 'Time spent.' },
       error: { type: 'object|null', meaning: FAILURE },
+      sameWeak: {
+        type: 'number',
+        meaning:
+          'How many of `items.same` (for `verify`: of what was looked at) rest on their size, or size and time, alone and are not proved.',
+      },
     },
   },
   {

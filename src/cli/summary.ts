@@ -6,7 +6,8 @@ import { ZERO_COUNTERS, type Counters, type ItemCounts, type RunState } from '..
 export interface Summary {
   readonly runId: string | null;
   readonly state: RunState;
-  readonly counters: Pick<Counters, 'items' | 'bytes' | 'verification' | 'differences'>;
+  readonly counters: Pick<Counters, 'items' | 'bytes' | 'verification' | 'differences'> &
+    Partial<Pick<Counters, 'sameWeak'>>;
   readonly requests: RequestCounts;
   readonly durationMs: number;
   readonly error: Failure | null;
@@ -41,7 +42,7 @@ function inOrder(counts: ItemCounts): ItemCounts {
 
 /** The members and their order are a promise to scripts. */
 export function summaryLine(summary: Summary): Readonly<Record<string, unknown>> {
-  const { items, bytes, verification, differences } = summary.counters;
+  const { items, bytes, verification, differences, sameWeak } = summary.counters;
   return {
     type: 'summary',
     runId: summary.runId,
@@ -67,5 +68,6 @@ export function summaryLine(summary: Summary): Readonly<Record<string, unknown>>
             field: summary.error.field,
             remedy: summary.error.remedy,
           },
+    sameWeak: sameWeak ?? 0,
   };
 }

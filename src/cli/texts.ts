@@ -279,7 +279,7 @@ function nextSteps(run: ReportedRun, steps: NextSteps): string[] {
 }
 
 /** Of two contents of one size nobody knows whether they are the same. */
-function sizeAlone(count: number, format: Format): string {
+export function sizeAlone(count: number, format: Format): string {
   const words = { one: '# object was', other: '# objects were' };
   return `${format.plural(count, words)} compared by size alone: not proved, because no digest is known of both sides.`;
 }

@@ -34,6 +34,8 @@ export interface VerifyResult {
   readonly checkedBytes: number;
   readonly missing: number;
   readonly different: number;
+  /** Of which the run itself knew no more than the size: that they are as it left them proves nothing of the source. */
+  readonly sizeOnly: number;
   readonly manifestRoot: string;
 }
 
@@ -85,12 +87,14 @@ async function compareAll(
   const found: VerifyDifference[] = [];
   let missing = 0;
   let different = 0;
+  let sizeOnly = 0;
   const stream = streamOf(target, index.runId, world, options.signal, isSorting);
   const order = nameOrder(target.traits.names);
   try {
     for await (const { row, isCovered } of latestOfName(rowsByTargetKey(index, world, order))) {
       checked += 1;
       checkedBytes += row.target.sizeBytes;
+      if (row.verification === 'V0') sizeOnly += 1;
       const difference = isCovered ? null : differenceOf(row, await entryAt(stream, nameAtTarget(row), order));
       if (difference !== null) {
         if (difference.result === 'missing') missing += 1;
@@ -104,7 +108,7 @@ async function compareAll(
     await stream.close();
   }
   for (const difference of found) options.onDifference?.(difference);
-  return { checked, checkedBytes, missing, different, manifestRoot };
+  return { checked, checkedBytes, missing, different, sizeOnly, manifestRoot };
 }
 
 function streamOf(

@@ -73,7 +73,7 @@ describe('every command ends with one summary of one shape', () => {
     const called = await world.json(...words);
     expect(called.exit).toBe(exit);
     expect(called.summary).toMatchObject(shape);
-    expect(Object.keys(called.summary)).toEqual([...Object.keys(shape), 'error']);
+    expect(Object.keys(called.summary)).toEqual([...Object.keys(shape), 'error', 'sameWeak']);
     expect(called.lines.filter((line) => line['type'] === 'summary')).toHaveLength(1);
     expect(called.summary.error?.code ?? null).toBe(code);
     if (code !== null) {
@@ -329,6 +329,42 @@ describe('copying', () => {
     symlinkSync('tree', join(world.folder, 'link'));
     const called = await world.json('copy', source, target);
     expect(called).toMatchObject({ exit: 2, summary: { error: { code: 'PLACES_OVERLAP' } } });
+  });
+
+  test('what only sizes speak for is not called identical, copied or verified, until it is read or accepted', async () => {
+    const store = memoryStore(name);
+    Object.assign(store.behaviour, { listedDigests: [] });
+    try {
+      for (const [bucket, content, modifiedAtMs] of [
+        ['b', 'alpha', 1_000],
+        ['c', 'ALPHA', 2_000],
+      ] as const) {
+        store.ensure(bucket);
+        store.put(bucket, 'a.txt', content, { modifiedAtMs });
+      }
+      const weak = { exit: 3, summary: { sameWeak: 1, state: 'completed-with-issues' } };
+      expect(await world.json('check', 'mem:b', 'mem:c')).toMatchObject(weak);
+      const said = await world.call('check', 'mem:b', 'mem:c');
+      expect(said.stdout).toContain('No difference found: 1 object on both sides.');
+      expect(said.stdout).toContain('1 object was compared by size alone: not proved');
+      const accepted = await world.json('check', '--accept-size-only', 'mem:b', 'mem:c');
+      expect(accepted).toMatchObject({ exit: 0, summary: { sameWeak: 1, state: 'succeeded' } });
+      const copied = await world.json('copy', 'mem:b', 'mem:c');
+      expect(copied).toMatchObject(weak);
+      expect(await world.json('check', 'mem:b', 'mem:c')).toMatchObject(weak);
+      const runId = String(copied.summary.runId);
+      expect(await world.json('verify', runId)).toMatchObject({ exit: 3, summary: { sameWeak: 1 } });
+      expect((await world.call('verify', runId)).stdout).toContain('1 object was compared by size alone: not proved');
+      const read = await world.json('check', '--verify', 'read-back', 'mem:b', 'mem:c');
+      expect(read).toMatchObject({ exit: 4, summary: { sameWeak: 0, differences: { different: 1 } } });
+      const again = await world.json('copy', '--verify', 'read-back', 'mem:b', 'mem:c');
+      expect(again).toMatchObject({ exit: 0, summary: { sameWeak: 0, items: { copied: 1 } } });
+      expect((await world.call('cat', 'mem:c/a.txt')).stdout).toBe('alpha');
+      expect(await world.json('check', 'mem:b', 'mem:c')).toMatchObject({ exit: 0, summary: { sameWeak: 0 } });
+      expect(await world.json('verify', String(again.summary.runId))).toMatchObject({ exit: 0 });
+    } finally {
+      Object.assign(store.behaviour, { listedDigests: ['md5'] });
+    }
   });
 
   test('check finds what differs, sync repairs it, verify agrees', async () => {

@@ -8,7 +8,7 @@ import { countsOf, openSide } from '../requests.ts';
 import { openTargetAccount } from '../run-target.ts';
 import type { CommandEnd, Session } from '../session.ts';
 import { visible } from '../terminal.ts';
-import { OBJECTS } from '../texts.ts';
+import { OBJECTS, sizeAlone } from '../texts.ts';
 
 const SAY_EVERY_MS = 10_000;
 
@@ -55,10 +55,12 @@ export async function verify(session: Session, runId: string): Promise<CommandEn
   }
 
   const differences = result.missing + result.different;
+  const { sizeOnly } = result;
+  const isUnproved = sizeOnly > 0 && !policy.acceptV0;
   const { format, terminal } = session;
   await terminal.print(
     differences === 0
-      ? `ok  ${format.plural(result.checked, {
+      ? `${isUnproved ? '!' : 'ok'}  ${format.plural(result.checked, {
           one: '# object is at the target as recorded.',
           other: '# objects are at the target as recorded.',
         })} 0 differences.`
@@ -66,8 +68,12 @@ export async function verify(session: Session, runId: string): Promise<CommandEn
           `${format.plural(result.checked, OBJECTS)}: ${format.count(result.missing)} missing, ` +
           `${format.count(result.different)} different from what run ${run.runId} recorded.`,
   );
+  if (sizeOnly > 0) await terminal.print(`  ${sizeAlone(sizeOnly, format)}`);
+  if (isUnproved) {
+    await terminal.print('  Prove them    the copy again with --verify read-back, which reads them on both sides');
+  }
   return {
-    exit: differences === 0 ? EXIT.FINE : EXIT.DIFFERENT,
+    exit: differences > 0 ? EXIT.DIFFERENT : isUnproved ? EXIT.ITEMS_FAILED : EXIT.FINE,
     summary: {
       runId: run.runId,
       state: 'succeeded',
@@ -75,6 +81,7 @@ export async function verify(session: Session, runId: string): Promise<CommandEn
         ...ZERO_COUNTERS,
         items: { ...ZERO_COUNTERS.items, scanned: result.checked },
         bytes: { ...ZERO_COUNTERS.bytes, scanned: result.checkedBytes },
+        sameWeak: sizeOnly,
         differences: { missing: result.missing, extra: 0, different: result.different },
       },
       requests: countsOf(null, side),

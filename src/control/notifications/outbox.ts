@@ -49,7 +49,9 @@ export async function putRunInOutbox(
         'error', CASE jsonb_typeof(runs.error) WHEN 'object' THEN
           jsonb_build_object('code', runs.error -> 'code', 'message', runs.error -> 'message') END,
         'items', sums.counters -> 'items', 'differences', sums.counters -> 'differences',
-        'deletesFailed', sums.counters -> 'deletesFailed')
+        'deletesFailed', sums.counters -> 'deletesFailed',
+        'sizeOnly', coalesce((sums.counters ->> 'sameWeak')::bigint, 0)
+          + coalesce((sums.counters #>> '{verification,V0}')::bigint, 0))
       || jsonb_strip_nulls(jsonb_build_object(
         'reason', coalesce(runs.waits ->> 'text', runs.error ->> 'message'),
         'connector', (SELECT name FROM connectors WHERE connectors.id = (runs.waits ->> 'connectorId')::uuid)))

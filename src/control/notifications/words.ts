@@ -21,6 +21,8 @@ interface About {
   };
   /** What a mirror could not delete. */
   readonly deletesFailed?: number;
+  /** Compared or copied with nothing but their sizes to go by. */
+  readonly sizeOnly?: number;
   readonly differences?: { readonly missing?: number; readonly different?: number; readonly extra?: number };
 }
 
@@ -84,15 +86,17 @@ function paragraphOf(message: Message, publicUrl: string | null): string {
   return lines.join('\n');
 }
 
-function sumsOf({ kind, items, differences = {}, deletesFailed = 0 }: About): readonly string[] {
+function sumsOf({ kind, items, differences = {}, deletesFailed = 0, sizeOnly = 0 }: About): readonly string[] {
   if (items === undefined) return [];
   const { copied = 0, scanned = 0, failed = 0, unsupported = 0 } = items;
   const { missing = 0, different = 0, extra = 0 } = differences;
   const lost = `${failed} failed, ${unsupported} unsupported.`;
+  const unproved = sizeOnly > 0 ? [`${sizeOnly} compared by size alone: not proved.`] : [];
   switch (kind) {
     case 'validate':
       return [
         `${scanned} objects compared: ${missing} missing at the target, ${different} different, ${extra} only at the target, ${lost}`,
+        ...unproved,
       ];
     case 'dry-run':
       return [`A dry run: ${missing + different} of ${scanned} objects would be transferred, ${lost}`];
@@ -100,6 +104,7 @@ function sumsOf({ kind, items, differences = {}, deletesFailed = 0 }: About): re
       return [
         `${copied} of ${scanned} objects transferred, ${lost}`,
         ...(deletesFailed > 0 ? [`${deletesFailed} could not be deleted at the target.`] : []),
+        ...unproved,
       ];
   }
 }

@@ -92,6 +92,20 @@ describe('a validation that finds differences', () => {
     }
   });
 
+  test('or could compare sizes alone, says so in its log and its message', async () => {
+    const job = await fleet.job({ objects: 0, targetBehaviour: { listedDigests: [] } });
+    Object.assign(job.from.behaviour, { listedDigests: [] });
+    job.from.put('box', 'k', 'AAAA', { modifiedAtMs: 1_000 });
+    job.to.put('box', 'k', 'XXXX', { modifiedAtMs: 2_000 });
+    const { id, state } = await run(job, { kind: 'validate' });
+    expect(state).toBe('completed-with-issues');
+    const lines = await fleet.world.db.selectFrom('run_log').selectAll().where('run_id', '=', id).execute();
+    expect(lines.map(({ message }) => message).join()).toContain('1 compared by size alone and so not proved');
+    const told = await toldOf(id);
+    expect(told).toMatchObject({ payload: { sizeOnly: 1 } });
+    expect(wordsOf([{ at: 'now', ...told } as never], null).text).toContain('1 compared by size alone: not proved.');
+  });
+
   test('is not what a dry run does that has something planned', async () => {
     const job = await fleet.job({ objects: 3 });
     const plan = await run(job, { kind: 'dry-run' });

@@ -94,6 +94,10 @@ function resultOf({ isClean, counters, findings, renamed, losses }: ValidationRe
     ...(renamed.total === 0 ? [] : [`${objectsOf(renamed.total, 'has', 'have')} another name there.`]),
     ...(losses.total === 0 ? [] : [`${objectsOf(losses.total)} lost something on the way.`]),
   ].map((sentence) => ` ${sentence}`);
+  if (counters.sameWeak + counters.verification.V0 > 0) {
+    const count = counters.sameWeak + counters.verification.V0;
+    but.push(` ${objectsOf(count, 'was', 'were')} compared by size alone, which proves nothing of the content.`);
+  }
   if (isClean) {
     return `<div class="result clean"><strong>Clean.</strong> ${found}; every one of them that was to be copied is at the target.${but.join('')}</div>`;
   }
@@ -143,7 +147,7 @@ function proofOf({ run, counters, proof }: ValidationReport): string {
   const { runId, endedAt, objects, bytes, classes } = proof;
   const whose =
     runId === run.id ? 'As this run left it' : `As the run <code>${escape(runId)}</code> left it at ${moment(endedAt)}`;
-  return `${byRun}<p>${whose}, the target has ${objectsOf(objects)}, ${number(bytes)} bytes, each of them proved:</p>${classesOf(classes)}`;
+  return `${byRun}<p>${whose}, the target has ${objectsOf(objects)}, ${number(bytes)} bytes; how each of them is proved:</p>${classesOf(classes)}`;
 }
 
 function classesOf(counts: ValidationReport['counters']['verification']): string {
