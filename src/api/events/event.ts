@@ -1,10 +1,12 @@
 /** What comes over the live stream. */
+import type { MapCell } from '../../control/entities.ts';
 import type { TopicKind } from './topics.ts';
 
 /** Entity kinds as the stream names them. */
 export type LiveKind =
   | 'run'
   | 'run-log'
+  | 'run-map'
   | 'connector'
   | 'endpoint'
   | 'project'
@@ -29,6 +31,20 @@ export type LiveEvent =
   | { readonly type: 'removed'; readonly kind: LiveKind; readonly id: string; readonly asOf: string }
   /** The run log has more lines. */
   | { readonly type: 'log'; readonly kind: 'run-log'; readonly id: string; readonly asOf: string }
+  /**
+   * The map of a run in cells, or how it differs from the one with the sequence `base`; `null`: all of it. Afterwards it
+   * has `count` cells, and these in their places.
+   */
+  | {
+      readonly type: 'map';
+      readonly kind: 'run-map';
+      readonly id: string;
+      readonly sequence: number;
+      readonly asOf: string;
+      readonly base: number | null;
+      readonly count: number;
+      readonly cells: readonly (MapCell & { readonly index: number })[];
+    }
   /** Something was missed: read everything again, and forget all sequences. */
   | { readonly type: 'reset'; readonly asOf: string };
 
@@ -36,6 +52,7 @@ export type LiveEvent =
 export const TOPIC_OF: Readonly<Record<LiveKind, TopicKind>> = {
   run: 'runs',
   'run-log': 'run-log',
+  'run-map': 'run-map',
   connector: 'connectors',
   endpoint: 'endpoints',
   project: 'projects',

@@ -119,6 +119,45 @@ describe('a stream', () => {
     expect(server.calls).toEqual([]);
   });
 
+  test('tells the map of a run: all of it first, then what differs; and all of it again to whoever comes back', async () => {
+    const none = { to: null, share: 0.5, isExact: true, items: 1, failed: 0, unsupported: 0 };
+    let states = ['listing', 'waiting'];
+    server.answer = ({ method, args }) => {
+      const cells = states.map((state, at) => ({ from: String(at), state, ...none }));
+      const map = { runId: args[1], sequence: ++sequence, asOf: '2026-01-01T00:00:00.000Z', cells };
+      return Promise.resolve(method === 'runs.map' ? map : { id: args[1], sequence: ++sequence });
+    };
+    const stream = await follow(`run-map:${RUN}`);
+    expect(await stream.next()).toMatchObject({
+      type: 'map',
+      id: RUN,
+      base: null,
+      count: 2,
+      cells: [{ index: 0 }, {}],
+    });
+    expect(server.calls.map(({ method, args }) => [method, args[2]])).toEqual([['runs.map', 240]]);
+    await clock.advance(250);
+    server.bus.say('run', RUN);
+    await clock.advance(250);
+    states = ['done', 'waiting', 'waiting'];
+    server.bus.say('run', RUN);
+    expect(await stream.next()).toMatchObject({
+      base: 1,
+      sequence: 3,
+      count: 3,
+      cells: [
+        { index: 0, state: 'done' },
+        { index: 2, state: 'waiting' },
+      ],
+    });
+    const lastEventId = stream.lastId() as string;
+    stream.stop();
+    await clock.advance(250);
+    const again = await follow(`run-map:${RUN}`, { lastEventId });
+    expect(await again.next()).toMatchObject({ type: 'map', base: null, count: 3, cells: [{}, {}, {}] });
+    expect(lookedUp()).toBe(0);
+  });
+
   test('looks up a run at most four times a second, however often it changes and however many follow it', async () => {
     const streams = await Promise.all([follow('runs'), follow(`run:${RUN}`), follow(`runs,run:${RUN}`)]);
     server.bus.say('run', RUN);
@@ -283,6 +322,8 @@ test('one caller may hold so many streams and no more; an end makes room', async
 test.each([
   ['runs', true],
   [`run:${RUN}`, true],
+  [`run-map:${RUN}`, true],
+  ['run-map', false],
   ['run', false],
   ['runs:x', false],
   ['run:../x', false],

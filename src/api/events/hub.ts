@@ -8,7 +8,7 @@ import type { Bus, Topic } from '../../control/world.ts';
 import type { Clock, Log, Random } from '../../lib/world.ts';
 import { toDroverError } from '../../model/errors.ts';
 import type { LiveEvent, LiveKind } from './event.ts';
-import { topicsOf } from './topics.ts';
+import { mapTopic, runOfMap, topicsOf } from './topics.ts';
 
 /** A viewer, and nobody in particular. */
 const ANYBODY: Actor = { ...SYSTEM, kind: 'person', name: 'Whoever follows', role: 'viewer' };
@@ -16,6 +16,8 @@ const ANYBODY: Actor = { ...SYSTEM, kind: 'person', name: 'Whoever follows', rol
 const LOOK_EVERY_MS = 250;
 /** Changes remembered for those who come back. */
 const REMEMBERED_MAX = 1_000;
+/** Of a map that is followed. */
+const MAP_CELLS = 240;
 /** More changes at once are not looked up one by one: followers read their lists again. */
 const LOOKS_MAX = 200;
 
@@ -103,6 +105,10 @@ class ChangeHub implements Hub {
   follow(follower: Follower, lastEventId: string | null): void {
     const place: Place = { sent: this.#number, since: null };
     this.#followers.set(follower, place);
+    for (const topic of follower.topics) {
+      const runId = runOfMap(topic);
+      if (runId !== null) this.#soil(runId);
+    }
     if (lastEventId === null || lastEventId === this.newest) return;
     const since = this.#numberOf(lastEventId);
     if (since === null) return this.#send(follower, place, this.#number, this.#reset());
@@ -175,6 +181,15 @@ class ChangeHub implements Hub {
     const change: Change = { number: ++this.#number, kind: topic as LiveKind, id, topics };
     this.#remembered.push(change);
     if (this.#remembered.length > REMEMBERED_MAX) this.#remembered.shift();
+    if (topic === 'run') this.#soil(id);
+    if (!this.#isFollowed(change)) return;
+    this.#dirty.set(keyOf(change), change);
+    void this.#look();
+  }
+
+  /** Not remembered: whoever comes back is sent the whole map. */
+  #soil(runId: string): void {
+    const change: Change = { number: this.#number, kind: 'run-map', id: runId, topics: [mapTopic(runId)] };
     if (!this.#isFollowed(change)) return;
     this.#dirty.set(keyOf(change), change);
     void this.#look();
@@ -246,6 +261,7 @@ class ChangeHub implements Hub {
     const asOf = this.#now();
     if (kind === 'run-log') return { type: 'log', kind, id, asOf };
     try {
+      if (kind === 'run-map') return await this.#mapOf(id);
       const entity = await this.#entityOf(kind, id);
       if (entity === null) return { type: 'removed', kind, id, asOf };
       const { sequence = number, asOf: trueAt = asOf } = entity as { sequence?: number; asOf?: string };
@@ -259,8 +275,14 @@ class ChangeHub implements Hub {
     }
   }
 
+  async #mapOf(id: string): Promise<LiveEvent> {
+    const { sequence, asOf, cells: all } = await this.#world.services.runs.map(ANYBODY, id, MAP_CELLS);
+    const cells = all.map((cell, index) => ({ index, ...cell }));
+    return { type: 'map', kind: 'run-map', id, sequence, asOf, base: null, count: cells.length, cells };
+  }
+
   /** One look serves all who follow, so it shows what the least of them may see. */
-  async #entityOf(kind: Exclude<LiveKind, 'run-log'>, id: string): Promise<unknown> {
+  async #entityOf(kind: Exclude<LiveKind, 'run-log' | 'run-map'>, id: string): Promise<unknown> {
     const { services } = this.#world;
     switch (kind) {
       case 'run':

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { Clock } from '../../lib/world.ts';
 import type { Follower, Hub, NumberedEvent } from './hub.ts';
+import { MapDeltas } from './map-deltas.ts';
 
 const HEARTBEAT_MS = 15_000;
 /** Entities that wait for a slow reader; with more of them it reads everything again. */
@@ -39,7 +40,10 @@ export async function streamEvents(response: ServerResponse, input: StreamInput)
   hub.follow(queue, lastEventId);
   try {
     const heartbeats = beat(response, clock, ended, check);
-    for await (const { id, event } of queue.events(ended)) {
+    const maps = new MapDeltas();
+    for await (const { id, event: whole } of queue.events(ended)) {
+      const event = maps.next(whole);
+      if (event === null) continue;
       const isRoom = response.write(`id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
       if (!isRoom) await once(response, 'drain', { signal: ended }).catch(() => undefined);
     }

@@ -7,6 +7,7 @@ export const TOPIC_RIGHTS = {
   runs: 'read',
   run: 'read',
   'run-log': 'read',
+  'run-map': 'read',
   connectors: 'read',
   endpoints: 'read',
   projects: 'read',
@@ -21,7 +22,7 @@ export const TOPIC_RIGHTS = {
 
 export type TopicKind = keyof typeof TOPIC_RIGHTS;
 
-const WITH_ID: readonly TopicKind[] = ['run', 'run-log'];
+const WITH_ID: readonly TopicKind[] = ['run', 'run-log', 'run-map'];
 
 /** `run:01h…` → `run`. */
 export function topicKind(topic: string): TopicKind {
@@ -33,6 +34,17 @@ export function isTopic(topic: string): boolean {
   if (more.length > 0 || !Object.hasOwn(TOPIC_RIGHTS, kind)) return false;
   const needsId = WITH_ID.includes(kind as TopicKind);
   return needsId ? /^[a-z0-9]{8,26}$/.test(id ?? '') : id === undefined;
+}
+
+const MAP = 'run-map:';
+
+export function mapTopic(runId: string): string {
+  return `${MAP}${runId}`;
+}
+
+/** Of a topic for a map: which run's. */
+export function runOfMap(topic: string): string | null {
+  return topic.startsWith(MAP) ? topic.slice(MAP.length) : null;
 }
 
 /** Which topics hear of a message of the bus. */

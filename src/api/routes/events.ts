@@ -16,14 +16,17 @@ export const eventRoutes: readonly Route[] = [
     summary: 'Server-sent events: what changes, as it changes',
     description:
       'One stream for all topics. Events: `changed` (the entity as it is now, with `sequence` and `asOf`), `removed`, ' +
-      '`log` (the next lines of a run log may be read), `reset` (too much was missed: read everything again). Reconnect with `Last-Event-ID`. ' +
+      '`log` (the next lines of a run log may be read), `map` (the map of a run, first whole, then the cells that changed ' +
+      'since `base`), `reset` (too much was missed: read everything again). Reconnect with `Last-Event-ID`. ' +
       'A run changes at most four times a second.',
     right: 'read',
     query: z.object({
       topics: z
         .string()
         .max(8_192)
-        .describe(`Separated by commas: ${Object.keys(TOPIC_RIGHTS).join(', ')}; run and run-log with an id: run:ID.`),
+        .describe(
+          `Separated by commas: ${Object.keys(TOPIC_RIGHTS).join(', ')}; run, run-log and run-map with an id: run:ID.`,
+        ),
     }),
     answer: { kind: 'events', description: 'Ends when the session does.' },
     async handle({ actor, query }) {
