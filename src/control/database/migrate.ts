@@ -93,8 +93,11 @@ export async function requireSchema(database: Database): Promise<void> {
 const MIGRATION_MS_MAX = 3_600_000;
 
 async function readVersion(client: pg.ClientBase): Promise<number | null> {
-  const table = await client.query<{ found: string | null }>(`SELECT to_regclass('schema_version')::text AS found`);
-  if (table.rows[0]?.found === null) return null;
+  // As the rows say it: names are kept in a connection's memory, which may not know yet what another one just committed.
+  const table = await client.query(
+    `SELECT FROM pg_class WHERE relname = 'schema_version' AND relkind = 'r' AND pg_table_is_visible(oid)`,
+  );
+  if (table.rowCount === 0) return null;
   const { rows } = await client.query<{ version: number | null }>('SELECT max(version) AS version FROM schema_version');
   return rows[0]?.version ?? null;
 }
