@@ -89,10 +89,10 @@ class Round implements Placing {
   /** What runs further in front wait for: nobody behind them may take it meanwhile, or they could wait for ever. */
   readonly #reserved = new Areas<Entry>();
   /** Those that need nothing but a place, in their order. */
-  readonly #waiting = new Map<string, Entry>();
+  #waiting = new Map<string, Entry>();
   /** Runs with a place, by connector. */
   readonly #held = new Map<string, number>();
-  /** Nobody gives way any more. */
+  /** Nobody can give way, as it is. */
   #isFixed = false;
 
   constructor(busyRuns: readonly PlacedRun[], queuedRuns: readonly PlacedRun[], places: Places) {
@@ -154,10 +154,10 @@ class Round implements Placing {
     for (const id of this.#waiting.keys()) this.waits.set(id, this.#noPlace());
   }
 
-  /** Places there are at this moment. */
-  #most(): number {
+  /** Places there are at this moment, or would be without that one. */
+  #most(without?: Entry): number {
     const { runsMax, room } = this.#places;
-    const heldBack = this.#taken.filter((run) => run.is_held_back).length;
+    const heldBack = this.#taken.filter((run) => run.is_held_back && run !== without).length;
     return Math.min(room ?? Number.POSITIVE_INFINITY, runsMax + Math.min(heldBack, runsMax * (HELD_BACK_FACTOR - 1)));
   }
 
@@ -176,6 +176,8 @@ class Round implements Placing {
     const begun = { ...run, state: 'running' };
     this.#taken.push(begun);
     this.#hold(run, 1);
+    // A connector may have several now, one of which may give way.
+    this.#isFixed = false;
     this.#waiting.delete(run.id);
     for (const one of this.#waiting.values()) if (overlaps(one, run)) this.#block(one, begun);
   }
@@ -190,9 +192,15 @@ class Round implements Placing {
     this.#taken = this.#taken.filter((one) => one !== run);
     this.#hold(run, -1);
     const begun = this.start.indexOf(run.id);
-    if (begun === -1) this.back.push(run.id);
-    else this.start.splice(begun, 1);
-    this.waits.set(run.id, begun === -1 ? why : this.#noPlace());
+    if (begun === -1) {
+      this.back.push(run.id);
+      this.waits.set(run.id, why);
+      return;
+    }
+    this.start.splice(begun, 1);
+    // As before it began; there may be another place for it.
+    const again = this.#queued.filter(({ id }) => id === run.id || this.#waiting.has(id));
+    this.#waiting = new Map(again.map((one) => [one.id, one]));
   }
 
   /**
@@ -245,6 +253,8 @@ class Round implements Placing {
     let chosen: Entry | undefined;
     for (const run of this.#taken) {
       if (run.state !== 'running') continue;
+      // There would be a place less.
+      if (run.is_held_back && this.#taken.length > this.#most(run)) continue;
       const ends = [run.source_connector_id, run.target_connector_id];
       if (ends.some((id) => (this.#held.get(id) ?? 0) < 2)) continue;
       if (chosen === undefined || this.#isRatherGiven(run, chosen)) chosen = run;
