@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 10b86bfdff03bbdd164a2fa520a7cf77c0eabe647c1789b68575c98c5641cb45) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 d9b030e2d57dfc0a3bfb9bb98c456012e10efccb840d588884a85d193a695651) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1925,7 +1925,7 @@ export interface paths {
     };
     /**
      * Server-sent events: what changes, as it changes
-     * @description One stream for all topics. Events: `changed` (the entity as it is now, with `sequence` and `asOf`), `removed`, `log` (the next lines of a run log may be read), `reset` (too much was missed: read everything again). Reconnect with `Last-Event-ID`. A run changes at most four times a second.
+     * @description One stream for all topics. Events: `changed` (the entity as it is now, with `sequence` and `asOf`), `removed`, `log` (the next lines of a run log may be read), `map` (the map of a run, first whole, then the cells that changed since `base`), `reset` (too much was missed: read everything again). Reconnect with `Last-Event-ID`. A run changes at most four times a second.
      *
      *     Needs the role viewer.
      */
@@ -8512,7 +8512,7 @@ export interface operations {
   followEvents: {
     parameters: {
       query: {
-        /** @description Separated by commas: runs, run, run-log, connectors, endpoints, projects, jobs, schedules, timetables, artifacts, subscriptions, workers, people; run and run-log with an id: run:ID. */
+        /** @description Separated by commas: runs, run, run-log, run-map, connectors, endpoints, projects, jobs, schedules, timetables, artifacts, subscriptions, workers, people; run, run-log and run-map with an id: run:ID. */
         topics: string;
       };
       header?: {
