@@ -344,7 +344,8 @@ describe('on one worker', () => {
     });
     const other = await fleet.job({ objects: 20 });
     await expectComplete(fleet, other, await fleet.until((await fleet.start(other)).id, 'succeeded'));
-    expect((await now(run)).waits?.kind).toBe('disk');
+    // While it is tried again it says so for a moment not.
+    await expect.poll(async () => (await now(run)).waits?.kind).toBe('disk');
     const said = () => fleet.lines.filter(({ runId, code }) => runId === run.id && code === 'DISK_FULL').length;
     // From here on the run's log says so, too, as it really does.
     await sql`INSERT INTO run_log (run_id, at, level, code, message) VALUES (${run.id}, now(), 'warn', 'DISK_FULL', 'x')`.execute(
