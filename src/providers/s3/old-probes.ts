@@ -11,7 +11,8 @@ import type { Objects } from './objects.ts';
 /** Names of objects of both kinds of trials, for certain: nothing else is touched. */
 const PROBE = /^\.drover-probe-(?:[0-9a-f]{16}|[a-z0-9]{8,26}-[ab])$/;
 const PREFIX = '.drover-probe-';
-const AGE_MS = 60 * 60_000;
+/** Longer than any trial takes. */
+const AGE_MS = 15 * 60_000;
 const SIZE_BYTES_MAX = 64;
 
 /** One page of each, as far as that is allowed; never fails. */
