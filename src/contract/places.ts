@@ -73,3 +73,8 @@ export function subPathOf(text: string): string {
   const path = text.startsWith('/') ? text.slice(1) : text;
   return path === '' || path.endsWith('/') ? path : `${path}/`;
 }
+
+/** As somebody writes it, so that `subPathOf` gives it again. */
+export function writtenPath(path: string): string {
+  return path.startsWith('/') ? `/${path}` : path;
+}

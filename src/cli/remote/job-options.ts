@@ -1,6 +1,5 @@
 /** Options of jobs: the same words as `copy` and `sync` take, for what a job saves. */
 import { Command } from 'commander';
-import { DroverError } from '../../model/errors.ts';
 import { DEFAULT_POLICY } from '../../model/policy.ts';
 import { addTransferOptions, readTransferOptions } from '../transfer-options.ts';
 import { parseChoice, parseCount } from '../units.ts';
@@ -86,13 +85,7 @@ export async function tuningOf(remote: Remote, given: JobGiven): Promise<Wire['J
   };
 }
 
-/** `2024` and `2024/` are the same folder of an endpoint. */
-export function subPathOf(text: string, option: string): string {
-  if (text === '' || text.endsWith('/')) return text;
-  if (text.startsWith('/')) {
-    throw new DroverError('USAGE', `${option} is a path below the endpoint; "${text}" begins with a slash.`, {
-      field: option,
-    });
-  }
-  return `${text}/`;
+/** `2024` and `2024/` are the same folder of an endpoint; what else is odd about it the server says. */
+export function subPathOf(text: string): string {
+  return text === '' || text.endsWith('/') ? text : `${text}/`;
 }

@@ -166,9 +166,9 @@ async function createJob(remote: Remote, name: string, given: NewJob): Promise<v
     name,
     ...(given.description === undefined ? {} : { description: given.description }),
     sourceEndpointId: source.id,
-    sourceSubPath: subPathOf(given.sourcePath ?? '', '--source-path'),
+    sourceSubPath: subPathOf(given.sourcePath ?? ''),
     targetEndpointId: target.id,
-    targetSubPath: subPathOf(given.targetPath ?? '', '--target-path'),
+    targetSubPath: subPathOf(given.targetPath ?? ''),
     settings,
     tuning: await tuningOf(remote, given),
   };
@@ -191,8 +191,8 @@ async function duplicateJob(remote: Remote, word: string, given: CopiedJob): Pro
     ...(given.project === undefined ? {} : { projectId: (await findProject(remote, given.project)).id }),
     ...(given.source === undefined ? {} : { sourceEndpointId: (await findEndpoint(remote, given.source)).id }),
     ...(given.target === undefined ? {} : { targetEndpointId: (await findEndpoint(remote, given.target)).id }),
-    ...(given.sourcePath === undefined ? {} : { sourceSubPath: subPathOf(given.sourcePath, '--source-path') }),
-    ...(given.targetPath === undefined ? {} : { targetSubPath: subPathOf(given.targetPath, '--target-path') }),
+    ...(given.sourcePath === undefined ? {} : { sourceSubPath: subPathOf(given.sourcePath) }),
+    ...(given.targetPath === undefined ? {} : { targetSubPath: subPathOf(given.targetPath) }),
     settings: settingsOf(given, settings),
     tuning: await tuningOf(remote, given),
   };

@@ -1,5 +1,6 @@
 /** `project create|list|show|update|remove` and `endpoint create|list|show|update|remove`. */
 import type { Command } from 'commander';
+import { writtenPath } from '../../contract/places.ts';
 import { DroverError } from '../../model/errors.ts';
 import { parseChoice } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
@@ -178,7 +179,8 @@ async function createEndpoint(remote: Remote, words: string, given: EndpointGive
   const body = {
     kind,
     connectorId: connector.id,
-    place,
+    // Two slashes were written here; of one the server takes none for a name.
+    place: { ...place, prefix: writtenPath(place.prefix) },
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),
   };

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { defaultOf } from '../../contract/config-conditions.ts';
 import { parseConfig } from '../../contract/config.ts';
 import type { Fields } from '../../contract/fields.ts';
+import { subPathOf } from '../../contract/places.ts';
 import type { Provider } from '../../contract/provider.ts';
 import { canonicalJson } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -207,7 +208,7 @@ class Planner {
       container: saved.place.container,
       prefix: saved.place.prefix,
     };
-    const wanted = { ...given, connector: given.connector.toLowerCase() };
+    const wanted = { ...given, connector: given.connector.toLowerCase(), prefix: subPathOf(given.prefix) };
     for (const [field, value] of Object.entries(fixed)) {
       if (wanted[field as keyof typeof fixed] === value) continue;
       const message = `Of the endpoint "${saved.name}" only the description can change; this is "${value}" here.`;
@@ -218,7 +219,7 @@ class Planner {
   #fixedEnd(path: string, saved: Job, given: DocumentJob, side: 'source' | 'target'): void {
     const isSame =
       saved[side].endpointName.toLowerCase() === given[side].endpoint.toLowerCase() &&
-      saved[side].subPath === given[side].subPath;
+      saved[side].subPath === subPathOf(given[side].subPath);
     if (!isSame) this.#problem(path, `The ${side} of the job "${saved.name}" is fixed: ${saved[side].fullPath}.`);
   }
 

@@ -1,4 +1,5 @@
 /** Everything a document speaks of, as it is saved now, by name. */
+import { writtenPath } from '../../contract/places.ts';
 import type {
   CloudAccount,
   Connector,
@@ -106,7 +107,7 @@ export function documentOf(state: SavedState, projectNames: readonly string[] | 
       kind,
       connector: connectorName,
       container: place.container,
-      prefix: place.prefix,
+      prefix: writtenPath(place.prefix),
       description,
     })),
     projects: projects.map(({ id, name, description }) => ({
@@ -126,8 +127,8 @@ function documentJob(
   return {
     name: job.name,
     description: job.description,
-    source: { endpoint: job.source.endpointName, subPath: job.source.subPath },
-    target: { endpoint: job.target.endpointName, subPath: job.target.subPath },
+    source: { endpoint: job.source.endpointName, subPath: writtenPath(job.source.subPath) },
+    target: { endpoint: job.target.endpointName, subPath: writtenPath(job.target.subPath) },
     settings: changedSettings(job.settings),
     transfersMax: job.tuning.transfersMax,
     timetable: timetableId === null ? null : (timetableNames.get(timetableId) ?? null),

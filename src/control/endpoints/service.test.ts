@@ -137,6 +137,17 @@ describe('making endpoints', () => {
     expect(fine.warnings).toBeUndefined();
   });
 
+  test.each([
+    ['/2019', '2019/', 1],
+    ['2019//march', '2019//march/', 1],
+    ['../..', '../../', 1],
+    ['2019/', '2019/', 0],
+  ])('a path typed as %s is %s, and an odd one is warned about', async (prefix, kept, warnings) => {
+    const made = await make({ place: { container: 'photos', prefix } });
+    expect(made).toMatchObject({ place: { prefix: kept }, fullPath: `memory://photos/${kept}` });
+    expect(made.warnings ?? []).toHaveLength(warnings);
+  });
+
   test('Azure shows the address of the blob service', async () => {
     const config = { accountName: 'contosodata', accountKey: KEY };
     const { id } = await connectors.authorize(admin, { provider: 'azure-blob', config });

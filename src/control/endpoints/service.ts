@@ -10,6 +10,7 @@ import { newId } from '../ids.ts';
 import { listPage } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import { DESCRIPTION_MAX, found, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
+import { typedPath } from '../paths.ts';
 import type { Endpoints } from '../services.ts';
 import type { ControlWorld, OpenConnector, Tx } from '../world.ts';
 import { identityText } from './identity.ts';
@@ -40,8 +41,9 @@ export function openEndpoints(world: ControlWorld, openConnector: OpenConnector)
     },
     async create(actor, input, signal) {
       demand(actor, 'define');
-      const made = await get(await createEndpoint(world, openConnector, actor, input, signal));
-      const warnings = await warningsOf(db, made);
+      const { id, warnings: typed } = await createEndpoint(world, openConnector, actor, input, signal);
+      const made = await get(id);
+      const warnings = [...typed, ...(await warningsOf(db, made))];
       return warnings.length === 0 ? made : { ...made, warnings };
     },
     async update(actor, id, version, change) {
@@ -62,7 +64,7 @@ async function createEndpoint(
   actor: Actor,
   input: Input,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
   const description = shortText(input.description ?? '', 'description', DESCRIPTION_MAX);
   if (input.kind !== 'source' && input.kind !== 'target') {
     throw new DroverError('INVALID_INPUT', 'Choose source or target.', { field: 'kind' });
@@ -81,7 +83,7 @@ async function createEndpoint(
   for (let number = 1; ; number++) {
     try {
       await insert(number === 1 ? wanted : `${wanted} ${number}`);
-      return id;
+      return { id, warnings: seen.warnings };
     } catch (thrown) {
       const isOwnName = given === '' && thrown instanceof DroverError && thrown.field === 'name';
       if (!isOwnName || number === NAME_TRIES_MAX) throw thrown;
@@ -108,6 +110,8 @@ interface Seen {
   readonly fullPath: string;
   readonly facts: TargetFacts | null;
   readonly identity: PlaceIdentity;
+  /** About the path as it was typed. */
+  readonly warnings: readonly string[];
 }
 
 /** PLACE_NOT_FOUND at `place`; for a target also what it honours, as far as Drover may try it. */
@@ -120,7 +124,8 @@ async function lookAt(
   const { account, provider } = await openConnector(connectorId, world.openTransport);
   await using opened = account;
   const { manifest } = provider;
-  const place = normalPlace(given, manifest.id, opened);
+  const { path, warnings } = typedPath(given.prefix, 'place.prefix', manifest);
+  const place = { container: wholeContainer(given, manifest.id, opened), prefix: path };
   if ((kind === 'source' ? manifest.source : manifest.target) === null) {
     const words = `${manifest.title} cannot be a ${kind}.`;
     throw new DroverError('INVALID_INPUT', words, { field: 'kind' });
@@ -130,7 +135,7 @@ async function lookAt(
   }
   const fullPath = opened.address?.(place) ?? `${manifest.id}://${place.container}/${place.prefix}`;
   const facts = await factsOf(world, opened, kind, place, signal);
-  return { place, fullPath, facts, identity: await opened.identify(place) };
+  return { place, fullPath, facts, warnings, identity: await opened.identify(place) };
 }
 
 async function factsOf(
@@ -172,16 +177,10 @@ async function observed(
   }
 }
 
-/**
- * A typed path means a folder whether or not it ends with a slash. A folder of this machine is kept with its whole
- * path, so that another root of the connector does not silently move the endpoint.
- */
-function normalPlace({ container, prefix }: Place, provider: string, account: Account): Place {
+/** A folder of this machine is kept with its whole path, so that another root of the connector does not silently move the endpoint. */
+function wholeContainer({ container }: Place, provider: string, account: Account): string {
   const whole = provider === 'local' && container !== '' ? account.address?.({ container, prefix: '' }) : undefined;
-  return {
-    container: whole === undefined ? container : whole.replace(/(?<=.)\/$/, ''),
-    prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
-  };
+  return whole === undefined ? container : whole.replace(/(?<=.)\/$/, '');
 }
 
 function suggestedName({ container, prefix }: Place): string {

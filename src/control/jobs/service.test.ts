@@ -271,6 +271,17 @@ describe('a job', () => {
     await expect(jobs.create(admin, project.id, swapped)).rejects.toMatchObject({ field: 'sourceEndpointId' });
   });
 
+  test('takes sub-paths as endpoints take theirs, and a copy keeps a name that begins with a slash', async () => {
+    const admin = world.as('admin');
+    const project = await projects.create(admin, { name: 'Odd paths' });
+    const input = { name: 'Odd', ...(await insertPair(world)), sourceSubPath: '//a', targetSubPath: '/b' };
+    const made = await jobs.create(admin, project.id, input);
+    expect([made.source.subPath, made.target.subPath]).toEqual(['/a/', 'b/']);
+    expect(made.warnings).toHaveLength(3);
+    const copy = await jobs.duplicate(admin, made.id, { name: 'Copy', targetSubPath: 'c' });
+    expect([copy.source.subPath, copy.target.subPath]).toEqual(['/a/', 'c/']);
+  });
+
   test.each([
     ['read', 'report', [/set up to read only, so writing here/]],
     ['read-restore', 'report', [/set up to read and restore, so writing here/]],

@@ -1,6 +1,6 @@
 /** Jobs: what is moved from where to where, and how. Both ends are fixed once a job is made. */
 import { sql } from 'kysely';
-import { subPathOf } from '../../contract/places.ts';
+import { subPathOf, writtenPath } from '../../contract/places.ts';
 import type { Concession } from '../../engine/definition.ts';
 import { outcomesOf as outcomesBetween } from '../../engine/outcomes.ts';
 import { refuseStorageClass } from '../../engine/storage-class.ts';
@@ -17,6 +17,7 @@ import { refuseOpenUploads } from '../runs/open-uploads.ts';
 import { hasEnded } from '../runs/states.ts';
 import { DESCRIPTION_MAX, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
 import type { DuplicateJob, JobInput, Jobs, Removal } from '../services.ts';
+import { typedPath } from '../paths.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import type { MadeWith, Observed } from './observing.ts';
 import { restoreWarnings, writeWarnings } from './permissions.ts';
@@ -77,9 +78,9 @@ function copyOf(job: Job, input: DuplicateJob): [projectId: string, input: JobIn
     name: input.name,
     description: input.description ?? job.description,
     sourceEndpointId,
-    sourceSubPath: input.sourceSubPath ?? (sourceEndpointId === source.endpointId ? source.subPath : ''),
+    sourceSubPath: input.sourceSubPath ?? (sourceEndpointId === source.endpointId ? writtenPath(source.subPath) : ''),
     targetEndpointId,
-    targetSubPath: input.targetSubPath ?? (targetEndpointId === target.endpointId ? target.subPath : ''),
+    targetSubPath: input.targetSubPath ?? (targetEndpointId === target.endpointId ? writtenPath(target.subPath) : ''),
     settings: settingsOf(job.settings, input.settings ?? {}),
     tuning: { ...job.tuning, ...input.tuning },
   };
@@ -151,10 +152,10 @@ class JobWork {
             description: shortText(input.description ?? '', 'description', DESCRIPTION_MAX),
             type: typeOf(ends.source, ends.target),
             source_endpoint_id: ends.source.endpointId,
-            source_sub_path: ends.sourceSubPath,
+            source_sub_path: ends.source.subPath,
             source_full_path: ends.source.fullPath,
             target_endpoint_id: ends.target.endpointId,
-            target_sub_path: ends.targetSubPath,
+            target_sub_path: ends.target.subPath,
             target_full_path: ends.target.fullPath,
             settings: JSON.stringify(settings),
             made_with: made,
@@ -165,7 +166,7 @@ class JobWork {
         await bus.tell('job', id, tx);
       }),
     );
-    return this.#withWarnings(id);
+    return this.#withWarnings(id, input);
   }
 
   async update(actor: Actor, id: string, version: number | null, change: Parameters<Jobs['update']>[3]): Promise<Job> {
@@ -209,9 +210,18 @@ class JobWork {
     return this.#withWarnings(id);
   }
 
-  async #withWarnings(id: string): Promise<Job> {
+  async #withWarnings(id: string, given: Partial<JobInput> = {}): Promise<Job> {
     const { job, source, target } = await jobFacts(this.#world.db, id);
-    const warnings = [...restoreWarnings(source, job.settings), ...writeWarnings(target)];
+    const typed = (
+      [
+        [source, given.sourceSubPath],
+        [target, given.targetSubPath],
+      ] as const
+    ).flatMap(([end, text = '']) => {
+      const manifest = this.#world.providers.get(end.provider)?.manifest;
+      return manifest === undefined ? [] : typedPath(text, 'subPath', manifest).warnings;
+    });
+    const warnings = [...typed, ...restoreWarnings(source, job.settings), ...writeWarnings(target)];
     return warnings.length === 0 ? job : { ...job, warnings };
   }
 
@@ -253,14 +263,24 @@ class JobWork {
   }
 
   async #ends(tx: Tx, input: JobInput) {
-    const sourceSubPath = subPathOf(input.sourceSubPath ?? '');
-    const targetSubPath = subPathOf(input.targetSubPath ?? '');
-    const source = await endFacts(tx, input.sourceEndpointId, sourceSubPath, null);
-    const target = await endFacts(tx, input.targetEndpointId, targetSubPath, null);
+    const source = await this.#end(tx, input, 'source');
+    const target = await this.#end(tx, input, 'target');
     await expectKind(tx, source, 'source', 'sourceEndpointId');
     await expectKind(tx, target, 'target', 'targetEndpointId');
     refuseOverlap(source, target, 'targetEndpointId');
-    return { source, target, sourceSubPath, targetSubPath };
+    return { source, target };
+  }
+
+  /** INVALID_INPUT at a sub-path below which nothing can lie. */
+  async #end(tx: Tx, input: JobInput, side: 'source' | 'target'): Promise<EndFacts> {
+    const endpoint = await endFacts(tx, input[`${side}EndpointId`], '', null);
+    const manifest = this.#world.providers.get(endpoint.provider)?.manifest;
+    const given = input[`${side}SubPath`] ?? '';
+    const path =
+      manifest === undefined
+        ? subPathOf(given)
+        : typedPath(given, `${side}SubPath`, manifest, endpoint.place.prefix).path;
+    return endFacts(tx, endpoint.endpointId, path, null);
   }
 }
 
