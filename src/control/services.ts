@@ -380,7 +380,7 @@ export interface Runs {
   bulk(
     actor: Actor,
     action: 'pause' | 'resume' | 'cancel',
-    selection: { filter: ListQuery['filter']; except: readonly string[]; expectedCount: number },
+    selection: Selection,
   ): Promise<{ changed: number }>;
   /** For tests and the bus: states that have not ended. */
   active(): Promise<readonly { id: string; state: RunState }[]>;

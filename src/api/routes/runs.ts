@@ -140,12 +140,10 @@ const states: readonly Route[] = [
     right: 'run',
     body: bulkInput,
     answer: json(changedCount, 'How many.'),
-    handle: ({ actor, services, body }) =>
-      services.runs.bulk(actor, body.action, {
-        filter: body.filter,
-        except: body.except ?? [],
-        expectedCount: body.expectedCount,
-      }),
+    handle: ({ actor, services, body }) => {
+      const { action, ...selection } = body;
+      return services.runs.bulk(actor, action, { except: [], ...selection });
+    },
   }),
 ];
 

@@ -240,24 +240,11 @@ export const startRun = named<StartRunInput>()(
   }),
 );
 
-export interface BulkInput {
-  readonly action: 'pause' | 'resume' | 'cancel';
-  readonly filter?: Readonly<Record<string, readonly string[]>> | undefined;
-  readonly except?: readonly string[] | undefined;
-  readonly expectedCount: number;
-}
-
 const chosen = {
   filter: z.record(z.string(), z.array(z.string())).optional().describe('As in the list; left out: all.'),
   except: z.array(z.string()).max(10_000).optional().describe('Ids to leave alone.'),
   expectedCount: z.number().int().nonnegative().describe('As shown to the person; refused when it is another.'),
 };
-
-export const bulkInput = named<BulkInput>()(
-  'RunActions',
-  'The same on many runs.',
-  z.strictObject({ action: z.enum(['pause', 'resume', 'cancel']), ...chosen }),
-);
 
 interface Chosen {
   readonly filter?: Readonly<Record<string, readonly string[]>> | undefined;
@@ -266,6 +253,12 @@ interface Chosen {
   readonly expectedCount: number;
 }
 const search = z.string().max(200).optional().describe('As in the list.');
+
+export const bulkInput = named<Chosen & { readonly action: 'pause' | 'resume' | 'cancel' }>()(
+  'RunActions',
+  'The same on many runs.',
+  z.strictObject({ action: z.enum(['pause', 'resume', 'cancel']), search, ...chosen }),
+);
 
 export const startJobs = named<Chosen & { readonly kind: RunKind; readonly skipPreflight?: boolean | undefined }>()(
   'StartJobs',

@@ -36,10 +36,15 @@ export interface List<T> {
 
 export const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
-export function addListOptions(command: Command): Command {
+/** Which ones; what acts on all of them has no order and no end. */
+export function addNarrowingOptions(command: Command): Command {
   return command
     .option('--search <words>', 'only those that hold these words')
-    .option('--filter <name=value>', 'only those whose field has this value; can be repeated', collect)
+    .option('--filter <name=value>', 'only those whose field has this value; can be repeated', collect);
+}
+
+export function addListOptions(command: Command): Command {
+  return addNarrowingOptions(command)
     .option('--sort <field>', 'in this order; "-" before it for the other way round')
     .option('--limit <n>', 'show this many at most', '100');
 }

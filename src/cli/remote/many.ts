@@ -4,11 +4,11 @@ import { EXIT } from '../exit.ts';
 import type { CommandEnd } from '../session.ts';
 import { visible } from '../terminal.ts';
 import { parseChoice } from '../units.ts';
-import { addListOptions, queryOf, type ListGiven } from './lists.ts';
+import { addNarrowingOptions, queryOf, type ListGiven } from './lists.ts';
 import { findProject } from './names.ts';
 import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 
-interface ManyGiven extends ListGiven {
+interface ManyGiven extends Pick<ListGiven, 'search' | 'filter'> {
   readonly project?: string;
   readonly in?: string;
   readonly yes?: boolean;
@@ -61,12 +61,10 @@ export function addManyRuns(run: Command, start: RemoteStart): void {
       (given: ManyGiven) =>
         start(async (remote) => {
           const { http, session } = remote;
-          const { filter, expectedCount } = await choose(remote, given, (query) =>
-            http.GET('/api/v1/runs', { params: { query } }),
-          );
+          const chosen = await choose(remote, given, (query) => http.GET('/api/v1/runs', { params: { query } }));
           const question = `${action.charAt(0).toUpperCase()}${action.slice(1)} what has not ended of`;
-          await confirm(remote, given, question, 'run', { filter, expectedCount });
-          const body = { action, filter, expectedCount };
+          await confirm(remote, given, question, 'run', chosen);
+          const body = { action, ...chosen };
           const done = await answer(http.POST('/api/v1/runs/actions', { body }));
           await record(session, 'changed', done);
           const runs = session.format.plural(done.changed, { one: '# run is', other: '# runs are' });
@@ -77,7 +75,7 @@ export function addManyRuns(run: Command, start: RemoteStart): void {
 }
 
 function chosenBy(parent: Command, name: string, description: string): Command {
-  return addListOptions(parent.command(name).description(description))
+  return addNarrowingOptions(parent.command(name).description(description))
     .option('--project <project>', 'only those of this project')
     .option('--in <states>', 'only those in these states, with commas between: failed,paused')
     .option('-y, --yes', 'do not ask');

@@ -161,10 +161,10 @@ async function bulk(
   audit: Audit,
   actor: Actor,
   order: Order,
-  { filter, except, expectedCount }: Parameters<Runs['bulk']>[2],
+  { filter, search, except, expectedCount }: Parameters<Runs['bulk']>[2],
 ): Promise<{ changed: number }> {
   demand(actor, 'run');
-  const base = narrow(runRows(world.db), { ...RUN_LISTING, query: { filter } });
+  const base = narrow(runRows(world.db), { ...RUN_LISTING, query: { filter, search } });
   const all = await inDatabase(() => base.clearSelect().select(['runs.id', 'runs.ended_at']).execute());
   const left = new Set(except);
   const chosen = (all as { id: string; ended_at: Date | null }[]).filter(({ id }) => !left.has(id));
