@@ -87,7 +87,8 @@ export async function contentProblems(rows: readonly ItemRecord[], tree: Tree, t
   const expected = new Map<string, string>();
   for (const row of rows) {
     if (row.result === 'failed') problems.push(`${show(row.key)} failed: ${row.code}, ${row.details}`);
-    if (row.result === 'unsupported' && (row.code as string) === '') problems.push(`${show(row.key)} is unsupported for no reason`);
+    if (row.result === 'unsupported' && (row.code as string) === '')
+      problems.push(`${show(row.key)} is unsupported for no reason`);
     if (row.result !== 'copied' && row.result !== 'same') continue;
     const name = row.targetKey ?? row.key;
     if (expected.has(name)) problems.push(`two objects were written as ${show(name)}`);
