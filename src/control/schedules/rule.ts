@@ -52,6 +52,38 @@ export function checkTiming({ rule, timeZone, startsAt, endsAt }: ScheduleTiming
   checkRule(rule);
 }
 
+/** INVALID_INPUT, in the words of `whyNever`: a schedule that starts nothing looks as if all were well. */
+export function refuseNever(timing: ScheduleTiming, nowMs: number): void {
+  if (nextAfter(timing, nowMs) !== null) return;
+  const { field, message } = whyNever(timing);
+  throw new DroverError('INVALID_INPUT', message, { field, remedy: GIVE_ANOTHER });
+}
+
+export const GIVE_ANOTHER = 'Give it a rule with a time to come, before its end.';
+
+/** Of a timing that has no moment left: the member at fault, and why. */
+export function whyNever(timing: ScheduleTiming): { readonly field: string; readonly message: string } {
+  const { rule, startsAt, endsAt } = timing;
+  if (rule.kind === 'once') {
+    const atMs = Date.parse(rule.at);
+    const why =
+      atMs < momentOr(startsAt, Number.NEGATIVE_INFINITY)
+        ? `lies before the start, ${startsAt}`
+        : atMs > momentOr(endsAt, Number.POSITIVE_INFINITY)
+          ? `lies after the end, ${endsAt}`
+          : 'is over';
+    return { field: 'rule', message: `${rule.at} ${why}: the schedule would never start.` };
+  }
+  if (nextAfter({ rule, timeZone: timing.timeZone }, 0) === null) {
+    return { field: 'rule', message: `${quoted(rule)} never comes: no date is like that.` };
+  }
+  return { field: 'endsAt', message: `There is no time left before its end, ${endsAt}.` };
+}
+
+function quoted(rule: ScheduleRule): string {
+  return rule.kind === 'cron' ? `"${rule.text}"` : 'This rule';
+}
+
 /** Due at the same moments, however it was written. */
 export function isSameRule(a: ScheduleTiming, b: ScheduleTiming): boolean {
   return momentsOf(a) === momentsOf(b);

@@ -93,12 +93,49 @@ describe('a schedule', () => {
   test('is not left enabled without a moment to come', async () => {
     const { id } = await enabled();
     const change = schedules.update(world.as('operator'), id, null, { endsAt: '2026-11-01T00:00:00Z' });
-    await expect(change).rejects.toMatchObject({ code: 'WRONG_STATE' });
+    await expect(change).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'endsAt' });
     expect(await schedules.get(world.as('viewer'), id)).toMatchObject({
       enabled: true,
       endsAt: null,
       nextAt: '2026-11-23T01:00:00.000Z',
     });
+  });
+
+  const cron = { kind: 'cron', text: '0 0 31 2 *' } as const;
+  test.each<[string, Parameters<Schedules['create']>[2], string, RegExp]>([
+    [
+      'a moment that is over',
+      { rule: { kind: 'once', at: '2020-01-01T00:00:00Z' }, timeZone: 'UTC' },
+      'rule',
+      /^2020-01-01T00:00:00Z is over/,
+    ],
+    ['a day that never comes', { rule: cron, timeZone: 'UTC' }, 'rule', /^"0 0 31 2 \*" never comes/],
+    [
+      'a moment after its end',
+      { rule: { kind: 'once', at: '2027-01-02T00:00:00Z' }, timeZone: 'UTC', endsAt: '2027-01-01T00:00:00Z' },
+      'rule',
+      /after the end, 2027-01-01/,
+    ],
+    [
+      'a moment before its start',
+      { rule: { kind: 'once', at: '2027-01-02T00:00:00Z' }, timeZone: 'UTC', startsAt: '2027-02-01T00:00:00Z' },
+      'rule',
+      /before the start, 2027-02-01/,
+    ],
+    ['an end that is over', { ...daily, endsAt: '2026-11-01T00:00:00Z' }, 'endsAt', /no time left before its end/],
+    [
+      'an end before its first time',
+      { rule: { kind: 'monthly', day: 1, time: '02:00' }, timeZone: 'UTC', endsAt: '2026-11-29T00:00:00Z' },
+      'endsAt',
+      /no time left before its end/,
+    ],
+  ])('with %s is refused, when it is made and when it is changed', async (_, input, field, message) => {
+    const operator = world.as('operator');
+    const refused = { code: 'INVALID_INPUT', field, message: expect.stringMatching(message) as string };
+    await expect(schedules.create(operator, jobId, input)).rejects.toMatchObject(refused);
+    const { id, version } = await schedules.create(operator, jobId, { ...daily, timeZone: 'Asia/Tokyo' });
+    await expect(schedules.update(operator, id, version, input)).rejects.toMatchObject(refused);
+    expect(await schedules.get(operator, id)).toMatchObject({ version, rule: daily.rule, timeZone: 'Asia/Tokyo' });
   });
 
   test('starts at its moment, and tells the next one', async () => {
@@ -273,7 +310,11 @@ describe('a schedule', () => {
     nowMs += 86_400_000;
     await schedules.tick(never);
     expect(await schedules.get(world.as('viewer'), id)).toMatchObject({ enabled: false, nextAt: null });
-    await expect(schedules.enable(world.as('operator'), id, never)).rejects.toMatchObject({ code: 'WRONG_STATE' });
+    await expect(schedules.enable(world.as('operator'), id, never)).rejects.toMatchObject({
+      code: 'WRONG_STATE',
+      field: 'rule',
+      message: '2026-11-23T00:00:00Z is over: the schedule would never start.',
+    });
   });
 
   test('changes, stops and goes, each on record', async () => {

@@ -28,7 +28,7 @@ import {
   type ScheduleRow,
 } from './rows.ts';
 import { nextOf, reckonedAt } from './reckoning.ts';
-import { checkTiming, inZone, upcoming } from './rule.ts';
+import { checkTiming, GIVE_ANOTHER, inZone, nextAfter, refuseNever, upcoming, whyNever } from './rule.ts';
 import { ScheduleStarts, type StartParts } from './starting.ts';
 
 const PREVIEW_MAX = 50;
@@ -97,6 +97,7 @@ class ScheduleWork {
         ? await tx.selectFrom('jobs').select('name').where('id', '=', jobId).forNoKeyUpdate().executeTakeFirst()
         : undefined;
       const { name } = found(job, 'job', jobId);
+      refuseNever(input, await this.#now(tx));
       await refuseTwin(tx, { jobId, jobName: name, id: null }, input);
       await tx
         .insertInto('schedules')
@@ -121,6 +122,7 @@ class ScheduleWork {
       const before = scheduleOf(await rowOf(tx, id));
       const input = { ...inputOf(before), ...withoutUndefined(change) };
       checkTiming(input);
+      refuseNever(input, await this.#now(tx));
       await tx.selectFrom('jobs').select('id').where('id', '=', before.jobId).forNoKeyUpdate().execute();
       await refuseTwin(tx, before, input);
       const moment = before.enabled ? await this.#momentOf(tx, { ...before, ...input }) : NO_MOMENT;
@@ -177,8 +179,9 @@ class ScheduleWork {
     const nowMs = await this.#now(tx);
     const next = await nextOf(tx, schedule, nowMs);
     if (next !== null) return { next_at: new Date(next), reckoned_at: reckonedAt(nowMs) };
-    const words = 'This schedule has no moment left: its time or its end lies in the past.';
-    throw new DroverError('WRONG_STATE', words, { remedy: 'Give it a later time or end, or pause it.' });
+    const isOver = nextAfter(inputOf(schedule), nowMs) === null;
+    const { field, message } = isOver ? whyNever(inputOf(schedule)) : ALL_STARTED;
+    throw new DroverError('WRONG_STATE', message, { field, remedy: GIVE_ANOTHER });
   }
 
   async remove(actor: Actor, id: string, version: number | null): Promise<void> {
@@ -194,6 +197,9 @@ class ScheduleWork {
     });
   }
 }
+
+/** A clock that was ahead has started what is left. */
+const ALL_STARTED = { field: 'rule', message: 'Every time that this schedule has left was started already.' };
 
 const NO_MOMENT = { next_at: null, reckoned_at: null };
 
