@@ -141,7 +141,7 @@ export function runReport(run: ReportedRun, format: Format, steps: NextSteps = H
   } else if (items.copied === 0 && items.deleted === 0 && deletesFailed === 0 && lost === 0) {
     const words =
       items.same > 0
-        ? `Nothing had changed: ${format.plural(items.same, OBJECTS)} needed no transfer.`
+        ? `${run.counters.sameWeak > 0 ? 'Nothing was transferred' : 'Nothing had changed'}: ${format.plural(items.same, OBJECTS)} needed no transfer.`
         : `Nothing was transferred: ${idleReason(items, format)}.`;
     lines.push(`${words} ${took}. Run ${run.runId}.`);
   } else {
