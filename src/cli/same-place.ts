@@ -1,6 +1,6 @@
 /** A run must never read what it writes, or delete what it reads, by whatever name the place is called. */
 import { identitiesOverlap, probeBetween } from '../contract/places.ts';
-import type { PlaceIdentity, Probing } from '../contract/provider.ts';
+import type { PlaceIdentity, Probing, Target } from '../contract/provider.ts';
 import type { EndDefinition } from '../engine/definition.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import type { NamedEnd, SourceEnd } from './ends.ts';
@@ -20,9 +20,17 @@ export async function refuseOverlap(source: Compared, target: Compared, mayBeObj
 }
 
 /** Looks for what is written to the target to try it out; `undefined`: it could not show up at the source. */
-export function probingAt(source: SourceEnd, target: EndDefinition, signal: AbortSignal): Probing | undefined {
+export function probingAt(
+  source: SourceEnd,
+  target: EndDefinition,
+  opened: Target,
+  signal: AbortSignal,
+): Probing | undefined {
   const { definition } = source;
-  const probe = definition.provider === target.provider ? probeBetween(definition.place, target.place) : null;
+  const probe =
+    definition.provider === target.provider
+      ? probeBetween(definition.place, target.place, !opened.traits.names.objectAndPrefix)
+      : null;
   const isBeside = definition.only !== null && target.place.prefix.length > definition.place.prefix.length;
   if (probe === null || isBeside) return undefined;
   return {

@@ -43,17 +43,19 @@ export function identityAbove(identity: PlaceIdentity, subPath: string): PlaceId
 
 /**
  * Where something that is written to the target would show up at the source, were both the same store under two names;
- * `null`: nowhere. `below`: folder of the target to write it in; `keyAt`: of what has that key at the target.
+ * `null`: nowhere, or only in a folder that would stay behind where the target has real ones (`hasFolders`). `below`:
+ * folder of the target to write it in; `keyAt`: of what has that key at the target.
  */
 export function probeBetween(
   source: Place,
   target: Place,
+  hasFolders: boolean,
 ): { readonly below: string; keyAt(key: string): string } | null {
   if (target.prefix.startsWith(source.prefix)) {
     const inside = target.prefix.slice(source.prefix.length);
     return { below: '', keyAt: (key) => inside + key };
   }
-  if (!source.prefix.startsWith(target.prefix)) return null;
+  if (hasFolders || !source.prefix.startsWith(target.prefix)) return null;
   const below = source.prefix.slice(target.prefix.length);
   return { below, keyAt: (key) => key.slice(below.length) };
 }

@@ -77,7 +77,8 @@ export async function transfer(
   const runId = continued?.runId ?? freshId;
   if (options.fresh) await forgetUnfinished(session, state, draft.transferId, targetEnd.end, targetPlace);
   const isFirst = (await state.store.findLatestSnapshot(draft.transferId, draft.pairId)) === null;
-  const probing = writes && isFirst ? probingAt(source, target, session.signal) : undefined;
+  const probing = (into: Target): Probing | undefined =>
+    isFirst ? probingAt(source, target, into, session.signal) : undefined;
   const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes, probing);
   cleanup.use(opened);
   const { verify, dryRun } = (continued?.definition ?? draft).policy;
@@ -151,12 +152,13 @@ async function openTarget(
   place: Place,
   runId: string,
   writes: boolean,
-  probing: Probing | undefined,
+  probingOf: (target: Target) => Probing | undefined,
 ): Promise<Target> {
   const { facts: known } = await session.state();
   const facts = await known.get(end.account.fingerprint, place.container);
   const target = await openOrMake(session, end, place, { facts, runId }, writes);
   if (writes) await target.ready?.(session.signal);
+  const probing = probingOf(target);
   const isKnown = facts !== null && probing === undefined;
   if (!writes || isKnown || target.observe === undefined) return target;
   try {

@@ -67,7 +67,7 @@ async function observe(
   const holdsAnything = looksInside ? await holdsObjects(taking, signal) : null;
   const seen = { source: opened.traits, target: taking.traits, holdsAnything };
   if (taking.observe === undefined) return { ...seen, facts: target.facts };
-  const facts = await taking.observe(signal, probingOf(opened, ends, signal));
+  const facts = await taking.observe(signal, probingOf(opened, taking, ends, signal));
   await world.db
     .updateTable('endpoints')
     .set({ facts: JSON.stringify(facts) })
@@ -76,8 +76,16 @@ async function observe(
   return { ...seen, facts };
 }
 
-function probingOf(opened: Source, { source, target }: JobFacts, signal: AbortSignal): Probing | undefined {
-  const probe = source.provider === target.provider ? probeBetween(source.place, target.place) : null;
+function probingOf(
+  opened: Source,
+  { traits }: Target,
+  { source, target }: JobFacts,
+  signal: AbortSignal,
+): Probing | undefined {
+  const probe =
+    source.provider === target.provider
+      ? probeBetween(source.place, target.place, !traits.names.objectAndPrefix)
+      : null;
   if (probe === null) return undefined;
   return {
     below: probe.below,
