@@ -49,6 +49,7 @@ const world: CliWorld = {
   workingFolder: process.cwd(),
   homeFolder: homedir(),
   readTextFile,
+  readBytes,
   locale: localeOf(environment['LC_ALL'] || environment['LC_NUMERIC'] || environment['LANG'] || ''),
   timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   onStop,
@@ -139,8 +140,16 @@ function stateFolder(): string {
 }
 
 async function readTextFile(path: string): Promise<string | null> {
+  return readIfThere(path, () => readFile(path, 'utf8'));
+}
+
+async function readBytes(path: string): Promise<AsyncIterable<Uint8Array> | null> {
+  return readIfThere(path, async () => (await open(path)).createReadStream());
+}
+
+async function readIfThere<T>(path: string, read: () => Promise<T>): Promise<T | null> {
   try {
-    return await readFile(path, 'utf8');
+    return await read();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;

@@ -46,7 +46,8 @@ export const OTHER_LINES: Readonly<Record<string, string>> = {
   definitions: '`export`: `document`.',
   plan: '`apply`: one line for each step, with `action`, `kind`, `name` and `changes`.',
   applied: '`apply`: the same, of what was done.',
-  seal: '`artifact verify`: `file`, `isGenuine`, and `problems`, one sentence each.',
+  seal: '`artifact verify` of a report: `file`, `isGenuine`, and `problems`, one sentence each.',
+  manifest: '`artifact verify` of a manifest: `file`, `isWhole`, `root`, `rows`, and `problems`, one sentence each.',
   problem: '`apply`: `path` in the document, `message`, and `line` in the file (or `null`).',
   summary: 'As always.',
 };

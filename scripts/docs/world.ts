@@ -34,6 +34,7 @@ export function silentWorld(version: string): CliWorld {
     workingFolder: '',
     homeFolder: '',
     readTextFile: never,
+    readBytes: never,
     locale: 'en-US',
     timeZone: 'UTC',
     onStop: never,

@@ -48,6 +48,8 @@ export interface CliWorld {
   readonly homeFolder: string;
   /** `null` when there is no such file. */
   readTextFile(path: string): Promise<string | null>;
+  /** Piece by piece; `null` when there is no such file. */
+  readBytes(path: string): Promise<AsyncIterable<Uint8Array> | null>;
   readonly locale: string;
   readonly timeZone: string;
   /** Calls back at each request to stop (Ctrl-C, SIGTERM); returns how to end that. */

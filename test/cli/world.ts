@@ -1,5 +1,5 @@
 /** A world for commands that run inside the test: what they wrote, and what they were told. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openClient } from '../../src/api/client/client.ts';
 import { runCli } from '../../src/cli/run.ts';
@@ -111,6 +111,7 @@ export function openTestWorld(providers: readonly Provider[] = [memory, local]):
         workingFolder: folder,
         homeFolder: folder,
         readTextFile: async (path) => readText(path),
+        readBytes: async (path) => (existsSync(path) ? createReadStream(path) : null),
         locale: 'en-US',
         timeZone: 'UTC',
         onStop: (handler) => {

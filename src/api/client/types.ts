@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 d9b030e2d57dfc0a3bfb9bb98c456012e10efccb840d588884a85d193a695651) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 8bcc9e8103cce15e1284197ced6a54f457890569bcd0132f3513eea72c814835) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1959,7 +1959,9 @@ export interface components {
       fileName: string;
       /** @enum {string} */
       state: 'pending' | 'ready' | 'failed' | 'expired';
+      /** @description Of copy logs and manifests known after their first whole download, once the run has ended well. */
       sizeBytes: number | null;
+      /** @description The same. */
       sha256: string | null;
       /** @description Why it failed; of a pending one, why its last try did. */
       error: components['schemas']['Failure'] | null;
@@ -3406,6 +3408,8 @@ export interface components {
     RunActions: {
       /** @enum {string} */
       action: 'pause' | 'resume' | 'cancel';
+      /** @description As in the list. */
+      search?: string;
       /** @description As in the list; left out: all. */
       filter?: {
         [key: string]: string[];

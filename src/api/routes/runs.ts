@@ -38,7 +38,7 @@ const MEDIA_TYPES = {
   'copy-log-ndjson': 'application/gzip',
   'report-html': 'text/html; charset=utf-8',
   'report-json': 'application/json',
-  manifest: 'application/json',
+  manifest: 'application/gzip',
 } as const;
 
 const states: readonly Route[] = [
@@ -85,13 +85,15 @@ const states: readonly Route[] = [
     path: '/jobs/actions/start',
     subject: 'Runs',
     summary: 'Start a run of each of many jobs',
-    description: 'One line for each job as soon as it is known how it went; a connection that breaks begins no more.',
+    description:
+      'One line for each job as soon as it is known how it went; a connection that breaks begins no more. Sent again with its Idempotency-Key, it is about the same jobs and starts only those that it has not started.',
     right: 'run',
     body: startJobs,
+    stepwise: true,
     answer: lines(manyOutcome, 'One line for each job.'),
-    handle: ({ actor, services, body, signal }) => {
+    handle: ({ actor, services, body, signal, steps }) => {
       const { kind, skipPreflight, ...selection } = body;
-      return services.many.startJobs(actor, { kind, skipPreflight }, { except: [], ...selection }, signal);
+      return services.many.startJobs(actor, { kind, skipPreflight }, { except: [], ...selection }, signal, steps);
     },
   }),
   route({

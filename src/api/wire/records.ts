@@ -126,8 +126,11 @@ export const artifact = named<Artifact>()(
     kind: artifactKind,
     fileName: z.string(),
     state: z.enum(['pending', 'ready', 'failed', 'expired']),
-    sizeBytes: z.number().nullable(),
-    sha256: z.string().nullable(),
+    sizeBytes: z
+      .number()
+      .nullable()
+      .describe('Of copy logs and manifests known after their first whole download, once the run has ended well.'),
+    sha256: z.string().nullable().describe('The same.'),
     error: failure.nullable().describe('Why it failed; of a pending one, why its last try did.'),
     attempts: z.number().describe('How often it was begun; after five it has failed.'),
     createdAt: time,

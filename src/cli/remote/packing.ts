@@ -33,3 +33,29 @@ async function* through(content: AsyncIterable<Uint8Array>, isPacked: boolean): 
     zlib.destroy();
   }
 }
+
+/** Whatever the file is called: what begins as gzip does is unpacked. CORRUPTED: it only begins so. */
+export async function* unpacked(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = content[Symbol.asyncIterator]();
+  const first = await reader.next();
+  if (first.done === true) return;
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    yield first.value as Uint8Array;
+    for (let next = await reader.next(); next.done !== true; next = await reader.next()) yield next.value;
+  }
+  const isPacked = first.value[0] === 0x1f && first.value[1] === 0x8b;
+  yield* isPacked ? through(whole(), true) : whole();
+}
+
+/** Of UTF-8. A last one without an end is one too. */
+export async function* textLines(content: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let rest = '';
+  for await (const chunk of content) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() as string;
+    yield* lines;
+  }
+  rest += decoder.decode();
+  if (rest !== '') yield rest;
+}

@@ -105,9 +105,13 @@ function rowOf(item: ItemRecord): Record<(typeof COLUMNS)[number], string | numb
 const BATCH_ROWS = 500;
 
 /** One JSON object per line, each with the same members and types, so that columnar formats can be made of it. */
-export async function* toNdjsonGz(items: AsyncIterable<ItemRecord>): AsyncGenerator<Uint8Array> {
+export function toNdjsonGz(items: AsyncIterable<ItemRecord>): AsyncIterable<Uint8Array> {
+  return packedLines(linesOf(items));
+}
+
+export async function* packedLines(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
   const gzip = createGzip();
-  const packing = pipeline(Readable.from(linesOf(items)), gzip);
+  const packing = pipeline(Readable.from(lines), gzip);
   // What goes wrong comes out of the loop below.
   packing.catch(() => undefined);
   try {

@@ -1,7 +1,11 @@
 /** The report explains everything: what has another name, what lost something, how much there is on both sides. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
 import { PERSON, rowOpener } from '../../../test/control/made.ts';
+import { checkManifest } from '../../lib/manifest-file.ts';
 import { ALL_NAMES } from '../../model/names.ts';
 import { DEFAULT_POLICY } from '../../model/policy.ts';
 import type { Run } from '../entities.ts';
@@ -168,4 +172,63 @@ test('the proof of a transfer that copied little covers all that is there', asyn
   const report = await reportOf(second.id);
   expect(second.counters.items).toMatchObject({ copied: 1, same: 3 });
   expect(report.proof).toMatchObject({ runId: second.id, objects: 4, classes: { V1: 4 } });
+});
+
+describe('files that are made as they go out', () => {
+  async function contentOf(id: string): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await reports.download(PERSON, id)).content) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  test.each(['manifest', 'copy-log-csv', 'copy-log-ndjson'] as const)(
+    'a %s is what it was when it was downloaded first',
+    async (kind) => {
+      const { id: runId } = await run(await fleet.job({ objects: 3 }));
+      const { id } = await reports.request(PERSON, runId, kind, {});
+      const content = await contentOf(id);
+      expect(await reports.get(PERSON, id)).toMatchObject({
+        sizeBytes: content.length,
+        sha256: createHash('sha256').update(content).digest('hex'),
+      });
+      expect(await contentOf(id)).toEqual(content);
+      // Its length is not promised before: it is made anew.
+      expect((await reports.download(PERSON, id)).artifact.sizeBytes).toBeNull();
+    },
+  );
+
+  test('one that was not read to its end is not known', async () => {
+    const { id: runId } = await run(await fleet.job({ objects: 3 }));
+    const { id } = await reports.request(PERSON, runId, 'copy-log-csv', {});
+    for await (const _ of (await reports.download(PERSON, id)).content) break;
+    expect(await reports.get(PERSON, id)).toMatchObject({ sizeBytes: null, sha256: null });
+  });
+
+  test('of a run that goes on it may still change, so nothing is kept', async () => {
+    const job = await fleet.job({ objects: 200, slowMs: 50 });
+    const { id: runId } = await fleet.start(job);
+    const { id } = await reports.request(PERSON, runId, 'copy-log-csv', {});
+    await contentOf(id);
+    expect(await reports.get(PERSON, id)).toMatchObject({ sizeBytes: null, sha256: null });
+    await fleet.runs.cancel(PERSON, runId);
+    await fleet.until(runId, 'cancelled');
+  });
+
+  test('a manifest holds every leaf, and its root is that of the run', async () => {
+    const job = await fleet.job({ ...NARROW, objects: 70 });
+    job.from.put('box', 'a//b', 'x');
+    const { id: runId, manifestRoot } = await run(job);
+    const content = await contentOf((await reports.request(PERSON, runId, 'manifest', {})).id);
+    const lines = gunzipSync(content).toString().trimEnd().split('\n');
+    const check = await checkManifest(Readable.from(lines), manifestRoot);
+    expect(check).toEqual({ isWhole: true, root: manifestRoot, rows: 71, problems: [] });
+  });
+
+  test('a run without a manifest is refused one', async () => {
+    const job = await fleet.job({ objects: 2 });
+    await run(job);
+    const { id } = await run(job, { kind: 'validate' });
+    await expect(reports.request(PERSON, id, 'manifest', {})).rejects.toMatchObject({ code: 'WRONG_STATE' });
+    expect(await reports.list(PERSON, id)).toEqual([]);
+  });
 });

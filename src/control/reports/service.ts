@@ -3,10 +3,11 @@
  * server takes it, and kept with the artifacts until it expires.
  */
 import { sql } from 'kysely';
+import { createHash } from 'node:crypto';
 import { readItems } from '../../engine/item-log.ts';
 import { SPOT_CHECK_MAX } from '../../engine/spot-check.ts';
 import { loadSnapshotIndex } from '../../engine/snapshot.ts';
-import { DroverError } from '../../model/errors.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
 import type { Actor, Artifact, Run } from '../entities.ts';
 import { newId } from '../ids.ts';
@@ -16,6 +17,7 @@ import type { ControlWorld } from '../world.ts';
 import { artifactOf, artifactRow, listArtifacts, removeArtifact } from './artifacts.ts';
 import { chosen, toCsv, toNdjsonGz } from './copy-log.ts';
 import { sourceToLeave } from './leaving.ts';
+import { toManifestGz } from './manifest.ts';
 import { publicKeyOf } from './signing.ts';
 import { contentName, makeNext, SPOT_CHECK_DEFAULT, type MakingParts, type ReportParameters } from './making.ts';
 import { whatCanGo } from './what-can-go.ts';
@@ -25,7 +27,7 @@ const FILE_NAMES: Readonly<Record<Artifact['kind'], string>> = {
   'copy-log-ndjson': 'copy-log.ndjson.gz',
   'report-html': 'validation-report.html',
   'report-json': 'validation-report.json',
-  manifest: 'manifest.json',
+  manifest: 'manifest.ndjson.gz',
 };
 
 /** Read when they are asked for. */
@@ -150,11 +152,48 @@ class ReportWork {
       const index = await loadSnapshotIndex(artifacts, record);
       if (index === null)
         throw new DroverError('WRONG_STATE', 'This run has no manifest: it has not ended, or it copied nothing.');
-      return { artifact, content: once(Buffer.from(JSON.stringify(index))) };
+      return this.#streamed(row, toManifestGz(index, artifacts));
     }
     const { results } = row.parameters as ReportParameters;
     const items = chosen(readItems(record, { store, artifacts }), results ?? null);
-    return { artifact, content: row.kind === 'copy-log-csv' ? toCsv(items) : toNdjsonGz(items) };
+    return this.#streamed(row, row.kind === 'copy-log-csv' ? toCsv(items) : toNdjsonGz(items));
+  }
+
+  /**
+   * Made as it goes out, so its length is not told before. What it was is kept, to compare a saved file with, once nothing
+   * of the run can change any more.
+   */
+  #streamed(row: Awaited<ReturnType<typeof artifactRow>>, content: AsyncIterable<Uint8Array>) {
+    return { artifact: { ...artifactOf(row), sizeBytes: null }, content: this.#counted(row, content) };
+  }
+
+  async *#counted(
+    { id, run_id: runId, sha256: known }: Awaited<ReturnType<typeof artifactRow>>,
+    content: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    const { db, bus, log } = this.#world;
+    const hash = createHash('sha256');
+    let sizeBytes = 0;
+    for await (const chunk of content) {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+    const sha256 = hash.digest('hex');
+    if (sha256 === known) return;
+    try {
+      const kept = await db
+        .updateTable('artifacts')
+        .set({ size_bytes: sizeBytes, sha256 })
+        .where('id', '=', id)
+        .where(
+          sql<boolean>`EXISTS (SELECT FROM runs WHERE id = ${runId} AND state IN ('succeeded', 'completed-with-issues'))`,
+        )
+        .executeTakeFirst();
+      if (kept.numUpdatedRows > 0n) await bus.tell('artifact', id);
+    } catch (thrown) {
+      log('warn', 'What a file was could not be kept.', { artifactId: id, reason: toDroverError(thrown).message });
+    }
   }
 
   /** An empty log would be taken for one in which nothing happened. */
@@ -192,6 +231,15 @@ class ReportWork {
 }
 
 function refuseEarly(run: Run, kind: Artifact['kind']): void {
+  if (kind === 'manifest' && run.endedAt !== null && run.manifestRoot === null) {
+    throw new DroverError(
+      'WRONG_STATE',
+      `Run ${run.number} has no manifest: it compared, repeated some, or did not end well.`,
+      {
+        remedy: 'Ask for the manifest of the transfer before it; the validation report names that run.',
+      },
+    );
+  }
   if (run.endedAt !== null || kind.startsWith('copy-log')) return;
   throw new DroverError('WRONG_STATE', `Run ${run.number} has not ended, so it cannot be reported on.`, {
     remedy: 'Wait for its end; the copy log can be downloaded at any time.',

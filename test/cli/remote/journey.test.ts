@@ -1,4 +1,5 @@
 /** From an empty server to a proved copy, by commands alone. */
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -158,6 +159,33 @@ test('a report says whether it is as the server made it, without the server', as
   expect(changed.stdout).toContain('The field /counters/bytes was changed.');
   expect((await server.cli.call('artifact', 'verify', page, '--key', key)).stdout).toContain('between byte 0 and');
   expect((await server.cli.call('artifact', 'verify', page, '--key', 'x')).stderr).toContain('no public key');
+  server.cli.environment['DROVER_SERVER'] = server.url;
+});
+
+test('whoever gets a manifest can work out its root, without the server', async () => {
+  const manifest = join(server.cli.folder, 'manifest.ndjson.gz');
+  const plain = join(server.cli.folder, 'manifest.ndjson');
+  const { entity: run } = (await server.cli.json('run', 'show', 'Photos')).lines[0] as unknown as {
+    entity: { manifestRoot: string };
+  };
+  for (const file of [manifest, plain]) await fine('run', 'report', 'Photos', '--kind', 'manifest', '--out', file);
+  const listed = await server.cli.json('artifact', 'list', '--job', 'Photos');
+  const entities = listed.lines.map(({ entity }) => entity as { kind: string; sizeBytes: number; sha256: string });
+  const known = entities.find(({ kind }) => kind === 'manifest');
+  const content = readFileSync(manifest);
+  expect(known).toMatchObject({
+    sizeBytes: content.length,
+    sha256: createHash('sha256').update(content).digest('hex'),
+  });
+  server.cli.environment['DROVER_SERVER'] = '';
+  for (const file of [manifest, plain]) {
+    const told = await fine('artifact', 'verify', file, '--root', run.manifestRoot);
+    expect(told.stdout).toContain(`root ${run.manifestRoot}`);
+  }
+  expect((await fine('artifact', 'verify', manifest)).stdout).toContain('Compare the root');
+  writeFileSync(plain, readFileSync(plain, 'utf8').replace('"sizeBytes":', '"sizeBytes":1'));
+  const changed = await server.cli.call('artifact', 'verify', plain, '--root', run.manifestRoot);
+  expect([changed.exit, changed.stdout]).toEqual([4, expect.stringContaining('are not those that were hashed')]);
   server.cli.environment['DROVER_SERVER'] = server.url;
 });
 
