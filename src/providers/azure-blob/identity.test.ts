@@ -6,7 +6,7 @@ import { systemClock, systemRandom } from '../../lib/system.ts';
 import { azureBlob } from './provider.ts';
 
 const KEY = { accountKey: Buffer.alloc(64, 7).toString('base64') };
-const SIGNATURE = { sasToken: 'sv=2024-11-04&sig=x' };
+const SIGNATURE = { sasToken: 'sv=2024-11-04&se=2099-01-01T00%3A00%3A00Z&sig=x' };
 
 async function at(config: Config, prefix = 'a/'): Promise<PlaceIdentity> {
   await using account = await azureBlob.open(config, {
