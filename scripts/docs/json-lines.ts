@@ -22,6 +22,11 @@ const ITEM: Readonly<Record<string, JsonMember>> = {
   result: { type: 'string', meaning: 'What became of it: an outcome, `deleted`, `missing`, `extra` or `different`.' },
   kind: { type: 'string', meaning: '`object`, `folder` or `opaque` (neither: a link, a device, a delete marker).' },
   sizeBytes: { type: 'number', meaning: 'Size of the content.' },
+  targetSizeBytes: {
+    type: 'number',
+    meaning: 'Size at the target, where both were compared and it is another one.',
+    optional: true,
+  },
   code: { type: 'string', meaning: 'Why: an [error code](errors.md), or an [item code](item-codes.md).' },
   details: { type: 'string', meaning: 'More about why, as a sentence.', optional: true },
   verification: {
@@ -34,7 +39,12 @@ const ITEM: Readonly<Record<string, JsonMember>> = {
     meaning: '`target`: the source gave no digest; the target proved the bytes that Drover received.',
     optional: true,
   },
-  attempts: { type: 'number', meaning: 'Tries it took.', optional: true },
+  side: {
+    type: 'string',
+    meaning: '`source` or `target`: which refused, where it failed and that is known.',
+    optional: true,
+  },
+  attempts: { type: 'number', meaning: 'How often it was tried, also in vain.', optional: true },
   startedAtMs: { type: 'number', meaning: 'When work on it began, in milliseconds since 1970.', optional: true },
   durationMs: { type: 'number', meaning: 'How long it took.', optional: true },
 };

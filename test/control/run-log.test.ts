@@ -90,6 +90,16 @@ test('has a line for each code at the end, with its count and what to do', async
   expect(lines[2]?.storageMoverCodes).toEqual(['AZSM2062', 'AZSM2069']);
 });
 
+test('of a run that failed has what it came to before, and why it ended', async () => {
+  const job = await fleet.job({ objects: 0, settings: { mode: 'mirror' } });
+  job.to.put('box', 'kept', 'x');
+  const { id } = await fleet.start(job);
+  await fleet.worker('one');
+  expect((await fleet.until(id, ...ENDED)).state).toBe('failed');
+  const lines = (await linesOf(id)).slice(-2);
+  expect(lines.map(({ level, code }) => `${level} ${code}`)).toEqual(['info SUMS', 'error GUARD_EMPTY_SOURCE']);
+});
+
 describe('who comes and goes', () => {
   test('is told once for each phase, however many workers there are, and with those who left before the end', async () => {
     const job = await fleet.job({ objects: 400, slowMs: 60, limits: { transfersMax: 8 } });

@@ -56,6 +56,7 @@ export async function listItems(
     columns: [
       { title: 'Result', text: (item) => item.result },
       { title: 'Code', text: (item) => item.code },
+      { title: 'Side', text: ({ side }) => side ?? '' },
       { title: 'Size', text: ({ sizeBytes }) => format.bytes(sizeBytes), isNumber: true },
       {
         title: 'Tries',

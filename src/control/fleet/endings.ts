@@ -184,6 +184,8 @@ function differencesOf({ differences = ZERO_COUNTERS.differences }: Partial<Coun
 
 async function tellFailure(world: FleetWorld, tx: Tx, runId: string, failure: Failure | null): Promise<void> {
   await putRunInOutbox(world, tx, 'run.failed', runId);
+  const row = await tx.selectFrom('runs').select('counters').where('id', '=', runId).executeTakeFirst();
+  await writeSums(world, tx, runId, { ...ZERO_COUNTERS, ...(row?.counters as Partial<Counters> | undefined) });
   await writeLine(world, tx, runId, 'error', `The run failed: ${failure?.message ?? ''}`, failure?.code ?? null);
 }
 
