@@ -2,6 +2,7 @@
 import { connectorOpener } from '../control/connectors/open.ts';
 import { openConnectors, type ConnectorService } from '../control/connectors/service.ts';
 import { openDefinitions } from '../control/definitions/service.ts';
+import { signInChecks } from '../control/definitions/sign-ins.ts';
 import { openEndpoints } from '../control/endpoints/service.ts';
 import { openFleet } from '../control/fleet/service.ts';
 import { openPreflight } from '../control/jobs/preflight.ts';
@@ -62,6 +63,7 @@ export function openServices(world: ControlWorld, signal: AbortSignal): AllServi
     { connectors, endpoints, projects, jobs, schedules, timetables },
     world.providers,
     signal,
+    signInChecks(world),
   );
   const overview = openOverview(world, { runs, schedules, logs });
   return {

@@ -5,6 +5,7 @@ import { createS3Service } from '../../sim/s3-service.ts';
 import { simTransport } from '../../sim/transport.ts';
 import { seededRandom, simClock } from '../../sim/world.ts';
 import { openDefinitions } from '../definitions/service.ts';
+import { signInChecks } from '../definitions/sign-ins.ts';
 import type { DefinitionServices } from '../definitions/state.ts';
 import { openEndpoints } from '../endpoints/service.ts';
 import type { ConnectorInput } from '../services.ts';
@@ -80,7 +81,7 @@ test('a document holds what was chosen, changes it, and leaves it where it says 
   const nothing = { list: async () => ({ items: [], nextCursor: null, total: 0 }) };
   const rest = { projects: nothing, jobs: nothing, schedules: nothing, timetables: nothing };
   const services = { connectors, endpoints, ...rest } as unknown as DefinitionServices;
-  const definitions = openDefinitions(services, world.providers, signal);
+  const definitions = openDefinitions(services, world.providers, signal, signInChecks(world));
   await authorize(BOTH);
   const exported = await definitions.export(admin, null);
   expect(exported).toMatchObject({ connectors: [{ name: 'Account', cloud: BOTH }] });

@@ -24,6 +24,8 @@ const connector = z.strictObject({
   provider: z.string(),
   /** Described fields without the secrets. */
   config: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+  /** Names of the secrets that it has, so that another server can ask for them. */
+  secrets: z.array(z.string()).optional(),
   tags: z.record(z.string(), z.string()).default({}),
   limits: z
     .strictObject({

@@ -1,21 +1,18 @@
 /** What a document changes in what is saved: pure. Nothing is ever deleted; what the document does not name stays. */
 import { createHash } from 'node:crypto';
-import { defaultOf } from '../../contract/config-conditions.ts';
-import { parseConfig } from '../../contract/config.ts';
-import type { Fields } from '../../contract/fields.ts';
 import { subPathOf } from '../../contract/places.ts';
 import type { Provider } from '../../contract/provider.ts';
 import { canonicalJson } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { checkCloud } from '../connectors/cloud.ts';
-import type { Connector, Endpoint, Job, Schedule } from '../entities.ts';
+import type { Endpoint, Job, Schedule } from '../entities.ts';
 import { DEFAULT_SETTINGS, settingsOf } from '../jobs/settings.ts';
 import { isTwin } from '../schedules/rows.ts';
-import { checkTiming } from '../schedules/rule.ts';
+import { checkTiming, whyNever } from '../schedules/rule.ts';
 import type { DefinitionPlan } from '../services.ts';
 import { checkTimetable } from '../timetables/service.ts';
-import type { Document, DocumentConnector, DocumentJob, DocumentProblem, DocumentSchedule } from './document.ts';
+import type { Document, DocumentJob, DocumentProblem, DocumentSchedule } from './document.ts';
 import { documentCloud, documentSchedule, jobKey, type SavedState } from './state.ts';
 
 export type Step = DefinitionPlan['steps'][number];
@@ -46,8 +43,15 @@ export interface Plan {
 
 export type Providers = ReadonlyMap<string, Pick<Provider, 'account' | 'manifest'>>;
 
-export function planDocument(document: Document, state: SavedState, providers: Providers): Plan {
-  const planner = new Planner(document, state, providers);
+/** What the plan cannot tell from document and state alone. */
+export interface Findings {
+  /** Of each connector of the document. */
+  readonly signIns: readonly (readonly DocumentProblem[])[];
+  hasMoment(schedule: DocumentSchedule): boolean;
+}
+
+export function planDocument(document: Document, state: SavedState, findings: Findings): Plan {
+  const planner = new Planner(document, state, findings);
   planner.connectors();
   planner.timetables();
   planner.endpoints();
@@ -65,12 +69,12 @@ class Planner {
   readonly problems: DocumentProblem[] = [];
   readonly #document: Document;
   readonly #state: SavedState;
-  readonly #providers: Providers;
+  readonly #findings: Findings;
 
-  constructor(document: Document, state: SavedState, providers: Providers) {
+  constructor(document: Document, state: SavedState, findings: Findings) {
     this.#document = document;
     this.#state = state;
-    this.#providers = providers;
+    this.#findings = findings;
   }
 
   connectors(): void {
@@ -80,7 +84,7 @@ class Planner {
       if (saved !== undefined && saved.provider !== given.provider) {
         this.#problem(`${path}.provider`, `The connector "${given.name}" is one of ${saved.providerTitle} here.`);
       }
-      this.#config(path, given, saved);
+      this.problems.push(...(this.#findings.signIns[at] ?? []));
       const { cloud } = given;
       if (cloud) this.#checked(path, () => checkCloud(cloud, given.provider));
       const before =
@@ -89,23 +93,6 @@ class Planner {
           : { tags: saved.tags, limits: saved.limits, cloud: saved.cloud === null ? null : documentCloud(saved.cloud) };
       const after = { tags: given.tags, limits: given.limits, ...(cloud === undefined ? {} : { cloud }) };
       this.#step(given.name, before, after, { kind: 'connector', at, id: saved?.id ?? null });
-    }
-  }
-
-  #config(path: string, given: DocumentConnector, saved: Connector | undefined): void {
-    const fields = this.#providers.get(given.provider)?.account;
-    if (fields === undefined) {
-      const known = [...this.#providers.keys()].join(', ');
-      this.#problem(`${path}.provider`, `There is no provider "${given.provider}"; there are: ${known}.`);
-    } else if (saved === undefined) {
-      for (const { field, message } of parseConfig(fields, given.config).problems ?? []) {
-        const isSecret = fields[field]?.type === 'secret';
-        const hint = isSecret ? ` Exports hold no secrets: authorize "${given.name}" first, then apply again.` : '';
-        this.#problem(`${path}.config.${field}`, message + hint);
-      }
-    } else if (signsInOtherwise(fields, saved, given)) {
-      const message = `The connector "${given.name}" signs in in another way here; reauthorize it, or take its fields from an export.`;
-      this.#problem(`${path}.config`, message);
     }
   }
 
@@ -196,6 +183,11 @@ class Planner {
       }
       const same: Schedule | undefined = equal[scheduleAt] ?? rest.shift();
       const before = same === undefined ? null : documentSchedule(same);
+      const isKept = before !== null && !differs(before, schedule);
+      if (!isKept && isTiming(schedule) && !this.#findings.hasMoment(schedule)) {
+        const { field, message } = whyNever(schedule);
+        this.#problem(`${path}.${field}`, message);
+      }
       const work = { kind: 'schedule', at: [...at, scheduleAt] as const, id: same?.id ?? null } as const;
       this.#step(jobName, before, schedule satisfies DocumentSchedule, work);
     }
@@ -247,16 +239,6 @@ class Planner {
       return null;
     }
   }
-}
-
-/** Secrets are not compared: nobody can read them. What is left out is what the field says it is then. */
-function signsInOtherwise(fields: Fields, saved: Connector, given: DocumentConnector): boolean {
-  return Object.entries(fields).some(([name, field]) => {
-    if (field.type === 'secret') return false;
-    const wanted = given.config[name] ?? defaultOf(field);
-    const before = saved.config[name] ?? defaultOf(field);
-    return wanted !== before;
-  });
 }
 
 function changesBetween(before: object, after: object): Change[] {

@@ -13,6 +13,7 @@ import type { DefinitionPlan } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { openTimetables } from '../timetables/service.ts';
 import { openDefinitions } from './service.ts';
+import { signInChecks } from './sign-ins.ts';
 import type { DefinitionServices } from './state.ts';
 
 const store = new MemoryStore();
@@ -99,7 +100,8 @@ async function openServer(wrap: (services: DefinitionServices) => DefinitionServ
     timetables: openTimetables(world),
   };
   const admin = world.as('admin');
-  const definitions = openDefinitions(wrap(services), world.providers, new AbortController().signal);
+  const { signal } = new AbortController();
+  const definitions = openDefinitions(wrap(services), world.providers, signal, signInChecks(world));
   return {
     world,
     services,
@@ -155,7 +157,10 @@ describe('definitions', () => {
     const other = await openServer();
     const refused = await other.plan(exported);
     expect(refused.problems).toEqual([
-      { path: 'connectors[0].config.password', message: expect.stringContaining('authorize "New store" first') },
+      {
+        path: 'connectors[0].config.password',
+        message: expect.stringContaining('needs its Password') as string,
+      },
     ]);
     await other.services.connectors.authorize(other.admin, {
       name: 'New store',
@@ -236,6 +241,26 @@ describe('definitions', () => {
     schedules.push({ ...structuredClone(schedules[0]!), enabled: false } as (typeof schedules)[number]);
     const { problems } = await server.plan(turned);
     expect(problems.map(({ path }) => path)).toEqual([`projects[0].jobs[0].schedules[${schedules.length - 1}].rule`]);
+  });
+
+  test('say which schedule would never start, and are exported without those that are over', async () => {
+    const server = await openServer();
+    const soon = structuredClone(DOCUMENT) as typeof DOCUMENT;
+    const { schedules } = soon.projects[0]!.jobs[0]!;
+    schedules[1]!.rule = { kind: 'once', at: '2099-01-01T00:00:00Z' } as never;
+    await server.apply(soon);
+    const over = JSON.stringify({ kind: 'once', at: '2020-01-01T00:00:00Z' });
+    await server.world.db.updateTable('schedules').set({ rule: over }).where('enabled', '=', false).execute();
+    const exported = await server.export();
+    expect(exported).toMatchObject({ projects: [{ jobs: [{ schedules: [{ rule: { kind: 'daily' } }] }] }] });
+    expect((await server.apply(exported)).steps.every(({ action }) => action === 'keep')).toBe(true);
+    schedules[1]!.rule = { kind: 'once', at: '2020-02-01T00:00:00Z' } as never;
+    expect((await server.plan(soon)).problems).toEqual([
+      {
+        path: 'projects[0].jobs[0].schedules[1].rule',
+        message: '2020-02-01T00:00:00Z is over: the schedule would never start.',
+      },
+    ]);
   });
 
   test('refuse what cannot change, by its path', async () => {

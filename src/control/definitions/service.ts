@@ -9,17 +9,24 @@ import { demand } from '../people/roles.ts';
 import type { DefinitionDocument, DefinitionPlan, Definitions } from '../services.ts';
 import { parseDocument, type Document, type DocumentJob, type DocumentSchedule } from './document.ts';
 import { planDocument, type Plan, type PlannedStep, type Providers } from './plan.ts';
-import { documentOf, jobKey, loadState, type DefinitionServices, type SavedState } from './state.ts';
+import { signInProblems, type SignInChecks } from './sign-ins.ts';
+import { documentOf, documentSchedule, jobKey, loadState, type DefinitionServices, type SavedState } from './state.ts';
 
-export function openDefinitions(services: DefinitionServices, providers: Providers, signal: AbortSignal): Definitions {
+export function openDefinitions(
+  services: DefinitionServices,
+  providers: Providers,
+  signal: AbortSignal,
+  checks: SignInChecks,
+): Definitions {
+  const hasMoment = (schedule: DocumentSchedule): boolean => services.schedules.preview(schedule, 1).length > 0;
   const plan = async (actor: Actor, input: unknown): Promise<{ plan: Plan; document: Document | null }> => {
     const parsed = parseDocument(input);
     if (parsed.problems !== undefined)
       return { plan: { steps: [], problems: parsed.problems, hash: '' }, document: null };
-    return {
-      plan: planDocument(parsed.document, await loadState(services, actor), providers),
-      document: parsed.document,
-    };
+    const { document } = parsed;
+    const state = await loadState(services, actor);
+    const signIns = await signInProblems(document, state, providers, checks);
+    return { plan: planDocument(document, state, { signIns, hasMoment }), document };
   };
   return {
     async export(actor, projectNames) {
@@ -30,7 +37,14 @@ export function openDefinitions(services: DefinitionServices, providers: Provide
           throw new DroverError('ENTITY_NOT_FOUND', `There is no project "${name}".`, { field: 'projects' });
         }
       }
-      return documentOf(state, projectNames) as unknown as DefinitionDocument;
+      // Those that are over could not be made anywhere else.
+      const schedules = new Map(
+        [...state.schedules].map(([jobId, all]) => [
+          jobId,
+          all.filter((one) => one.enabled || hasMoment(documentSchedule(one))),
+        ]),
+      );
+      return documentOf({ ...state, schedules }, projectNames) as unknown as DefinitionDocument;
     },
     async plan(actor, input) {
       demand(actor, 'define');

@@ -87,10 +87,11 @@ export function documentOf(state: SavedState, projectNames: readonly string[] | 
     drover: DOCUMENT_VERSION,
     connectors: [...state.connectors.values()]
       .filter(({ id }) => wanted === null || connectorIds.has(id))
-      .map(({ name, provider, config, tags, limits, cloud }) => ({
+      .map(({ name, provider, config, secrets, tags, limits, cloud }) => ({
         name,
         provider,
         config,
+        ...(Object.keys(secrets).length === 0 ? {} : { secrets: Object.keys(secrets).toSorted() }),
         tags,
         limits,
         ...(cloud === null ? {} : { cloud: documentCloud(cloud) }),
