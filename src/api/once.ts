@@ -1,7 +1,9 @@
 /** Creations that are sent twice have one effect (`Idempotency-Key`), also where a server died in between. */
 import { createHash } from 'node:crypto';
 import type { Actor, KeyedRequest } from '../control/entities.ts';
+import type { Steps } from '../control/services.ts';
 import { DroverError } from '../model/errors.ts';
+import type { Json } from '../model/json.ts';
 import type { JsonAnswer } from './answers.ts';
 import type { Route } from './routes/route.ts';
 import type { ApiWorld } from './world.ts';
@@ -13,6 +15,8 @@ export interface OnceInput {
   readonly route: Route;
   readonly actor: Actor;
   readonly key: string;
+  /** Of a request that does several things: which one. */
+  readonly step?: string;
   /** Everything that makes it this request. */
   readonly request: unknown;
   readonly signal: AbortSignal;
@@ -27,7 +31,7 @@ export interface Work {
 
 export async function once(
   { replays, clock }: Pick<ApiWorld, 'replays' | 'clock'>,
-  { route, actor, key, request, signal }: OnceInput,
+  { route, actor, key, step, request, signal }: OnceInput,
   work: Work,
 ): Promise<JsonAnswer> {
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
@@ -35,7 +39,9 @@ export async function once(
       field: 'Idempotency-Key',
     });
   }
-  const scope = `${actor.tokenId ?? actor.personId ?? actor.name} ${route.name}`;
+  const scope = [actor.tokenId ?? actor.personId ?? actor.name, route.name, ...(step === undefined ? [] : [step])].join(
+    ' ',
+  );
   const hash = createHash('sha256')
     .update(JSON.stringify(request) ?? '')
     .digest('hex');
@@ -49,7 +55,7 @@ export async function once(
     }
     if (begun.kind === 'done') return replayed(begun.answer);
     if (begun.kind === 'made') {
-      if (route.again === null) throw secretIsGone(begun.entityId);
+      if (route.again === null && step === undefined) throw secretIsGone(begun.entityId);
       const found = await work.again(begun.entityId);
       await replays.finish(begun.request, found);
       return replayed(found);
@@ -76,6 +82,37 @@ export async function once(
   }
   await replays.finish(own, route.secretAnswer ? { ...answer, body: '' } : answer);
   return answer;
+}
+
+/** Of a request with a key. */
+export function stepsOf(world: Pick<ApiWorld, 'replays' | 'clock'>, input: Omit<OnceInput, 'step'>): Steps {
+  const kept = (value: Json): JsonAnswer => ({ status: 200, headers: {}, body: JSON.stringify(value) });
+  return {
+    async once<T extends Json>(
+      step: string,
+      make: (actor: Actor) => Promise<T>,
+      again: (id: string) => Promise<T>,
+    ): Promise<T> {
+      const work: Work = {
+        make: async (request) => kept(await make({ ...input.actor, request })),
+        again: async (id) => kept(await again(id)),
+      };
+      return JSON.parse((await once(world, { ...input, step }, work)).body) as T;
+    },
+  };
+}
+
+/** Nothing would come of it: whoever sends it must not rely on it. */
+export function refuseKey({ creates, stepwise, method }: Route, key: unknown): void {
+  if (creates || stepwise || method === 'GET' || key === undefined) return;
+  throw new DroverError(
+    'INVALID_INPUT',
+    'This request makes nothing new, so that an Idempotency-Key means nothing here.',
+    {
+      field: 'Idempotency-Key',
+      remedy: 'Leave the header out; sent twice, the request is carried out twice.',
+    },
+  );
 }
 
 /** Whoever made it may have died before it was shown, or answers in this moment. */

@@ -145,7 +145,7 @@ function parameters(route: Route, components: Components): Schema[] {
       explode: true,
     })),
     ...(route.versioned ? [shared('ifMatch')] : []),
-    ...(route.creates ? [shared('idempotencyKey')] : []),
+    ...(route.creates || route.stepwise ? [shared('idempotencyKey')] : []),
     ...(route.answer.kind === 'events' ? [header('Last-Event-ID', 'The last event that was received.')] : []),
     ...(route.answer.kind === 'file' ? [header('Range', 'One range of bytes.')] : []),
   ];

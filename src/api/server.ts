@@ -15,7 +15,7 @@ import { findCaller, refuseForeignHost, refuseOtherSites, refuseWithoutCsrfToken
 import { takeNoBody } from './bodies.ts';
 import { lasting, refuseShutOut, sometimes } from './lasting.ts';
 import { checkInputs, type RawInputs } from './inputs.ts';
-import { once, type Work } from './once.ts';
+import { once, refuseKey, stepsOf, type Work } from './once.ts';
 import { openApiText } from './openapi.ts';
 import { watchProxies } from './proxies.ts';
 import { API_BASE, ROUTES } from './routes/all.ts';
@@ -253,6 +253,8 @@ async function answer(
   reply: FastifyReply,
 ): Promise<void> {
   const { world, hub, closing } = desk;
+  const key = request.headers['idempotency-key'];
+  refuseKey(route, key);
   const inputs = checkInputs(route, {
     params: request.params,
     query: request.query as RawInputs['query'],
@@ -271,12 +273,15 @@ async function answer(
     services: world.services,
     world,
     visit: caller.visit,
+    steps:
+      route.stepwise && typeof key === 'string'
+        ? stepsOf(world, { route, actor, key, request: inputs, signal })
+        : undefined,
   };
   switch (route.answer.kind) {
     case 'json': {
       const { schema } = route.answer;
       const shown = (value: unknown) => jsonAnswer(route, world.checkAnswers === true ? schema.parse(value) : value);
-      const key = request.headers['idempotency-key'];
       const isOnce = route.creates && typeof key === 'string';
       if (!isOnce) return void sendJson(reply, shown(await route.handle(call)));
       const work: Work = {

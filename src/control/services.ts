@@ -377,23 +377,29 @@ export interface Runs {
    */
   remove(actor: Actor, id: string, how?: Removal): Promise<void>;
   /** The same on many: those that match, `except` some; COUNT_CHANGED when they are not `expectedCount`. */
-  bulk(
-    actor: Actor,
-    action: 'pause' | 'resume' | 'cancel',
-    selection: Selection,
-  ): Promise<{ changed: number }>;
+  bulk(actor: Actor, action: 'pause' | 'resume' | 'cancel', selection: Selection): Promise<{ changed: number }>;
   /** For tests and the bus: states that have not ended. */
   active(): Promise<readonly { id: string; state: RunState }[]>;
 }
 
+/** What a request does in several steps, each of which has one effect however often the request is sent. */
+export interface Steps {
+  /** What `make` gave when that step was first done; `again`: from the id of what it made, where the answer was lost. */
+  once<T extends Json>(name: string, make: (actor: Actor) => Promise<T>, again: (id: string) => Promise<T>): Promise<T>;
+}
+
 /** The same on many. COUNT_CHANGED before anything is done when they are not `expectedCount`. */
 export interface Many {
-  /** `retry`: what failed in the newest run of each. */
+  /**
+   * `retry`: what failed in the newest run of each. Repeated in the same `steps`, it is about the same jobs, starts only
+   * those that were not started, and tells of all.
+   */
   startJobs(
     actor: Actor,
     how: { readonly kind: RunKind; readonly skipPreflight?: boolean | undefined },
     selection: Selection,
     signal: AbortSignal,
+    steps?: Steps,
   ): Promise<AsyncIterable<ManyOutcome>>;
   switchSchedules(
     actor: Actor,

@@ -1,10 +1,13 @@
 /** A server that dies between making something and saying so: the repeat, of whichever server, finds what was made. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { API_BASE, ROUTES } from '../../src/api/routes/all.ts';
 import { openApi, type Api } from '../../src/api/server.ts';
 import { openReplays, type Replays } from '../../src/control/replays.ts';
 import { openTestWorld, type TestWorld } from '../../src/control/testing.ts';
+import { insertPair } from '../../src/control/testing/fixtures.ts';
 import { openServices, type AllServices } from '../../src/main/services.ts';
+
+const NO_ID = '01890000-0000-7000-8000-00000000ffff';
 
 let world: TestWorld;
 let services: AllServices;
@@ -107,6 +110,62 @@ test('what failed before anything was made may be tried again at once', async ()
     .execute();
   expect((await post(server, '/projects', 'k3', { name: 'Taken' })).status).toBe(201);
 });
+
+describe('many at once', () => {
+  const FILTER = { state: ['failed'] };
+  const start = { kind: 'transfer', skipPreflight: true, filter: FILTER, expectedCount: 3 };
+
+  async function outcomesOf(answer: Response): Promise<{ name: string; runId: string | null; error: unknown }[]> {
+    expect(answer.status, await answer.clone().text()).toBe(200);
+    const lines = (await answer.text()).trimEnd().split('\n');
+    return lines
+      .map((line) => JSON.parse(line) as never)
+      .toSorted((a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1));
+  }
+
+  const runsThere = async (): Promise<string[]> =>
+    (await world.db.selectFrom('runs').select('id').execute()).map(({ id }) => id).toSorted();
+
+  test('are started once, although the filter names others by then, and although the server died in between', async () => {
+    const project = await services.projects.create(world.as('admin'), { name: 'Nightly' });
+    for (const name of ['a', 'b', 'c']) {
+      const { id } = await services.jobs.create(world.as('admin'), project.id, { name, ...(await insertPair(world)) });
+      await world.db.updateTable('jobs').set({ last_state: 'failed' }).where('id', '=', id).execute();
+    }
+    const server = await openServer(false);
+    const first = await outcomesOf(await post(server, '/jobs/actions/start', 'bulk', start));
+    expect(first.map(({ name, error }) => [name, error])).toEqual(
+      ['a', 'b', 'c'].map((name) => [`Nightly/${name}`, null]),
+    );
+    expect(await runsThere()).toEqual(first.map(({ runId }) => runId).toSorted());
+    // As where the server has died before it could keep what it answered for one of them.
+    const died = { status: null, body: null, headers: null };
+    await world.db
+      .updateTable('idempotency')
+      .set(died)
+      .where('made_id', '=', first[1]?.runId ?? '')
+      .execute();
+    const again = await openServer(false);
+    expect(await outcomesOf(await post(again, '/jobs/actions/start', 'bulk', start))).toEqual(first);
+    expect(await runsThere()).toHaveLength(3);
+    const other = await post(again, '/jobs/actions/start', 'bulk', { ...start, kind: 'validate' });
+    expect([other.status, await runsThere()]).toEqual([409, expect.objectContaining({ length: 3 })]);
+    const anew = await post(again, '/jobs/actions/start', 'bulk-2', { ...start, expectedCount: 2 });
+    expect(await anew.json()).toMatchObject({ code: 'COUNT_CHANGED' });
+  });
+});
+
+test.each(ROUTES.filter(({ method, creates, stepwise }) => method !== 'GET' && !creates && !stepwise))(
+  '$method $path refuses a key that would mean nothing',
+  async ({ method, path }) => {
+    const server = await openServer(false);
+    const answer = await fetch(server + API_BASE + path.replaceAll(/\{\w+\}/g, NO_ID), {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'idempotency-key': 'k9' },
+    });
+    expect(await answer.json()).toMatchObject({ code: 'INVALID_INPUT', field: 'Idempotency-Key' });
+  },
+);
 
 test('every way of making something can find it again, or holds a secret', () => {
   const making = ROUTES.filter(({ creates }) => creates);

@@ -129,7 +129,7 @@ export async function* everyPage<T>(
 
 /** Creations, which take a key: sent twice with it, they have one effect. A test holds this against the routes. */
 export const CREATIONS =
-  /^\/api\/v1\/(connectors|connectors\/[^/]+\/(containers|accounts\/[^/]+)|samples|endpoints|projects|timetables|people|tokens|subscriptions|projects\/[^/]+\/jobs|jobs\/[^/]+\/(runs|duplicate|schedules)|runs\/[^/]+\/artifacts)$/;
+  /^\/api\/v1\/(connectors|connectors\/[^/]+\/(containers|accounts\/[^/]+)|samples|endpoints|projects|timetables|people|tokens|subscriptions|projects\/[^/]+\/jobs|jobs\/[^/]+\/(runs|duplicate|schedules)|jobs\/actions\/start|runs\/[^/]+\/artifacts)$/;
 
 /** What may be sent a second time when the connection broke before an answer came; creations get their key here. */
 function isRepeatable(request: Request, newKey: ClientOptions['newKey']): boolean {

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 8bcc9e8103cce15e1284197ced6a54f457890569bcd0132f3513eea72c814835) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 50b8b630633b2626266a6995c86aadf2ba00fdb97e968b9020519f4b06ae8a99) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -875,7 +875,7 @@ export interface paths {
     put?: never;
     /**
      * Start a run of each of many jobs
-     * @description One line for each job as soon as it is known how it went; a connection that breaks begins no more.
+     * @description One line for each job as soon as it is known how it went; a connection that breaks begins no more. Sent again with its Idempotency-Key, it is about the same jobs and starts only those that it has not started.
      *
      *     Needs the role operator.
      */
@@ -6045,7 +6045,10 @@ export interface operations {
   startRuns: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description Anything unique; the same request sent twice within a day has one effect. */
+        'Idempotency-Key'?: components['parameters']['idempotencyKey'];
+      };
       path?: never;
       cookie?: never;
     };

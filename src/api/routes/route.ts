@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import type { Actor } from '../../control/entities.ts';
 import type { FilterNames } from '../../control/filters.ts';
 import type { Right } from '../../control/people/roles.ts';
-import type { Services } from '../../control/services.ts';
+import type { Services, Steps } from '../../control/services.ts';
 import type { Cookies } from '../cookies.ts';
 import type { ApiWorld } from '../world.ts';
 
@@ -26,6 +26,8 @@ export interface Call<Params, Query, Body> {
   readonly services: Services;
   readonly world: ApiWorld;
   readonly visit: Visit;
+  /** Of a stepwise route. */
+  readonly steps: Steps | undefined;
 }
 
 /** What else is known about who calls. */
@@ -86,6 +88,8 @@ export interface Route {
   readonly again: ((call: Call<unknown, unknown, unknown>, id: string) => Promise<unknown>) | null;
   /** The answer holds a secret that is shown once: it is never stored for a repeat. */
   readonly secretAnswer: boolean;
+  /** Several new things come to be, one after the other: `Idempotency-Key` is honoured for each. */
+  readonly stepwise: boolean;
   /** Honours `If-Match`. */
   readonly versioned: boolean;
   /** Members of the body that cannot change, with the reason. */
@@ -126,6 +130,7 @@ interface Given<P, Q, B, A> {
   readonly answer: A;
   /** How to answer from the id of what was made; `secret` where that cannot be. */
   readonly creates?: 'secret' | ((call: Call<Output<P>, Output<Q>, Output<B>>, id: string) => Handled<A>);
+  readonly stepwise?: boolean;
   readonly versioned?: boolean;
   readonly fixed?: Readonly<Record<string, string>>;
   handle(call: Call<Output<P>, Output<Q>, Output<B>>): Handled<A>;
@@ -146,6 +151,7 @@ export function route<
     creates: given.creates !== undefined,
     again: typeof given.creates === 'function' ? (given.creates as unknown as Route['again']) : null,
     secretAnswer: given.creates === 'secret',
+    stepwise: given.stepwise ?? false,
     versioned: given.versioned ?? false,
     fixed: given.fixed ?? {},
     handle: given.handle as unknown as Route['handle'],

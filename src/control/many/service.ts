@@ -3,14 +3,17 @@
  * known how it went; what is refused for one leaves the others alone.
  */
 import { DroverError, toDroverError, toFailure } from '../../model/errors.ts';
-import type { ListQuery, ManyOutcome, Page, Selection } from '../entities.ts';
+import type { Actor, ListQuery, ManyOutcome, Page, Selection } from '../entities.ts';
 import { demand } from '../people/roles.ts';
-import type { Many, Services } from '../services.ts';
+import type { Many, Services, Steps } from '../services.ts';
 
 /** Permission checks go to the stores, so that a few at a time are enough. */
 const AT_ONCE = 4;
 const CHOSEN_MAX = 10_000;
 const PAGE = 1_000;
+
+/** Of a request that nobody can recognise when it is sent again. */
+const EACH_TIME = (actor: Actor): Steps => ({ once: (_name, make) => make(actor) });
 
 interface Chosen {
   readonly id: string;
@@ -19,19 +22,28 @@ interface Chosen {
 
 export function openMany({ jobs, runs, schedules }: Pick<Services, 'jobs' | 'runs' | 'schedules'>): Many {
   return {
-    async startJobs(actor, { kind, skipPreflight }, selection, signal) {
+    async startJobs(actor, { kind, skipPreflight }, selection, signal, steps = EACH_TIME(actor)) {
       demand(actor, 'run');
-      const all = await everyOne((query) => jobs.list(actor, query), selection);
-      const chosen = expectCount(
-        all.map((job) => ({ id: job.id, name: `${job.projectName}/${job.name}`, lastRunId: job.lastRun?.id ?? null })),
-        selection,
-        'jobs',
-      );
-      return told(chosen, signal, async ({ id, lastRunId }) => {
+      const choose = async (): Promise<{ id: string; name: string; lastRunId: string | null }[]> => {
+        const all = await everyOne((query) => jobs.list(actor, query), selection);
+        const known = all.map((job) => ({
+          id: job.id,
+          name: `${job.projectName}/${job.name}`,
+          lastRunId: job.lastRun?.id ?? null,
+        }));
+        return expectCount(known, selection, 'jobs');
+      };
+      // Kept with the request: once some have been started, the same filter may name others.
+      const chosen = await steps.once('chosen', choose, choose);
+      return told(chosen, signal, ({ id, lastRunId }) => {
         const trigger = actor.kind === 'token' ? 'token' : 'person';
-        if (kind !== 'retry') return (await runs.start(actor, id, { kind, trigger, skipPreflight }, signal)).id;
-        if (lastRunId === null) throw new DroverError('WRONG_STATE', 'It has not run yet, so that nothing has failed.');
-        return (await runs.start(actor, id, { kind, retryOf: lastRunId, trigger, skipPreflight }, signal)).id;
+        const start = async (own: Actor): Promise<string> => {
+          if (kind !== 'retry') return (await runs.start(own, id, { kind, trigger, skipPreflight }, signal)).id;
+          if (lastRunId !== null)
+            return (await runs.start(own, id, { kind, retryOf: lastRunId, trigger, skipPreflight }, signal)).id;
+          throw new DroverError('WRONG_STATE', 'It has not run yet, so that nothing has failed.');
+        };
+        return steps.once(id, start, async (runId) => runId);
       });
     },
     async switchSchedules(actor, enabled, selection, signal) {
