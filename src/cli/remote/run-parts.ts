@@ -4,6 +4,7 @@ import { CodeWords } from '../code-words.ts';
 import { formatDuration, type Format } from '../format.ts';
 import { parseChoices } from '../units.ts';
 import { showList, type ListGiven } from './lists.ts';
+import { nothingListed } from './nothing-listed.ts';
 import { answer, record, type Remote, type Wire } from './remote.ts';
 import { table } from './table.ts';
 import { timeOf } from './words.ts';
@@ -35,9 +36,10 @@ const LISTED_RESULTS = ['failed', 'unsupported'] as const;
 
 export async function listItems(
   remote: Remote,
-  { id }: Run,
+  run: Run,
   { result, code, ...given }: ListGiven & { readonly result?: string; readonly code?: string },
 ): Promise<void> {
+  const { id } = run;
   const { session, http } = remote;
   const { format } = session;
   // A mistyped word would find nothing, and read as if everything had made it.
@@ -52,7 +54,7 @@ export async function listItems(
     kind: 'item',
     none: isFiltered
       ? 'None of that kind. Only what failed or is unsupported is listed here; the copy log has every item.'
-      : 'None: everything else made it, or was left out by a filter.',
+      : nothingListed(run, format),
     columns: [
       { title: 'Result', text: (item) => item.result },
       { title: 'Code', text: (item) => item.code },
