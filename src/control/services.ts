@@ -274,6 +274,17 @@ export interface Removal {
   readonly forgetUploads?: boolean | undefined;
 }
 
+export interface ProjectRemoval {
+  readonly jobs: number;
+  readonly runs: number;
+  /** Of those: they keep it from being deleted. */
+  readonly active: number;
+  readonly schedules: number;
+  readonly enabledSchedules: number;
+  /** Those about this project alone. */
+  readonly subscriptions: number;
+}
+
 export interface Projects {
   list(actor: Actor, query: ListQuery): Promise<Page<Project>>;
   get(actor: Actor, id: string): Promise<Project>;
@@ -281,7 +292,7 @@ export interface Projects {
   /** The name is fixed. */
   update(actor: Actor, id: string, version: Version, change: { description: string }): Promise<Project>;
   /** What `remove` would take along. */
-  removal(actor: Actor, id: string): Promise<{ jobs: number; runs: number; active: number }>;
+  removal(actor: Actor, id: string): Promise<ProjectRemoval>;
   /**
    * `expectedJobs`: as the person was told; COUNT_CHANGED otherwise. WRONG_STATE while runs are active; IN_USE while one
    * may have left uploads open at its target.

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 50b8b630633b2626266a6995c86aadf2ba00fdb97e968b9020519f4b06ae8a99) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 a64a6a0c6480962a66ff6b40523e77a358377bc4a6fa099e0dc1a47ae7e79a91) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -3297,7 +3297,12 @@ export interface components {
     ProjectRemoval: {
       jobs: number;
       runs: number;
+      /** @description Of the runs: they keep it from being deleted. */
       active: number;
+      schedules: number;
+      enabledSchedules: number;
+      /** @description Those about this project alone. */
+      subscriptions: number;
     };
     /** @description A kind of storage. */
     Provider: {

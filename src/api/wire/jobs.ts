@@ -43,7 +43,14 @@ export const createProject = named<CreateProject>()(
 export const removal = named<Awaited<ReturnType<Projects['removal']>>>()(
   'ProjectRemoval',
   'What deleting a project takes along.',
-  z.object({ jobs: z.number(), runs: z.number(), active: z.number() }),
+  z.object({
+    jobs: z.number(),
+    runs: z.number(),
+    active: z.number().describe('Of the runs: they keep it from being deleted.'),
+    schedules: z.number(),
+    enabledSchedules: z.number(),
+    subscriptions: z.number().describe('Those about this project alone.'),
+  }),
 );
 
 export const runState = named<RunState>()(

@@ -6,7 +6,7 @@ import { parseChoice } from '../units.ts';
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { asSeen, findConnectorAt, findEndpoint, findProject } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
-import { FORGET_UPLOADS, forgetting, type RemovalGiven } from './removal.ts';
+import { FORGET_UPLOADS, forgetting, goesAlong, type RemovalGiven } from './removal.ts';
 import { facts } from './table.ts';
 import { timeOf } from './words.ts';
 
@@ -95,8 +95,9 @@ async function showProject({ session }: Remote, project: Wire['Project']): Promi
 async function removeProject(remote: Remote, word: string, given: RemovalGiven): Promise<void> {
   const { session, http } = remote;
   const { id, name } = await findProject(remote, word);
-  const { jobs, runs } = await answer(http.GET('/api/v1/projects/{id}/removal', { params: { path: { id } } }));
-  const along = `${session.format.plural(jobs, { one: '# job', other: '# jobs' })} and ${session.format.plural(runs, { one: '# run', other: '# runs' })} with their logs and files`;
+  const removal = await answer(http.GET('/api/v1/projects/{id}/removal', { params: { path: { id } } }));
+  const { jobs } = removal;
+  const along = goesAlong(removal, session.format);
   const isSaid = given.yes === true;
   await ask(session, { isSaid, question: `Delete the project "${name}", ${along}`, otherwise: 'Nothing was deleted' });
   await http.DELETE('/api/v1/projects/{id}', {

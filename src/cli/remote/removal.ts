@@ -1,4 +1,6 @@
 /** What commands that delete runs, alone or with their job or project, have in common. */
+import type { Format } from '../format.ts';
+import type { Wire } from './remote.ts';
 
 export interface RemovalGiven {
   readonly yes?: boolean;
@@ -13,4 +15,14 @@ export const FORGET_UPLOADS = [
 /** As the query of the request says it. */
 export function forgetting({ forgetUploads }: RemovalGiven): { forgetUploads?: 'true' } {
   return forgetUploads === true ? { forgetUploads: 'true' } : {};
+}
+
+/** What goes with a project, for the question before and the answer after. */
+export function goesAlong(removal: Wire['ProjectRemoval'], format: Format): string {
+  const { jobs, schedules, enabledSchedules, subscriptions, runs } = removal;
+  const enabled = enabledSchedules === 0 ? '' : ` (${format.count(enabledSchedules)} enabled)`;
+  const parts = [format.plural(jobs, { one: '# job', other: '# jobs' })];
+  if (schedules > 0) parts.push(format.plural(schedules, { one: '# schedule', other: '# schedules' }) + enabled);
+  if (subscriptions > 0) parts.push(format.plural(subscriptions, { one: '# subscription', other: '# subscriptions' }));
+  return `${parts.join(', ')} and ${format.plural(runs, { one: '# run', other: '# runs' })} with their logs and files`;
 }

@@ -7,6 +7,7 @@ import type { Jobs, Projects, Timetables } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { insertConnector, insertEndpoint, insertPair } from '../testing/fixtures.ts';
 import { openTimetables } from '../timetables/service.ts';
+import { newId } from '../ids.ts';
 import { openJobs } from './service.ts';
 
 let world: TestWorld;
@@ -108,7 +109,21 @@ describe('a project', () => {
     const admin = world.as('admin');
     const job = await makeJob();
     await insertRun(job, 'succeeded', 'run-of-removed-project');
-    expect(await projects.removal(admin, job.projectId)).toEqual({ jobs: 1, runs: 1, active: 0 });
+    const schedule = (minute: number, enabled: boolean) => ({
+      id: newId(world),
+      created_at: new Date(),
+      created_by: 'somebody',
+      updated_at: new Date(),
+      job_id: job.id,
+      rule: JSON.stringify({ kind: 'hourly', everyHours: 1, minute }),
+      time_zone: 'UTC',
+      enabled,
+      run_kind: 'transfer',
+    });
+    const three = [schedule(1, true), schedule(2, true), schedule(3, false)];
+    await world.db.insertInto('schedules').values(three).execute();
+    const none = { schedules: 3, enabledSchedules: 2, subscriptions: 0 };
+    expect(await projects.removal(admin, job.projectId)).toEqual({ jobs: 1, runs: 1, active: 0, ...none });
     await expect(projects.remove(admin, job.projectId, null, 0)).rejects.toMatchObject({ code: 'COUNT_CHANGED' });
     const { subscription } = await openNotifications(world).create(admin, {
       name: 'About the removed project',
@@ -120,6 +135,7 @@ describe('a project', () => {
     expect((await openNotifications(world).get(world.as('viewer'), subscription.id)).destination).toBe(
       'https://hooks.example.com/…',
     );
+    expect(await projects.removal(world.as('viewer'), job.projectId)).toMatchObject({ schedules: 3, subscriptions: 1 });
     await projects.remove(admin, job.projectId, null, 1);
     expect(await world.db.selectFrom('secrets').select('id').execute()).toEqual([]);
     expect(removed.at(-1)).toEqual(['run-of-removed-project']);
@@ -128,7 +144,7 @@ describe('a project', () => {
     expect(await endpoint.execute()).toHaveLength(1);
     const lines = await world.db.selectFrom('audit').selectAll().where('entity_id', '=', job.projectId).execute();
     expect(lines.map(({ action }) => action)).toEqual(['project.create', 'project.remove']);
-    expect(lines.at(-1)?.changes).toEqual({ jobs: [1, 0], runs: [1, 0] });
+    expect(lines.at(-1)?.changes).toEqual({ jobs: [1, 0], runs: [1, 0], schedules: [3, 0], subscriptions: [1, 0] });
   });
 
   test('stays while a run of it is active', async () => {

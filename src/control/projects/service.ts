@@ -11,7 +11,7 @@ import { demand } from '../people/roles.ts';
 import { DESCRIPTION_MAX, found, isUuid, keptOf, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
 import { refuseOpenUploads } from '../runs/open-uploads.ts';
 import { ACTIVE_STATES } from '../runs/states.ts';
-import type { Projects } from '../services.ts';
+import type { ProjectRemoval, Projects } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
 
 const NAME_TAKEN = { projects_name: ['name', 'Another project has this name.'] } as const;
@@ -71,14 +71,16 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
     },
     async removal(actor, id) {
       demand(actor, 'read');
-      return projectOf(await rowOf(db, id)).counts;
+      return removalOf(db, projectOf(await rowOf(db, id)));
     },
     async remove(actor, id, version, expectedJobs, how = {}) {
       demand(actor, 'define');
       const runIds = await db.transaction().execute(async (tx) => {
         await lockVersion(tx, 'projects', id, version, 'project');
-        const { name, counts } = projectOf(await rowOf(tx, id));
-        refuseRemoval(name, counts, expectedJobs);
+        const project = projectOf(await rowOf(tx, id));
+        const { name } = project;
+        const going = await removalOf(tx, project);
+        refuseRemoval(name, going, expectedJobs);
         const open = await refuseOpenUploads(
           tx,
           `Runs of the project "${name}"`,
@@ -94,7 +96,10 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
           .execute();
         await tx.deleteFrom('projects').where('id', '=', id).execute();
         for (const { secret_id: secretId } of sealed) if (secretId !== null) await vault.remove(tx, secretId);
-        const changes = { jobs: [counts.jobs, 0] as const, runs: [counts.runs, 0] as const, ...open };
+        const { jobs, runs: runCount, schedules, subscriptions } = going;
+        const gone = (count: number) => [count, 0] as const;
+        const counts = { jobs: gone(jobs), runs: gone(runCount), schedules: gone(schedules) };
+        const changes = { ...counts, subscriptions: gone(subscriptions), ...open };
         const line = { action: 'project.remove', entityKind: 'project', entityId: id, entityName: name };
         await audit(tx, actor, { ...line, changes });
         await bus.tell('project', id, tx);
@@ -104,6 +109,21 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
       await cleanup.removeFilesOf(runIds);
     },
   };
+}
+
+async function removalOf(db: Db | Tx, { id, counts }: Project): Promise<ProjectRemoval> {
+  const { all, enabled } = await db
+    .selectFrom('schedules')
+    .innerJoin('jobs', 'jobs.id', 'schedules.job_id')
+    .where('jobs.project_id', '=', id)
+    .select([sql<string>`count(*)`.as('all'), sql<string>`count(*) FILTER (WHERE schedules.enabled)`.as('enabled')])
+    .executeTakeFirstOrThrow();
+  const { told } = await db
+    .selectFrom('subscriptions')
+    .where('project_id', '=', id)
+    .select(sql<string>`count(*)`.as('told'))
+    .executeTakeFirstOrThrow();
+  return { ...counts, schedules: Number(all), enabledSchedules: Number(enabled), subscriptions: Number(told) };
 }
 
 function refuseRemoval(name: string, counts: Project['counts'], expectedJobs: number): void {

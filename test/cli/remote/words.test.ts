@@ -4,10 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Wire } from '../../../src/api/client/client.ts';
 import { silentWorld } from '../../../scripts/docs/world.ts';
+import { createFormat } from '../../../src/cli/format.ts';
 import { buildProgram } from '../../../src/cli/program.ts';
 import { changesText } from '../../../src/cli/remote/changes.ts';
 import { settingsOf, subPathOf } from '../../../src/cli/remote/job-options.ts';
 import { queryOf } from '../../../src/cli/remote/lists.ts';
+import { goesAlong } from '../../../src/cli/remote/removal.ts';
 import { momentOf, ruleFrom } from '../../../src/cli/remote/schedules.ts';
 import { facts, table } from '../../../src/cli/remote/table.ts';
 import { exitOf } from '../../../src/cli/remote/watch.ts';
@@ -15,6 +17,18 @@ import { daysOf, stateOf } from '../../../src/cli/remote/words.ts';
 import { ZERO_COUNTERS } from '../../../src/model/outcome.ts';
 
 type Run = Wire['Run'];
+
+test.each([
+  [{}, '2 jobs and 1 run with their logs and files'],
+  [{ schedules: 1 }, '2 jobs, 1 schedule and 1 run with their logs and files'],
+  [
+    { schedules: 6, enabledSchedules: 4, subscriptions: 1 },
+    '2 jobs, 6 schedules (4 enabled), 1 subscription and 1 run with their logs and files',
+  ],
+])('what goes with a project: %j', (counts, words) => {
+  const removal = { jobs: 2, runs: 1, active: 0, schedules: 0, enabledSchedules: 0, subscriptions: 0, ...counts };
+  expect(goesAlong(removal, createFormat('en', 'UTC'))).toBe(words);
+});
 
 const run = (changes: Partial<Run>): Run =>
   ({
