@@ -248,6 +248,13 @@ describe('every list', () => {
   );
 });
 
+test.each(['/connectors?sort=health', '/connectors?sort=-health', '/runs?sort=-duration'])(
+  '%s is an order',
+  async (path) => {
+    expect((await get(path)).status).toBe(200);
+  },
+);
+
 describe('a filter of few values', () => {
   const closed = ROUTES.filter((route) => route.params === null).flatMap(({ path, filters }) =>
     Object.entries(filters ?? {}).flatMap(([name, values]) => (values === null ? [] : [[path, name, values] as const])),

@@ -91,6 +91,7 @@ async function fill(): Promise<void> {
         'number', 10 + n, 'kind', CASE WHEN n % 1000 = 9 THEN 'validate' WHEN n % 20 = 0 THEN 'retry' ELSE 'transfer' END,
         'trigger', CASE WHEN n % 20 = 0 THEN 'person' ELSE 'token' END,
         'state', CASE WHEN n % 1000 = 7 THEN 'cancelled' WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END,
+        'active_ms', n::bigint * 7919 % 100003,
         'queued_at', now() - n * interval '1 minute',
         'started_at', CASE WHEN n % 7 > 0 THEN now() - n * interval '1 minute' END,
         'ended_at', CASE WHEN n > 20 THEN now() - n * interval '1 minute' END)) AS made
@@ -138,7 +139,7 @@ async function endpointOf(jobId: string): Promise<string> {
 
 const SORTS: Record<string, readonly string[]> = {
   jobs: ['name', 'createdAt', 'lastRunAt'],
-  runs: ['queuedAt', 'startedAt', 'endedAt'],
+  runs: ['queuedAt', 'startedAt', 'endedAt', 'duration'],
   items: ['number', 'size', 'key'],
   schedules: ['nextAt', 'createdAt'],
   audit: ['number'],

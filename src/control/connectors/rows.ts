@@ -67,6 +67,7 @@ export const LISTING: Omit<Listing<ConnectorRow>, 'query'> = {
     createdAt: { sql: 'connectors.created_at', type: 'timestamptz' },
     lastUsedAt: { sql: 'connectors.last_used_at', type: 'timestamptz' },
     provider: { sql: 'connectors.provider', type: 'text' },
+    health: { sql: 'connectors.health', type: 'text' },
   },
   defaultSort: 'name',
   id: { sql: 'connectors.id', type: 'uuid' },

@@ -6,6 +6,7 @@ import { LOCKS } from './locks.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { placeIdentity } from './migrations/0002-place-identity.ts';
 import { reportVerdict } from './migrations/0003-report-verdict.ts';
+import { orders } from './migrations/0004-orders.ts';
 
 export interface Migration {
   readonly version: number;
@@ -18,6 +19,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'initial', statements: initial },
   { version: 2, name: 'place-identity', statements: placeIdentity },
   { version: 3, name: 'report-verdict', statements: reportVerdict },
+  { version: 4, name: 'orders', statements: orders },
 ];
 
 /** Of the tables that this program works with. */

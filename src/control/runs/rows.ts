@@ -121,6 +121,7 @@ export const RUN_LISTING: Omit<Listing<RunListRow>, 'query'> = {
     queuedAt: { sql: 'runs.queued_at', type: 'timestamptz' },
     startedAt: { sql: 'runs.started_at', type: 'timestamptz', nullable: true },
     endedAt: { sql: 'runs.ended_at', type: 'timestamptz', nullable: true },
+    duration: { sql: 'runs.active_ms', type: 'bigint' },
   },
   defaultSort: '-queuedAt',
   id: { sql: 'runs.id', type: 'text' },
