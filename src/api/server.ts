@@ -12,6 +12,7 @@ import { openHub, type Hub } from './events/hub.ts';
 import { openSeats, type Seats } from './events/seats.ts';
 import { streamEvents } from './events/stream.ts';
 import { findCaller, refuseForeignHost, refuseOtherSites, refuseWithoutCsrfToken, type Caller } from './guards.ts';
+import { inBody } from './body-fields.ts';
 import { takeNoBody } from './bodies.ts';
 import { lasting, refuseShutOut, sometimes } from './lasting.ts';
 import { checkInputs, type RawInputs } from './inputs.ts';
@@ -201,7 +202,10 @@ function register(app: FastifyInstance, desk: Desk, route: Route): void {
     async handler(request, reply) {
       const caller = (request as WithCaller)[CALLER] as Caller;
       await refuseShutOut(route, caller, request);
-      const work = (): Promise<void> => answer(desk, route, caller, request, reply);
+      const work = (): Promise<void> =>
+        answer(desk, route, caller, request, reply).catch((thrown: unknown) => {
+          throw inBody(route, request.body, thrown);
+        });
       const span = (request as WithSpan)[SPAN];
       await (span === undefined ? work() : (desk.world.tracing ?? NO_TRACING).within(span, work));
       return reply;

@@ -44,9 +44,9 @@ function wantedBy(issue: z.core.$ZodIssue): string | null {
       return known.length === ways.length ? known.join(' or ') : null;
     }
     case 'too_small':
-      return sizeWords(issue.origin, 'at least', issue.minimum);
+      return sizeWords(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum);
     case 'too_big':
-      return sizeWords(issue.origin, 'at most', issue.maximum);
+      return sizeWords(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum);
     case 'invalid_format':
       return FORMATS[issue.format] ?? null;
     default:
@@ -66,7 +66,11 @@ function typeWords(type: string): string {
 const TYPES: Readonly<Record<string, string>> = { int: 'whole number', record: 'object', array: 'list' };
 const FORMATS: Readonly<Record<string, string>> = { url: 'an address such as https://example.com', uuid: 'an id' };
 
-function sizeWords(origin: string, bound: 'at least' | 'at most', limit: number | bigint): string {
+function sizeWords(
+  origin: string,
+  bound: 'at least' | 'more than' | 'at most' | 'less than',
+  limit: number | bigint,
+): string {
   const one = Number(limit) === 1;
   if (origin === 'string') {
     if (bound === 'at least' && one) return 'some text';

@@ -69,6 +69,7 @@ const kept: readonly Route[] = [
     description: 'Checks the fields and signs in; a wrong credential is refused at its field, and nothing is saved.',
     right: 'connector-change',
     body: connectorInput,
+    bodyFields: { within: 'config' },
     creates: ({ actor, services }, id) => services.connectors.get(actor, id),
     answer: json(connector, 'The connector.'),
     handle: ({ actor, services, body }) => services.connectors.authorize(actor, body),
@@ -111,6 +112,7 @@ const kept: readonly Route[] = [
     right: 'connector-change',
     params: byId,
     body: reauthorizeInput,
+    bodyFields: { within: 'config' },
     versioned: true,
     answer: json(connector, 'The connector.'),
     handle: ({ actor, services, params, version, body }) =>
@@ -163,6 +165,7 @@ const used: readonly Route[] = [
     summary: 'Test values that were not saved yet',
     right: 'connector-change',
     body: checkDraft,
+    bodyFields: { within: 'connector.config' },
     answer: lines(checkLine, 'One line per permission, as it is known.'),
     handle: async ({ actor, services, body, signal }) =>
       services.connectors.testDraft(
@@ -193,6 +196,7 @@ const used: readonly Route[] = [
     summary: 'Subscriptions, and storage accounts within, that a sign-in sees',
     right: 'connector-change',
     body: discoverDraft,
+    bodyFields: { within: 'connector.config' },
     answer: lines(discoveredPage, 'Pages, as they come.'),
     handle: async ({ actor, services, body, signal }) =>
       services.connectors.discover(actor, body.connectorId ?? null, body.connector, body.parent ?? null, signal),
@@ -226,6 +230,7 @@ const used: readonly Route[] = [
     right: 'connector-use',
     params: byId,
     body: makeContainer,
+    bodyFields: { renamed: { bucket: 'name', container: 'name', place: 'name' } },
     creates: async () => ({ result: 'made' as const }),
     answer: json(madeContainer, 'Whether it is new.'),
     handle: async ({ actor, services, params, body, signal }) => ({
@@ -252,6 +257,7 @@ const used: readonly Route[] = [
     summary: 'The same for values that were not saved yet',
     right: 'connector-change',
     body: draftPolicies,
+    bodyFields: { within: 'connector.config' },
     answer: json(policyTexts, 'Ready to paste.'),
     handle: ({ actor, services, body }) => services.connectors.draftPolicies(actor, body.connector, body.request),
   }),
@@ -331,6 +337,7 @@ const endpoints: readonly Route[] = [
     summary: 'Make an endpoint',
     right: 'define',
     body: createEndpoint,
+    bodyFields: { renamed: { bucket: 'place.container', container: 'place.container', prefix: 'place.prefix' } },
     creates: ({ actor, services }, id) => services.endpoints.get(actor, id),
     answer: json(endpoint, 'The endpoint.'),
     handle: ({ actor, services, body, signal }) => services.endpoints.create(actor, body, signal),

@@ -94,7 +94,15 @@ export interface Route {
   readonly versioned: boolean;
   /** Members of the body that cannot change, with the reason. */
   readonly fixed: Readonly<Record<string, string>>;
+  readonly bodyFields: BodyFields;
   handle(call: Call<unknown, unknown, unknown>): Promise<unknown>;
+}
+
+/** What services call a field that has another name, or lies deeper, in the body. */
+export interface BodyFields {
+  readonly renamed?: Readonly<Record<string, string>>;
+  /** Where everything lies that is no member of the body itself. */
+  readonly within?: string;
 }
 
 type Output<S> = S extends z.ZodType ? z.output<S> : undefined;
@@ -133,6 +141,7 @@ interface Given<P, Q, B, A> {
   readonly stepwise?: boolean;
   readonly versioned?: boolean;
   readonly fixed?: Readonly<Record<string, string>>;
+  readonly bodyFields?: BodyFields;
   handle(call: Call<Output<P>, Output<Q>, Output<B>>): Handled<A>;
 }
 
@@ -154,6 +163,7 @@ export function route<
     stepwise: given.stepwise ?? false,
     versioned: given.versioned ?? false,
     fixed: given.fixed ?? {},
+    bodyFields: given.bodyFields ?? {},
     handle: given.handle as unknown as Route['handle'],
   };
 }

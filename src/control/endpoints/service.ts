@@ -105,6 +105,9 @@ async function refuseInventoryOnly(db: ControlWorld['db'], connectorId: string):
   });
 }
 
+/** As providers call the part of a place that is not there. */
+const CONTAINER_FIELDS: ReadonlySet<string> = new Set(['bucket', 'container']);
+
 interface Seen {
   readonly place: Place;
   readonly fullPath: string;
@@ -114,7 +117,7 @@ interface Seen {
   readonly warnings: readonly string[];
 }
 
-/** PLACE_NOT_FOUND at `place`; for a target also what it honours, as far as Drover may try it. */
+/** PLACE_NOT_FOUND at `place` or `place.container`; for a target also what it honours, as far as Drover may try it. */
 async function lookAt(
   world: ControlWorld,
   openConnector: OpenConnector,
@@ -156,7 +159,8 @@ async function factsOf(
   } catch (thrown) {
     if (!(thrown instanceof DroverError) || thrown.code !== 'PLACE_NOT_FOUND') throw thrown;
     const { message, remedyOverride: remedy } = thrown;
-    throw new DroverError('PLACE_NOT_FOUND', message, { field: 'place', cause: thrown, remedy });
+    const field = CONTAINER_FIELDS.has(thrown.field ?? '') ? 'place.container' : 'place';
+    throw new DroverError('PLACE_NOT_FOUND', message, { field, cause: thrown, remedy });
   }
 }
 

@@ -118,7 +118,9 @@ export class MemoryStore {
   open(container: string): MemoryContainer {
     const found = this.containers.get(container);
     if (found !== undefined) return found;
-    throw new DroverError('PLACE_NOT_FOUND', `There is no container "${container}" in the store "${this.name}".`);
+    throw new DroverError('PLACE_NOT_FOUND', `There is no container "${container}" in the store "${this.name}".`, {
+      field: 'container',
+    });
   }
 
   /** Puts an object there directly: no hooks, no rules, nothing counted. */
