@@ -57,7 +57,7 @@ describe('one object', () => {
     ['equal', () => undefined, 'equal', null],
     ['other bytes of the same size', () => to.put('box', 'k', 'CONTENT'), 'different', 'The bytes differ.'],
     ['another size', () => to.put('box', 'k', 'more content'), 'different', '7 bytes at the source, 12 at the target.'],
-    ['gone at the target', () => to.remove('box', 'k'), 'different', 'It is not at the target.'],
+    ['gone at the target', () => to.remove('box', 'k'), 'missing', 'It is not at the target.'],
     ['gone at the source', () => from.remove('box', 'k'), 'changed', 'It is no longer at the source.'],
     ['written to since', () => from.put('box', 'k', 'CONTENT'), 'changed', 'The source was written to since the run.'],
     [

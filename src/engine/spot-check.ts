@@ -21,7 +21,7 @@ export interface SpotCheckRow {
   readonly targetKey: string;
   readonly sizeBytes: number;
   /** `changed`: the source is not in the state any more in which the run saw it, so there is nothing to compare. */
-  readonly result: 'equal' | 'different' | 'changed' | 'unreadable';
+  readonly result: 'equal' | 'missing' | 'different' | 'changed' | 'unreadable';
   readonly details: string | null;
   /** Of each side; less than its size where only pieces of it were compared. */
   readonly comparedBytes: number;
@@ -232,7 +232,7 @@ async function compare(
     if (sourceEntry === null) return { ...base, result: 'changed', details: 'It is no longer at the source.' };
     const isSame = state === null ? !isNewer(sourceEntry, seenAtMs) : isIn(sourceEntry, state);
     if (!isSame) return { ...base, result: 'changed', details: 'The source was written to since the run.' };
-    if (targetEntry === null) return { ...base, result: 'different', details: 'It is not at the target.' };
+    if (targetEntry === null) return { ...base, result: 'missing', details: 'It is not at the target.' };
     if (targetEntry.sizeBytes !== sourceEntry.sizeBytes) {
       const details = `${sourceEntry.sizeBytes} bytes at the source, ${targetEntry.sizeBytes} at the target.`;
       return { ...base, result: 'different', details };

@@ -86,6 +86,7 @@ function comparedOf({ kind }: Looked['run'], comparedNow: Looked['comparedNow'])
 function readBackOf(readBack: Looked['readBack']): string[] {
   if ('notReadBack' in readBack) return readBack.isFault ? [`Nothing was read back. ${readBack.notReadBack}`] : [];
   return [
+    ...about(readBack.missing, 'not at the target to be read back', true),
     ...about(readBack.different, 'read back and differed', false),
     ...about(readBack.unreadable, 'to be read back and could not be read', true),
   ];

@@ -234,13 +234,14 @@ function lossesOf({ run, concessions }: ValidationReport): string {
 
 function readBackOf({ readBack }: ValidationReport): string {
   if ('notReadBack' in readBack) return `<p>Nothing was read back. ${escape(readBack.notReadBack)}</p>`;
-  const { wanted, chosen, whyFewer, inPieces, comparedBytes, equal, different, changed, unreadable, rows } = readBack;
+  const { wanted, chosen, whyFewer, inPieces, comparedBytes, equal, missing, different, changed, unreadable, rows } =
+    readBack;
   const fewer = whyFewer === null ? '' : ` ${number(wanted)} were wanted; ${escape(whyFewer)}.`;
   const pieces =
     inPieces === 0
       ? ''
       : ` Of ${objectsOf(inPieces)} that ${inPieces === 1 ? 'is' : 'are'} very large, pieces at random places were compared, not the whole.`;
-  const words = `<p>${objectsOf(chosen)} chosen at random, byte by byte, ${number(comparedBytes)} bytes of each side: ${number(equal)} equal, ${number(different)} different, ${number(changed)} written to since, ${number(unreadable)} not readable.${fewer}${pieces}</p>`;
+  const words = `<p>${objectsOf(chosen)} chosen at random, byte by byte, ${number(comparedBytes)} bytes of each side: ${number(equal)} equal, ${number(missing)} missing at the target, ${number(different)} different, ${number(changed)} written to since, ${number(unreadable)} not readable.${fewer}${pieces}</p>`;
   const notEqual = rows.filter(({ result }) => result !== 'equal');
   return (
     words +

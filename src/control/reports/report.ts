@@ -95,6 +95,8 @@ export interface ReadBack {
   /** At each side. */
   readonly comparedBytes: number;
   readonly equal: number;
+  /** Not at the target any more. */
+  readonly missing: number;
   readonly different: number;
   readonly changed: number;
   readonly unreadable: number;
@@ -219,6 +221,7 @@ async function readSome(
         .length,
       comparedBytes: rows.reduce((sum, row) => sum + row.comparedBytes, 0),
       equal: count('equal'),
+      missing: count('missing'),
       different: count('different'),
       changed: count('changed'),
       unreadable: count('unreadable'),

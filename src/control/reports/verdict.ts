@@ -20,7 +20,7 @@ export function verdictOf({ madeAt, findings, bothSides, comparedNow, readBack, 
   const isRefuted =
     ('missing' in bothSides && bothSides.missing + bothSides.different + bothSides.extra > 0) ||
     ('missing' in comparedNow && comparedNow.missing + comparedNow.different > 0) ||
-    ('different' in readBack && readBack.different > 0);
+    ('different' in readBack && readBack.missing + readBack.different > 0);
   const unseen = [
     ...('notCompared' in bothSides && !bothSides.isFault
       ? [`Source and target were not compared as they are now. ${bothSides.notCompared}`]
