@@ -46,7 +46,10 @@ function checkQuery({ query, filters }: Route, raw: RawInputs['query']): unknown
     else throw new InvalidRequest([{ path: name, message: 'Give it once.' }]);
   }
   const shape = (query as Partial<z.ZodObject>).shape;
-  if (shape !== undefined) refuseUnknown(plain, Object.keys(shape));
+  if (shape !== undefined) {
+    const ofFilters = Object.keys(filters ?? {}).map((name) => `filter.${name}`);
+    refuseUnknown(plain, [...Object.keys(shape), ...ofFilters]);
+  }
   const parsed = query.safeParse(plain);
   if (!parsed.success) throw new InvalidRequest(errorsOf(parsed.error, plain));
   // From entries, so that a name such as `__proto__` is a member like any other, and refused like any other.

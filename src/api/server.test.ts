@@ -176,6 +176,14 @@ describe('lists', () => {
     expect((await problem(response)).field).toBe(field);
   });
 
+  test('a parameter that is none is answered with all there are, filters too', async () => {
+    const answered = await server.fetch('/api/v1/runs?state=failed', { as: 'viewer' });
+    expect(answered.status).toBe(400);
+    const { errors } = (await answered.json()) as { errors: { path: string; message: string }[] };
+    expect(errors).toMatchObject([{ path: 'state' }]);
+    for (const name of ['cursor', 'limit', 'filter.state', 'filter.jobId']) expect(errors[0]?.message).toContain(name);
+  });
+
   test('what takes no parameter says so', async () => {
     const response = await server.fetch(`${PATH}?x=1`, { as: 'viewer' });
     expect((await problem(response)).errors).toEqual([
