@@ -26,12 +26,17 @@ import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
 import { refreshProperties } from './refresh.ts';
 
+/** Clocks of stores may be as far from ours. */
+const CLOCKS_APART_MS = 15 * 60_000;
+
 export interface ItemSituation {
   readonly source: Entry | null;
   readonly target: Entry | null;
   readonly previous: SnapshotRow | null;
   /** The name it has, or will have, at the target. */
   readonly targetKey: string;
+  /** An earlier holder of the segment may have moved it, and died before it could say so. */
+  readonly mayBeUnrecorded?: boolean;
 }
 
 /** What is left to do when there is something to do; `settled` when there is not. */
@@ -55,7 +60,26 @@ export function planItem(context: RunContext, situation: ItemSituation): Planned
   const reading = contentToRead(context, paired.source, paired.target, action);
   if (reading !== null)
     return { work: () => planAgain(context, situation, reading), sizeBytes: situation.source?.sizeBytes ?? 0 };
-  return carrying(carryOut(context, { ...situation, ...paired }, action), situation);
+  const proving = isOwnLeftover(context, { ...situation, ...paired }, action)
+    ? ({ kind: 'copy', reason: 'changed', expect: overwriteExpectation(paired.target as Entry, context) } as const)
+    : action;
+  return carrying(carryOut(context, { ...situation, ...paired }, proving), situation);
+}
+
+/**
+ * What this very run has probably moved before somebody died is moved again: its sizes alone would prove nothing, and
+ * would stay in every report. Only where nothing else can be compared, and for a bounded number of items.
+ */
+function isOwnLeftover(
+  context: RunContext,
+  { target, mayBeUnrecorded = false }: ItemSituation,
+  action: Action,
+): boolean {
+  const { policy, run } = context;
+  if (!mayBeUnrecorded || action.kind !== 'same' || !action.weak) return false;
+  if (policy.mode === 'check' || policy.dryRun || policy.acceptV0 || target === null) return false;
+  if (context.target.traits.keepsSourceTime || target.modifiedAtMs === null) return true;
+  return target.modifiedAtMs >= run.startedAtMs - CLOCKS_APART_MS;
 }
 
 /** Decides once more, with digests of the bytes that had to be read for it. */

@@ -20,6 +20,11 @@ export const SEGMENTS_AT_ONCE = 3;
 
 /** Items of one segment between the oldest unsettled one and the newest planned one. */
 export const WINDOW_ITEMS_MAX = 4_000;
+/**
+ * Keys behind the last commit that a holder of a segment may have moved without leaving a record when it died: its window,
+ * and what had settled since that commit.
+ */
+export const UNRECORDED_ITEMS_MAX = 2 * WINDOW_ITEMS_MAX;
 
 /** Chunks beside the others of a segment for what settled behind an item that still moves; more become one. */
 export const AHEAD_CHUNKS_MAX = 16;

@@ -11,7 +11,13 @@ import type { RunContext } from './context.ts';
 import type { SegmentProgress } from './definition.ts';
 import { knownVersion } from './decide.ts';
 import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
-import { SMALL_BYTES_MAX, SPLIT_PAGES_MIN, SPLIT_PAGES_MIN_FOR_OTHERS, WINDOW_ITEMS_MAX } from './limits.ts';
+import {
+  SMALL_BYTES_MAX,
+  SPLIT_PAGES_MIN,
+  SPLIT_PAGES_MIN_FOR_OTHERS,
+  UNRECORDED_ITEMS_MAX,
+  WINDOW_ITEMS_MAX,
+} from './limits.ts';
 import { Merge, type Meeting } from './merge.ts';
 import { LargeAhead } from './large-ahead.ts';
 import { Ledger } from './ledger.ts';
@@ -41,6 +47,8 @@ export class SegmentWork {
   #pendingItems = 0;
   #pendingBytes = 0;
   #isSplitting = false;
+  /** Keys planned since the last commit of an earlier holder. */
+  #unrecorded = 0;
   readonly #ahead: LargeAhead;
   /** Work sent out, whatever becomes of it. */
   readonly #running = new Set<Promise<void>>();
@@ -252,7 +260,8 @@ export class SegmentWork {
     if (isBeside) heldBack?.forget(key);
     const later = putOffMapped({ key, source, target, isBeside }, this.#context.rules);
     if (later !== null) return { settled: later };
-    return planItem(this.#context, { source, target, previous: previous[0] ?? null, targetKey: key });
+    const mayBeUnrecorded = this.#lease.epoch > 1 && ++this.#unrecorded <= UNRECORDED_ITEMS_MAX;
+    return planItem(this.#context, { source, target, previous: previous[0] ?? null, targetKey: key, mayBeUnrecorded });
   }
 
   #planVersions({ key, sources, target, previous }: Meeting): Planned {

@@ -9,6 +9,7 @@ import {
   WINDOW_ITEMS_MAX,
 } from '../../src/engine/limits.ts';
 import type { SegmentRecord } from '../../src/engine/ports.ts';
+import type { MemoryBehaviour } from '../../src/providers/memory/behaviour.ts';
 import { mustBeExact, openFleet, RUN_ID, type Fleet, type Worker } from './fleet.ts';
 
 /** A beat, the commit after it, and the turn of the clock in which it is noticed. */
@@ -24,8 +25,8 @@ interface Slow {
 }
 
 /** Parts of large objects do not arrive before they are let go. */
-async function slow(seed = 1, pageSize = 1_000): Promise<Slow> {
-  const fleet = await openFleet({ seed, source: { ...PAGES, pageSize }, target: PAGES });
+async function slow(seed = 1, pageSize = 1_000, target: Partial<MemoryBehaviour> = PAGES): Promise<Slow> {
+  const fleet = await openFleet({ seed, source: { ...PAGES, pageSize }, target });
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
   const writtenAtMs = new Map<string, number>();
@@ -53,6 +54,28 @@ function isAway(name: string): boolean {
 }
 
 describe('a worker that dies while the first object of all still moves', () => {
+  test('and could not say what it moved last: that is proved by moving it again, and nothing else is', async () => {
+    const { fleet, writtenAtMs, release } = await slow(1, 1_000, { ...PAGES, recordsSource: false });
+    await using _ = fleet;
+    seed(fleet, 300);
+    // Of another tool, long ago: only its size speaks for it, and that stays so.
+    fleet.source.put('in', 'k-zz', 'another');
+    fleet.target.put('out', 'k-zz', 'content');
+    await fleet.clock.advance(24 * 3_600_000);
+    await fleet.queue();
+    const victim = fleet.join('w1');
+    await fleet.until(() => writtenAtMs.size === 300);
+    victim.tether.kill();
+    expect((await segments(fleet))[0]?.checkpoint?.ahead ?? []).toEqual([]);
+    release();
+    const heir = fleet.join('w2');
+    await fleet.ended(heir);
+    const run = await fleet.store.getRun(RUN_ID);
+    expect(run?.counters.items).toMatchObject({ copied: 301, same: 1, failed: 0 });
+    expect(run?.counters.sameWeak).toBe(1);
+    expect(run?.counters.verification.V0).toBe(0);
+  });
+
   test('takes nothing along of what settled before, and nothing is written twice', async () => {
     const { fleet, writtenAtMs, release } = await slow();
     await using _ = fleet;
