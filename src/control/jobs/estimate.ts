@@ -76,6 +76,8 @@ export async function counted(
   for await (const page of opened.scan({ from: null, to: null, resume: null }, signal)) {
     pages += 1;
     for (const entry of page.entries) {
+      // A folder that exists through its content alone is no object of the run.
+      if (entry.isImplied) continue;
       all.items += 1;
       all.sizeBytes += entry.sizeBytes;
       if (leaveOut(entry) !== null) continue;

@@ -10,6 +10,7 @@ import { changesText } from '../../../src/cli/remote/changes.ts';
 import { settingsOf, subPathOf } from '../../../src/cli/remote/job-options.ts';
 import { queryOf } from '../../../src/cli/remote/lists.ts';
 import { goesAlong } from '../../../src/cli/remote/removal.ts';
+import { sampleText } from '../../../src/cli/remote/samples.ts';
 import { momentOf, ruleFrom } from '../../../src/cli/remote/schedules.ts';
 import { facts, table } from '../../../src/cli/remote/table.ts';
 import { exitOf } from '../../../src/cli/remote/watch.ts';
@@ -17,6 +18,13 @@ import { daysOf, stateOf } from '../../../src/cli/remote/words.ts';
 import { ZERO_COUNTERS } from '../../../src/model/outcome.ts';
 
 type Run = Wire['Run'];
+
+test('sample data: as many as its run will look at', () => {
+  const sample = { files: 211, folder: '/srv/samples', jobId: 'j1' } as NonNullable<Wire['Samples']['sample']>;
+  expect(sampleText(sample, createFormat('en', 'UTC'))).toBe(
+    '211 files and an empty folder in /srv/samples on the server, and a job that copies them: 212 objects.\nStart it with: drover job start j1 --watch',
+  );
+});
 
 test.each([
   [{}, '2 jobs and 1 run with their logs and files'],
