@@ -20,6 +20,7 @@ export const SEGMENTS_AT_ONCE = 3;
 
 /** Items of one segment between the oldest unsettled one and the newest planned one. */
 export const WINDOW_ITEMS_MAX = 4_000;
+
 /**
  * Keys behind the last commit that a holder of a segment may have moved without leaving a record when it died: its window,
  * and what had settled since that commit.
