@@ -345,7 +345,7 @@ function registerOthers(app: FastifyInstance, { world }: Desk): void {
   // Made when it is first asked for: most servers never are, and all want to start quickly.
   let document: string | null = null;
   const ready = sometimes(world);
-  const behind = (right: 'read') => async (request: FastifyRequest, reply: FastifyReply) => {
+  const behind = (right: 'read' | 'metrics') => async (request: FastifyRequest, reply: FastifyReply) => {
     const { actor } = await findCaller(world, request, reply);
     if (actor === null) throw new DroverError('NOT_SIGNED_IN', 'Nobody is signed in.');
     demand(actor, right);
@@ -357,7 +357,7 @@ function registerOthers(app: FastifyInstance, { world }: Desk): void {
     const parts = report.parts.map(({ name, ok }) => ({ name, ok }));
     return reply.code(report.ready ? 200 : 503).send({ ready: report.ready, parts });
   });
-  app.get('/metrics', { onRequest: behind('read') }, async (_request, reply) =>
+  app.get('/metrics', { onRequest: behind('metrics') }, async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await world.metrics()),
   );
   app.get(`${API_BASE}/openapi.json`, { onRequest: behind('read') }, async (_request, reply) =>

@@ -10,6 +10,7 @@ import type { Failure } from '../model/errors.ts';
 import type { Json } from '../model/json.ts';
 import type { Counters, ItemRecord, RunState } from '../model/outcome.ts';
 import type { Policy } from '../model/policy.ts';
+import type { Right } from './people/roles.ts';
 
 export type Role = 'viewer' | 'operator' | 'admin';
 
@@ -21,6 +22,8 @@ export interface Actor {
   readonly tokenId: string | null;
   readonly name: string;
   readonly role: Role;
+  /** Of a token that was narrowed: all that it may, as far as its role may it, too. */
+  readonly scopes?: readonly Right[] | undefined;
   readonly address: string | null;
   /** Where this acts for a request with an idempotency key: what is made is written down there with its audit line. */
   readonly request?: KeyedRequest;
@@ -68,6 +71,8 @@ export interface Token extends Kept {
   readonly personName: string;
   /** Never more than the person's own. */
   readonly role: Role;
+  /** All that it may, as far as its role may it, too; `null`: everything that its role may. */
+  readonly scopes: readonly Right[] | null;
   /** First characters, to recognise it. */
   readonly prefix: string;
   readonly expiresAt: string | null;

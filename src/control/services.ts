@@ -62,6 +62,7 @@ import type {
   Token,
   WorkerNode,
 } from './entities.ts';
+import type { Right } from './people/roles.ts';
 import type { Tx } from './world.ts';
 
 type Version = number | null;
@@ -148,7 +149,7 @@ export interface Tokens {
   /** The secret is given out this once. */
   create(
     actor: Actor,
-    input: { name: string; role: Role; expiresAt: string | null },
+    input: { name: string; role: Role; scopes?: readonly Right[] | null | undefined; expiresAt: string | null },
   ): Promise<{ token: Token; secret: string }>;
   remove(actor: Actor, id: string): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 a64a6a0c6480962a66ff6b40523e77a358377bc4a6fa099e0dc1a47ae7e79a91) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 e28e8b8927cc10830e0feed5964ea0b37639c238c01828da8e42a28988d285f9) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2407,6 +2407,24 @@ export interface components {
       /** @description For people; unique among its kind. */
       name: string;
       role: components['schemas']['Role'];
+      /** @description All that it may, as far as its role may it; left out: all of that. */
+      scopes?:
+        | (
+            | 'read'
+            | 'metrics'
+            | 'own-account'
+            | 'define'
+            | 'run'
+            | 'report'
+            | 'connector-test'
+            | 'connector-use'
+            | 'connector-change'
+            | 'people'
+            | 'audit'
+            | 'fleet'
+            | 'definitions-apply'
+          )[]
+        | null;
       /** @description null: never. */
       expiresAt: string | null;
     };
@@ -4056,6 +4074,24 @@ export interface components {
       personName: string;
       /** @description Never more than that of the person. */
       role: components['schemas']['Role'];
+      /** @description null: everything that its role may. */
+      scopes:
+        | (
+            | 'read'
+            | 'metrics'
+            | 'own-account'
+            | 'define'
+            | 'run'
+            | 'report'
+            | 'connector-test'
+            | 'connector-use'
+            | 'connector-change'
+            | 'people'
+            | 'audit'
+            | 'fleet'
+            | 'definitions-apply'
+          )[]
+        | null;
       /** @description First characters, to recognize it. */
       prefix: string;
       expiresAt: string | null;

@@ -1,5 +1,6 @@
 /** People, tokens and signing in. */
 import { z } from 'zod';
+import { RIGHTS, type Right } from '../../control/people/roles.ts';
 import type { Actor, Person, Role, Token } from '../../control/entities.ts';
 import type { People, Tokens } from '../../control/services.ts';
 import { givenTime, kept, name, timeOrNull } from './common.ts';
@@ -69,6 +70,8 @@ export const changePassword = named<ChangePassword>()(
   }),
 );
 
+const scopes = z.array(z.enum(RIGHTS as readonly [Right, ...Right[]])).max(RIGHTS.length);
+
 export const token = named<Token>()(
   'Token',
   'A key for programs; its secret is shown once.',
@@ -78,6 +81,7 @@ export const token = named<Token>()(
     personId: z.string(),
     personName: z.string(),
     role: role.describe('Never more than that of the person.'),
+    scopes: scopes.nullable().describe('null: everything that its role may.'),
     prefix: z.string().describe('First characters, to recognize it.'),
     expiresAt: timeOrNull,
     lastUsedAt: timeOrNull,
@@ -88,7 +92,12 @@ type CreateToken = Parameters<Tokens['create']>[1];
 export const createToken = named<CreateToken>()(
   'CreateToken',
   'A new token.',
-  z.strictObject({ name, role, expiresAt: givenTime.nullable().describe('null: never.') }),
+  z.strictObject({
+    name,
+    role,
+    scopes: scopes.nullable().optional().describe('All that it may, as far as its role may it; left out: all of that.'),
+    expiresAt: givenTime.nullable().describe('null: never.'),
+  }),
 );
 
 type MadeToken = Awaited<ReturnType<Tokens['create']>>;

@@ -141,19 +141,48 @@ async function showPerson({ session }: Remote, person: Wire['Person']): Promise<
   );
 }
 
+const TOKEN_MS = 90 * 24 * 3_600_000;
+
+/** A token that was forgotten should not work for ever. */
+function endOf(given: string | undefined, nowMs: number): string | null {
+  if (given === 'never') return null;
+  return given === undefined ? new Date(nowMs + TOKEN_MS).toISOString() : momentOf(given, '--expires');
+}
+
+/** What a token can be narrowed to; the server refuses others with all that there are. */
+const RIGHTS: readonly Right[] = [
+  'read',
+  'metrics',
+  'own-account',
+  'define',
+  'run',
+  'report',
+  'connector-test',
+  'connector-use',
+  'connector-change',
+  'people',
+  'audit',
+  'fleet',
+  'definitions-apply',
+];
+type Right = NonNullable<Wire['CreateToken']['scopes']>[number];
+
 export function addTokens(program: Command, start: RemoteStart): void {
   const token = program.command('token').description('keys with which programs use a server');
   token
     .command('create')
     .argument('<name>', 'what it is for')
     .option('--role <role>', ROLES.join(', '), 'viewer')
-    .option('--expires <time>', 'date, time and offset; left out, never')
+    .option('--scopes <scopes>', 'all that it may, with commas between: metrics; left out, whatever its role may')
+    .option('--expires <time>', 'date, time and offset, or never; left out, in 90 days')
     .description('make a token and print it, this once')
-    .action((name: string, given: { role: string; expires?: string }) =>
+    .action((name: string, given: { role: string; scopes?: string; expires?: string }) =>
       start(async ({ session, http }) => {
         const role = parseChoice(given.role, '--role', ROLES);
-        const expiresAt = given.expires === undefined ? null : momentOf(given.expires, '--expires');
-        const made = await answer(http.POST('/api/v1/tokens', { body: { name, role, expiresAt } }));
+        const expiresAt = endOf(given.expires, session.world.clock.now());
+        const scopes = given.scopes?.split(',').map((scope) => parseChoice(scope.trim(), '--scopes', RIGHTS));
+        const body = { name, role, expiresAt, ...(scopes === undefined ? {} : { scopes }) };
+        const made = await answer(http.POST('/api/v1/tokens', { body }));
         await session.terminal.record({ type: 'token', entity: made.token, secret: made.secret });
         await session.terminal.say('Keep it now: it is not shown again.');
         if (!session.terminal.options.json) await session.terminal.print(made.secret);

@@ -7,6 +7,7 @@ import { initial } from './migrations/0001-initial.ts';
 import { placeIdentity } from './migrations/0002-place-identity.ts';
 import { reportVerdict } from './migrations/0003-report-verdict.ts';
 import { orders } from './migrations/0004-orders.ts';
+import { tokenScopes } from './migrations/0005-token-scopes.ts';
 
 export interface Migration {
   readonly version: number;
@@ -20,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, name: 'place-identity', statements: placeIdentity },
   { version: 3, name: 'report-verdict', statements: reportVerdict },
   { version: 4, name: 'orders', statements: orders },
+  { version: 5, name: 'token-scopes', statements: tokenScopes },
 ];
 
 /** Of the tables that this program works with. */

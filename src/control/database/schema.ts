@@ -62,6 +62,7 @@ export interface TokensTable {
   token_hash: string;
   expires_at: TimeOrNull;
   last_used_at: TimeOrNull;
+  scopes: JsonbOrNull;
 }
 
 export interface SecretsTable {

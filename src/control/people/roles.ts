@@ -8,6 +8,8 @@ const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 
 const LEAST_ROLE = {
   /** Seeing everything but secrets, people and the audit log. */
   read: 'viewer',
+  /** The numbers that monitoring collects. */
+  metrics: 'viewer',
   /** Own password and tokens. */
   'own-account': 'viewer',
   /** Endpoints, projects, jobs, schedules, timetables, subscriptions. */
@@ -33,13 +35,21 @@ export function leastRole(right: Right): Role {
 }
 
 export function may(actor: Actor, right: Right): boolean {
-  return actor.kind === 'system' || RANK[actor.role] >= RANK[LEAST_ROLE[right]];
+  if (actor.kind === 'system') return true;
+  return RANK[actor.role] >= RANK[LEAST_ROLE[right]] && (actor.scopes ?? RIGHTS).includes(right);
 }
 
-/** FORBIDDEN, naming the role that is needed. */
+/** FORBIDDEN, naming the role, or the scope of the token, that is needed. */
 export function demand(actor: Actor, right: Right): void {
   if (may(actor, right)) return;
   const needed = LEAST_ROLE[right];
+  if (RANK[actor.role] >= RANK[needed]) {
+    const scopes = (actor.scopes ?? []).join(', ') || 'nothing';
+    throw new DroverError(
+      'FORBIDDEN',
+      `This needs a token with the scope "${right}"; this one is narrowed to ${scopes}.`,
+    );
+  }
   throw new DroverError('FORBIDDEN', `This needs the role "${needed}"; you are signed in as "${actor.role}".`);
 }
 

@@ -9,7 +9,7 @@ import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { found, isoOrNull, isUuid, keptOf, nameOf, stampOf, uniquely } from '../rows.ts';
 import type { Tokens } from '../services.ts';
 import type { ControlWorld, Db, Tx } from '../world.ts';
-import { demand, lowerRole, may } from './roles.ts';
+import { demand, lowerRole, may, type Right } from './roles.ts';
 import { hashOf, newSecret } from './secrets.ts';
 
 type TokenWorld = Pick<ControlWorld, 'db' | 'clock' | 'random' | 'bus'>;
@@ -48,6 +48,12 @@ export function openTokens(world: TokenWorld): Tokens {
           field: 'role',
         });
       }
+      const scopes = input.scopes ?? actor.scopes ?? null;
+      if (scopes !== null && actor.scopes !== undefined && scopes.some((scope) => !may(actor, scope))) {
+        throw new DroverError('FORBIDDEN', 'A token made with a token has no scope that that one has not.', {
+          field: 'scopes',
+        });
+      }
       const expiresAt = expiryOf(input.expiresAt, clock.now());
       const secret = TOKEN_PREFIX + newSecret(world.random);
       const id = newId(world);
@@ -63,6 +69,7 @@ export function openTokens(world: TokenWorld): Tokens {
               person_id: personId,
               name,
               role: input.role,
+              scopes: scopes === null ? null : JSON.stringify(scopes),
               prefix: secret.slice(0, SHOWN_CHARACTERS),
               token_hash: hashOf(secret),
               expires_at: expiresAt,
@@ -70,7 +77,10 @@ export function openTokens(world: TokenWorld): Tokens {
             .execute();
           const line = { action: 'token.create', entityKind: 'token', entityId: id, entityName: name };
           const expires = expiresAt?.toISOString() ?? null;
-          await audit(tx, actor, { ...line, changes: { role: [null, input.role], expiresAt: [null, expires] } });
+          await audit(tx, actor, {
+            ...line,
+            changes: { role: [null, input.role], scopes: [null, scopes], expiresAt: [null, expires] },
+          });
           await bus.tell('person', personId, tx);
         }),
       );
@@ -115,6 +125,7 @@ export async function actorOfToken(
       'tokens.id',
       'tokens.name',
       'tokens.role',
+      'tokens.scopes',
       'tokens.expires_at',
       'tokens.last_used_at',
       'people.id as person_id',
@@ -139,6 +150,7 @@ export async function actorOfToken(
     tokenId: row.id,
     name: `${row.person_name} (${row.name})`,
     role: lowerRole(row.role as Role, row.person_role as Role),
+    ...(row.scopes === null ? {} : { scopes: row.scopes as readonly Right[] }),
     address,
   };
 }
@@ -195,6 +207,7 @@ function tokenRows(db: Db | Tx) {
       'people.name as person_name',
       'tokens.name',
       'tokens.role',
+      'tokens.scopes',
       'people.role as person_role',
       'tokens.prefix',
       'tokens.expires_at',
@@ -221,6 +234,7 @@ function tokenOf(row: TokenRow): Token {
     personId: row.person_id,
     personName: row.person_name,
     role: lowerRole(row.role as Role, row.person_role as Role),
+    scopes: row.scopes as readonly Right[] | null,
     prefix: row.prefix,
     expiresAt: isoOrNull(row.expires_at),
     lastUsedAt: isoOrNull(row.last_used_at),
