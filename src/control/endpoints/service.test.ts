@@ -98,7 +98,7 @@ describe('making endpoints', () => {
     for (const kind of ['source', 'target'] as const) {
       await expect(make({ kind, place: { container: 'absent', prefix: '' } })).rejects.toMatchObject({
         code: 'PLACE_NOT_FOUND',
-        field: 'place',
+        field: 'place.container',
       });
     }
     expect((await endpoints.list(viewer, {})).items).toEqual([]);
