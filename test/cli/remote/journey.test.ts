@@ -274,7 +274,7 @@ test('problems of a document are named with their lines', async () => {
 test('a project is deleted only with a yes that has seen what goes along', async () => {
   const refused = await server.cli.call('project', 'remove', 'Acme');
   expect(refused.exit).toBe(6);
-  expect(refused.stderr).toContain('2 jobs, 1 schedule and 5 runs');
+  expect(refused.stderr).toContain('2 jobs, 2 schedules and 5 runs');
   const used = await server.cli.call('endpoint', 'remove', 'Old', '--yes');
   expect(used.exit).toBe(6);
   expect(used.stderr).toContain('Photos');
