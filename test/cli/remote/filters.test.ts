@@ -63,3 +63,18 @@ test.each(['run pause-all', 'run resume-all', 'run cancel-all', 'job start-all',
     }
   },
 );
+
+test('a token ends in 90 days unless another end is said, and is narrowed to scopes', async () => {
+  const lifeOf = async (...words: string[]): Promise<number | null> => {
+    const { lines } = await server.cli.json('token', 'create', ...words);
+    const { expiresAt, createdAt } = lines[0]?.['entity'] as { expiresAt: string | null; createdAt: string };
+    return expiresAt === null ? null : Math.round((Date.parse(expiresAt) - Date.parse(createdAt)) / 86_400_000);
+  };
+  expect(await lifeOf('usual')).toBe(90);
+  expect(await lifeOf('kept', '--expires', 'never')).toBeNull();
+  const made = await server.cli.json('token', 'create', 'prometheus', '--scopes', 'metrics');
+  expect(made.lines[0]).toMatchObject({ entity: { scopes: ['metrics'], role: 'viewer' } });
+  expect((await server.cli.call('token', 'create', 'x', '--scopes', 'metric')).stderr).toContain('metrics');
+  server.cli.environment = { DROVER_SERVER: server.url, DROVER_TOKEN: String(made.lines[0]?.['secret']) };
+  expect((await server.cli.call('run', 'list')).stderr).toContain('narrowed to metrics');
+});
