@@ -573,7 +573,9 @@ export interface Overview {
   readonly attention: readonly Attention[];
   /** There is more than that. */
   readonly moreAttention: boolean;
+  /** The first few of them. */
   readonly running: readonly Run[];
+  readonly runningTotal: number;
   readonly queued: number;
   /** Runs that may go on at once, in the whole installation. */
   readonly runsMax: number;

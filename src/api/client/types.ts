@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 e28e8b8927cc10830e0feed5964ea0b37639c238c01828da8e42a28988d285f9) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 8a998116381a4eb037ca0827f12f74a26662c5ed66cccb7a1a627c6d6ef475d2) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -3090,7 +3090,9 @@ export interface components {
       attention: components['schemas']['Attention'][];
       /** @description There is more than that. */
       moreAttention: boolean;
+      /** @description The first few of them. */
       running: components['schemas']['Run'][];
+      runningTotal: number;
       queued: number;
       /** @description Runs that may go on at once, in the whole installation. */
       runsMax: number;

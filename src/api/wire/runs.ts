@@ -316,7 +316,8 @@ export const overview = named<Overview>()(
       )
       .describe('Newest first, at most 100.'),
     moreAttention: z.boolean().describe('There is more than that.'),
-    running: z.array(run),
+    running: z.array(run).describe('The first few of them.'),
+    runningTotal: z.number(),
     queued: z.number(),
     runsMax: z.number().describe('Runs that may go on at once, in the whole installation.'),
     today: z.object({

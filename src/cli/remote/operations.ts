@@ -307,7 +307,7 @@ async function showOverview({ session, http }: Remote): Promise<void> {
   const { format, terminal } = session;
   const overview = await answer(http.GET('/api/v1/overview'));
   await record(session, 'overview', overview);
-  const { attention, moreAttention, running, queued, today, codes, nextSchedules } = overview;
+  const { attention, moreAttention, running, runningTotal, queued, today, codes, nextSchedules } = overview;
   for (const { name, text, remedy, runs } of attention) {
     const waiting = runs === 0 ? '' : ` ${format.plural(runs, { one: '# run waits', other: '# runs wait' })} for it.`;
     await terminal.print(`!  ${visible(name)}: ${visible(text)}${waiting}\n   ${visible(remedy)}`);
@@ -320,7 +320,7 @@ async function showOverview({ session, http }: Remote): Promise<void> {
   const failedRuns = today.failedRuns === 0 ? '' : ` (${format.count(today.failedRuns)} failed)`;
   const runs = `${format.plural(today.runs, { one: '# run', other: '# runs' })}${failedRuns}`;
   await terminal.print(
-    `${format.count(running.length)} running, ${format.count(queued)} queued. ` +
+    `${format.count(runningTotal)} running, ${format.count(queued)} queued. ` +
       `Today: ${runs}, ${format.count(today.items)} transferred, ${format.bytes(today.bytes)}, ${format.plural(today.failed, { one: '# object', other: '# objects' })} failed.`,
   );
   for (const { code, items } of codes) await terminal.print(`   ${code}  ${format.count(items)}`);

@@ -97,13 +97,13 @@ interface RunRow {
 const RUN_NAME = sql`'Run ' || runs.number || ' of ' || projects.name || '/' || jobs.name AS name`;
 const OF_PROJECT = sql`JOIN projects ON projects.id = jobs.project_id`;
 
-/** Also those in which objects failed. Without those that a good run of the same job has followed. */
+/** The last ones made; also those in which objects failed. Without those that a good run of the same job has followed. */
 async function failedRunsOf(db: Db): Promise<Attention[]> {
   const { rows } = await sql<RunRow & { state: string; failed: string; undeleted: string; scanned: string }>`
     SELECT runs.id, ${RUN_NAME}, runs.error, runs.state, runs.counters #>> '{items,failed}' AS failed,
       runs.counters ->> 'deletesFailed' AS undeleted, runs.counters #>> '{items,scanned}' AS scanned, coalesce(runs.ended_at, runs.updated_at) AS at
     FROM jobs JOIN runs ON runs.id = jobs.failed_run_id ${OF_PROJECT}
-    WHERE jobs.failed_run_id IS NOT NULL ORDER BY at DESC LIMIT ${READ_MAX}`.execute(db);
+    WHERE jobs.failed_run_id IS NOT NULL ORDER BY jobs.failed_run_id DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
     'run',
     rows.map(({ error, state, failed, undeleted, scanned, ...row }) => ({

@@ -47,6 +47,7 @@ test('the first page says what needs somebody, what runs and what a day brought'
     asOf: expect.stringMatching(/^\d{4}-.*Z$/),
     moreAttention: false,
     running: [{ id: 'overview3' }],
+    runningTotal: 1,
     queued: 1,
     runsMax: 10,
     today: { items: 107, bytes: 1_070, failed: 3, runs: 3, failedRuns: 1 },

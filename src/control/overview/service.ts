@@ -25,7 +25,11 @@ export function openOverview(
     const asOf = new Date(clock.now()).toISOString();
     const [needed, running, queued, runsMax, today, counts, next] = await Promise.all([
       attentionOf(db),
-      runs.list(actor, { filter: { state: ['running', 'pausing', 'cancelling'] }, limit: RUNNING_SHOWN_MAX }),
+      runs.list(actor, {
+        filter: { state: ['running', 'pausing', 'cancelling'] },
+        limit: RUNNING_SHOWN_MAX,
+        withTotal: true,
+      }),
       queuedOf(db),
       runsMaxOf(db, settings.runsMax),
       todayOf(db, clock.now()),
@@ -36,6 +40,7 @@ export function openOverview(
       asOf,
       ...needed,
       running: running.items,
+      runningTotal: running.total ?? running.items.length,
       queued,
       runsMax,
       today,

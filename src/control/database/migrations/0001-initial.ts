@@ -109,7 +109,7 @@ CREATE INDEX jobs_created ON jobs (created_at, id);
 CREATE INDEX jobs_by_name ON jobs (lower(name), id);
 CREATE INDEX jobs_last_run ON jobs (last_run_at NULLS FIRST, id);
 CREATE INDEX jobs_state ON jobs (last_state, created_at);
-CREATE INDEX jobs_failed ON jobs (id) WHERE failed_run_id IS NOT NULL;
+CREATE INDEX jobs_failed ON jobs (failed_run_id) WHERE failed_run_id IS NOT NULL;
 CREATE INDEX jobs_source ON jobs (source_endpoint_id);
 CREATE INDEX jobs_target ON jobs (target_endpoint_id);
 ${jobCounts}
