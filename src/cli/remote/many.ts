@@ -53,7 +53,7 @@ export function addManySchedules(schedule: Command, start: RemoteStart): void {
   }
 }
 
-const DONE = { pause: 'paused', resume: 'resumed', cancel: 'cancelled' } as const;
+const DONE = { pause: 'paused', resume: 'resumed', cancel: 'canceled' } as const;
 
 export function addManyRuns(run: Command, start: RemoteStart): void {
   for (const action of ['pause', 'resume', 'cancel'] as const) {

@@ -191,7 +191,7 @@ async function testSubscription(remote: Remote, word: string): Promise<void> {
   const sent = await answer(http.POST('/api/v1/subscriptions/{id}/test', { params: { path: { id } }, signal }));
   await record(session, 'delivery', sent);
   if (sent.state !== 'failed') return session.terminal.print('One message was sent.');
-  throw new DroverError('UNREACHABLE', `The message did not arrive: ${sent.error ?? 'nobody knows why'}.`, {
+  throw new DroverError('UNREACHABLE', `The message did not arrive: ${sent.error ?? 'nobody knows why.'}`, {
     remedy: 'Check the address, and whether the server may reach it.',
   });
 }

@@ -137,8 +137,8 @@ function lineOf(order: Order, row: RunListRow) {
 }
 
 function refusal(order: Order, row: RunListRow): DroverError {
-  const what = hasEnded(row.state) ? `It has ended: ${row.state}.` : 'It is being cancelled.';
+  const what = hasEnded(row.state) ? `It has ended: ${row.state}.` : 'It is being canceled.';
   return new DroverError('WRONG_STATE', `Run ${row.number} of "${row.job_name}" cannot be ${PAST[order]}. ${what}`);
 }
 
-const PAST: Readonly<Record<Order, string>> = { pause: 'paused', resume: 'resumed', cancel: 'cancelled' };
+const PAST: Readonly<Record<Order, string>> = { pause: 'paused', resume: 'resumed', cancel: 'canceled' };

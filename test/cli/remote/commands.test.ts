@@ -228,11 +228,20 @@ test('what a filter names is started, enabled and cancelled together, and each s
   // Both would write to the same folder; or the second waits for its turn.
   expect(started.stdout).toContain('Two/Three/Same: ');
   expect((await fine('run', 'cancel-all', '--in', 'queued,running', '--yes')).stdout).toMatch(
-    /runs? (is|are) cancelled/,
+    /runs? (is|are) canceled/,
   );
   for (const job of ['One/Same', 'Two/Three/Same']) await fine('schedule', 'remove', job, '--yes');
   const retried = await call('job', 'start-all', '--filter', 'state=succeeded', '--yes');
   expect(retried.stderr).toContain('Started: 0. Refused: 0.');
+});
+
+test('a test message that does not arrive says why in one sentence', async () => {
+  // Port 9 of this machine: nobody listens there.
+  await fine('subscription', 'create', 'Nowhere', '--webhook', 'http://127.0.0.1:9/hook');
+  const { exit, stderr } = await call('subscription', 'test', 'Nowhere');
+  expect(exit).not.toBe(0);
+  expect(stderr).toMatch(/The message did not arrive: Nothing listens at 127\.0\.0\.1:9\.\n/);
+  await fine('subscription', 'remove', 'Nowhere', '--yes');
 });
 
 test('subscriptions are made, paused and removed', async () => {

@@ -47,7 +47,7 @@ test('runs are chosen by words, as their list is', async () => {
   expect(paused.stdout, paused.stderr).toBe('1 run is paused.\n');
   expect((await cli.call('run', 'list', '--in', 'queued,running')).stdout).toContain('Videos');
   expect((await cli.call('run', 'list', '--in', 'paused')).stdout).not.toContain('Videos');
-  expect((await cli.call('run', 'cancel-all', '--yes')).stdout).toBe('2 runs are cancelled.\n');
+  expect((await cli.call('run', 'cancel-all', '--yes')).stdout).toBe('2 runs are canceled.\n');
 });
 
 test.each(['run pause-all', 'run resume-all', 'run cancel-all', 'job start-all', 'schedule enable-all'])(
