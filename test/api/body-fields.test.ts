@@ -75,7 +75,11 @@ function knows(schema: Schema, [step, ...rest]: readonly string[]): boolean {
   return others !== undefined && others !== false && knows(others as Schema, rest);
 }
 
-const S3 = { provider: 's3', name: 'Acme', config: { authorization: 'keys', accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'x' } };
+const S3 = {
+  provider: 's3',
+  name: 'Acme',
+  config: { authorization: 'keys', accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'x' },
+};
 
 test.each<[path: string, body: object, field: string, words?: string]>([
   ['/connectors', { ...S3, config: { ...S3.config, bogus: 1 } }, 'config.bogus'],

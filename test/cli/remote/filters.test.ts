@@ -67,7 +67,8 @@ test.each(['run pause-all', 'run resume-all', 'run cancel-all', 'job start-all',
 test('a token ends in 90 days unless another end is said, and is narrowed to scopes', async () => {
   const lifeOf = async (...words: string[]): Promise<number | null> => {
     const { lines } = await server.cli.json('token', 'create', ...words);
-    const { expiresAt, createdAt } = lines[0]?.['entity'] as { expiresAt: string | null; createdAt: string };
+    const [line = {}] = lines;
+    const { expiresAt, createdAt } = line['entity'] as { expiresAt: string | null; createdAt: string };
     return expiresAt === null ? null : Math.round((Date.parse(expiresAt) - Date.parse(createdAt)) / 86_400_000);
   };
   expect(await lifeOf('usual')).toBe(90);
