@@ -137,8 +137,13 @@ function lineOf(order: Order, row: RunListRow) {
 }
 
 function refusal(order: Order, row: RunListRow): DroverError {
-  const what = hasEnded(row.state) ? `It has ended: ${row.state}.` : 'It is being canceled.';
+  const what = hasEnded(row.state) ? `It has ended: ${wordsOf(row.state)}.` : 'It is being canceled.';
   return new DroverError('WRONG_STATE', `Run ${row.number} of "${row.job_name}" cannot be ${PAST[order]}. ${what}`);
+}
+
+/** As it is written on a screen. */
+function wordsOf(state: string): string {
+  return state === 'cancelled' ? 'canceled' : state.replaceAll('-', ' ');
 }
 
 const PAST: Readonly<Record<Order, string>> = { pause: 'paused', resume: 'resumed', cancel: 'canceled' };
