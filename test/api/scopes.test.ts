@@ -65,7 +65,9 @@ describe.each(ROUTES.filter(({ right }) => right !== 'open'))('$method $path', (
     }
   });
 
-  test.skipIf(answer.kind === 'events')('is open to one with its scope', async () => {
+  // A stream does not end by itself.
+  if (answer.kind === 'events') return;
+  test('is open to one with its scope', async () => {
     const answered = await send(method, address, tokens.get(right as Right) ?? '');
     await answered.body?.cancel();
     expect(answered.status).not.toBe(401);

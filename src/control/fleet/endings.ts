@@ -56,9 +56,10 @@ async function haltUnlessShared(world: FleetWorld, runId: string, waits: WaitRea
       const { rows: others } = await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND left_at IS NULL
         AND seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond' LIMIT 1`.execute(tx);
       if (others.length > 0) return null;
-      // It may have looked well for a moment while it was tried again.
+      // It may have looked well for a moment while it was tried again, and told of that.
       const { rows } = await sql<{ isSaid: boolean }>`SELECT coalesce(waits ->> 'kind' = 'disk', false) OR coalesce((
-          SELECT code = 'DISK_FULL' FROM run_log WHERE run_id = runs.id ORDER BY number DESC LIMIT 1), false) AS "isSaid"
+          SELECT code = 'DISK_FULL' AND at > clock_timestamp() - interval '1 hour' FROM run_log
+          WHERE run_id = runs.id AND level <> 'info' ORDER BY number DESC LIMIT 1), false) AS "isSaid"
         FROM runs WHERE id = ${runId}`.execute(tx);
       const has = await changeState(tx, bus, runId, { from: ['running'], to: 'queued', waits });
       return has && rows[0]?.isSaid !== true;
