@@ -20,7 +20,7 @@ import type { RunContext } from './context.ts';
 import { contentToRead, withContentRead, type ContentToRead } from './compare-content.ts';
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
-import { decide, overwriteExpectation, type Action } from './decide.ts';
+import { decide, isNewer, overwriteExpectation, type Action } from './decide.ts';
 import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
@@ -72,12 +72,15 @@ export function planItem(context: RunContext, situation: ItemSituation): Planned
  */
 function isOwnLeftover(
   context: RunContext,
-  { target, mayBeUnrecorded = false }: ItemSituation,
+  { source, target, mayBeUnrecorded = false }: ItemSituation,
   action: Action,
 ): boolean {
-  const { policy, run } = context;
+  const { policy, run, timeToleranceMs } = context;
   if (!mayBeUnrecorded || action.kind !== 'same' || !action.weak) return false;
-  if (policy.mode === 'check' || policy.dryRun || policy.acceptV0 || target === null) return false;
+  if (policy.mode === 'check' || policy.dryRun || policy.acceptV0) return false;
+  if (source === null || target === null || source.availability !== 'online') return false;
+  // It may as well be somebody else's newer one, which is not to be touched.
+  if (policy.targetNewer === 'skip' && isNewer(target, source, timeToleranceMs)) return false;
   if (context.target.traits.keepsSourceTime || target.modifiedAtMs === null) return true;
   return target.modifiedAtMs >= run.startedAtMs - CLOCKS_APART_MS;
 }
