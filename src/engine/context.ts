@@ -30,6 +30,8 @@ export interface RunContext extends CopyContext {
   readonly live: LiveState;
   /** Bytes of large objects that a segment plans ahead; more would be out of reach for other workers. */
   readonly largeAheadBytesMax: number;
+  /** The process that worked on this run alone before could not say how far it had come. */
+  readonly wasKilled: boolean;
   readonly waits: Waits;
   readonly denials: Denials;
 }

@@ -78,6 +78,8 @@ export interface Lease {
   readonly segment: SegmentRecord;
   readonly worker: string;
   readonly epoch: number;
+  /** Who held it before has not given it back: it may have moved more than it could record. */
+  readonly wasLost?: boolean;
 }
 
 export interface NewSegment {

@@ -54,6 +54,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     live,
     largeAheadBytesMax:
       options.isShared === true ? LARGE_AHEAD_BUDGETS * tuning.bytesInFlightMax : Number.POSITIVE_INFINITY,
+    wasKilled: options.isShared !== true && options.continueRun?.state === 'running',
     waits,
     denials,
     signal: AbortSignal.any([options.signal, stopper.signal]),

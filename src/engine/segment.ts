@@ -260,7 +260,8 @@ export class SegmentWork {
     if (isBeside) heldBack?.forget(key);
     const later = putOffMapped({ key, source, target, isBeside }, this.#context.rules);
     if (later !== null) return { settled: later };
-    const mayBeUnrecorded = this.#lease.epoch > 1 && ++this.#unrecorded <= UNRECORDED_ITEMS_MAX;
+    const wasLost = this.#lease.wasLost === true || (this.#context.wasKilled && this.#lease.epoch > 1);
+    const mayBeUnrecorded = wasLost && ++this.#unrecorded <= UNRECORDED_ITEMS_MAX;
     return planItem(this.#context, { source, target, previous: previous[0] ?? null, targetKey: key, mayBeUnrecorded });
   }
 

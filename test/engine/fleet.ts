@@ -134,6 +134,7 @@ class Leases {
   readonly #clock: Clock;
   readonly #held = new Map<string, { lease: Lease; untilMs: number }>();
   readonly #waiting = new Set<string>();
+  readonly #lost = new Set<string>();
   /** Ends that were accepted. */
   ends = 0;
   takeovers = 0;
@@ -164,11 +165,15 @@ class Leases {
     for (const [id, { lease, untilMs }] of this.#held) {
       if (untilMs > this.#clock.now()) continue;
       this.#held.delete(id);
+      this.#lost.add(id);
       this.takeovers += 1;
       await this.#inner.release(lease);
     }
-    const lease = await this.#inner.claim(runId, worker);
-    if (lease !== null) this.#held.set(lease.segment.segmentId, { lease, untilMs: this.#clock.now() + LEASE_MS });
+    const claimed = await this.#inner.claim(runId, worker);
+    if (claimed === null) return null;
+    const { segmentId } = claimed.segment;
+    const lease = { ...claimed, wasLost: this.#lost.delete(segmentId) };
+    this.#held.set(segmentId, { lease, untilMs: this.#clock.now() + LEASE_MS });
     return lease;
   }
 

@@ -81,6 +81,26 @@ describe('a worker that dies while the first object of all still moves', () => {
     expect(run?.counters.verification.V0).toBe(0);
   });
 
+  test('is not the same as one that gave its work back: then nothing is moved again that was there before', async () => {
+    const { fleet, writtenAtMs, release } = await slow(1, 1_000, { ...PAGES, recordsSource: false });
+    await using _ = fleet;
+    seed(fleet, 300);
+    for (let i = 0; i < 20; i++) {
+      fleet.source.put('in', `z-${i}`, `content ${i}`);
+      fleet.target.put('out', `z-${i}`, `content ${i}`);
+    }
+    await fleet.queue();
+    const first = fleet.join('w1');
+    await fleet.until(() => writtenAtMs.size === 300);
+    first.stop();
+    release();
+    await fleet.ended(first);
+    await fleet.ended(fleet.join('w2'));
+    const run = await fleet.store.getRun(RUN_ID);
+    expect(run?.counters.items).toMatchObject({ copied: 301, same: 20, failed: 0 });
+    expect(run?.counters.sameWeak).toBe(20);
+  });
+
   test('takes nothing along of what settled before, and nothing is written twice', async () => {
     const { fleet, writtenAtMs, release } = await slow();
     await using _ = fleet;

@@ -1,6 +1,6 @@
 /** The live stream. */
 import { z } from 'zod';
-import { may } from '../../control/people/roles.ts';
+import { demand } from '../../control/people/roles.ts';
 import { DroverError } from '../../model/errors.ts';
 import { isTopic, TOPIC_RIGHTS, topicKind } from '../events/topics.ts';
 import { route, type Route } from './route.ts';
@@ -36,9 +36,7 @@ export const eventRoutes: readonly Route[] = [
       if (topics.length > TOPICS_MAX) throw invalid(`Name at most ${TOPICS_MAX} topics.`);
       for (const topic of topics) {
         if (!isTopic(topic)) throw invalid(`There is no topic "${topic}".`);
-        if (!may(actor, TOPIC_RIGHTS[topicKind(topic)])) {
-          throw new DroverError('FORBIDDEN', `The topic "${topic}" needs another role than "${actor.role}".`);
-        }
+        demand(actor, TOPIC_RIGHTS[topicKind(topic)]);
       }
       return { topics };
     },

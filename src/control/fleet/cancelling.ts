@@ -8,6 +8,7 @@ import { hasBegun, type UploadJournal } from '../../engine/uploads.ts';
 import type { Intent } from '../../engine/ports.ts';
 import { toDroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
+import { databaseNow } from '../database/now.ts';
 import { inTime } from '../in-time.ts';
 import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
@@ -117,12 +118,13 @@ class CarefulJournal implements UploadJournal {
 
   async intents(runId: string): Promise<readonly Intent[]> {
     const all = await this.#store.intents(runId);
-    const { clock, timing } = this.#world;
+    const { db, timing } = this.#world;
     const unbegun = all.filter((intent) => !hasBegun(intent));
     if (unbegun.length === 0) return all;
     // Nothing is journaled after the end, however long the journal had been waited for, and by whatever clock.
-    const endedAtMs = (await this.#store.getRun(runId))?.endedAtMs ?? clock.now();
-    this.lateMs = Math.min(timing.beginLateMs, Math.max(0, endedAtMs + timing.beginLateMs - clock.now()));
+    const nowMs = await databaseNow(db);
+    const endedAtMs = (await this.#store.getRun(runId))?.endedAtMs ?? nowMs;
+    this.lateMs = Math.min(timing.beginLateMs, Math.max(0, endedAtMs + timing.beginLateMs - nowMs));
     if (this.#isEarly || this.lateMs > 0) for (const { intentId } of unbegun) this.#kept.add(intentId);
     return all;
   }

@@ -122,7 +122,10 @@ export function phaseLines(world: DispatchWorld): (runId: string, kind: SegmentK
     if (known.has(name)) return;
     if (known.size >= PHASES_KNOWN_MAX) known.clear();
     known.add(name);
-    await sayPhase(world, runId, kind);
+    // Losing a line stops nothing.
+    await sayPhase(world, runId, kind).catch((error: unknown) =>
+      world.log('debug', 'A line of the run log was lost.', { run: runId, error: String(error) }),
+    );
   };
 }
 

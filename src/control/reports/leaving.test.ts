@@ -1,4 +1,5 @@
 /** When the source of a job can be left: never while anything speaks against its copy, or nobody has looked. */
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
 import { PERSON, rowOpener } from '../../../test/control/made.ts';
@@ -120,6 +121,24 @@ describe('what can go', () => {
     job.to.hooks.before = null;
     await report(validation.id);
     expect(await ask(job)).not.toHaveLength(0);
+  });
+
+  test.each([
+    ['/backup/photos', '', '/backup', 'photos/'],
+    ['/backup', '', '/backup/photos', ''],
+    ['/backup/', 'photos/', '/backup/photos/2020/', ''],
+  ])('is closed by what was written there under another name of the folder: %s %s, %s %s', async (...names) => {
+    const [container, prefix, otherContainer, otherPrefix] = names;
+    const { job, validation } = await proved();
+    const other = await run(await fleet.job({ objects: 1 }));
+    const place = (id: string, folder: string, below: string) =>
+      sql`UPDATE runs SET target_fingerprint = ${names.join()}, target_container = ${folder}, target_prefix = ${below}
+        WHERE id = ${id}`.execute(fleet.world.db);
+    await place(validation.id, container, prefix);
+    await place(other.id, `/else${otherContainer}`, otherPrefix);
+    expect(await ask(job)).not.toHaveLength(0);
+    await place(other.id, otherContainer, otherPrefix);
+    await expect(ask(job)).rejects.toThrow('has written to the same place at the target since the validation.');
   });
 
   test('is closed by whatever another job wrote to the same place since', async () => {

@@ -156,14 +156,16 @@ interface Target {
 /** Another job may have written over, or deleted, what the validation found at the target. */
 async function expectNobodyWrote(db: Db, target: Target, since: Date): Promise<void> {
   const { target_fingerprint: store, target_container: container, target_prefix: prefix } = target;
+  // In a file system the same folder may be a container of one run and a prefix of another.
+  const path = `${container.replace(/\/+$/, '')}/${prefix}`;
+  const wroteTo = sql<string>`rtrim(runs.target_container, '/') || '/' || runs.target_prefix`;
   const writer = await db
     .selectFrom('runs')
     .innerJoin('jobs', 'jobs.id', 'runs.job_id')
     .select(['jobs.name', 'runs.number'])
     .where('runs.kind', 'in', ['transfer', 'retry'])
     .where('runs.target_fingerprint', '=', store)
-    .where('runs.target_container', '=', container)
-    .where(sql<boolean>`(starts_with(runs.target_prefix, ${prefix}) OR starts_with(${prefix}, runs.target_prefix))`)
+    .where(sql<boolean>`(starts_with(${wroteTo}, ${path}) OR starts_with(${path}, ${wroteTo}))`)
     .where(sql<boolean>`coalesce(runs.ended_at, now()) >= ${since}`)
     .where('runs.started_at', 'is not', null)
     .limit(1)

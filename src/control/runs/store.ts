@@ -161,7 +161,7 @@ export class PostgresRunStore implements RunStore {
       const segment = segmentFromRow(row);
       this.#watcher?.claimed(held, segment.kind, row.was_held);
       await this.#onKind?.(runId, segment.kind);
-      return { segment, worker, epoch: row.epoch };
+      return { segment, worker, epoch: row.epoch, wasLost: row.was_held };
     });
   }
 
