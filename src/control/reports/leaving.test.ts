@@ -1,32 +1,25 @@
 /** When the source of a job can be left: never while anything speaks against its copy, or nobody has looked. */
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openFleetTest, type FleetTest, type JobOptions, type MemoryJob } from '../../../test/control/fleet-world.ts';
-import { PERSON, rowOpener } from '../../../test/control/made.ts';
+import type { FleetTest, JobOptions, MemoryJob } from '../../../test/control/fleet-world.ts';
+import { PERSON } from '../../../test/control/made.ts';
+import { openReportsTest, type ReportsTest } from '../../../test/control/reports-world.ts';
 import { DroverError } from '../../model/errors.ts';
 import { DEFAULT_POLICY } from '../../model/policy.ts';
 import type { Run } from '../entities.ts';
-import type { StartRun } from '../services.ts';
 import { sourceToLeave } from './leaving.ts';
 import type { ValidationReport } from './report.ts';
-import { openReports, type ReportsWithWork } from './service.ts';
+import type { ReportsWithWork } from './service.ts';
 
 let fleet: FleetTest;
 let reports: ReportsWithWork;
+let run: ReportsTest['run'];
 const NEVER = new AbortController().signal;
 
 beforeAll(async () => {
-  fleet = await openFleetTest();
-  await fleet.worker('one', { runsAtOnceMax: 2 });
-  const { world, store, runs } = fleet;
-  reports = openReports(world, { store, openConnector: rowOpener(world), runOf: runs.get, snapshotOf: runs.snapshot });
+  ({ fleet, reports, run } = await openReportsTest());
 });
 afterAll(() => fleet[Symbol.asyncDispose]());
-
-async function run(job: MemoryJob, input: Partial<StartRun> = {}): Promise<Run> {
-  const { id } = await fleet.start(job, input);
-  return fleet.until(id, 'succeeded', 'completed-with-issues', 'failed', 'cancelled');
-}
 
 async function report(runId: string, spotCheck = 100): Promise<ValidationReport> {
   const { id } = await reports.request(PERSON, runId, 'report-json', { spotCheck });
