@@ -78,7 +78,7 @@ export interface Lease {
   readonly segment: SegmentRecord;
   readonly worker: string;
   readonly epoch: number;
-  /** Who held it before has not given it back: it may have moved more than it could record. */
+  /** A holder of it, or of the segment it was cut from, has not given it back: more may have been moved than recorded. */
   readonly wasLost?: boolean;
 }
 

@@ -134,7 +134,7 @@ export class PostgresRunStore implements RunStore {
 
   claim(runId: string, worker: string): Promise<Lease | null> {
     return inDatabase(async () => {
-      const { rows } = await sql<SegmentRow & { was_held: boolean }>`
+      const { rows } = await sql<SegmentRow & { was_held: boolean; was_lost: boolean }>`
         WITH free AS (
           SELECT segment_id, worker_id IS NOT NULL AS was_held FROM segments
           WHERE run_id = ${runId} AND state = 'open' AND ${IS_HELD} IS NOT TRUE
@@ -150,7 +150,8 @@ export class PostgresRunStore implements RunStore {
           UPDATE run_workers SET claims = claims + 1, takeovers = run_workers.takeovers + taken.was_held::integer
           FROM taken WHERE run_workers.run_id = taken.run_id AND run_workers.worker_id = ${worker}::uuid
         )
-        SELECT taken.*, ARRAY(
+        SELECT taken.*, EXISTS (
+          SELECT FROM segments WHERE segments.run_id = taken.run_id AND segments.takeovers > 0) AS was_lost, ARRAY(
           SELECT chunks.name FROM chunks WHERE chunks.run_id = taken.run_id AND chunks.segment_id = taken.segment_id
           ORDER BY chunks.number) AS chunks
         FROM taken`.execute(this.#db);
@@ -161,7 +162,7 @@ export class PostgresRunStore implements RunStore {
       const segment = segmentFromRow(row);
       this.#watcher?.claimed(held, segment.kind, row.was_held);
       await this.#onKind?.(runId, segment.kind);
-      return { segment, worker, epoch: row.epoch, wasLost: row.was_held };
+      return { segment, worker, epoch: row.epoch, wasLost: row.was_held || row.was_lost };
     });
   }
 
