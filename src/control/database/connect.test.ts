@@ -1,5 +1,7 @@
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -7,7 +9,7 @@ import { openTestDatabase } from '../../../test/postgres.ts';
 import type { TestDatabase } from '../../../test/postgres.ts';
 import { databaseError, describeDatabase, openDatabase } from './connect.ts';
 import type { Database } from './connect.ts';
-import { migrate, MIGRATIONS, readSchemaVersion, requireSchema, SCHEMA_VERSION } from './migrate.ts';
+import { hashOfStatements, migrate, MIGRATIONS, readSchemaVersion, requireSchema, SCHEMA_VERSION } from './migrate.ts';
 
 const log = (): void => undefined;
 
@@ -132,6 +134,80 @@ describe.skipIf(inject('servers').postgres === null)('the database', () => {
       await expect(migrate(other)).rejects.toMatchObject({ code: 'DATABASE_UNUSABLE' });
       await other.close();
       await own.drop();
+    });
+
+    test('a step that was taken and is another one by now is refused, and nothing is changed', async () => {
+      const own = await openTestDatabase();
+      const other = await openDatabase({ url: own.url, log });
+      await migrate(other);
+      const edited = MIGRATIONS.map((each) =>
+        each.version === 4 ? { ...each, statements: 'CREATE INDEX runs_by_other ON runs (ended_at)' } : each,
+      );
+      const next = { version: SCHEMA_VERSION + 1, name: 'next', statements: 'CREATE TABLE next (a int)' };
+      const refused = {
+        code: 'DATABASE_MISMATCH',
+        message: expect.stringContaining('step 4 (orders)'),
+        remedy: expect.stringContaining('drover db backup'),
+      };
+      await expect(migrate(other, { migrations: [...edited, next] })).rejects.toMatchObject(refused);
+      expect(await readSchemaVersion(other)).toBe(SCHEMA_VERSION);
+      // A worker, whose own steps are those of this program.
+      await requireSchema(other);
+      await other.pool.query(`UPDATE schema_version SET statements_hash = 'of another' WHERE version = 4`);
+      await expect(requireSchema(other)).rejects.toMatchObject(refused);
+      await other.close();
+      await own.drop();
+    });
+
+    test('layout and comments of a step are not the step', async () => {
+      const plain = "CREATE TABLE one (a int, b text DEFAULT 'x');\nSELECT 1;";
+      const laidOut =
+        "\n-- What it is for.\nCREATE TABLE one\n  (a int,  -- first\n b text DEFAULT 'x');\r\n SELECT 1;\n";
+      expect(hashOfStatements(laidOut)).toBe(hashOfStatements(plain));
+      expect(hashOfStatements(plain.replace('int', 'bigint'))).not.toBe(hashOfStatements(plain));
+      expect(hashOfStatements(plain.replace("'x'", "'y'"))).not.toBe(hashOfStatements(plain));
+    });
+
+    test('tables from before hashes were kept get them, and are watched from then on', async () => {
+      const own = await openTestDatabase();
+      const other = await openDatabase({ url: own.url, log });
+      await migrate(other);
+      await other.pool.query('ALTER TABLE schema_version DROP COLUMN statements_hash');
+      await requireSchema(other);
+      expect(await migrate(other)).toEqual({ from: SCHEMA_VERSION, to: SCHEMA_VERSION });
+      const { rows } = await other.pool.query('SELECT statements_hash FROM schema_version ORDER BY version');
+      expect(rows).toEqual(MIGRATIONS.map(({ statements }) => ({ statements_hash: hashOfStatements(statements) })));
+      const edited = MIGRATIONS.map((each) => ({ ...each, statements: `${each.statements}; SELECT 1` }));
+      await expect(migrate(other, { migrations: edited })).rejects.toMatchObject({ code: 'DATABASE_MISMATCH' });
+      await other.close();
+      await own.drop();
+    });
+
+    test('steps that were released stay as they are, in the sources and in the bundle', async () => {
+      const hashes = MIGRATIONS.map(({ name, statements }) => `${name} ${hashOfStatements(statements)}`);
+      // A line is added here for a new step; none is ever changed.
+      expect(hashes).toEqual([
+        'initial 217a5b8ab1e12ce838d20d2ea7d5b3392a126e821f20f9866df8e3984c36c438',
+        'place-identity 900c156097663b35c90b020d01f3af39bbc67145eccd7a7e365e61d5833f9bb3',
+        'report-verdict c860d6b1761d783693d605fdd1e629a6e42f7c1a2a1002305941d7cfd81d0710',
+        'orders 91b4fbef4e9872bde7eb42947024a4167c27f72a831444f71904171c59133d20',
+        'token-scopes 479370b2854d2f240d9b2e6802e158a845a97cf361e4044967f60e265eaf62e9',
+      ]);
+      const { outputFiles } = await build({
+        entryPoints: [fileURLToPath(new URL('migrate.ts', import.meta.url))],
+        bundle: true,
+        minify: true,
+        platform: 'node',
+        format: 'esm',
+        packages: 'external',
+        write: false,
+      });
+      const bundled = (await import(
+        `data:text/javascript;base64,${Buffer.from(outputFiles[0]?.contents ?? []).toString('base64')}`
+      )) as { readonly MIGRATIONS: typeof MIGRATIONS };
+      expect(bundled.MIGRATIONS.map(({ name, statements }) => `${name} ${hashOfStatements(statements)}`)).toEqual(
+        hashes,
+      );
     });
 
     test('are numbered without gaps', () => {

@@ -1,4 +1,5 @@
 /** Brings the tables to the version that this program knows. */
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { DroverError } from '../../model/errors.ts';
 import type { Database } from './connect.ts';
@@ -34,8 +35,18 @@ export interface MigrateOptions {
 }
 
 /**
+ * Of what a step does: its SQL without comments and layout. Template texts have the same value in the sources and in the
+ * bundle, so that both say the same.
+ */
+export function hashOfStatements(statements: string): string {
+  const plain = statements.replaceAll(/--[^\n]*/g, ' ').replaceAll(/\s+/g, ' ');
+  return createHash('sha256').update(plain.trim()).digest('hex');
+}
+
+/**
  * All steps in one transaction, under a lock: of several servers that start together one does it and the others find
- * it done. DATABASE_MISMATCH, with nothing changed, when the tables are newer than this program.
+ * it done. DATABASE_MISMATCH, with nothing changed, when the tables are newer than this program, or were made by steps
+ * that differ from those of the same number here.
  */
 export async function migrate(database: Database, options: MigrateOptions = {}): Promise<{ from: number; to: number }> {
   const client = await database.pool.connect();
@@ -62,15 +73,59 @@ export async function migrateIn(client: pg.ClientBase, options: MigrateOptions):
   if (from !== null && from > to) throw tooNew(from, to);
   await client.query(
     `CREATE TABLE IF NOT EXISTS schema_version (
-       version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+       version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+       statements_hash text
      )`,
   );
+  await compareSteps(client, migrations);
+  await noteHashes(client, migrations);
   for (const { version, name, statements } of migrations.slice(from ?? 0, to)) {
     // Indexes on tables with many rows take longer than a query should.
     await client.query({ text: statements, query_timeout: MIGRATION_MS_MAX } as pg.QueryConfig);
-    await client.query('INSERT INTO schema_version (version, name) VALUES ($1, $2)', [version, name]);
+    await client.query('INSERT INTO schema_version (version, name, statements_hash) VALUES ($1, $2, $3)', [
+      version,
+      name,
+      hashOfStatements(statements),
+    ]);
   }
   return { from: from ?? 0, to };
+}
+
+/** DATABASE_MISMATCH when a step that was taken is not the one that this program knows by its number. */
+async function compareSteps(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
+  // As JSON: tables of earlier versions have no such column yet.
+  const { rows } = await client.query<{ version: number; name: string; hash: string | null }>(
+    `SELECT version, name, to_jsonb(taken) ->> 'statements_hash' AS hash FROM schema_version AS taken ORDER BY version`,
+  );
+  for (const { version, name, hash } of rows) {
+    const known = migrations[version - 1];
+    if (known === undefined || hash === null || hash === hashOfStatements(known.statements)) continue;
+    throw new DroverError(
+      'DATABASE_MISMATCH',
+      `The tables were made by a step ${version} (${name}) that differs from step ${version} of this program; ` +
+        'nothing was changed.',
+      {
+        remedy:
+          'Go on with the Drover that made them; or write "drover db backup" with it, and restore that with this one ' +
+          'into an empty database.',
+      },
+    );
+  }
+}
+
+/** Of steps that were taken before hashes were kept. */
+async function noteHashes(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
+  const { rows } = await client.query<{ version: number }>(
+    `SELECT version FROM schema_version AS taken WHERE to_jsonb(taken) ->> 'statements_hash' IS NULL`,
+  );
+  if (rows.length === 0) return;
+  await client.query('ALTER TABLE schema_version ADD COLUMN IF NOT EXISTS statements_hash text');
+  for (const { version } of rows) {
+    const known = migrations[version - 1];
+    if (known === undefined) continue;
+    const hash = hashOfStatements(known.statements);
+    await client.query('UPDATE schema_version SET statements_hash = $2 WHERE version = $1', [version, hash]);
+  }
 }
 
 /** `null`: no tables of ours yet. */
@@ -85,8 +140,14 @@ export async function readSchemaVersion(database: Database): Promise<number | nu
 
 /** For processes that must not change the tables: DATABASE_MISMATCH unless they fit exactly. */
 export async function requireSchema(database: Database): Promise<void> {
-  const found = await readSchemaVersion(database);
-  if (found === SCHEMA_VERSION) return;
+  const client = await database.pool.connect();
+  let found: number | null;
+  try {
+    found = await readVersion(client);
+    if (found === SCHEMA_VERSION) return await compareSteps(client, MIGRATIONS);
+  } finally {
+    client.release();
+  }
   if (found !== null && found > SCHEMA_VERSION) throw tooNew(found, SCHEMA_VERSION);
   const words = found === null ? 'The database holds no tables of Drover yet' : `The tables have version ${found}`;
   throw new DroverError('DATABASE_MISMATCH', `${words}; this program needs version ${SCHEMA_VERSION}.`, {
