@@ -5,13 +5,7 @@ import { BYTES_IN_FLIGHT_MAX, SEGMENTS_AT_ONCE } from '../engine/limits.ts';
 import { parseAge, parseSize } from '../engine/quantities.ts';
 import { parseBandwidth } from '../engine/timetable.ts';
 import { DroverError } from '../model/errors.ts';
-import {
-  DEFAULT_POLICY,
-  MIRROR_DELETE_SHARE_MAX,
-  type FilterPolicy,
-  type Policy,
-  type RestorePolicy,
-} from '../model/policy.ts';
+import { DEFAULT_POLICY, type FilterPolicy, type Policy, type RestorePolicy } from '../model/policy.ts';
 import { named, parseChoice, parseCount, parseDeleteCap } from './units.ts';
 
 export type TransferCommand = 'copy' | 'sync' | 'check';
@@ -89,7 +83,10 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
     .option('--accept-size-only', ACCEPT_SIZE_ONLY);
   if (which === 'sync') {
     command
-      .option('--max-delete <cap>', 'delete nothing if more than this would go: 500, or 10% (50%; 100%: no limit)')
+      .option(
+        '--max-delete <cap>',
+        'delete nothing if more than this would go: 500, or 10%; 100%: no limit; default: 50%',
+      )
       .option('--allow-empty-source', 'the source may be empty, which deletes everything in the target');
   }
 }
@@ -97,9 +94,10 @@ export function addTransferOptions(command: Command, which: TransferCommand): vo
 /** USAGE that names the option for every value that does not fit. `timeZone`: in which a timetable's hours are meant. */
 export function readTransferOptions(which: TransferCommand, given: object, timeZone: string): TransferOptions {
   const raw = given as RawOptions;
-  const usual = which === 'sync' ? MIRROR_DELETE_SHARE_MAX : null;
   const cap =
-    raw.maxDelete === undefined ? { countMax: null, shareMax: usual } : parseDeleteCap(raw.maxDelete, '--max-delete');
+    raw.maxDelete === undefined
+      ? { countMax: null, shareMax: which === 'sync' ? ('default' as const) : null }
+      : parseDeleteCap(raw.maxDelete, '--max-delete');
   const policy: Policy = {
     ...DEFAULT_POLICY,
     mode: which === 'copy' ? 'merge' : which === 'sync' ? 'mirror' : 'check',

@@ -1,5 +1,6 @@
 /** Values of options as people type them. Pure; every error names the option. */
 import { DroverError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
 
 /** Reads the value, and says which option it belongs to when it cannot be read. */
 export function named<T>(text: string, option: string, parse: (text: string) => T): T {
@@ -18,8 +19,12 @@ export function parseCount(text: string, option: string, min: number, max: numbe
   return value;
 }
 
-/** `500`, or `10%` of the target's objects. */
-export function parseDeleteCap(text: string, option: string): { countMax: number | null; shareMax: number | null } {
+/** `500`, or `10%` of the target's objects; `default`: as if nothing were said. */
+export function parseDeleteCap(
+  text: string,
+  option: string,
+): { countMax: number | null; shareMax: Policy['deleteShareMax'] } {
+  if (text.trim().toLowerCase() === 'default') return { countMax: null, shareMax: 'default' };
   const share = /^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim());
   if (share !== null && Number(share[1]) <= 100) return { countMax: null, shareMax: Number(share[1]) / 100 };
   if (/^\d{1,15}$/.test(text.trim())) return { countMax: Number(text), shareMax: null };

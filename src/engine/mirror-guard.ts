@@ -21,27 +21,44 @@ export function refuseUnsafeMirror(counters: Counters, policy: Policy): void {
   }
   const share = extra / Math.max(1, counters.targetScanned);
   // Whoever says that the source may be empty says that everything goes; what nobody chose does not stand against that.
-  if (counters.items.scanned === 0 && policy.deleteShareMax === MIRROR_DELETE_SHARE_MAX) return;
-  if (policy.deleteShareMax !== null && share > policy.deleteShareMax) {
+  if (counters.items.scanned === 0 && policy.deleteShareMax === 'default') return;
+  const shareMax = shareMaxOf(policy);
+  if (shareMax !== null && share > shareMax) {
     throw new DroverError(
       'GUARD_DELETE_CAP',
       `Nothing was deleted. ${extra} of ${counters.targetScanned} objects at the target are not at the source, ` +
-        `and at most ${Number((policy.deleteShareMax * 100).toFixed(2))} % may be deleted.`,
+        `and at most ${percentOf(shareMax)} may be deleted.`,
     );
   }
 }
 
+type Caps = Pick<Policy, 'deleteMax' | 'deleteShareMax'>;
+
+/** What holds, chosen or not; `null`: no share does. */
+function shareMaxOf({ deleteShareMax }: Caps): number | null {
+  return deleteShareMax === 'default' ? MIRROR_DELETE_SHARE_MAX : deleteShareMax;
+}
+
+function percentOf(share: number): string {
+  return `${Number((share * 100).toFixed(2))} %`;
+}
+
+/** What becomes of the target when the source turns out to be empty, as a sentence. */
+export function emptySourceText(policy: Caps & Pick<Policy, 'allowEmptySource'>): string {
+  if (!policy.allowEmptySource) return 'A source without any objects ends the run as failed before that.';
+  const { deleteMax, deleteShareMax } = policy;
+  const cap = deleteCapText({ deleteMax, deleteShareMax: deleteShareMax === 'default' ? null : deleteShareMax });
+  const unless = cap === null ? '' : `, unless that is more than ${cap}`;
+  return `The source may be without any objects: then everything there is deleted${unless}.`;
+}
+
 /** As it stands after "more than"; `null`: there is none. */
-export function deleteCapText({
-  deleteMax,
-  deleteShareMax,
-}: Pick<Policy, 'deleteMax' | 'deleteShareMax'>): string | null {
+export function deleteCapText(caps: Caps): string | null {
+  const { deleteMax } = caps;
+  const shareMax = shareMaxOf(caps);
   const count =
     deleteMax === null ? [] : [deleteMax === 1 ? 'one object' : `${deleteMax.toLocaleString('en-US')} objects`];
-  const share =
-    deleteShareMax === null || deleteShareMax >= 1
-      ? []
-      : [`${Number((deleteShareMax * 100).toFixed(2))} % of the objects there`];
+  const share = shareMax === null || shareMax >= 1 ? [] : [`${percentOf(shareMax)} of the objects there`];
   const all = [...count, ...share];
   return all.length === 0 ? null : all.join(' or ');
 }

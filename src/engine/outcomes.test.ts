@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createMemoryProvider, MemoryStore } from '../providers/memory/provider.ts';
 import type { SourceTraits, TargetTraits } from '../contract/provider.ts';
 import { ALL_NAMES, type NameRules } from '../model/names.ts';
-import { DEFAULT_POLICY, MIRROR_DELETE_SHARE_MAX, type Policy } from '../model/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../model/policy.ts';
 import { outcomesOf } from './outcomes.ts';
 
 const { manifest } = createMemoryProvider(new MemoryStore({}, 'shelf'));
@@ -28,11 +28,7 @@ function told(
 describe('outcomes', () => {
   it.each<[string, Partial<Policy>, RegExp]>([
     ['without a cap', {}, /has at this place.* is deleted there.*whoever put it there.*No limit is set/],
-    [
-      'with a share',
-      { deleteShareMax: MIRROR_DELETE_SHARE_MAX },
-      /more than 50 % of the objects there, nothing is deleted/,
-    ],
+    ['with a share', { deleteShareMax: 'default' }, /more than 50 % of the objects there, nothing is deleted/],
     ['with a count', { deleteMax: 1_000 }, /more than 1,000 objects, nothing is deleted/],
     ['with both', { deleteMax: 1, deleteShareMax: 0.125 }, /more than one object or 12.5 % of the objects there/],
   ])('of a mirror say what it deletes: %s', (_how, policy, words) => {

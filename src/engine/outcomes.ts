@@ -1,7 +1,7 @@
 /** Everything that a job will do otherwise than one may expect, for this pair of ends and this mode, told before its start. */
 import type { NameRules } from '../model/names.ts';
 import type { Concession } from './definition.ts';
-import { deleteCapText } from './mirror-guard.ts';
+import { deleteCapText, emptySourceText } from './mirror-guard.ts';
 import { negotiate, type NegotiateInput } from './negotiate.ts';
 
 export interface OutcomesInput extends NegotiateInput {
@@ -34,7 +34,7 @@ const deletions: Aspect = ({ policy, targetTitle }) => {
     cap === null
       ? 'No limit is set to how many that may be.'
       : `Where that would be more than ${cap}, nothing is deleted and the run ends as failed.`;
-  const detail = `What ${targetTitle} has at this place and the source does not is deleted there at the end of each run, whoever put it there; what the filters leave out stays. ${limit}`;
+  const detail = `What ${targetTitle} has at this place and the source does not is deleted there at the end of each run, whoever put it there; what the filters leave out stays. ${limit} ${emptySourceText(policy)}`;
   return [{ aspect: 'deletions', detail }];
 };
 

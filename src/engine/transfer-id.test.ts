@@ -39,6 +39,8 @@ describe('transferIdOf', () => {
     ['written after', { ...BASE, policy: filtered({ modifiedAfterMs: 5 }) }],
     ['include instead of exclude', { ...BASE, policy: filtered({ include: ['*.tmp'] }) }],
     ['restore', { ...BASE, policy: { ...DEFAULT_POLICY, archived: { tier: 'Bulk', days: 1 } } }],
+    ['cap by default', { ...BASE, policy: { ...DEFAULT_POLICY, deleteShareMax: 'default' } }],
+    ['the same cap, chosen', { ...BASE, policy: { ...DEFAULT_POLICY, deleteShareMax: 0.5 } }],
     ['cap', { ...BASE, policy: { ...DEFAULT_POLICY, deleteMax: 5 } }],
   ];
 

@@ -1,7 +1,7 @@
 /** Names of transfers: the same places, command and options give the same id, on every machine and in every release. */
 import { createHash } from 'node:crypto';
 import type { Json } from '../model/json.ts';
-import type { Policy } from '../model/policy.ts';
+import { MIRROR_DELETE_SHARE_MAX, type Policy } from '../model/policy.ts';
 import type { EndDefinition } from './definition.ts';
 
 /** What tells one side from another. The connector's name is not part of it: it may be renamed. */
@@ -45,8 +45,15 @@ function policyOf(policy: Policy): Json {
     exclude: uniqueSorted(filter.exclude),
     excludeClasses: uniqueSorted(filter.excludeClasses),
   };
-  const { verify, ...others } = policy;
-  return { ...others, verify: verify === 'read-back' ? verify : undefined, filter: sorted } as unknown as Json;
+  const { verify, deleteShareMax, ...others } = policy;
+  const added = { verify: verify === 'read-back' ? verify : undefined, deleteShareMax: shareOf(deleteShareMax) };
+  return { ...others, ...added, filter: sorted } as unknown as Json;
+}
+
+/** What nobody chose was once written as the number it stands for; who chose that very number means another transfer. */
+function shareOf(share: Policy['deleteShareMax']): Json {
+  if (share === 'default') return MIRROR_DELETE_SHARE_MAX;
+  return share === MIRROR_DELETE_SHARE_MAX ? `chosen ${share}` : share;
 }
 
 function uniqueSorted(texts: readonly string[]): readonly string[] {

@@ -34,9 +34,12 @@ export interface Policy {
   readonly metadata: 'preserve' | 'refresh' | 'ignore';
   readonly tags: 'preserve' | 'ignore';
   readonly archived: 'report' | RestorePolicy;
-  /** Most deletions a mirror may make: a count, and a share (0–1) of the target's objects. */
+  /**
+   * Most deletions a mirror may make: a count, and a share (0–1) of the target's objects. `null`: no such limit;
+   * `default`: nobody chose, so `MIRROR_DELETE_SHARE_MAX` holds, unless the source is empty and that is allowed.
+   */
   readonly deleteMax: number | null;
-  readonly deleteShareMax: number | null;
+  readonly deleteShareMax: number | 'default' | null;
   readonly allowEmptySource: boolean;
   /** `check` only: do not report what only the target has. */
   readonly oneWay: boolean;

@@ -137,6 +137,17 @@ describe('kinds', () => {
     expect(await fleet.until(allowed.id, ...ENDED)).toMatchObject({ state: 'succeeded' });
     expect(job.to.keys('box')).toEqual([]);
   });
+
+  test.each([
+    ['default', 'succeeded', []],
+    [0.5, 'failed', ['precious']],
+  ] as const)('a mirror of an empty source that is allowed keeps to a chosen cap: %s', async (share, state, left) => {
+    const job = await fleet.job({ objects: 0, settings: { mode: 'mirror', deleteShareMax: share } });
+    job.to.put('box', 'precious', 'x');
+    const run = await fleet.until((await fleet.start(job, { allowEmptySource: true })).id, ...ENDED);
+    expect(run.state).toBe(state);
+    expect(job.to.keys('box')).toEqual(left);
+  });
 });
 
 describe('pause, resume, cancel', () => {

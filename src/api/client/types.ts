@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 8a998116381a4eb037ca0827f12f74a26662c5ed66cccb7a1a627c6d6ef475d2) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 14fb1f3ba1ad8b27f0a6966baf53c625f9fd35eb9d57ab22f3458c009946192c) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2942,8 +2942,8 @@ export interface components {
       archived: 'report' | components['schemas']['RestorePolicy'];
       /** @description Most deletions a mirror may make. */
       deleteMax: number | null;
-      /** @description The same as a share of the target's objects: 0.5 unless it is given, `null` for none. */
-      deleteShareMax: number | null;
+      /** @description The same as a share of the target's objects; `null` for none. `default`: nobody chose, so 0.5 holds, and gives way where an empty source is allowed. */
+      deleteShareMax: (number | 'default') | null;
       allowEmptySource: boolean;
       /**
        * @description read-back: what was written is read again from the target before it counts as copied; what no digest proves the same is read on both sides.
@@ -2973,8 +2973,8 @@ export interface components {
       archived?: 'report' | components['schemas']['RestorePolicy'];
       /** @description Most deletions a mirror may make. */
       deleteMax?: number | null;
-      /** @description The same as a share of the target's objects: 0.5 unless it is given, `null` for none. */
-      deleteShareMax?: number | null;
+      /** @description The same as a share of the target's objects; `null` for none. `default`: nobody chose, so 0.5 holds, and gives way where an empty source is allowed. */
+      deleteShareMax?: (number | 'default') | null;
       allowEmptySource?: boolean;
       /**
        * @description read-back: what was written is read again from the target before it counts as copied; what no digest proves the same is read on both sides.
@@ -3174,8 +3174,8 @@ export interface components {
       archived: 'report' | components['schemas']['RestorePolicy'];
       /** @description Most deletions a mirror may make. */
       deleteMax: number | null;
-      /** @description The same as a share of the target's objects: 0.5 unless it is given, `null` for none. */
-      deleteShareMax: number | null;
+      /** @description The same as a share of the target's objects; `null` for none. `default`: nobody chose, so 0.5 holds, and gives way where an empty source is allowed. */
+      deleteShareMax: (number | 'default') | null;
       allowEmptySource: boolean;
       /**
        * @description read-back: what was written is read again from the target before it counts as copied; what no digest proves the same is read on both sides.

@@ -142,11 +142,11 @@ export const policyMembers = {
   archived: z.union([z.literal('report'), restorePolicy]),
   deleteMax: z.number().int().nonnegative().nullable().describe('Most deletions a mirror may make.'),
   deleteShareMax: z
-    .number()
-    .min(0)
-    .max(1)
+    .union([z.number().min(0).max(1), z.literal('default')])
     .nullable()
-    .describe("The same as a share of the target's objects: 0.5 unless it is given, `null` for none."),
+    .describe(
+      "The same as a share of the target's objects; `null` for none. `default`: nobody chose, so 0.5 holds, and gives way where an empty source is allowed.",
+    ),
   allowEmptySource: z.boolean(),
   verify: z
     .enum(['digest', 'read-back'])

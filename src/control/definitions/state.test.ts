@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Job, Project, Timetable } from '../entities.ts';
 import { DEFAULT_SETTINGS } from '../jobs/settings.ts';
-import { documentOf, jobKey, type SavedState } from './state.ts';
+import { changedSettings, documentOf, jobKey, type SavedState } from './state.ts';
 
 const COUNT = 2_000;
 const times = <T>(make: (at: number) => T): T[] => Array.from({ length: COUNT }, (_, at) => make(at));
@@ -37,4 +37,12 @@ test('a document of many projects, jobs and timetables looks at each of them a f
   expect(document.projects).toHaveLength(COUNT);
   expect(document.projects.at(-1)?.jobs).toMatchObject([{ name: `j${COUNT - 1}`, timetable: `t${COUNT - 1}` }]);
   expect(looks).toBeLessThan(50 * COUNT);
+});
+
+test('a document says what somebody chose, also where that is what holds anyway', () => {
+  const chosen = (deleteShareMax: number | 'default' | null) =>
+    changedSettings({ ...DEFAULT_SETTINGS, deleteShareMax });
+  expect(chosen('default')).toEqual({});
+  expect(chosen(0.5)).toEqual({ deleteShareMax: 0.5 });
+  expect(chosen(null)).toEqual({ deleteShareMax: null });
 });

@@ -1,7 +1,7 @@
 /** What a run will come to, from the last one or from counting, and what about that people should know before it begins. */
 import type { Source } from '../../contract/provider.ts';
 import { compileFilter } from '../../engine/filter.ts';
-import { deleteCapText } from '../../engine/mirror-guard.ts';
+import { deleteCapText, emptySourceText } from '../../engine/mirror-guard.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Counters } from '../../model/outcome.ts';
 import type { JobSettings, RunEstimate, RunKind } from '../entities.ts';
@@ -148,7 +148,7 @@ function warningsOfSize(estimate: RunEstimate, settings: JobSettings, moves: boo
   const { items, sizeBytes, requests, lowMs, archivedItems } = estimate;
   const warnings: string[] = [];
   if (items === 0) {
-    const end = settings.mode === 'mirror' ? ' A mirror refuses to delete everything because of it.' : '';
+    const end = settings.mode === 'mirror' ? ` ${emptySourceText(settings)}` : '';
     warnings.push(`The source holds nothing that the filters let through.${end}`);
   }
   if (items > NOTABLE_ITEMS) warnings.push(`This is more than ${count(NOTABLE_ITEMS)} objects. ${APART}`);

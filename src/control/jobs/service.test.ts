@@ -252,6 +252,7 @@ describe('a job', () => {
   test.each([
     ['a setting that is none', { settings: { speed: 1 } as never }, 'settings.speed'],
     ['a mode that is none', { settings: { mode: 'check' } as never }, 'settings.mode'],
+    ['a share that is a word', { settings: { deleteShareMax: 'half' as 'default' } }, 'settings.deleteShareMax'],
     ['a share above 1', { settings: { deleteShareMax: 2 } }, 'settings.deleteShareMax'],
     [
       'a pattern that is none',

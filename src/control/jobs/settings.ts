@@ -1,19 +1,13 @@
 /** What a job decides about its runs: filled up from the defaults, checked member by member. */
 import { compileFilter } from '../../engine/filter.ts';
 import { DroverError } from '../../model/errors.ts';
-import {
-  DEFAULT_POLICY,
-  MIRROR_DELETE_SHARE_MAX,
-  type FilterPolicy,
-  type Policy,
-  type RestorePolicy,
-} from '../../model/policy.ts';
+import { DEFAULT_POLICY, type FilterPolicy, type Policy, type RestorePolicy } from '../../model/policy.ts';
 import type { JobSettings, RunKind } from '../entities.ts';
 
 const { dryRun: _dryRun, oneWay: _oneWay, mode: _mode, ...defaults } = DEFAULT_POLICY;
 
 /** A job that is a mirror, or becomes one, deletes no more than half of what is at its target unless that is allowed. */
-export const DEFAULT_SETTINGS: JobSettings = { ...defaults, mode: 'merge', deleteShareMax: MIRROR_DELETE_SHARE_MAX };
+export const DEFAULT_SETTINGS: JobSettings = { ...defaults, mode: 'merge', deleteShareMax: 'default' };
 
 const CHOICES = {
   mode: ['merge', 'mirror'],
@@ -47,7 +41,9 @@ export function settingsOf(base: JobSettings, change: Partial<JobSettings>): Job
   checkArchived(settings.archived);
   if (settings.deleteMax !== null && !isCount(settings.deleteMax)) throw invalid('deleteMax', 'Give a whole number.');
   const share = settings.deleteShareMax;
-  if (share !== null && !(share >= 0 && share <= 1)) throw invalid('deleteShareMax', 'Give a share from 0 to 1.');
+  if (share !== null && share !== 'default' && !(typeof share === 'number' && share >= 0 && share <= 1)) {
+    throw invalid('deleteShareMax', 'Give a share from 0 to 1, "default", or null for none.');
+  }
   if (settings.versions === 'all' && settings.mode === 'mirror') {
     throw invalid('versions', 'A mirror keeps what is current; copying all versions goes with merge only.');
   }

@@ -118,6 +118,8 @@ describe('options of jobs', () => {
       deleteMax: null,
       deleteShareMax: 0.1,
     });
+    expect(settingsOf({ maxDelete: '50%' }, null)).toEqual({ deleteMax: null, deleteShareMax: 0.5 });
+    expect(settingsOf({ maxDelete: 'default' }, null)).toEqual({ deleteMax: null, deleteShareMax: 'default' });
     expect(settingsOf({ restore: 'Bulk:7', versions: 'all' }, null)).toEqual({
       archived: { tier: 'Bulk', days: 7 },
       versions: 'all',
