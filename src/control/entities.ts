@@ -246,7 +246,10 @@ export type RunTrigger = 'person' | 'token' | 'schedule';
 
 /** Why a run waits or stands still. */
 export interface WaitReason {
-  /** `attention`: a connector must be reauthorized. `workers-busy`: none of those that are there has room for it. */
+  /**
+   * `attention`: a connector must be reauthorized. `workers-busy`: none of those that are there has room for it. `limit`:
+   * of runs at once, or of the transfers of the connector that is named.
+   */
   readonly kind: 'limit' | 'workers-busy' | 'target-busy' | 'attention' | 'bandwidth' | 'person' | 'disk' | 'no-worker';
   /** A sentence for people. */
   readonly text: string;

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fleetWorld } from '../../src/control/fleet/parts.ts';
 import { Shares } from '../../src/control/fleet/shares.ts';
+import { fullAmong } from '../../src/control/fleet/transfers.ts';
 import { newId } from '../../src/control/ids.ts';
 import { openTestWorld, type TestWorld } from '../../src/control/testing.ts';
 import { systemClock } from '../../src/lib/system.ts';
@@ -80,11 +81,15 @@ test('two runs of one worker share what it has of a connector, and a run that is
   const [a, b, c] = [worker('run-1'), worker('run-2'), worker('run-2')];
   await a.join();
   await b.join();
-  expect(await a.shares.fullAmong(['run-1', 'run-2'])).toEqual(new Set());
+  expect([...(await fullAmong(world.db, ['run-1', 'run-2'])).keys()]).toEqual([]);
   await c.join();
   for (const one of [a, b, c, a, b, c]) await one.tell();
   expect([a, b, c].map((one) => one.transfers())).toEqual([1, 1, 1]);
-  expect(await a.shares.fullAmong(['run-1', 'run-2'])).toEqual(new Set(['run-1', 'run-2']));
+  const full = await fullAmong(world.db, ['run-1', 'run-2']);
+  expect([...full.values()].map(({ id, connectorId: by, most }) => [id, by, most]).toSorted()).toEqual([
+    ['run-1', connectorId, 3],
+    ['run-2', connectorId, 3],
+  ]);
   await setLimits({ transfersMax: 2 });
   for (const one of [a, b, c]) await one.tell();
   expect([a.shares.isCrowdedOut('run-1'), b.shares.isCrowdedOut('run-2'), c.shares.isCrowdedOut('run-2')]).toEqual([
@@ -179,7 +184,7 @@ test('nobody is kept out by whoever was gone before the clock of the database wa
   await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at) VALUES ('run-1', ${newId(world)}::uuid,
     clock_timestamp() + interval '1 hour', clock_timestamp() + interval '1 hour')`.execute(world.db);
   const one = worker();
-  expect(await one.shares.fullAmong(['run-1'])).toEqual(new Set());
+  expect((await fullAmong(world.db, ['run-1'])).size).toBe(0);
   await one.join();
   expect(one.shares.isWaiting).toBe(false);
   expect(one.transfers()).toBe(1);

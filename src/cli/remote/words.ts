@@ -44,10 +44,13 @@ const WAIT_WORDS: Readonly<Record<NonNullable<Wire['Run']['waits']>['kind'], str
 
 export function stateOf({ state, waits, queuePlace }: Wire['Run']): string {
   const word = STATE_WORDS[state];
-  const why = waits === null ? null : WAIT_WORDS[waits.kind];
+  // A limit of its own connector is not that of all runs.
+  const isOfConnector = waits?.kind === 'limit' && waits.connectorId !== null;
+  const why = waits === null ? null : isOfConnector ? 'limit of a connector' : WAIT_WORDS[waits.kind];
   if (
     state === 'queued' &&
     queuePlace !== null &&
+    !isOfConnector &&
     (why === null || waits?.kind === 'limit' || waits?.kind === 'workers-busy')
   ) {
     return `${word}, number ${queuePlace}`;

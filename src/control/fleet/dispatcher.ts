@@ -7,11 +7,15 @@ import type { WaitReason } from '../entities.ts';
 import { fromDatabase, inDatabase } from '../runs/database-errors.ts';
 import { IS_HELD, UNCHANGED_MS } from '../runs/store-rows.ts';
 import { changeState, changeWaits } from '../runs/transitions.ts';
+import type { Db } from '../world.ts';
 import { refreshRun } from './aggregate.ts';
+import { wantSweep } from './cancelling.ts';
 import { Knowing } from './knowing.ts';
 import { noteInLog, type DispatchWorld } from './parts.ts';
+import { atTransfers } from './placing.ts';
 import { giveOutPlaces } from './queue.ts';
 import { sayLost } from './run-log.ts';
+import { fullAmong } from './transfers.ts';
 
 interface ActiveRow {
   readonly id: string;
@@ -203,13 +207,19 @@ function patienceMs({ timing }: DispatchWorld, hasWorkers: boolean): number {
 
 async function sayWhoIsMissing(world: DispatchWorld, run: ActiveRow, hasWorkers: boolean): Promise<void> {
   const { db, bus, timing } = world;
-  const isSaid = run.waits?.kind === 'no-worker' || run.waits?.kind === 'workers-busy';
+  const isSaid = run.waits?.kind === 'no-worker' || run.waits?.kind === 'workers-busy' || run.waits?.kind === 'limit';
   let waits: WaitReason | null = null;
   if (run.workers === 0 && !hasWorkers) waits = NO_WORKER;
   // Joining takes a moment, and so does trying again.
-  else if (run.workers === 0 && (isSaid || run.waited_ms > timing.leaseValidMs)) waits = NOBODY_FREE;
+  else if (run.workers === 0 && (isSaid || run.waited_ms > timing.leaseValidMs)) waits = await whyNobody(db, run.id);
   if (waits === null ? !isSaid : run.waits !== null && !isSaid) return;
   await changeWaits(db, bus, run.id, ['running'], waits);
+}
+
+async function whyNobody(db: Db, runId: string): Promise<WaitReason> {
+  const full = (await fullAmong(db, [runId])).get(runId);
+  if (full === undefined || full.connectorId === null || full.name === null) return NOBODY_FREE;
+  return atTransfers(full.connectorId, { name: full.name, most: full.most });
 }
 
 /** For the reason that it has at that moment: whoever has resumed it meanwhile may have paused it again. */
@@ -246,10 +256,14 @@ export const TRIED_AGAIN = 'It is tried again by itself every few minutes.';
 async function cancelUnswept(world: DispatchWorld, runId: string): Promise<void> {
   const { db, bus } = world;
   const has = await inDatabase(() =>
-    db.transaction().execute((tx) => changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' })),
+    db.transaction().execute(async (tx) => {
+      if (!(await changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' }))) return false;
+      await wantSweep(tx, runId);
+      return true;
+    }),
   );
   if (!has) return;
   const message =
-    'No worker was there to look at the target: unfinished uploads and temporary objects of this run may remain there.';
+    'No worker was there to look at the target: until one is, unfinished uploads and temporary objects of this run may remain there.';
   await noteInLog(world, runId, 'warn', message, 'LEFTOVERS');
 }

@@ -11,6 +11,9 @@ export interface RunNow {
   readonly workers: number;
   /** This worker was the last one to join. */
   readonly is_last: boolean | null;
+  /** Its connectors. */
+  readonly source: string;
+  readonly target: string;
 }
 
 export interface Looking {
@@ -41,7 +44,8 @@ export async function readRuns(
         ) AS open JOIN runs ON runs.id = open.run_id
           WHERE runs.ended_at IS NOT NULL AND runs.id <> ALL(${resting as string[]}::text[])
       )
-      SELECT runs.id, runs.state, runs.ended_at IS NOT NULL AS has_ended, (
+      SELECT runs.id, runs.state, runs.ended_at IS NOT NULL AS has_ended, runs.source_connector_id AS source,
+        runs.target_connector_id AS target, (
         SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
           AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
         (SELECT worker_id = ${workerId}::uuid FROM run_workers WHERE run_workers.run_id = runs.id AND left_at IS NULL

@@ -37,6 +37,13 @@ export interface Places {
   readonly room: number | null;
   /** A run that nobody has begun to work on for so long finds nobody. */
   readonly aloneMs: number;
+  /** Connectors with a limit of transfers, by id: each run needs one at least. */
+  readonly transfers?: ReadonlyMap<string, TransfersAllowed>;
+}
+
+export interface TransfersAllowed {
+  readonly name: string;
+  readonly most: number;
 }
 
 export interface Placing {
@@ -92,8 +99,8 @@ class Round implements Placing {
   #waiting = new Map<string, Entry>();
   /** Runs with a place, by connector. */
   readonly #held = new Map<string, number>();
-  /** Nobody can give way, as it is. */
-  #isFixed = false;
+  /** Pairs of connectors for which nobody can give way, as it is. */
+  readonly #fixed = new Set<string>();
 
   constructor(busyRuns: readonly PlacedRun[], queuedRuns: readonly PlacedRun[], places: Places) {
     const busy = busyRuns.map(entryOf);
@@ -105,16 +112,19 @@ class Round implements Placing {
     for (const run of busy) this.#hold(run, 1);
   }
 
-  /** More have a place than there is room for, as after a worker has gone: those that nobody works on wait visibly. */
+  /**
+   * More have a place than there is room for, as after a worker has gone, or than a connector may have transfers: those
+   * that nobody works on wait visibly.
+   */
   leaveIdlePlaces(): void {
-    if (this.#places.room === null) return;
     const idle = this.#taken.filter(
       ({ state, workers, waited_ms: waitedMs }) =>
         state === 'running' && workers === 0 && waitedMs >= this.#places.aloneMs,
     );
     for (const run of idle.toReversed()) {
-      if (this.#taken.length <= this.#most()) return;
-      this.#giveBack(run, this.#noPlace());
+      const over = this.#limitsOf(run).find(([id, { most }]) => this.#heldBy(id) > most);
+      if (over !== undefined) this.#giveBack(run, atTransfers(...over));
+      else if (this.#places.room !== null && this.#taken.length > this.#most()) this.#giveBack(run, this.#noPlace(run));
     }
   }
 
@@ -142,16 +152,16 @@ class Round implements Placing {
         continue;
       }
       if (this.#isFullFor(next)) {
-        const other = this.#replacedBy();
+        const other = this.#replacedBy(next);
         if (other === undefined) {
-          this.#isFixed = true;
+          this.#fixed.add(pairOf(next));
           continue;
         }
         this.#giveBack(other, gaveWay(next));
       }
       this.#begin(next);
     }
-    for (const id of this.#waiting.keys()) this.waits.set(id, this.#noPlace());
+    for (const run of this.#waiting.values()) this.waits.set(run.id, this.#noPlace(run));
   }
 
   /** Places there are at this moment, or would be without that one. */
@@ -161,14 +171,31 @@ class Round implements Placing {
     return Math.min(room ?? Number.POSITIVE_INFINITY, runsMax + Math.min(heldBack, runsMax * (HELD_BACK_FACTOR - 1)));
   }
 
+  #isFullFor(run: Entry): boolean {
+    return this.#hasNoPlaceFor(run) || this.#limitFor(run) !== undefined;
+  }
+
   /**
    * What is held back leaves its place to runs of other connectors: more of the same would only make the one slower that
    * holds them back.
    */
-  #isFullFor({ source_connector_id: source, target_connector_id: target }: Entry): boolean {
+  #hasNoPlaceFor(run: Entry): boolean {
     const { runsMax } = this.#places;
-    const isSlow = this.#taken.some(({ held_back_by: by }) => by !== null && (by === source || by === target));
+    const ends = endsOf(run);
+    const isSlow = this.#taken.some(({ held_back_by: by }) => by !== null && ends.includes(by));
     return this.#taken.length >= (isSlow ? Math.min(runsMax, this.#most()) : this.#most());
+  }
+
+  /** Of one of its connectors all transfers are given out. */
+  #limitFor(run: Entry): readonly [string, TransfersAllowed] | undefined {
+    return this.#limitsOf(run).find(([id, { most }]) => this.#heldBy(id) >= most);
+  }
+
+  #limitsOf(run: Entry): readonly (readonly [string, TransfersAllowed])[] {
+    return endsOf(run).flatMap((id) => {
+      const allowed = this.#places.transfers?.get(id);
+      return allowed === undefined ? [] : [[id, allowed] as const];
+    });
   }
 
   #begin(run: Entry): void {
@@ -177,7 +204,7 @@ class Round implements Placing {
     this.#taken.push(begun);
     this.#hold(run, 1);
     // A connector may have several now, one of which may give way.
-    this.#isFixed = false;
+    this.#fixed.clear();
     this.#waiting.delete(run.id);
     for (const one of this.#waiting.values()) if (overlaps(one, run)) this.#block(one, begun);
   }
@@ -215,7 +242,7 @@ class Round implements Placing {
       const isLeftOut = this.#isLeftOut(run);
       const holds = isLeftOut ? 0 : this.#holds(run);
       if (holds >= least) continue;
-      const pair = `${run.source_connector_id} ${run.target_connector_id}`;
+      const pair = pairOf(run);
       const isNone = isFull.get(pair) ?? this.#isFullFor(run);
       isFull.set(pair, isNone);
       if (isNone && !(isLeftOut && this.#mayReplace(run))) continue;
@@ -227,8 +254,8 @@ class Round implements Placing {
   }
 
   /** What may well stand still again at once takes no place from anybody. */
-  #mayReplace({ waits }: Entry): boolean {
-    return !this.#isFixed && waits?.kind !== 'disk';
+  #mayReplace(run: Entry): boolean {
+    return run.waits?.kind !== 'disk' && !this.#fixed.has(pairOf(run));
   }
 
   /** On the same part of a target, order comes before fairness. */
@@ -246,17 +273,18 @@ class Round implements Placing {
   }
 
   /**
-   * Who gives way to a run one of whose connectors has no place at all: one without which each of its own connectors still
-   * has one. So the number of connectors that get on only grows, and nobody is sent to and fro.
+   * Who gives way to a run one of whose connectors has no place at all: whoever leaves less behind than comes in. A place
+   * counts for a connector as its n-th by one n-th; the sum of that only grows, so that nobody is sent to and fro.
    */
-  #replacedBy(): Entry | undefined {
+  #replacedBy(next: Entry): Entry | undefined {
+    const limited = this.#limitsOf(next).flatMap(([id, { most }]) => (this.#heldBy(id) >= most ? [id] : []));
     let chosen: Entry | undefined;
     for (const run of this.#taken) {
       if (run.state !== 'running') continue;
       // There would be a place less.
       if (run.is_held_back && this.#taken.length > this.#most(run)) continue;
-      const ends = [run.source_connector_id, run.target_connector_id];
-      if (ends.some((id) => (this.#held.get(id) ?? 0) < 2)) continue;
+      if (limited.some((id) => !endsOf(run).includes(id))) continue;
+      if (this.#gainOf(next, run) <= this.#lossOf(run) + EQUAL) continue;
       if (chosen === undefined || this.#isRatherGiven(run, chosen)) chosen = run;
     }
     return chosen;
@@ -265,20 +293,34 @@ class Round implements Placing {
   /** Rather one that nobody works on, then one of those that hold most, then the last to begin. */
   #isRatherGiven(one: Entry, other: Entry): boolean {
     if ((one.workers === 0) !== (other.workers === 0)) return one.workers === 0;
-    return this.#holds(one) >= this.#holds(other);
+    return this.#lossOf(one) <= this.#lossOf(other) + EQUAL;
   }
 
-  #isLeftOut({ source_connector_id: source, target_connector_id: target }: Entry): boolean {
-    return !this.#held.has(source) || !this.#held.has(target);
+  #lossOf(run: Entry): number {
+    return sum(endsOf(run).map((id) => 1 / this.#heldBy(id)));
+  }
+
+  /** What `run` would be worth without that other one. */
+  #gainOf(run: Entry, without: Entry): number {
+    const less = endsOf(without);
+    return sum(endsOf(run).map((id) => 1 / (this.#heldBy(id) - (less.includes(id) ? 1 : 0) + 1)));
+  }
+
+  #isLeftOut(run: Entry): boolean {
+    return endsOf(run).some((id) => !this.#held.has(id));
   }
 
   #holds({ source_connector_id: source, target_connector_id: target }: Entry): number {
-    return (this.#held.get(source) ?? 0) + (this.#held.get(target) ?? 0);
+    return this.#heldBy(source) + this.#heldBy(target);
   }
 
-  #hold({ source_connector_id: source, target_connector_id: target }: Entry, more: 1 | -1): void {
-    for (const id of new Set([source, target])) {
-      const runs = (this.#held.get(id) ?? 0) + more;
+  #heldBy(connectorId: string): number {
+    return this.#held.get(connectorId) ?? 0;
+  }
+
+  #hold(run: Entry, more: 1 | -1): void {
+    for (const id of endsOf(run)) {
+      const runs = this.#heldBy(id) + more;
       if (runs === 0) this.#held.delete(id);
       else this.#held.set(id, runs);
     }
@@ -288,10 +330,27 @@ class Round implements Placing {
     this.#reserved.add(run);
   }
 
-  #noPlace(): WaitReason {
+  #noPlace(run: Entry): WaitReason {
+    const limit = this.#limitFor(run);
+    if (limit !== undefined) return atTransfers(...limit);
     const { runsMax, room } = this.#places;
     return room !== null && room < runsMax ? workersBusy(room) : atLimit(runsMax);
   }
+}
+
+/** Sums of such parts may come out a little more or less. */
+const EQUAL = 1e-9;
+
+function sum(parts: readonly number[]): number {
+  return parts.reduce((all, part) => all + part, 0);
+}
+
+function endsOf({ source_connector_id: source, target_connector_id: target }: PlacedRun): readonly string[] {
+  return source === target ? [source] : [source, target];
+}
+
+function pairOf({ source_connector_id: source, target_connector_id: target }: PlacedRun): string {
+  return `${source} ${target}`;
 }
 
 function overlaps(a: Entry, b: Entry): boolean {
@@ -307,6 +366,13 @@ function atLimit(runsMax: number): WaitReason {
   const runs = runsMax === 1 ? 'one run goes' : `${runsMax} runs go`;
   const text = `At most ${runs} on at once; it begins as soon as there is a place.`;
   return { kind: 'limit', text, runId: null, connectorId: null };
+}
+
+/** A connector may have no more transfers than the runs that go on have already. */
+export function atTransfers(connectorId: string, { name, most }: TransfersAllowed): WaitReason {
+  const transfers = most === 1 ? 'one transfer' : `${most} transfers`;
+  const text = `The connector "${name}" may have ${transfers} at a time, over all runs, and others have all of them; it goes on as soon as there is one. Raise its limit (limits.transfersMax) for more runs at once.`;
+  return { kind: 'limit', text, runId: null, connectorId };
 }
 
 function workersBusy(room: number): WaitReason {

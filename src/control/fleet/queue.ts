@@ -12,7 +12,7 @@ import type { Tx } from '../world.ts';
 import { runsMaxOf } from './installation.ts';
 import { isAlive } from './membership.ts';
 import { noteInLog, type DispatchWorld } from './parts.ts';
-import { placeRuns, type PlacedRun, type Placing } from './placing.ts';
+import { placeRuns, type PlacedRun, type Placing, type TransfersAllowed } from './placing.ts';
 
 interface Row extends PlacedRun {
   readonly timetable_id: string | null;
@@ -76,7 +76,12 @@ async function decide(world: DispatchWorld, tx: Tx): Promise<Round> {
   for (const { id } of shut) await giveBack(id, CLOSED);
   const going = busy.filter((run) => !shut.includes(run));
   if (queued.length === 0 && going.length <= runsMax) return { started: [], said: [], left };
-  const places = { runsMax, room: await readRoom(world, tx), aloneMs: world.timing.leaseValidMs };
+  const places = {
+    runsMax,
+    room: await readRoom(world, tx),
+    aloneMs: world.timing.leaseValidMs,
+    transfers: await readTransfers(tx),
+  };
   const placing = placeRuns(going, queued, places, haltedOf(world, queued, closed));
   for (const id of placing.back) await giveBack(id, placing.waits.get(id) as WaitReason);
   return { ...(await carryOut(world, tx, queued, placing)), left };
@@ -157,6 +162,13 @@ async function readRoom({ timing }: DispatchWorld, tx: Tx): Promise<number | nul
   const { rows } = await sql<{ room: number | null }>`SELECT sum(slots)::integer AS room FROM workers
     WHERE state = 'active' AND ${isAlive(timing)}`.execute(tx);
   return rows[0]?.room ?? null;
+}
+
+async function readTransfers(tx: Tx): Promise<ReadonlyMap<string, TransfersAllowed>> {
+  const { rows } = await sql<TransfersAllowed & { id: string }>`
+    SELECT id, name, (limits ->> 'transfersMax')::float8 AS most FROM connectors
+    WHERE limits ->> 'transfersMax' IS NOT NULL`.execute(tx);
+  return new Map(rows.map(({ id, name, most }) => [id, { name, most }]));
 }
 
 /** By the database's clock, so that no two processes disagree. */

@@ -11,6 +11,7 @@ import type { ConnectorLimits } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import type { FleetWorld } from './parts.ts';
 import { firstLook, isAcknowledged, shareOf, wholeShareOf, workersAmong, type Participant } from './sharing.ts';
+import { IS_THERE } from './transfers.ts';
 import { Turns, type Line } from './turns.ts';
 
 interface ConnectorShare {
@@ -45,11 +46,6 @@ export interface TransfersLimit {
 }
 
 const NO_LIMITS: ConnectorLimits = { requestsPerSecond: null, transfersMax: null };
-const FRESH_MS = 10_000;
-/** Who is at work on what; whoever was gone before the clock was set back is not. */
-const IS_THERE = sql`run_workers.left_at IS NULL
-  AND run_workers.seen_at > clock_timestamp() - ${FRESH_MS} * interval '1 millisecond'
-  AND run_workers.seen_at < clock_timestamp() + interval '1 minute'`;
 
 export class Shares {
   readonly #world: FleetWorld;
@@ -139,24 +135,6 @@ export class Shares {
         WHERE runs.id = ANY(${runIds}::text[])`.execute(db),
     );
     return { connectors: connectors.rows, runs: runs.rows };
-  }
-
-  /** Of these, the runs that no further worker may take part in: each of the transfers that a limit allows is given out. */
-  async fullAmong(runIds: readonly string[]): Promise<ReadonlySet<string>> {
-    if (runIds.length === 0) return new Set();
-    const { rows } = await inDatabase(() =>
-      sql<{ id: string }>`
-        SELECT runs.id FROM runs JOIN jobs ON jobs.id = runs.job_id
-        WHERE runs.id = ANY(${runIds}::text[]) AND (
-          jobs.transfers_max <= (SELECT count(*) FROM run_workers WHERE run_workers.run_id = runs.id AND ${IS_THERE})
-          OR EXISTS (SELECT FROM connectors WHERE connectors.id IN (runs.source_connector_id, runs.target_connector_id)
-            AND (connectors.limits->>'transfersMax')::float8 <= (
-              SELECT count(*) FROM run_workers JOIN runs AS others ON others.id = run_workers.run_id
-              WHERE connectors.id IN (others.source_connector_id, others.target_connector_id) AND ${IS_THERE})))`.execute(
-        this.#world.db,
-      ),
-    );
-    return new Set(rows.map(({ id }) => id));
   }
 
   /** Looks every few seconds, at once when somebody joins, and often while others have not counted this worker yet. */

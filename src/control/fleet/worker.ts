@@ -19,12 +19,14 @@ import { leaseLines } from './lease-lines.ts';
 import { phaseLines } from './run-log.ts';
 import { takeoverLines } from './takeovers.ts';
 import { leaseTraces } from './lease-traces.ts';
+import { isAlone, MakingRoom } from './making-room.ts';
 import { signOff, signOn, type WorkerIdentity } from './membership.ts';
 import { countingOf, Participation, type Ending } from './participation.ts';
 import { fleetWorld, type FleetParts, type FleetWorld } from './parts.ts';
 import { HELD_BACK_FACTOR } from './placing.ts';
 import { Shares } from './shares.ts';
 import { tellProgress } from './telling.ts';
+import { fullAmong } from './transfers.ts';
 import { judge } from './verdict.ts';
 
 export interface WorkerOptions extends FleetParts, WorkerIdentity {
@@ -79,8 +81,7 @@ class FleetWorker implements Worker {
   readonly #ending = new Set<Promise<void>>();
   readonly #leftovers: Leftovers;
   readonly #troubles = new Map<string, Trouble>();
-  /** Runs that nobody works on, and since when. */
-  readonly #alone = new Map<string, number>();
+  readonly #makingRoom = new MakingRoom();
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
   readonly #loops: readonly Promise<void>[];
@@ -240,14 +241,21 @@ class FleetWorker implements Worker {
     const slots = this.#slotsNow();
     const free = slots - this.#parts.size;
     const open = seen.filter(({ id, state }) => state === 'running' && !this.#parts.has(id));
-    const full = free > 0 ? await this.#shares.fullAmong(open.map(({ id }) => id)) : new Set<string>();
-    const joined = open
-      .filter(({ id }) => !full.has(id))
-      .filter(({ id }) => (this.#troubles.get(id)?.notBeforeMs ?? 0) <= nowMs)
-      .toSorted((a, b) => a.workers - b.workers)
-      .slice(0, Math.max(0, free));
-    for (const { id } of joined) this.#takePart(id);
-    if (free <= 0) this.#makeRoom(seen, nowMs);
+    const asked = free > 0 ? open : open.filter(isAlone);
+    const full = await fullAmong(
+      this.#world.db,
+      asked.map(({ id }) => id),
+    );
+    for (const { id } of this.#joined(open, full, free)) this.#takePart(id);
+    const left = this.#makingRoom.choose({
+      seen,
+      own: new Set(this.#parts.keys()),
+      hasRoom: free > 0,
+      full,
+      nowMs,
+      patienceMs: 2 * this.#world.timing.lookActiveMs,
+    });
+    if (left !== undefined) this.#parts.get(left)?.stop(stopped('Nobody works on another run.'));
     for (const id of this.#troubles.keys()) if (!states.has(id)) this.#troubles.delete(id);
     await this.#tellSlots(slots);
     return seen.length > 0;
@@ -271,18 +279,14 @@ class FleetWorker implements Worker {
     await bus.tell('worker', this.id);
   }
 
-  /** A run that nobody has a place for comes before others' help in one that is worked on: the last to join it leaves. */
-  #makeRoom(seen: readonly RunNow[], nowMs: number): void {
-    const alone = seen.filter(({ id, state, workers }) => state === 'running' && workers === 0 && !this.#parts.has(id));
-    for (const id of this.#alone.keys()) if (!alone.some((run) => run.id === id)) this.#alone.delete(id);
-    for (const { id } of alone) if (!this.#alone.has(id)) this.#alone.set(id, nowMs);
-    // Whoever has a place takes it meanwhile.
-    const leastMs = 2 * this.#world.timing.lookActiveMs;
-    if (![...this.#alone.values()].some((sinceMs) => nowMs - sinceMs >= leastMs)) return;
-    const left = seen.find(({ id, workers, is_last: isLast }) => this.#parts.has(id) && workers > 1 && isLast === true);
-    if (left === undefined) return;
-    this.#alone.clear();
-    this.#parts.get(left.id)?.stop(stopped('Nobody works on another run.'));
+  /** Where nobody is at work yet comes first; help elsewhere may be one transfer too many, and can wait for the next look. */
+  #joined(open: readonly RunNow[], full: ReadonlyMap<string, unknown>, free: number): readonly RunNow[] {
+    const nowMs = this.#world.clock.monotonic();
+    const able = open
+      .filter(({ id }) => !full.has(id))
+      .filter(({ id }) => (this.#troubles.get(id)?.notBeforeMs ?? 0) <= nowMs);
+    const alone = able.filter(isAlone);
+    return (alone.length > 0 ? alone : able.toSorted((a, b) => a.workers - b.workers)).slice(0, Math.max(0, free));
   }
 
   #takePart(runId: string): void {
