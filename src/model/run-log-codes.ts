@@ -71,6 +71,11 @@ export const RUN_LOG_CODES = {
     meaning: 'Something half-made of this run may remain at the target.',
     remedy: 'Look at the target for what the line names.',
   },
+  ROWS_MISSING: {
+    meaning: 'Some of what this run has moved at last is neither in its copy log nor in its sums.',
+    remedy: 'Nothing while the line says that it is tried again; else a validation shows what is at the target.',
+  },
+  ROWS_JOINED: { meaning: 'What was missing in the copy log and in the sums is there now.', remedy: NOTHING },
   DIFFERENCES: {
     meaning: 'A validation has found differences between the two sides.',
     remedy: 'Look at them in the copy log; a transfer makes the target as the source is.',

@@ -6,13 +6,13 @@ import { sql, type RawBuilder } from 'kysely';
 import { clearLeftovers } from '../../engine/abandon.ts';
 import { hasBegun, type UploadJournal } from '../../engine/uploads.ts';
 import type { Intent } from '../../engine/ports.ts';
-import { toDroverError } from '../../model/errors.ts';
+import { toDroverError, type DroverError } from '../../model/errors.ts';
 import { ZERO_COUNTERS } from '../../model/outcome.ts';
 import { databaseNow } from '../database/now.ts';
 import { inTime } from '../in-time.ts';
 import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
-import { joinAllAside } from '../runs/store-aside.ts';
+import { isForGood, joinAllAside } from '../runs/store-aside.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
 import { IS_HELD } from '../runs/store-rows.ts';
 import { changeState, fenceOff } from '../runs/transitions.ts';
@@ -25,6 +25,8 @@ const SWEEP_ID = 'sweep';
 const NAMED_MAX = 5;
 /** A sweep that was told to stop and does not is given up after so long. */
 const STOPPING_MS = 5_000;
+/** What is damaged for good is looked at so often, then never again. */
+const FAULTS_MAX = 5;
 
 /**
  * Of a row of `run_workers`: has joined the run, has not left it, and is not gone. One that lives and has not said for
@@ -42,6 +44,8 @@ export interface Clearing {
 }
 
 export interface Cleared extends Clearing {
+  /** Rows of the run are missing in its log and its sums, as the store of the records does not answer. */
+  readonly isMissingRows: boolean;
   /** What is journaled and was not found may come to the store for so long; 0 where there is nothing of that kind. */
   readonly lateMs: number;
 }
@@ -60,35 +64,55 @@ export async function clearAfter(
 ): Promise<Cleared | null> {
   const claim = await claimSweep(world, workerId, runId);
   if (claim === null) return null;
-  const { epoch, isEarly, isFirst } = claim;
+  const { epoch, isEarly, isFirst, missing } = claim;
   const lease = { runId, segmentId: SWEEP_ID, epoch };
-  const lost = store.hold(lease);
+  const stopping = AbortSignal.any([signal, store.hold(lease)]);
   try {
-    const lines = await keepAll(world, store, runId);
+    const mayMiss = isFirst || missing !== null;
+    const failure = mayMiss ? await keepAll(world, store, runId, stopping) : null;
+    const faults = (missing?.faults ?? 0) + (failure !== null && isForGood(failure) ? 1 : 0);
+    const still = failure !== null && faults < FAULTS_MAX ? { faults } : null;
     const journal = new CarefulJournal(world, store, isEarly);
-    const left = await sweep(world, store, journal, shares, runId, AbortSignal.any([signal, lost]));
+    // Once the target was looked at, only the journal can name something there.
+    const isNeeded = missing === null || (await store.intents(runId)).length > 0;
+    const left = isNeeded ? await sweep(world, store, journal, shares, runId, stopping) : null;
     if (signal.aborted) return null;
-    if (!(await endCancelled(world, lease, workerId))) return null;
-    if (left !== null) lines.push(left);
-    if (isFirst) for (const line of lines) await noteInLog(world, runId, 'warn', line, 'LEFTOVERS');
-    return { isEarly, lateMs: journal.lateMs };
+    if (!(await endCancelled(world, lease, workerId, still))) return null;
+    if (isFirst && left !== null) await noteInLog(world, runId, 'warn', left, 'LEFTOVERS');
+    if (failure !== null && (isFirst || still === null)) await sayMissing(world, runId, failure, still !== null);
+    if (failure === null && missing !== null) await noteInLog(world, runId, 'info', ROWS_JOINED, 'ROWS_JOINED');
+    return { isEarly, lateMs: journal.lateMs, isMissingRows: still !== null };
   } finally {
     store.drop(lease);
   }
 }
 
-/** What was moved is in the log and in the sums, whatever the run waited for when it ended. What could not be, as sentences. */
-async function keepAll(world: FleetWorld, store: PostgresRunStore, runId: string): Promise<string[]> {
-  const { db, artifacts, bus } = world;
+const ROWS_JOINED = 'What this run has moved at last is in the copy log and in the sums now.';
+
+/** What was moved is in the log and in the sums, whatever the run waited for when it ended. Why some of it is not. */
+async function keepAll(
+  world: FleetWorld,
+  store: PostgresRunStore,
+  runId: string,
+  signal: AbortSignal,
+): Promise<DroverError | null> {
+  const { db, artifacts, bus, clock, timing } = world;
+  const limit = { limitMs: timing.sweepMsMax, what: 'The store of the records has not answered' };
   try {
-    if (await joinAllAside({ db, store, artifacts }, runId)) await bus.tell('run', runId);
-    return [];
+    const { isMore, failure } = await inTime(clock, limit, signal, () => joinAllAside({ db, store, artifacts }, runId));
+    if (isMore) await bus.tell('run', runId);
+    return failure;
   } catch (thrown) {
-    const { message } = toDroverError(thrown);
-    return [
-      `Some of what was moved at last is at the target, and neither in the copy log nor in the sums (${message}).`,
-    ];
+    const error = toDroverError(thrown);
+    if (error.code === 'DATABASE_UNAVAILABLE') throw error;
+    return error;
   }
+}
+
+function sayMissing(world: FleetWorld, runId: string, { message }: DroverError, isAgain: boolean): Promise<void> {
+  const then = isAgain ? 'That is tried again by itself.' : 'That will not be tried again.';
+  const words = `Some of what was moved at last is at the target, and neither in the copy log nor in the sums (${message}). ${then}`;
+  return noteInLog(world, runId, 'warn', words, 'ROWS_MISSING');
 }
 
 /**
@@ -141,11 +165,21 @@ export async function wantSweep(tx: Tx, runId: string): Promise<void> {
     ON CONFLICT (run_id, segment_id) DO NOTHING`.execute(tx);
 }
 
-async function endCancelled(world: FleetWorld, { runId, epoch }: HeldLease, workerId: string): Promise<boolean> {
+/** What has to be looked at again stays, in nobody's hands. */
+async function endCancelled(
+  world: FleetWorld,
+  { runId, epoch }: HeldLease,
+  workerId: string,
+  missing: Missing | null,
+): Promise<boolean> {
   const { db, bus } = world;
+  const what =
+    missing === null
+      ? sql`DELETE FROM segments`
+      : sql`UPDATE segments SET worker_id = NULL, lease_until = NULL, checkpoint = ${JSON.stringify(missing)}`;
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
-      const { rows } = await sql`DELETE FROM segments WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}
+      const { rows } = await sql`${what} WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}
         AND worker_id = ${workerId}::uuid AND epoch = ${epoch} RETURNING segment_id`.execute(tx);
       if (rows.length === 0) return false;
       await changeState(tx, bus, runId, { from: ['cancelling'], to: 'cancelled' });
@@ -154,12 +188,21 @@ async function endCancelled(world: FleetWorld, { runId, epoch }: HeldLease, work
   );
 }
 
+/** In the place of a checkpoint: the target was looked at and people were told, but rows of the run are missing still. */
+interface Missing {
+  /** So often they could not be read, though the store answered. */
+  readonly faults: number;
+}
+
+interface Claim extends Clearing {
+  readonly epoch: number;
+  /** Nobody was told yet what may remain. */
+  readonly isFirst: boolean;
+  readonly missing: Missing | null;
+}
+
 /** Nobody may hold anything any more; whoever did is fenced off for good before the sweep begins. */
-async function claimSweep(
-  { db, timing }: FleetWorld,
-  workerId: string,
-  runId: string,
-): Promise<(Clearing & { readonly epoch: number; readonly isFirst: boolean }) | null> {
+async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: string): Promise<Claim | null> {
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const { rows: run } = await sql<{ is_first: boolean }>`
@@ -172,16 +215,19 @@ async function claimSweep(
         SELECT FROM segments WHERE run_id = ${runId} AND ${IS_HELD} LIMIT 1`.execute(tx);
       if (held.length > 0) return null;
       await fenceOff(tx, runId);
-      const { rows } = await sql<{ epoch: number }>`
+      const { rows } = await sql<{ epoch: number; checkpoint: string | null }>`
         INSERT INTO segments (run_id, segment_id, kind, state, epoch, worker_id, lease_until, counters)
         VALUES (${runId}, ${SWEEP_ID}, 'sweep', 'open', 1, ${workerId}::uuid,
           clock_timestamp() + ${timing.leaseValidMs} * interval '1 millisecond', ${JSON.stringify(ZERO_COUNTERS)}::jsonb)
         ON CONFLICT (run_id, segment_id) DO UPDATE SET epoch = segments.epoch + 1, worker_id = excluded.worker_id,
-          lease_until = excluded.lease_until RETURNING epoch`.execute(tx);
+          lease_until = excluded.lease_until RETURNING epoch, checkpoint`.execute(tx);
       const { rows: present } =
         await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND ${isPresent(timing)} LIMIT 1`.execute(tx);
       const isEarly = present.length > 0;
-      return rows[0] === undefined ? null : { epoch: rows[0].epoch, isEarly, isFirst: run[0].is_first };
+      if (rows[0] === undefined) return null;
+      const { epoch, checkpoint } = rows[0];
+      const missing = checkpoint === null ? null : (JSON.parse(checkpoint) as Missing);
+      return { epoch, isEarly, isFirst: run[0].is_first && missing === null, missing };
     }),
   );
 }

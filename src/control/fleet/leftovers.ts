@@ -47,20 +47,27 @@ export class Leftovers {
     await Promise.all(this.#under.values());
   }
 
-  /** One that was looked at too early comes again by itself; any other one only if something could not be taken away. */
+  /**
+   * One that was looked at too early comes again by itself; any other one only if something could not be taken away, or
+   * rows of it are missing.
+   */
   async #clear(runId: string): Promise<void> {
     const { world, store, shares, workerId, signal } = this.#parts;
     const done = await clearAfter(world, store, shares, workerId, runId, signal);
-    if (done === null || done.isEarly) return;
+    if (done === null || (done.isEarly && !done.isMissingRows)) return;
     const nowMs = world.clock.monotonic();
     // Whatever is still open was looked at again long since.
     for (const [id, { atMs }] of this.#later) if (atMs < nowMs - AGAIN_MS_MAX) this.#later.delete(id);
-    const knownMs = this.#later.get(runId)?.delayMs ?? world.timing.reachAgainMs / 2;
-    if (done.lateMs > 0) {
+    const { reachAgainMs, againFirstMs, goneAfterMs } = world.timing;
+    // The records are the fleet's own, and asked for little: they are tried sooner.
+    const knownMs = this.#later.get(runId)?.delayMs ?? (done.isMissingRows ? againFirstMs : reachAgainMs) / 2;
+    if (done.lateMs > 0 && !done.isMissingRows) {
       this.#later.set(runId, { atMs: nowMs + done.lateMs, delayMs: knownMs });
       return;
     }
     const delayMs = Math.min(AGAIN_MS_MAX, 2 * knownMs);
-    this.#later.set(runId, { atMs: nowMs + delayMs, delayMs });
+    // Not behind what else there is to be looked at.
+    const bounds = [delayMs, ...(done.lateMs > 0 ? [done.lateMs] : []), ...(done.isEarly ? [goneAfterMs] : [])];
+    this.#later.set(runId, { atMs: nowMs + Math.min(...bounds), delayMs });
   }
 }

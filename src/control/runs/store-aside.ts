@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import { joinAside } from '../../engine/join-aside.ts';
 import type { ArtifactStore, Commit, RunStore, SegmentRecord } from '../../engine/ports.ts';
+import { toDroverError, type DroverError } from '../../model/errors.ts';
 import type { Db } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
 import { issueColumns, keepIssues } from './store-issues.ts';
@@ -14,43 +15,82 @@ interface Parts {
   readonly artifacts: ArtifactStore;
 }
 
+export interface Joined {
+  /** The log and the sums of the run have changed by it. */
+  readonly isMore: boolean;
+  /** Why some of it is missing still; `null`: nothing is. */
+  readonly failure: DroverError | null;
+}
+
 /**
  * For whoever holds the right to clear up after the run, with everybody else fenced off: nobody else writes to its
- * segments. Nothing happens twice, whoever does it again. True when the sums of the run changed by it. Fails as the
- * artifact store does, and with DATABASE_UNAVAILABLE.
+ * segments. Nothing happens twice, whoever does it again, and what stands in the way of one segment is in nobody else's.
+ * Fails with DATABASE_UNAVAILABLE only.
  */
-export async function joinAllAside({ db, store, artifacts }: Parts, runId: string): Promise<boolean> {
+export async function joinAllAside({ db, store, artifacts }: Parts, runId: string): Promise<Joined> {
   let isMore = false;
+  let failure: DroverError | null = null;
   for (const segment of await store.segments(runId)) {
     if (segment.state !== 'open') continue;
-    const commit = await joinAside(segment, segment.epoch, artifacts);
-    if (commit === null || !(await write(db, segment, commit))) continue;
+    try {
+      const commit = await joinAside(segment, segment.epoch, artifacts);
+      if (commit === null) continue;
+      const end = await write(db, segment, commit);
+      // Its records are gone, or go just now: nobody would look for these.
+      if (end === 'gone') for (const name of commit.addChunks) await artifacts.removeAll(name).catch(() => undefined);
+      if (end !== 'written') continue;
+    } catch (thrown) {
+      const error = toDroverError(thrown);
+      if (error.code === 'DATABASE_UNAVAILABLE') throw error;
+      if (failure === null || isForGood(failure)) failure = error;
+      continue;
+    }
     isMore = true;
     // No commit names them any more; what cannot be removed goes with the run's other records.
     for (const name of segment.checkpoint?.ahead ?? []) await artifacts.removeAll(name).catch(() => undefined);
   }
-  if (isMore) await inDatabase(() => sumAgain(db, runId));
-  return isMore;
+  return { isMore, failure };
 }
 
-/** False when somebody else did it, or the segment was taken up again. */
-async function write(db: Db, { runId, segmentId, epoch }: SegmentRecord, commit: Commit): Promise<boolean> {
+/** By its text: as JSON of the database not every key could be read. Inside of a text there is a backslash before each quote. */
+const HAS_ASIDE = sql<boolean>`checkpoint LIKE '%"ahead":[%'`;
+
+/** What no waiting is likely to mend: a record that is damaged, or a fault of our own. */
+export function isForGood({ code }: DroverError): boolean {
+  return code === 'INTERNAL' || code === 'CORRUPTED';
+}
+
+/**
+ * With the sums of the run, if it has ended, in one transaction: whoever comes later finds nothing to do and would not
+ * know that they are old. `late`: somebody else did it, or the segment was taken up again; `gone`: there is no such run.
+ */
+async function write(
+  db: Db,
+  { runId, segmentId, epoch }: SegmentRecord,
+  commit: Commit,
+): Promise<'written' | 'late' | 'gone'> {
   const { checkpoint, addChunks, addCounters, addIssues } = commit;
   const issues = issueColumns(addIssues);
-  const { rows } = await inDatabase(() =>
-    sql<{ held: number }>`
-      WITH held AS (
-        UPDATE segments SET checkpoint = ${JSON.stringify(checkpoint)}, counters = ${countersPlus(addCounters)},
-          counted = NULL, counted_epoch = NULL
-        WHERE run_id = ${runId} AND segment_id = ${segmentId} AND epoch = ${epoch} AND state = 'open'
-          AND worker_id IS NULL AND checkpoint::jsonb ? 'ahead'
-        RETURNING segment_id
-      ), named AS (
-        INSERT INTO chunks (run_id, segment_id, name)
-        SELECT ${runId}, held.segment_id, added.name
-        FROM held, unnest(${addChunks as string[]}::text[]) WITH ORDINALITY AS added (name, place) ORDER BY added.place
-      )${addIssues.length === 0 ? sql`` : keepIssues(runId, issues)}
-      SELECT (SELECT count(*)::integer FROM held) AS held`.execute(db),
+  return inDatabase(() =>
+    db.transaction().execute(async (tx) => {
+      const run = await sql`SELECT FROM runs WHERE id = ${runId} FOR NO KEY UPDATE`.execute(tx);
+      if (run.rows.length === 0) return 'gone';
+      const { rows } = await sql<{ held: number }>`
+        WITH held AS (
+          UPDATE segments SET checkpoint = ${JSON.stringify(checkpoint)}, counters = ${countersPlus(addCounters)},
+            counted = NULL, counted_epoch = NULL
+          WHERE run_id = ${runId} AND segment_id = ${segmentId} AND epoch = ${epoch} AND state = 'open'
+            AND worker_id IS NULL AND ${HAS_ASIDE}
+          RETURNING segment_id
+        ), named AS (
+          INSERT INTO chunks (run_id, segment_id, name)
+          SELECT ${runId}, held.segment_id, added.name
+          FROM held, unnest(${addChunks as string[]}::text[]) WITH ORDINALITY AS added (name, place) ORDER BY added.place
+        )${addIssues.length === 0 ? sql`` : keepIssues(runId, issues)}
+        SELECT (SELECT count(*)::integer FROM held) AS held`.execute(tx);
+      if (rows[0]?.held !== 1) return 'late';
+      await sumAgain(tx, runId);
+      return 'written';
+    }),
   );
-  return rows[0]?.held === 1;
 }

@@ -124,12 +124,12 @@ export const FINAL_SUMS = sql`
  * The sums of a run that has ended or is paused, made anew. The row is locked by a statement of its own: whoever waits
  * for it sees what was written meanwhile.
  */
-export async function sumAgain(db: Db, runId: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    const rests = sql`(ended_at IS NOT NULL OR state = 'paused')`;
-    await sql`SELECT FROM runs WHERE id = ${runId} AND ${rests} FOR NO KEY UPDATE`.execute(tx);
-    await sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND ${rests}`.execute(tx);
-  });
+export async function sumAgain(db: Db | Tx, runId: string): Promise<void> {
+  if (!db.isTransaction) return db.transaction().execute((tx) => sumAgain(tx, runId));
+  // Of what has reached its age the segments are gone, and the sums stay.
+  const rests = sql`(ended_at IS NOT NULL OR state = 'paused') AND NOT logs_expired`;
+  await sql`SELECT FROM runs WHERE id = ${runId} AND ${rests} FOR NO KEY UPDATE`.execute(db);
+  await sql`UPDATE runs SET ${FINAL_SUMS} WHERE id = ${runId} AND ${rests}`.execute(db);
 }
 
 async function select(db: Db | Tx, rest: RawBuilder<unknown>): Promise<RunRecord[]> {
