@@ -166,7 +166,7 @@ export class UploadBook {
     const restMs = Math.max(0, ...intents.map((intent) => this.#doubtMs(intent)));
     if (waits && restMs > 0) await this.#clock.sleep(restMs, signal);
     for (const intent of intents) {
-      if (parts !== null) await this.#abandon(parts, intent, signal, waits);
+      if (parts !== null) await this.#abandon(parts, intent, signal, { isCertain: waits, isOver: true });
       else await this.#store.dropIntent(this.#runId, intent.intentId);
     }
   }
@@ -207,7 +207,8 @@ export class UploadBook {
       this.#own.delete(intentId);
       // What can be found of it is ended at once; the journal keeps what may still be begun.
       const { signal } = plan.options;
-      if (!signal.aborted) await this.#abandon(parts, intent, signal, isRefusal(error)).catch(() => undefined);
+      if (!signal.aborted)
+        await this.#abandon(parts, intent, signal, { isCertain: isRefusal(error) }).catch(() => undefined);
       throw error;
     }
     const open: OpenUpload = { intentId, upload: begun, receipts: new Map(), received: new Map() };
@@ -257,11 +258,16 @@ export class UploadBook {
     }
   }
 
-  /** `isCertain`: what is not there now will not be begun any more. */
-  async #abandon(parts: Parts, intent: Intent, signal: AbortSignal, isCertain = false): Promise<void> {
+  /** `isCertain`: what is not there now will not be begun any more. `isOver`: nobody works on that key any more. */
+  async #abandon(
+    parts: Parts,
+    intent: Intent,
+    signal: AbortSignal,
+    { isCertain = false, isOver = false } = {},
+  ): Promise<void> {
     const record = begunOf(intent);
-    const uploads = record !== null ? [record.upload] : await this.#findOwn(parts, intent, signal);
-    // It may be another run's: the journal keeps the question.
+    const uploads = record !== null ? [record.upload] : await this.#findOwn(parts, intent, signal, isOver);
+    // It may be somebody else's: the journal keeps the question.
     if (uploads === null) return;
     for (const upload of uploads) await parts.abort(upload, signal);
     if (isCertain || !this.#mayStillBegin(intent)) await this.#store.dropIntent(this.#runId, intent.intentId);
@@ -278,8 +284,16 @@ export class UploadBook {
     return Math.min(BEGIN_LATE_MS, intent.startedAtMs + BEGIN_LATE_MS - this.#clock.now());
   }
 
-  /** `null`: what was found may be another run's, nobody knows yet. */
-  async #findOwn(parts: Parts, intent: Intent, signal: AbortSignal): Promise<readonly Upload[] | null> {
+  /**
+   * `null`: what was found may be another run's, or that of another worker who has not journaled its name yet; nobody
+   * knows. It holds no parts before its name is journaled, so that it may as well wait for the end of the run.
+   */
+  async #findOwn(
+    parts: Parts,
+    intent: Intent,
+    signal: AbortSignal,
+    isOver: boolean,
+  ): Promise<readonly Upload[] | null> {
     const record = intent.upload as unknown as ForeignRecord | null;
     const foreign = new Set((record?.foreign ?? []).map(canonicalJson));
     const found = await parts.find(intent.targetKey, intent.startedAtMs, signal);
@@ -290,6 +304,7 @@ export class UploadBook {
     if (others.includes(null)) return null;
     // Of this run, what another intent names is looked after by that one: somebody may be at work on it.
     const own = (await this.#store.intents(this.#runId)).filter(({ intentId }) => intentId !== intent.intentId);
+    if (!isOver && own.some((one) => one.targetKey === intent.targetKey && !hasBegun(one))) return null;
     const named = [...others, ...own.map(begunOf)].flatMap((one) => (one === null ? [] : [one.upload.token]));
     const spared = new Set(named.map(canonicalJson));
     return rest.filter(({ token }) => !spared.has(canonicalJson(token)));

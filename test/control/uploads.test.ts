@@ -437,6 +437,37 @@ describe('an upload that is journaled', () => {
     await expectNothingLeft();
   });
 
+  test.each(['of its own', 'that it inherits'] as const)(
+    'is not ended before its name is journaled, by whoever looks for an older intent %s',
+    async (whose) => {
+      const ghost = await hand();
+      const refused = ghost.at('begin');
+      const opened = ghost.open();
+      await refused.reached;
+      const heir = await hand();
+      // Has looked at the journal while there was the intent of the ghost alone.
+      const third = await hand();
+      const begun = heir.at('begin', 'after');
+      const heirs = heir.open();
+      await begun.reached;
+      const ownToken = [...service.bucket('t').uploads.keys()];
+      if (whose === 'that it inherits') {
+        await third.open();
+      } else {
+        refuse('BEGIN', 500, 'InternalError');
+        refused.pass();
+        await expect(opened).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+        fault = null;
+      }
+      expect([...service.bucket('t').uploads.keys()]).toEqual(expect.arrayContaining(ownToken));
+      begun.pass();
+      const own = await heirs;
+      expect(await heir.target.facets.parts!.list(own.upload, signal)).toEqual([]);
+      await end(heir);
+      await expectNothingLeft();
+    },
+  );
+
   test('and cannot be ended stays journaled until it can', async () => {
     const one = await hand();
     const open = await one.open();
