@@ -126,7 +126,8 @@ export const CARRYING: readonly Check[] = [
     unless: notTarget,
     async run(trial) {
       const target = await trial.target();
-      const recorded = { etag: 'abc"def', versionId: 'v 1', sizeBytes: 7, modifiedAtMs: 1_700_000_000_000 };
+      const identity = { etag: 'abc"def', versionId: 'v 1', sizeBytes: 7, modifiedAtMs: 1_700_000_000_000 };
+      const recorded = { ...identity, isProved: true };
       const properties = { headers: {}, metadata: { own: 'yes' }, tags: null, tagCount: 0, missingMetadata: 0 };
       await written(target, 'recorded', bytesOf('content'), trial.signal, { recorded, properties });
       const { entries } = await listed(target, EVERYTHING, trial.signal);

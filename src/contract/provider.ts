@@ -371,7 +371,10 @@ export interface WriteOptions {
   readonly expect: Expectation;
   /** The source's time: kept by targets that keep times; others record it in metadata with `recorded`. */
   readonly modifiedAtMs: number | null;
-  /** Written into the target's metadata where it carries metadata in listings; `null`: not wanted. */
+  /**
+   * Written into the target's metadata where it carries metadata in listings; `null`: not wanted. That a digest speaks for
+   * the copy a target may write of its own accord, where it has compared one before anything is visible.
+   */
   readonly recorded: RecordedSource | null;
   /** Storage class or tier; `null`: the target's default. */
   readonly storageClass: string | null;

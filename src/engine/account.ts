@@ -169,7 +169,7 @@ export function sameClass(
   if (evidence === 'snapshot' && previous !== null) return previous.verification;
   // Of no bytes there is only one content.
   if (source.sizeBytes === 0) return 'V3';
-  // The mark that its copy left at the target: what a copy could not prove is known from the snapshot, not from here.
+  // The mark of a copy says no more than that a digest spoke for it.
   if (evidence !== 'digest') return 'V1';
   const kind = sharedDigest(source.digests, target.digests);
   return kind === null ? 'V1' : DIGEST_STRENGTH[kind];

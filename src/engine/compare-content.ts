@@ -70,7 +70,8 @@ export async function withContentRead(
   const leave = source.sizeBytes > SMALL_BYTES_MAX ? await context.largeGate.enter(signal) : null;
   const read = async (reader: RunContext['source'], entry: Entry): Promise<Entry> => {
     const digest = await digestOf(reader, entry, reading.kind, how);
-    return { ...entry, digests: { ...entry.digests, [reading.kind]: digest } };
+    // What was read needs no mark to speak for it.
+    return { ...entry, digests: { ...entry.digests, [reading.kind]: digest }, recorded: null };
   };
   try {
     return {

@@ -113,6 +113,34 @@ async function judged(context: CopyContext, proof: Proof, signal: AbortSignal): 
   return { source, target: written.entry, class: verdict.class, leg: verdict.leg, losses: written.losses };
 }
 
+/** What is known of a copy that is complete and not yet visible. */
+export type Foreseen = Omit<Proof, 'written'> &
+  Pick<Written, 'proved'> & { readonly provedComposite?: CompositeDigest | null };
+
+/** Whether a digest speaks for it already. CORRUPTED where one speaks against it: then it never becomes visible. */
+export function isProvedBefore({ source, countedBytes, proved: kept, ...known }: Foreseen): boolean {
+  const verdict = verify({
+    sizeBytes: source.sizeBytes,
+    sourceDigests: source.digests,
+    sourceComposite: source.composite,
+    computed: known.computed,
+    computedComposite: known.computedComposite ?? null,
+    sameParts: known.sameParts ?? false,
+    proved: kept,
+    provedComposite: known.provedComposite ?? null,
+    committedSizeBytes: countedBytes,
+    countedBytes,
+  });
+  if (!('mismatch' in verdict)) return verdict.class !== 'V0';
+  throw new DroverError('CORRUPTED', `${JSON.stringify(source.key)}: ${verdict.mismatch}`, { key: source.key });
+}
+
+/** The same, leaving a mark that says so. */
+export function markedAs(isProved: boolean, options: WriteOptions): WriteOptions {
+  const { recorded } = options;
+  return recorded === null ? options : { ...options, recorded: { ...recorded, isProved } };
+}
+
 /** What should go along with the bytes, by policy and by what the target can carry; tags cost a request if there are some. */
 export async function propertiesFor(
   context: CopyContext,
@@ -155,6 +183,7 @@ async function readTags(context: CopyContext, entry: Entry, signal: AbortSignal)
   }
 }
 
+/** Its mark says that nothing but the size speaks for the copy, until more is known: see `markedAs`. */
 export function writeOptions(
   order: CopyOrder,
   properties: Properties,
@@ -173,6 +202,7 @@ export function writeOptions(
       versionId: entry.identity.versionId,
       sizeBytes: entry.sizeBytes,
       modifiedAtMs: entry.modifiedAtMs,
+      isProved: false,
     },
     storageClass: context.policy.storageClass,
     kind: entry.kind === 'folder' ? 'folder' : 'object',

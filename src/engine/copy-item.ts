@@ -7,15 +7,15 @@ import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { propertiesFor, proved, retryWorldOf, takeOf, writeOptions } from './copy-context.ts';
+import { markedAs, propertiesFor, proved, retryWorldOf, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
 import { afterTries, atSide } from './failure-facts.ts';
-import { collect, flowOf, letGo } from './flow.ts';
+import { collect, flowOf, letGo, refuseOtherContent } from './flow.ts';
 import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { guessPartBytes } from './part-plan.ts';
-import { chooseStrategy, type Strategy } from './strategy.ts';
+import { chooseStrategy, isProvedByArriving, type Strategy } from './strategy.ts';
 import { expectationNow, type Tries } from './target-now.ts';
 
 /** Copies with a bounded number of tries; fails with the last error. CHANGED at the source is tried on its new state. */
@@ -121,7 +121,7 @@ async function copyFolder(context: CopyContext, order: CopyOrder, signal: AbortS
   // In an object store a folder is an empty object, and may carry what objects carry.
   const { headers, metadata } = context.target.traits.carries;
   const properties = headers || metadata ? await propertiesFor(context, order.entry, null, signal) : NO_PROPERTIES;
-  const options = writeOptions(order, properties, {}, context, signal);
+  const options = markedAs(true, writeOptions(order, properties, {}, context, signal));
   const written = await context.target.write(order.targetKey, { sizeBytes: 0, content: new Uint8Array(0) }, options);
   // A folder has no content: that it is there is all there is to prove, and the target's answer did.
   return { source: order.entry, target: written.entry, class: 'V3', leg: null, losses: written.losses };
@@ -152,9 +152,12 @@ async function copyWhole(context: CopyContext, order: CopyOrder, signal: AbortSi
     if (strategy.kind === 'impossible') throw new DroverError(strategy.code, strategy.details, { key: entry.key });
     const kinds = strategy.kind === 'whole' ? strategy.compute : [];
     const computed = digestsOf(content, kinds);
-    refuseContradiction(source, computed);
+    // Before it is written, where it is known already.
+    refuseOtherContent(source, computed);
     const send = strategy.kind === 'whole' ? strategy.send : {};
-    const options = writeOptions(order, properties, { ...send, ...computed }, context, signal);
+    const digests = { ...send, ...computed };
+    const isProved = content.length === 0 || isProvedByArriving(digests, context.target);
+    const options = markedAs(isProved, writeOptions(order, properties, digests, context, signal));
     const written = await context.target.write(order.targetKey, { sizeBytes: content.length, content }, options);
     return await proved(context, { source, computed, countedBytes: content.length, written }, signal);
   } finally {
@@ -178,10 +181,12 @@ async function copyStream(
     const properties = await propertiesFor(context, source, reading.properties, signal);
     const flow = flowOf(reading.body, {
       compute: strategy.compute,
+      expected: { sizeBytes: entry.sizeBytes, digests: source.digests, key: entry.key },
       take: takeOf(context, signal),
       onBytes: (bytes) => context.onBytes(entry.key, bytes),
     });
-    const options = writeOptions(order, properties, strategy.send, context, signal);
+    const isProved = isProvedByArriving(strategy.send, context.target);
+    const options = markedAs(isProved, writeOptions(order, properties, strategy.send, context, signal));
     const body = { sizeBytes: entry.sizeBytes, content: flow.chunks };
     const written = await context.target.write(order.targetKey, body, options);
     unread = null;
@@ -195,20 +200,4 @@ async function copyStream(
 
 function digestsOf(content: Uint8Array, kinds: readonly DigestKind[]): Digests {
   return Object.fromEntries(kinds.map((kind) => [kind, digestOf(kind, content)]));
-}
-
-/** The bytes that came are checked before they are written, where that is known already. */
-function refuseContradiction(source: Entry, computed: Digests): void {
-  for (const [kind, value] of Object.entries(computed)) {
-    const told = source.digests[kind as DigestKind];
-    if (told !== undefined && told !== value) {
-      throw new DroverError(
-        'CORRUPTED',
-        `The ${kind} of the bytes that came for ${JSON.stringify(source.key)} is not the source's.`,
-        {
-          key: source.key,
-        },
-      );
-    }
-  }
 }

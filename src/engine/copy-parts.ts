@@ -5,7 +5,7 @@ import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { proved, propertiesFor, retryWorldOf, takeOf, writeOptions } from './copy-context.ts';
+import { isProvedBefore, markedAs, proved, propertiesFor, retryWorldOf, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
 import { collect, flowOf, letGo } from './flow.ts';
 import { forEachIndex, Gate } from './lanes.ts';
@@ -88,18 +88,19 @@ async function finish(
       { key: plan.source.key },
     );
   }
-  const written = await parts.complete(open.upload, receipts, options);
-  await context.uploads.close(open);
   const combined = combineDigests(receipts);
-  const proof = {
+  const known = {
     source: plan.source,
     computed: { ...(received.length === strategy.partCount ? combineDigests(received) : {}), ...whole },
     computedComposite: composeMd5(received, strategy.partCount),
     sameParts: strategy.sameParts,
     countedBytes,
-    written: { ...written, proved: { ...combined, ...written.proved } },
   };
-  return proved(context, proof, signal);
+  const provedComposite = composeMd5(receipts, strategy.partCount);
+  const isProved = isProvedBefore({ ...known, proved: combined, provedComposite });
+  const written = await parts.complete(open.upload, receipts, markedAs(isProved, options));
+  await context.uploads.close(open);
+  return proved(context, { ...known, written: { ...written, proved: { ...combined, ...written.proved } } }, signal);
 }
 
 interface PartOrder {

@@ -2,7 +2,7 @@
 import type { CopyReference, PartReceipt } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
-import { proved, propertiesFor, writeOptions } from './copy-context.ts';
+import { isProvedBefore, markedAs, proved, propertiesFor, writeOptions } from './copy-context.ts';
 import type { Attempt, CopyContext, CopyOrder } from './copy-context.ts';
 import { forEachIndex } from './lanes.ts';
 import { MIB, REFERENCE_LIFETIME_MS } from './limits.ts';
@@ -98,12 +98,14 @@ async function copyPartsByReference(
       context.onBytes(entry.key, range.lengthBytes);
     });
     const receipts: PartReceipt[] = [...open.receipts.values()].toSorted((a, b) => a.index - b.index);
-    const written = await parts.complete(open.upload, receipts, options);
-    await context.uploads.close(open);
     const countedBytes = receipts.reduce((sum, receipt) => sum + receipt.sizeBytes, 0);
-    const all = { ...written, proved: { ...combineDigests(receipts), ...written.proved } };
-    const proof = { source: entry, computed: {}, countedBytes, written: all };
-    return await unchanged(context, await proved(context, proof, signal), signal);
+    const combined = combineDigests(receipts);
+    const known = { source: entry, computed: {}, countedBytes };
+    const isProved = isProvedBefore({ ...known, proved: combined });
+    const written = await parts.complete(open.upload, receipts, markedAs(isProved, options));
+    await context.uploads.close(open);
+    const all = { ...written, proved: { ...combined, ...written.proved } };
+    return await unchanged(context, await proved(context, { ...known, written: all }, signal), signal);
   } catch (error) {
     await (signal.aborted ? context.uploads.keep(plan, open) : context.uploads.abort(parts, open, signal)).catch(
       () => undefined,

@@ -49,6 +49,7 @@ const arbitrarySituation = fc.record({
   timeToleranceMs: fc.constantFrom(0, 1000),
   targetKeepsSourceTime: fc.boolean(),
   targetMatchable: fc.boolean(),
+  mayCopyByReference: fc.boolean(),
 } as const);
 
 describe('decide, in every situation', () => {

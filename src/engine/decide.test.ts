@@ -36,6 +36,7 @@ function situation(given: Partial<Situation>): Situation {
     timeToleranceMs: 0,
     targetKeepsSourceTime: false,
     targetMatchable: true,
+    mayCopyByReference: false,
     ...given,
   };
 }
@@ -303,6 +304,36 @@ describe('decide', () => {
         target: targetObject({ recorded: { etag: 's1', versionId: null, sizeBytes: 10, modifiedAtMs: 1 } }),
       },
       same('recorded'),
+    ],
+    [
+      'recorded identity, of a copy that only its size speaks for',
+      {
+        source: object(),
+        target: targetObject({
+          recorded: { etag: 's1', versionId: null, sizeBytes: 10, modifiedAtMs: 1, isProved: false },
+        }),
+      },
+      same('size'),
+    ],
+    [
+      'recorded identity, of a copy that a digest speaks for, where others have none',
+      {
+        source: object(),
+        target: targetObject({
+          recorded: { etag: 's1', versionId: null, sizeBytes: 10, modifiedAtMs: 1, isProved: true },
+        }),
+        mayCopyByReference: true,
+      },
+      same('recorded'),
+    ],
+    [
+      'recorded identity, and nobody knows how its copy was made',
+      {
+        source: object(),
+        target: targetObject({ recorded: { etag: 's1', versionId: null, sizeBytes: 10, modifiedAtMs: 1 } }),
+        mayCopyByReference: true,
+      },
+      same('size'),
     ],
     [
       'recorded another identity',

@@ -24,6 +24,8 @@ export interface Situation {
   readonly targetKeepsSourceTime: boolean;
   /** The target can replace exactly the state that was listed, and refuse otherwise. */
   readonly targetMatchable: boolean;
+  /** The target can fetch from this source by itself: of such copies earlier versions left marks that do not say how proved. */
+  readonly mayCopyByReference: boolean;
 }
 
 /** Why two entries count as the same content, strongest first. */
@@ -139,7 +141,11 @@ function compareContent(source: Entry, target: Entry, situation: Situation): Fin
   if (hasEqualDigest(source, target)) return { isSame: true, evidence: 'digest' };
   // However often it is looked at: what rested on the size alone still does.
   if (isKnownBySize) return { isSame: true, evidence: 'size' };
-  if (isRecordedCopy(source, target)) return { isSame: true, evidence: 'recorded' };
+  if (isRecordedCopy(source, target)) {
+    // Whoever left the mark knew no more than the size where it does not say more.
+    const isProved = target.recorded?.isProved ?? !situation.mayCopyByReference;
+    return { isSame: true, evidence: isProved ? 'recorded' : 'size' };
+  }
   return compareTimes(source, target, situation);
 }
 
@@ -220,6 +226,22 @@ function hasEqualDigest(a: Entry, b: Entry): boolean {
 function isRecordedCopy(source: Entry, target: Entry): boolean {
   const { recorded } = target;
   return recorded !== null && isSameState(recorded, source);
+}
+
+/**
+ * Both without the digests that a copy which nothing but its size spoke for had only been told, and told on: that they are
+ * those of the other side says nothing about its bytes. That they are others does.
+ */
+export function withoutClaims(source: Entry, target: Entry): { readonly source: Entry; readonly target: Entry } {
+  return { source: withoutClaimed(source, target), target: withoutClaimed(target, source) };
+}
+
+function withoutClaimed(entry: Entry, other: Entry): Entry {
+  if (entry.recorded?.isProved !== false) return entry;
+  const digests = Object.fromEntries(
+    Object.entries(entry.digests).filter(([kind, value]) => other.digests[kind as DigestKind] !== value),
+  );
+  return { ...entry, digests };
 }
 
 /** What the target tells of itself proves that it is a copy of this state of the source. */

@@ -1,6 +1,8 @@
 /** What passes through a flow: counted and hashed, and its digests are there for whoever asks, as often as they ask. */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { createHasher } from '../lib/hash.ts';
+import type { DroverError } from '../model/errors.ts';
 import { collect, flowOf } from './flow.ts';
 
 async function* chunks(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
@@ -21,5 +23,29 @@ describe('a flow', () => {
     expect(first.sha256).toBe(createHash('sha256').update('some content').digest('hex'));
     expect(flow.digests()).toEqual(first);
     expect([countedBytes, flow.countedBytes()]).toEqual([12, 12]);
+  });
+
+  const crc32 = createHasher('crc32');
+  crc32.update(Buffer.from('some content'));
+  const right = crc32.hex();
+
+  test.each([
+    ['the digest that was told', right, 12, ['some ', 'content'], null],
+    ['another one: its last chunk never passes', '00000000', 12, ['some '], 'CORRUPTED'],
+    ['more bytes than declared', right, 5, ['some '], 'EXTRA_BYTES'],
+  ] as const)('of content with %s', async (_, told, sizeBytes, passed, code) => {
+    const seen: string[] = [];
+    const flow = flowOf(chunks('some ', 'content'), {
+      compute: ['crc32'],
+      expected: { key: 'a', sizeBytes, digests: code === 'EXTRA_BYTES' ? {} : { crc32: told, md5: 'not computed' } },
+      take: null,
+      onBytes: () => undefined,
+    });
+    const reading = (async () => {
+      for await (const chunk of flow.chunks) seen.push(Buffer.from(chunk).toString());
+      return { code: null };
+    })();
+    expect((await reading.catch((error: DroverError) => error)).code).toBe(code);
+    expect(seen).toEqual(passed);
   });
 });

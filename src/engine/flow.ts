@@ -12,28 +12,55 @@ export interface Flow {
 
 export interface FlowOptions {
   readonly compute: readonly DigestKind[];
+  /** What the content must have: where it does not, its last chunk never passes. CORRUPTED. */
+  readonly expected?: { readonly sizeBytes: number } & Expected;
   readonly take: ((bytes: number) => Promise<void>) | null;
   readonly onBytes: (bytes: number) => void;
+}
+
+interface Expected {
+  readonly key: string;
+  readonly digests: Digests;
 }
 
 export function flowOf(content: AsyncIterable<Uint8Array>, options: FlowOptions): Flow {
   const hashers = options.compute.map((kind) => ({ kind, hasher: createHasher(kind) }));
   let countedBytes = 0;
   let digests: Digests | null = null;
+  const passed = (): Digests =>
+    (digests ??= Object.fromEntries(hashers.map(({ kind, hasher }) => [kind, hasher.hex()])));
+  const { expected } = options;
   async function* pass(): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
+      if (expected !== undefined && countedBytes + chunk.length > expected.sizeBytes) throw tooMuch(expected);
       if (options.take !== null) await options.take(chunk.length);
       for (const { hasher } of hashers) hasher.update(chunk);
       countedBytes += chunk.length;
       options.onBytes(chunk.length);
+      if (expected !== undefined && countedBytes === expected.sizeBytes) refuseOtherContent(expected, passed());
       yield chunk;
     }
   }
   return {
     chunks: pass(),
     countedBytes: () => countedBytes,
-    digests: () => (digests ??= Object.fromEntries(hashers.map(({ kind, hasher }) => [kind, hasher.hex()]))),
+    digests: passed,
   };
+}
+
+/** CORRUPTED where the bytes that came do not have the digests that were told for them. */
+export function refuseOtherContent({ key, digests }: Expected, computed: Digests): void {
+  for (const [kind, value] of Object.entries(computed)) {
+    const told = digests[kind as DigestKind];
+    if (told === undefined || told === value) continue;
+    const words = `The ${kind} of the bytes that came for ${JSON.stringify(key)} is not the source's.`;
+    throw new DroverError('CORRUPTED', words, { key });
+  }
+}
+
+function tooMuch({ key, sizeBytes }: { readonly key: string; readonly sizeBytes: number }): DroverError {
+  const words = `More than the declared ${sizeBytes} bytes came for ${JSON.stringify(key)}.`;
+  return new DroverError('EXTRA_BYTES', words, { key });
 }
 
 /** The whole content in one buffer: exactly `sizeBytes`, else EARLY_END or EXTRA_BYTES. */
@@ -42,11 +69,7 @@ export async function collect(content: AsyncIterable<Uint8Array>, sizeBytes: num
   let countedBytes = 0;
   for await (const chunk of content) {
     if (countedBytes + chunk.length > sizeBytes) {
-      throw new DroverError(
-        'EXTRA_BYTES',
-        `More than the declared ${sizeBytes} bytes came for ${JSON.stringify(key)}.`,
-        { key },
-      );
+      throw tooMuch({ key, sizeBytes });
     }
     // Most small objects come as one chunk, which then needs no copy.
     if (countedBytes === 0 && chunk.length === sizeBytes) whole = chunk;

@@ -20,7 +20,7 @@ import type { RunContext } from './context.ts';
 import { contentToRead, withContentRead, type ContentToRead } from './compare-content.ts';
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
-import { decide, isNewer, overwriteExpectation, type Action } from './decide.ts';
+import { decide, isNewer, overwriteExpectation, withoutClaims, type Action } from './decide.ts';
 import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
@@ -46,7 +46,7 @@ export type Planned =
 /** Pure but for the closure it returns: nothing is touched until `work` runs. */
 export function planItem(context: RunContext, situation: ItemSituation): Planned {
   const { policy } = context;
-  const paired = pairFolders(situation.source, situation.target, context.rules);
+  const paired = withProofOnly(pairFolders(situation.source, situation.target, context.rules));
   const action = decide({
     source: paired.source,
     target: paired.target,
@@ -56,6 +56,8 @@ export function planItem(context: RunContext, situation: ItemSituation): Planned
     timeToleranceMs: context.timeToleranceMs,
     targetKeepsSourceTime: context.target.traits.keepsSourceTime,
     targetMatchable: context.targetMatchable,
+    mayCopyByReference:
+      context.source.facets.references !== undefined && context.target.facets.serverSideCopy !== undefined,
   });
   const reading = contentToRead(context, paired.source, paired.target, action);
   if (reading !== null)
@@ -330,15 +332,21 @@ function targetSize({ source, target }: ItemSituation): { targetSizeBytes?: numb
     : { targetSizeBytes: target.sizeBytes };
 }
 
+interface Pair {
+  readonly source: Entry | null;
+  readonly target: Entry | null;
+}
+
+function withProofOnly(pair: Pair): Pair {
+  const { source, target } = pair;
+  return source === null || target === null ? pair : withoutClaims(source, target);
+}
+
 /**
  * An object store has no folders, only empty objects whose name ends with `/`. Where one side has folders, the other
  * side's marker is one too.
  */
-function pairFolders(
-  source: Entry | null,
-  target: Entry | null,
-  rules: NameRules,
-): { source: Entry | null; target: Entry | null } {
+function pairFolders(source: Entry | null, target: Entry | null, rules: NameRules): Pair {
   const asFolder =
     source !== null && isMarker(source) && (kindAtTarget(source, rules) === 'folder' || target?.kind === 'folder');
   const pairedSource = asFolder ? { ...source, kind: 'folder' as const } : source;

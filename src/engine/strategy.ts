@@ -2,7 +2,7 @@
  * How one object travels: what is forwarded, what is computed on the passing bytes, and how it is cut. A table over
  * what the source knows, the size, and what the target was seen to honour.
  */
-import type { Honour, PartLimits, TargetFacts, TargetTraits } from '../contract/provider.ts';
+import type { Honour, PartLimits, Target, TargetFacts, TargetTraits } from '../contract/provider.ts';
 import { DIGEST_KINDS, DIGEST_STRENGTH } from '../model/digest.ts';
 import type { DigestKind, Digests } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
@@ -132,6 +132,13 @@ function partProofKind(input: StrategyInput): DigestKind | null {
   const returned = combinable.find((kind) => facts.returned.includes(kind));
   const isMd5Etag = hasMd5Etags(target) && (isSeen(input, 'md5') || isUsable(honourOf(facts, 'md5')));
   return known ?? returned ?? (isMd5Etag ? 'md5' : null) ?? combinable[0] ?? cheapestOf(kinds);
+}
+
+/** Whether the target refuses content that has other digests than these: what becomes visible has them. */
+export function isProvedByArriving(digests: Digests, { facts, traits }: Pick<Target, 'facts' | 'traits'>): boolean {
+  // Which of several a target looks at is its own choice.
+  const sent = traits.provableDigests.filter((kind) => digests[kind] !== undefined);
+  return sent.length > 0 && sent.every((kind) => honourOf(facts, kind) === 'honoured');
 }
 
 /** What must be computed over the bytes so that both legs are proved with what the target can prove. */

@@ -24,6 +24,11 @@ export interface RecordedSource {
   readonly versionId: string | null;
   readonly sizeBytes: number;
   readonly modifiedAtMs: number | null;
+  /**
+   * A digest spoke for the copy before it became visible; `false`: only its size did, as far as was known then.
+   * Absent: the mark does not say, as those of earlier versions.
+   */
+  readonly isProved?: boolean;
 }
 
 export interface Entry {

@@ -33,7 +33,7 @@ export const REASONS = {
   },
   'same-recorded': {
     results: ['same'],
-    meaning: "The target's metadata names this very state of the source.",
+    meaning: "The target's metadata names this very state of the source, and that a digest spoke for the copy.",
     remedy: NOTHING,
   },
   'same-size-and-time': {
@@ -43,7 +43,8 @@ export const REASONS = {
   },
   'same-size': {
     results: ['same'],
-    meaning: 'Only the sizes are equal, and the target is not older than the source; no digest is known to both.',
+    meaning:
+      'Only the sizes are equal, and the target is not older than the source, or names it as what it was copied from; no digest is known to both.',
     remedy: 'Run with --verify read-back to have the bytes compared, or accept sizes with --accept-size-only.',
   },
   'same-folder': { results: ['same'], meaning: 'The folder is there.', remedy: NOTHING },

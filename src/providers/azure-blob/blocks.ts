@@ -34,7 +34,7 @@ export class BlockStage {
     this.place = place;
   }
 
-  /** Stages one block; the receipt proves its CRC-64. CORRUPTED when the service has other bytes than were sent. */
+  /** Stages one block; the receipt proves its CRC-64, and with it an MD5 that was told. CORRUPTED when the service has other bytes than were sent. */
   async put(
     blob: string,
     key: string,
@@ -60,7 +60,10 @@ export class BlockStage {
         signal,
         accepts: [201],
       });
-      return { id, proved: provedCrc64(response, checked.crc64After(), key) };
+      const proved = provedCrc64(response, checked.crc64After(), key);
+      const md5 = checked.md5After();
+      // The service has the bytes that had this MD5 on their way.
+      return { id, proved: proved.crc64nvme === undefined || md5 === null ? proved : { ...proved, md5 } };
     });
   }
 

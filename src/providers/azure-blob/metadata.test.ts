@@ -81,8 +81,12 @@ describe('metadata', () => {
     );
   });
 
-  test('the source is recorded, hidden from the user, and survives a replacement', () => {
-    const recorded = { etag: '"ab-2"', versionId: 'vé', sizeBytes: 12, modifiedAtMs: 1_700_000_000_123 };
+  test.each([
+    ['what spoke for its copy', { isProved: true }],
+    ['that nothing but the size did', { isProved: false }],
+    ['no word about it, as by earlier versions', {}],
+  ])('the source is recorded with %s, hidden from the user, and survives a replacement', (_, proof) => {
+    const recorded = { etag: '"ab-2"', versionId: 'vé', sizeBytes: 12, modifiedAtMs: 1_700_000_000_123, ...proof };
     const made = encodeMetadata({
       metadata: { a: 'b' },
       expires: 'Thu, 01 Jan 2026',

@@ -7,7 +7,7 @@
  * - `drover_names` holds `written=original` pairs for the first, `drover_values` the written names for the second,
  *   both separated by `&`. Reading undoes both; an entry whose marker somebody removed stays as it is.
  * - `drover_expires` holds the header `Expires`, which Azure has no property for, and `drover_source_…` the identity
- *   of the source. All names beginning with `drover_` are hidden from those who read.
+ *   of the source and what spoke for the copy. All names beginning with `drover_` are hidden from those who read.
  */
 import type { RecordedSource } from '../../model/entry.ts';
 
@@ -20,6 +20,8 @@ const SOURCE_ETAG = 'drover_source_etag';
 const SOURCE_VERSION = 'drover_source_version';
 const SOURCE_SIZE = 'drover_source_size';
 const SOURCE_MODIFIED = 'drover_source_modified';
+/** What spoke for the copy: `digest`, or its `size` alone. */
+const SOURCE_PROOF = 'drover_source_proof';
 const FOLDER = 'hdi_isfolder';
 const RESERVED = /^(?:drover_|hdi_)/;
 
@@ -131,6 +133,7 @@ function ownEntries(given: MetadataGiven): Map<string, string> {
     if (recorded.versionId !== null) entries.set(SOURCE_VERSION, encodeText(recorded.versionId));
     entries.set(SOURCE_SIZE, String(recorded.sizeBytes));
     if (recorded.modifiedAtMs !== null) entries.set(SOURCE_MODIFIED, new Date(recorded.modifiedAtMs).toISOString());
+    if (recorded.isProved !== undefined) entries.set(SOURCE_PROOF, recorded.isProved ? 'digest' : 'size');
   }
   return entries;
 }
@@ -141,11 +144,13 @@ function readRecorded(raw: ReadonlyMap<string, string>): RecordedSource | null {
   const modified = Date.parse(raw.get(SOURCE_MODIFIED) ?? '');
   const etag = raw.get(SOURCE_ETAG);
   const versionId = raw.get(SOURCE_VERSION);
+  const proof = raw.get(SOURCE_PROOF);
   return {
     etag: etag === undefined ? null : decodeText(etag),
     versionId: versionId === undefined ? null : decodeText(versionId),
     sizeBytes: Number(size),
     modifiedAtMs: Number.isNaN(modified) ? null : modified,
+    ...(proof === undefined ? {} : { isProved: proof === 'digest' }),
   };
 }
 

@@ -23,7 +23,7 @@ import type { BlockStage, StagedBlock } from './blocks.ts';
 import { refuseName } from './names.ts';
 import type { BlobPlace } from './place.ts';
 import { entryFromHeaders, propertyHeaders, readMetadata } from './properties.ts';
-import { conditionHeaders, writtenEntry, type Writer } from './write.ts';
+import { conditionHeaders, markedAs, writtenEntry, type Writer } from './write.ts';
 
 const MIB = 1024 * 1024;
 export const PART_LIMITS: PartLimits = {
@@ -149,7 +149,8 @@ export class BlobParts implements Parts {
     }
     const { defaultTier } = this.#writer.settings;
     const keepsTags = !this.#place.nature.isHierarchical;
-    const made = propertyHeaders(options, { upload: nameOf(upload), defaultTier, keepsTags });
+    const marked = markedAs(crc64nvme !== undefined && crc64nvme === proved.crc64nvme, options);
+    const made = propertyHeaders(marked, { upload: nameOf(upload), defaultTier, keepsTags });
     const finished = (entry: Entry): Written => {
       this.#completed.add(nameOf(upload));
       return { entry, proved, composite: null, losses: made.losses };
@@ -166,7 +167,7 @@ export class BlobParts implements Parts {
       const response = await this.#writer.withTags(made.tags, made.losses, true, (extra) =>
         this.#stage.commit(this.#blob(upload.key), upload.key, ids, { ...headers, ...extra }, options.signal),
       );
-      return finished(writtenEntry(upload.key, sizeBytes, response, options, md5, defaultTier));
+      return finished(writtenEntry(upload.key, sizeBytes, response, marked, md5, defaultTier));
     } catch (thrown) {
       // The answer to an earlier try may have been lost while the service was still at it.
       if (!(thrown instanceof DroverError) || (thrown.code !== 'CHANGED' && thrown.code !== 'UPLOAD_LOST'))

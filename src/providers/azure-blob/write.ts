@@ -181,7 +181,8 @@ export class Writer {
     }
     const upload = { runId, startedAtMs: this.nextStart() };
     const receipt = await stage.put(blob, key, upload, 0, body, options.digests, options.signal);
-    const made = this.#properties(options, null);
+    const marked = markedAs(receipt.proved.crc64nvme !== undefined, options);
+    const made = this.#properties(marked, null);
     const { md5 } = options.digests;
     const headers = {
       ...made.headers,
@@ -191,7 +192,7 @@ export class Writer {
     const response = await this.withTags(made.tags, made.losses, true, (extra) =>
       stage.commit(blob, key, [receipt.id], { ...headers, ...extra }, options.signal),
     );
-    const entry = writtenEntry(key, body.sizeBytes, response, options, md5, this.settings.defaultTier);
+    const entry = writtenEntry(key, body.sizeBytes, response, marked, md5, this.settings.defaultTier);
     return { entry, proved: receipt.proved, composite: null, losses: made.losses };
   }
 
@@ -270,6 +271,12 @@ export function conditionHeaders(options: Pick<WriteOptions, 'expect'>): Record<
   if (expect.kind === 'absent') return { 'if-none-match': '*' };
   if (expect.kind === 'match' && expect.identity.etag !== null) return { 'if-match': quoted(expect.identity.etag) };
   return {};
+}
+
+/** With a mark that a digest speaks for the content, where the service was seen to have it before it shows it. */
+export function markedAs(isProved: boolean, options: WriteOptions): WriteOptions {
+  const { recorded } = options;
+  return recorded === null || !isProved ? options : { ...options, recorded: { ...recorded, isProved } };
 }
 
 export function writtenEntry(
