@@ -38,6 +38,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
   const budget = new ByteBudget(() => tuning.bytesInFlightMax);
   const { bandwidth } = tuning;
   const shaper = bandwidth === null ? null : new Shaper(clock, (nowMs) => rateAt(bandwidth, nowMs));
+  const takeBandwidth = world.takeBandwidth ?? (shaper === null ? null : shaper.take.bind(shaper));
   // Asked for each time: where workers come and go, one's share changes.
   const lanes = (most: number): (() => number) => {
     return () => (tuning.transfersMax === null ? most : Math.max(1, Math.min(tuning.transfersMax, most)));
@@ -65,7 +66,8 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     deletionGate: new Gate(DELETIONS_AT_ONCE),
     transfersMax: () => tuning.transfersMax,
     memory: (bytes, signal) => budget.acquire(bytes, signal),
-    bandwidth: shaper === null ? null : (bytes, signal) => waits.during('bandwidth', shaper.take(bytes, signal)),
+    bandwidth:
+      takeBandwidth === null ? null : (bytes, signal) => waits.during('bandwidth', takeBandwidth(bytes, signal)),
     onBytes: (key, bytes) => live.moved(key, bytes),
     serverSide: { state: 'unknown', probing: null },
     filter: compileFilter(policy.filter, started.startedAtMs),

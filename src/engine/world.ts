@@ -42,6 +42,8 @@ export interface RunWorld {
   readonly onRetry?: (error: DroverError) => void;
   /** How busy this process was lately, from 0 to 1; for the same. */
   readonly eventLoopUse?: () => number;
+  /** Resolves when so many bytes may go: a limit that several runs share, instead of the tuning's own. */
+  readonly takeBandwidth?: (bytes: number, signal: AbortSignal) => Promise<void>;
 }
 
 export interface RunOptions {

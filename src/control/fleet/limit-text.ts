@@ -26,7 +26,7 @@ export function limitText(facts: LimitFacts): string {
     case 'target':
       return `The target "${target}" asks for fewer requests. Drover slows down by itself; ask its owner for a higher limit to go faster.`;
     case 'bandwidth':
-      return "The job's bandwidth timetable holds it back. Change the timetable to go faster.";
+      return "The job's bandwidth timetable holds it back, one limit for all runs whose jobs name it. Change the timetable to go faster.";
     case 'limit':
       return setLimitText(facts);
     case 'cpu':

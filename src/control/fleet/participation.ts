@@ -250,6 +250,7 @@ export class Participation {
         requests: () => (this.#recorded = requestsOf(sides)),
         heldBack: () => this.#heldBack(sides),
         eventLoopUse: load,
+        takeBandwidth: (bytes, signal) => shares.takeBandwidth(runId, bytes, signal),
         onRetry: (error) => {
           const { connectorId, name } = sideOfError(error) ?? sides.source;
           world.traffic.retried(connectorId, name, error.code);
@@ -286,15 +287,6 @@ export class Participation {
   #tuning(): Tuning {
     const { shares, runId, bytesInFlightMax, segmentsMax } = this.#options;
     const connectorIds = (): readonly string[] => this.connectorIds;
-    // Also where there is no timetable: the job may be given one at any time.
-    const bandwidth = {
-      get timeZone() {
-        return shares.bandwidth(runId)?.timeZone ?? 'UTC';
-      },
-      get rules() {
-        return shares.bandwidth(runId)?.rules ?? [];
-      },
-    };
     return {
       get transfersMax() {
         return shares.transfersMax(runId, connectorIds());
@@ -303,7 +295,8 @@ export class Participation {
         return Math.max(BYTES_IN_FLIGHT_LEAST, bytesInFlightMax());
       },
       segmentsMax,
-      bandwidth,
+      // Held back beside it: several runs may share one limit.
+      bandwidth: null,
     };
   }
 

@@ -1,5 +1,5 @@
 /**
- * Limits that hold for all workers together, cut into shares: of a connector's requests per second and of a run's
+ * Limits that hold for all workers together, cut into shares: of a connector's requests per second and of a timetable's
  * bandwidth each worker has an equal part; of transfers, which are whole, each part in a run has one. Who is at work is
  * read before a run is begun, as soon as somebody joins, and every few seconds. How it is cut: `sharing.ts`.
  */
@@ -9,6 +9,7 @@ import type { OpenTransport } from '../../lib/transport.ts';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
 import type { ConnectorLimits } from '../entities.ts';
 import { inDatabase } from '../runs/database-errors.ts';
+import { Bandwidths } from './bandwidth.ts';
 import type { FleetWorld } from './parts.ts';
 import { firstLook, isAcknowledged, shareOf, wholeShareOf, workersAmong, type Participant } from './sharing.ts';
 import { IS_THERE } from './transfers.ts';
@@ -26,7 +27,6 @@ interface ConnectorShare {
 interface RunShare {
   readonly participants: readonly Participant[];
   readonly transfersMax: number | null;
-  readonly bandwidth: BandwidthTimetable | null;
 }
 
 /** A run of this worker. */
@@ -53,11 +53,13 @@ export class Shares {
   readonly #connectors = new Map<string, ConnectorShare>();
   readonly #runs = new Map<string, RunShare>();
   readonly #own = new Map<string, OwnRun>();
+  readonly #bandwidths: Bandwidths;
   #lookedAt: string | null = null;
 
   constructor(world: FleetWorld, workerId: string) {
     this.#world = world;
     this.#workerId = workerId;
+    this.#bandwidths = new Bandwidths(world.clock, (runIds, all) => this.#isAcknowledgedSince(runIds, all));
   }
 
   /** This worker takes part in that run, and says so already; from now on its limits are known. */
@@ -71,6 +73,7 @@ export class Shares {
   leave(runId: string): void {
     this.#own.delete(runId);
     this.#runs.delete(runId);
+    this.#bandwidths.leave(runId);
     const used = [...this.#own.values()].flatMap(({ connectorIds }) => connectorIds);
     for (const id of this.#connectors.keys()) if (!used.includes(id)) this.#connectors.delete(id);
   }
@@ -82,6 +85,7 @@ export class Shares {
 
   /** Somebody has not counted this worker yet: its shares are next to nothing until then. */
   get isWaiting(): boolean {
+    if (this.#bandwidths.isWaiting) return true;
     return [...this.#own].some(
       ([runId, { connectorIds }]) =>
         !this.#isAcknowledgedIn(runId) || connectorIds.some((id) => !this.#isAcknowledgedAt(id)),
@@ -93,25 +97,31 @@ export class Shares {
     const runIds = [...this.#own.keys()];
     const connectorIds = [...new Set([...this.#own.values()].flatMap((own) => own.connectorIds))];
     if (runIds.length === 0) return;
+    const known = await this.#readLimits(runIds, connectorIds);
+    const timetableIds = known.runs.flatMap(({ timetable_id: id }) => (id === null ? [] : [id]));
     const { rows } = await inDatabase(() =>
       sql<ParticipantRow>`
         SELECT statement_timestamp()::text AS now, extract(epoch FROM statement_timestamp())::float8 * 1000 AS now_ms,
           run_workers.run_id, run_workers.worker_id, runs.source_connector_id AS source, runs.target_connector_id AS target,
+          jobs.timetable_id,
           extract(epoch FROM run_workers.joined_at)::float8 * 1000 AS joined_ms,
           extract(epoch FROM run_workers.shares_at)::float8 * 1000 AS looked_ms
-        FROM run_workers JOIN runs ON runs.id = run_workers.run_id
+        FROM run_workers JOIN runs ON runs.id = run_workers.run_id JOIN jobs ON jobs.id = runs.job_id
         WHERE ${IS_THERE} AND (runs.source_connector_id = ANY(${connectorIds}::uuid[])
-          OR runs.target_connector_id = ANY(${connectorIds}::uuid[]))`.execute(this.#world.db),
+          OR runs.target_connector_id = ANY(${connectorIds}::uuid[])
+          OR jobs.timetable_id = ANY(${timetableIds}::uuid[]))`.execute(this.#world.db),
     );
     const participants = rows.map(participantOf);
-    const known = await this.#readLimits(runIds, connectorIds);
     for (const { id, limits, revision } of known.connectors) {
       const all = participants.filter((one) => one.connectorIds.includes(id));
       if (this.#isUsed(id)) Object.assign(this.#connector(id), { limits, revision, participants: all });
     }
-    for (const { id, transfers_max: transfersMax, timetable } of known.runs) {
-      const all = participants.filter(({ runId }) => runId === id);
-      if (this.#own.has(id)) this.#runs.set(id, { participants: all, transfersMax, bandwidth: timetable });
+    for (const { id, transfers_max: transfersMax, timetable_id: timetableId, timetable } of known.runs) {
+      if (!this.#own.has(id)) continue;
+      this.#runs.set(id, { participants: participants.filter(({ runId }) => runId === id), transfersMax });
+      const sharing = rows.filter(({ timetable_id: other }) => other !== null && other === timetableId);
+      const saved = timetableId === null || timetable === null ? null : { id: timetableId, timetable };
+      this.#bandwidths.set(id, saved, sharing.map(participantOf));
     }
     for (const [runId, own] of this.#own) {
       const isThere = participants.some((one) => one.runId === runId && one.workerId === this.#workerId);
@@ -130,7 +140,7 @@ export class Shares {
     );
     const runs = await inDatabase(() =>
       sql<Limits['runs'][number]>`
-        SELECT runs.id, jobs.transfers_max, timetables.timetable
+        SELECT runs.id, jobs.transfers_max, jobs.timetable_id, timetables.timetable
         FROM runs JOIN jobs ON jobs.id = runs.job_id LEFT JOIN timetables ON timetables.id = jobs.timetable_id
         WHERE runs.id = ANY(${runIds}::text[])`.execute(db),
     );
@@ -192,16 +202,14 @@ export class Shares {
     return limits;
   }
 
-  /** The run's timetable with this worker's share of each rate. Read live: a changed timetable holds at once. */
+  /** The timetable of the run's job, as it is saved now. */
   bandwidth(runId: string): BandwidthTimetable | null {
-    const run = this.#runs.get(runId);
-    if (run === undefined || run.bandwidth === null) return null;
-    const { timeZone, rules } = run.bandwidth;
-    const workers = workersAmong(run.participants);
-    const isAcknowledged = this.#isAcknowledgedIn(runId);
-    const share = (rate: number | null): number | null =>
-      rate === null ? null : shareOf(rate, workers, isAcknowledged);
-    return { timeZone, rules: rules.map((rule) => ({ ...rule, bytesPerSecond: share(rule.bytesPerSecond) })) };
+    return this.#bandwidths.of(runId);
+  }
+
+  /** Resolves when so many bytes may go. A changed timetable, or another one, holds as soon as it is known. CANCELLED. */
+  takeBandwidth(runId: string, bytes: number, signal: AbortSignal): Promise<void> {
+    return this.#bandwidths.take(runId, bytes, signal);
   }
 
   /** Requests wait for the limit of the connector. */
@@ -234,7 +242,7 @@ export class Shares {
         send: async (request) => {
           const { limits, turns } = this.#connector(connectorId);
           if (own?.turns !== turns) own = { turns, line: turns.open() };
-          if (limits.requestsPerSecond !== null) await own.line.take(request.signal);
+          if (limits.requestsPerSecond !== null) await own.line.take(1, request.signal);
           return inner.send(request);
         },
         close: () => {
@@ -254,10 +262,14 @@ export class Shares {
 
   /** By all who use the connector: since this worker uses it at all, or since that run of it does. */
   #isAcknowledgedAt(connectorId: string, runId: string | null = null): boolean {
-    const since = [...this.#own]
-      .filter(([id, { connectorIds }]) => (runId === null || id === runId) && connectorIds.includes(connectorId))
-      .map(([, { seenSinceMs }]) => seenSinceMs ?? Number.POSITIVE_INFINITY);
-    const all = this.#connectors.get(connectorId)?.participants ?? [];
+    const uses = [...this.#own].filter(([, { connectorIds }]) => connectorIds.includes(connectorId));
+    const runIds = uses.flatMap(([id]) => (runId === null || id === runId ? [id] : []));
+    return this.#isAcknowledgedSince(runIds, this.#connectors.get(connectorId)?.participants ?? []);
+  }
+
+  /** Since the first of these runs of this worker. */
+  #isAcknowledgedSince(runIds: readonly string[], all: readonly Participant[]): boolean {
+    const since = runIds.map((id) => this.#own.get(id)?.seenSinceMs ?? Number.POSITIVE_INFINITY);
     return since.length > 0 && isAcknowledged(Math.min(...since), this.#workerId, all);
   }
 
@@ -294,6 +306,7 @@ interface ParticipantRow {
   readonly worker_id: string;
   readonly source: string;
   readonly target: string;
+  readonly timetable_id: string | null;
   readonly joined_ms: number;
   readonly looked_ms: number | null;
 }
@@ -303,6 +316,7 @@ interface Limits {
   readonly runs: readonly {
     readonly id: string;
     readonly transfers_max: number | null;
+    readonly timetable_id: string | null;
     readonly timetable: BandwidthTimetable | null;
   }[];
 }

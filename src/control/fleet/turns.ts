@@ -45,11 +45,11 @@ export class Line {
     return this.#gate.waiting;
   }
 
-  /** CANCELLED when the signal says so first. */
-  async take(signal?: AbortSignal): Promise<void> {
+  /** So much of the rate. CANCELLED when the signal says so first. */
+  async take(amount: number, signal?: AbortSignal): Promise<void> {
     await this.#gate.pass(() => this.#enter(), signal);
     try {
-      await this.#rate.take(1, signal);
+      await this.#rate.take(amount, signal);
     } finally {
       this.#hasTurn = false;
       this.#gate.wake();
