@@ -144,7 +144,7 @@ function compareContent(source: Entry, target: Entry, situation: Situation): Fin
   if (isRecordedCopy(source, target)) {
     // Whoever left the mark knew no more than the size where it does not say more.
     const isProved = target.recorded?.isProved ?? !situation.mayCopyByReference;
-    return { isSame: true, evidence: isProved ? 'recorded' : 'size' };
+    return isProved ? { isSame: true, evidence: 'recorded' } : { isSame: true, evidence: 'size' };
   }
   return compareTimes(source, target, situation);
 }
