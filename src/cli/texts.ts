@@ -1,7 +1,13 @@
 /** Sentences of the command line that carry numbers or names. Everything is rendered from values, nothing is stored. */
 import type { Concession, EndDefinition } from '../engine/definition.ts';
 import type { RunRecord } from '../engine/ports.ts';
-import { unprovedItems, type Counters, type ItemCounts, type VerificationClass } from '../model/outcome.ts';
+import {
+  RUN_STATE_WORDS,
+  unprovedItems,
+  type Counters,
+  type ItemCounts,
+  type VerificationClass,
+} from '../model/outcome.ts';
 import type { Policy } from '../model/policy.ts';
 import { formatDuration, type Format, type PluralForms } from './format.ts';
 import type { ShownState } from './run-state.ts';
@@ -11,18 +17,7 @@ export const OBJECTS: PluralForms = { one: '# object', other: '# objects' };
 export const STOPPING = 'Stopping cleanly; the same command continues. Again to stop at once.';
 
 /** The code's words never reach a screen unmapped. */
-export const STATE_WORDS: Readonly<Record<ShownState, string>> = {
-  queued: 'Queued',
-  running: 'Running',
-  pausing: 'Pausing',
-  paused: 'Paused',
-  cancelling: 'Canceling',
-  cancelled: 'Canceled',
-  failed: 'Failed',
-  succeeded: 'Succeeded',
-  'completed-with-issues': 'Completed with issues',
-  interrupted: 'Interrupted',
-};
+export const STATE_WORDS: Readonly<Record<ShownState, string>> = { ...RUN_STATE_WORDS, interrupted: 'Interrupted' };
 
 const DIFFERENCES = { one: '# difference', other: '# differences' };
 

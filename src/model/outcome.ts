@@ -18,6 +18,19 @@ export type RunState =
   | 'succeeded'
   | 'completed-with-issues';
 
+/** As people read it. */
+export const RUN_STATE_WORDS: Readonly<Record<RunState, string>> = {
+  queued: 'Queued',
+  running: 'Running',
+  pausing: 'Pausing',
+  paused: 'Paused',
+  cancelling: 'Canceling',
+  cancelled: 'Canceled',
+  failed: 'Failed',
+  succeeded: 'Succeeded',
+  'completed-with-issues': 'Completed with issues',
+};
+
 /**
  * `scanned = copied + same + excluded + skipped + unsupported + failed` once ended. What a mirror deletes is none of the
  * source's items: `deleted` stands outside of that sum, and so does `deletesFailed`.

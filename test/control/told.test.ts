@@ -97,6 +97,22 @@ test('a run in which objects failed is told once to whoever hears of ends, or of
   for (const { items } of rows) expect(items).toMatchObject({ failed: 1, copied: 11 });
 });
 
+test('a validation that finds something is told each time, to whoever hears of what needs somebody', async () => {
+  const job = await fleet.job({ objects: 3 });
+  await fleet.worker('one');
+  const heard = async (): Promise<unknown[]> => (await fleet.told()).map(({ event, runId }) => [event, runId]);
+  const expected: unknown[] = [];
+  for (const _time of [1, 2]) {
+    const { id } = await fleet.start(job, { kind: 'validate' });
+    await fleet.until(id, 'completed-with-issues');
+    expected.push(['run.completed', id], ['run.attention', id]);
+    expect(await heard()).toEqual(expected);
+  }
+  const { id } = await fleet.start(job);
+  await fleet.until(id, 'succeeded');
+  expect(await heard()).toEqual([...expected, ['run.completed', id]]);
+});
+
 test('what cannot be told does not happen either, and nothing is told of what did not happen', async () => {
   const { world } = fleet;
   const connectorId = await makeConnector(world, { provider: 'memory', config: {}, fingerprint: 'f' });

@@ -9,6 +9,7 @@ import { placeIdentity } from './migrations/0002-place-identity.ts';
 import { reportVerdict } from './migrations/0003-report-verdict.ts';
 import { orders } from './migrations/0004-orders.ts';
 import { tokenScopes } from './migrations/0005-token-scopes.ts';
+import { runsToLookAt } from './migrations/0006-runs-to-look-at.ts';
 
 export interface Migration {
   readonly version: number;
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, name: 'report-verdict', statements: reportVerdict },
   { version: 4, name: 'orders', statements: orders },
   { version: 5, name: 'token-scopes', statements: tokenScopes },
+  { version: 6, name: 'runs-to-look-at', statements: runsToLookAt },
 ];
 
 /** Of the tables that this program works with. */

@@ -139,7 +139,7 @@ export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise
     .executeTakeFirst();
   if (row?.state === 'failed') return tellFailure(world, tx, runId, row.error as Failure | null);
   await putRunInOutbox(world, tx, 'run.completed', runId);
-  if (needsSomebody(row)) await putRunInOutbox(world, tx, 'run.attention', runId);
+  if (await needsSomebody(tx, runId, row)) await putRunInOutbox(world, tx, 'run.attention', runId);
   const found = row?.kind === 'validate' ? differencesOf(row.counters as Partial<Counters>) : null;
   if (found !== null) await writeLine(world, tx, runId, 'warn', found, 'DIFFERENCES');
   const counters = { ...ZERO_COUNTERS, ...(row?.counters as Partial<Counters> | undefined) };
@@ -152,11 +152,19 @@ export async function tellEnd(world: FleetWorld, tx: Tx, runId: string): Promise
   await writeLine(world, tx, runId, level, renamed === null ? end : `${end} ${renamed}`, code);
 }
 
-/** Objects failed, in a run that moves them: once for the run, however many. */
-function needsSomebody(row: { kind: string; state: string; counters: unknown } | undefined): boolean {
-  if (row?.state !== 'completed-with-issues' || (row.kind !== 'transfer' && row.kind !== 'retry')) return false;
-  const { items, deletesFailed } = { ...ZERO_COUNTERS, ...(row.counters as Partial<Counters>) };
-  return items.failed + deletesFailed > 0;
+/**
+ * Once for the run, however many objects it concerns. Of a run that moves objects the job's row knows (the trigger
+ * `job_knows_failure` has seen the new state already); what a validation finds is told each time.
+ */
+async function needsSomebody(
+  tx: Tx,
+  runId: string,
+  row: { kind: string; state: string } | undefined,
+): Promise<boolean> {
+  if (row?.state !== 'completed-with-issues') return false;
+  if (row.kind === 'validate') return true;
+  const job = await tx.selectFrom('jobs').select('id').where('failed_run_id', '=', runId).executeTakeFirst();
+  return job !== undefined;
 }
 
 /** No issue: they are there and proved, as was said before the run began. */

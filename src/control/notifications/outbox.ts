@@ -54,6 +54,8 @@ export async function putRunInOutbox(
           + coalesce((sums.counters #>> '{verification,V0}')::bigint, 0))
       || jsonb_strip_nulls(jsonb_build_object(
         'reason', coalesce(runs.waits ->> 'text', runs.error ->> 'message'),
+        -- What a run waits for says itself what to do.
+        'remedy', CASE WHEN runs.waits ->> 'text' IS NULL THEN runs.error ->> 'remedy' END,
         'connector', (SELECT name FROM connectors WHERE connectors.id = (runs.waits ->> 'connectorId')::uuid)))
     FROM runs JOIN jobs ON jobs.id = runs.job_id JOIN projects ON projects.id = runs.project_id
       CROSS JOIN LATERAL (SELECT ${SUMMED_COUNTERS} AS counters FROM segments WHERE segments.run_id = runs.id) AS sums

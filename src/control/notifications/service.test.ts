@@ -3,10 +3,12 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FakeClock } from '../../lib/fake-world.ts';
+import type { Json } from '../../model/json.ts';
 import type { HttpRequest, HttpResponse, OpenTransport } from '../../lib/transport.ts';
 import type { Notifications, SubscriptionInput } from '../services.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { openNotifications, type NotificationsWithWork } from './service.ts';
+import { wordsOf } from './words.ts';
 
 interface Received {
   readonly url: string;
@@ -311,7 +313,7 @@ describe('a mail', () => {
     expect(server.mails).toHaveLength(1);
     const [mail = ''] = server.mails;
     expect(mail).toContain('Subject: Drover: 2 events');
-    expect(mail).toContain('Run 4 of "Photos / Nightly" failed.');
+    expect(mail).toContain('Run 4 of "Photos/Nightly" failed.');
     expect(mail).toContain('https://drover.example.com/runs/abcdefgh');
     expect(mail).toContain('To: ops@example.com');
     expect(mail).toMatch(/^Message-ID: <[0-9a-f]{32}@example\.com>\r?$/m);
@@ -319,6 +321,32 @@ describe('a mail', () => {
       ['delivered', 1],
       ['delivered', 1],
     ]);
+  });
+
+  test.each<[string, Json, readonly string[]]>([
+    [
+      'run.completed',
+      { kind: 'transfer', state: 'completed-with-issues', items: { scanned: 6, deleted: 3 }, deletesFailed: 1 },
+      ['State: Completed with issues.', '3 deleted at the target.', '1 could not be deleted at the target.'],
+    ],
+    [
+      'run.completed',
+      { kind: 'dry-run', state: 'succeeded', items: { scanned: 6 }, differences: { extra: 3 } },
+      ['State: Succeeded.', 'A dry run: 0 of 6 objects would be transferred', '3 would be deleted at the target.'],
+    ],
+    [
+      'run.attention',
+      { job: 'Nightly', project: 'Photos', number: 4, kind: 'validate', state: 'completed-with-issues' },
+      ['Run 4 of "Photos/Nightly" has found something.'],
+    ],
+    [
+      'run.failed',
+      { job: 'Nightly', project: 'Photos', number: 4, state: 'failed', reason: 'It is gone.', remedy: 'Make it.' },
+      ['It is gone.', 'Make it.'],
+    ],
+  ])('about %s %#', (event, payload, words) => {
+    const { text } = wordsOf([{ id: '1', event, at: '2026-01-01T00:00:00.000Z', payload }], null);
+    for (const each of words) expect(text).toContain(each);
   });
 
   test('that is refused says why without what the server repeated', async () => {

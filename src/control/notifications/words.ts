@@ -1,5 +1,6 @@
 /** What a mail says. Never a message per object: a mail is about runs, and names numbers. */
 import type { Json } from '../../model/json.ts';
+import { RUN_STATE_WORDS, type RunState } from '../../model/outcome.ts';
 import type { Message } from './senders.ts';
 
 interface About {
@@ -18,6 +19,7 @@ interface About {
     readonly failed?: number;
     readonly unsupported?: number;
     readonly scanned?: number;
+    readonly deleted?: number;
   };
   /** What a mirror could not delete. */
   readonly deletesFailed?: number;
@@ -47,18 +49,19 @@ function aboutOf(payload: Json): About {
 }
 
 function headOf({ event, payload }: Message): string {
-  const { job, project, number, connector, state } = aboutOf(payload);
+  const { job, project, number, connector, state, kind } = aboutOf(payload);
   const run =
-    job === undefined ? 'a run' : `run ${number ?? ''} of "${project ?? ''} / ${job}"`.replace('run  of', 'a run of');
+    job === undefined ? 'a run' : `run ${number ?? ''} of "${project ?? ''}/${job}"`.replace('run  of', 'a run of');
   switch (event) {
     case 'run.completed':
       return `${run} has ended`;
     case 'run.failed':
       return `${run} failed`;
     case 'run.attention':
-      return state === 'completed-with-issues' ? `${run} has ended with failures` : `${run} needs attention`;
+      if (state !== 'completed-with-issues') return `${run} needs attention`;
+      return kind === 'validate' ? `${run} has found something` : `${run} has ended with issues`;
     case 'schedule.refused':
-      return `a scheduled run of "${project ?? ''} / ${job ?? ''}" could not start`;
+      return `a scheduled run of "${project ?? ''}/${job ?? ''}" could not start`;
     case 'connector.attention':
       return `the connector "${connector ?? ''}" needs attention`;
     case 'test':
@@ -75,7 +78,7 @@ function paragraphOf(message: Message, publicUrl: string | null): string {
   const head = headOf(message);
   const lines = [
     `${head.charAt(0).toUpperCase()}${head.slice(1)}.`,
-    ...(state === undefined ? [] : [`State: ${state}.`]),
+    ...(state === undefined ? [] : [`State: ${RUN_STATE_WORDS[state as RunState] ?? state}.`]),
     ...sumsOf(about),
     ...(connector === undefined || connectorId !== undefined ? [] : [`Connector: ${connector}.`]),
     ...(reason === undefined ? [] : [reason]),
@@ -88,7 +91,7 @@ function paragraphOf(message: Message, publicUrl: string | null): string {
 
 function sumsOf({ kind, items, differences = {}, deletesFailed = 0, sizeOnly = 0 }: About): readonly string[] {
   if (items === undefined) return [];
-  const { copied = 0, scanned = 0, failed = 0, unsupported = 0 } = items;
+  const { copied = 0, scanned = 0, failed = 0, unsupported = 0, deleted = 0 } = items;
   const { missing = 0, different = 0, extra = 0 } = differences;
   const lost = `${failed} failed, ${unsupported} unsupported.`;
   const unproved = sizeOnly > 0 ? [`${sizeOnly} compared by size alone: not proved.`] : [];
@@ -99,10 +102,14 @@ function sumsOf({ kind, items, differences = {}, deletesFailed = 0, sizeOnly = 0
         ...unproved,
       ];
     case 'dry-run':
-      return [`A dry run: ${missing + different} of ${scanned} objects would be transferred, ${lost}`];
+      return [
+        `A dry run: ${missing + different} of ${scanned} objects would be transferred, ${lost}`,
+        ...(extra > 0 ? [`${extra} would be deleted at the target.`] : []),
+      ];
     default:
       return [
         `${copied} of ${scanned} objects transferred, ${lost}`,
+        ...(deleted > 0 ? [`${deleted} deleted at the target.`] : []),
         ...(deletesFailed > 0 ? [`${deletesFailed} could not be deleted at the target.`] : []),
         ...unproved,
       ];

@@ -200,9 +200,43 @@ test('a run in which objects failed, until a run of them or of all has none that
   expect(await seen()).toEqual([]);
 });
 
-test('a run that only found what cannot be copied needs nobody', async () => {
+const unsupported = (count: number): object => ({ items: { scanned: 9, unsupported: count, failed: 0 } });
+
+test('what cannot be moved is listed when there is more of it than before', async () => {
   await addWorker('w');
-  await addLossy({ items: { scanned: 9, unsupported: 9, failed: 0 }, deletesFailed: 0 });
+  const first = await addLossy(unsupported(2));
+  expect(await seen()).toMatchObject([{ id: first, text: '2 of 9 objects cannot be moved.' }]);
+  // Known from the run before.
+  await addLossy(unsupported(2));
+  expect(await seen()).toEqual([]);
+  await addRun('cancelled');
+  const more = await addLossy(unsupported(3));
+  expect((await seen()).map(({ id }) => id)).toEqual([more]);
+  await addLossy(unsupported(1));
+  expect(await seen()).toEqual([]);
+});
+
+test('what a validation found is listed until a transfer or a clean validation follows', async () => {
+  await addWorker('w');
+  const found = { items: { scanned: 71 }, differences: { missing: 9, different: 1, extra: 2 }, sameWeak: 4 };
+  const first = await addLossy(found, 'validate');
+  expect(await seen()).toMatchObject([
+    {
+      id: first,
+      text:
+        '9 of 71 objects missing at the target. 1 of 71 objects different. 2 only at the target. ' +
+        '4 of 71 objects compared by size alone: not proved.',
+    },
+  ]);
+  // It has looked at less.
+  await addRun('succeeded', 'dry-run');
+  expect((await seen()).map(({ id }) => id)).toEqual([first]);
+  const next = await addLossy({ items: { scanned: 71 }, sameWeak: 4 }, 'validate');
+  expect(await seen()).toMatchObject([{ id: next, remedy: expect.stringContaining('read-back') }]);
+  await addRun('succeeded', 'validate');
+  expect(await seen()).toEqual([]);
+  await addLossy(found, 'validate');
+  await addRun('succeeded');
   expect(await seen()).toEqual([]);
 });
 

@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Failure } from '../../model/errors.ts';
+import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { Attention } from '../services.ts';
 import type { Db } from '../world.ts';
 
@@ -97,36 +98,59 @@ interface RunRow {
 const RUN_NAME = sql`'Run ' || runs.number || ' of ' || projects.name || '/' || jobs.name AS name`;
 const OF_PROJECT = sql`JOIN projects ON projects.id = jobs.project_id`;
 
-/** The last ones made; also those in which objects failed. Without those that a good run of the same job has followed. */
+/** The last ones made; also those in which objects failed, or that found something. Without those that were mended since. */
 async function failedRunsOf(db: Db): Promise<Attention[]> {
-  const { rows } = await sql<RunRow & { state: string; failed: string; undeleted: string; scanned: string }>`
-    SELECT runs.id, ${RUN_NAME}, runs.error, runs.state, runs.counters #>> '{items,failed}' AS failed,
-      runs.counters ->> 'deletesFailed' AS undeleted, runs.counters #>> '{items,scanned}' AS scanned, coalesce(runs.ended_at, runs.updated_at) AS at
+  const { rows } = await sql<RunRow & { state: string; kind: string; counters: Partial<Counters> }>`
+    SELECT runs.id, ${RUN_NAME}, runs.error, runs.state, runs.kind, runs.counters,
+      coalesce(runs.ended_at, runs.updated_at) AS at
     FROM jobs JOIN runs ON runs.id = jobs.failed_run_id ${OF_PROJECT}
     WHERE jobs.failed_run_id IS NOT NULL ORDER BY jobs.failed_run_id DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
     'run',
-    rows.map(({ error, state, failed, undeleted, scanned, ...row }) => ({
+    rows.map(({ error, state, kind, counters, ...row }) => ({
       ...row,
       ...(state === 'failed'
         ? {
             text: `It failed. ${error?.message ?? 'Its log says why.'}`,
             remedy: `${error?.remedy ?? 'Look at its log.'} Then start the job again.`,
           }
-        : {
-            text: lostOf(Number(failed), Number(undeleted), Number(scanned)),
-            remedy: 'Look at its failed items, which say why and what to do. Then run again what failed.',
-          }),
+        : issuesOf(kind, { ...ZERO_COUNTERS, ...counters })),
     })),
   );
 }
 
-function lostOf(failed: number, undeleted: number, scanned: number): string {
-  const count = (items: number): string => items.toLocaleString('en');
-  return [
-    ...(failed > 0 ? [`${count(failed)} of ${count(scanned)} objects failed.`] : []),
-    ...(undeleted > 0 ? [`${count(undeleted)} could not be deleted at the target.`] : []),
-  ].join(' ');
+function issuesOf(kind: string, counters: Counters): Pick<Attention, 'text' | 'remedy'> {
+  const { items, deletesFailed } = counters;
+  const { missing, different, extra } = counters.differences;
+  const of = ` of ${items.scanned.toLocaleString('en')} objects`;
+  const told: readonly (readonly [number, string])[] = [
+    [missing, `${of} missing at the target.`],
+    [different, `${of} different.`],
+    [extra, ' only at the target.'],
+    [items.failed, `${of} failed.`],
+    [items.unsupported, `${of} cannot be moved.`],
+    [deletesFailed, ' could not be deleted at the target.'],
+    [
+      kind === 'validate' ? counters.verification.V0 + counters.sameWeak : 0,
+      `${of} compared by size alone: not proved.`,
+    ],
+  ];
+  const text = told
+    .filter(([count]) => count > 0)
+    .map(([count, words]) => `${count.toLocaleString('en')}${words}`)
+    .join(' ');
+  return { text: text === '' ? 'It has ended with issues.' : text, remedy: remedyOf(kind, counters) };
+}
+
+function remedyOf(kind: string, { items, deletesFailed, differences }: Counters): string {
+  if (kind === 'validate') {
+    return differences.missing + differences.different + differences.extra > 0
+      ? 'Look at its items, which say what differs. Then start the job again, and validate once more.'
+      : 'Look at its items, which say why. Validate with "read-back" to have the content itself compared.';
+  }
+  return items.failed + deletesFailed > 0
+    ? 'Look at its failed items, which say why and what to do. Then run again what failed.'
+    : 'Look at its unsupported items, which say why. What cannot be moved has to go another way, or be excluded.';
 }
 
 /** Paused by Drover itself, without a connector that is named already. */

@@ -1,14 +1,8 @@
 /** The report as one page that needs nothing else: no script, no network, fit for printing, light and dark. */
 import type { Signature } from '../../lib/report-seal.ts';
+import { RUN_STATE_WORDS } from '../../model/outcome.ts';
 import type { BothSides } from './both-sides.ts';
 import { CLASS_WORDS, type ValidationReport } from './report.ts';
-
-const STATE_WORDS: Readonly<Record<string, string>> = {
-  succeeded: 'Succeeded',
-  'completed-with-issues': 'Completed with issues',
-  failed: 'Failed',
-  cancelled: 'Canceled',
-};
 
 /** Rows shown of each list; the JSON report and the copy log hold more. */
 const ROWS_SHOWN_MAX = 1_000;
@@ -71,7 +65,7 @@ ${lostOf(report)}
 <h2>What does not survive this way</h2>
 ${lossesOf(report)}
 <h2>The run</h2>
-<dl><dt>State</dt><dd>${escape(STATE_WORDS[run.state] ?? run.state)}</dd>
+<dl><dt>State</dt><dd>${escape(RUN_STATE_WORDS[run.state])}</dd>
 <dt>Started, ended</dt><dd>${moment(run.startedAt)} to ${moment(run.endedAt)}</dd>
 <dt>Started by</dt><dd>${escape(run.createdBy)}</dd>
 <dt>Copy mode</dt><dd>${escape(report.settings.mode)}</dd>
