@@ -57,6 +57,7 @@ const METHODS = {
     create: 'route',
     update: 'route',
     duplicate: 'route',
+    removal: 'route',
     remove: 'route',
     outcomes: 'route',
     preflight: 'route',

@@ -286,6 +286,16 @@ export interface ProjectRemoval {
   readonly subscriptions: number;
 }
 
+export interface JobRemoval {
+  readonly runs: number;
+  /** Of those: they keep it from being deleted. */
+  readonly active: number;
+  readonly schedules: number;
+  readonly enabledSchedules: number;
+  /** Files that were asked for: validation reports, copy logs, manifests. */
+  readonly reports: number;
+}
+
 export interface Projects {
   list(actor: Actor, query: ListQuery): Promise<Page<Project>>;
   get(actor: Actor, id: string): Promise<Project>;
@@ -333,8 +343,18 @@ export interface Jobs {
    * the whole place, unless one is given. Schedules and history stay with the first.
    */
   duplicate(actor: Actor, id: string, input: DuplicateJob): Promise<Job>;
-  /** WRONG_STATE while a run of it is active; IN_USE while one may have left uploads open at its target. */
-  remove(actor: Actor, id: string, version: Version, how?: Removal): Promise<void>;
+  /** What `remove` would take along. */
+  removal(actor: Actor, id: string): Promise<JobRemoval>;
+  /**
+   * With its runs, their logs and files, and its schedules. `expectedRuns`: as the person was told; COUNT_CHANGED
+   * otherwise. WRONG_STATE while a run of it is active; IN_USE while one may have left uploads open at its target.
+   */
+  remove(
+    actor: Actor,
+    id: string,
+    version: Version,
+    how?: Removal & { readonly expectedRuns?: number | undefined },
+  ): Promise<void>;
   /** Migration outcomes for this very pair and settings; of a draft too. */
   outcomes(
     actor: Actor,

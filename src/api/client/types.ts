@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 14fb1f3ba1ad8b27f0a6966baf53c625f9fd35eb9d57ab22f3458c009946192c) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 3b6810031b7e7f3a442fb4606779a1b2b0a217e5a739c95a9384fe4f0c7ce43d) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -685,7 +685,7 @@ export interface paths {
     put?: never;
     post?: never;
     /**
-     * Delete a job with its history
+     * Delete a job with its history, its schedules and results
      * @description Needs the role operator.
      */
     delete: operations['removeJob'];
@@ -698,6 +698,26 @@ export interface paths {
      *     Needs the role operator.
      */
     patch: operations['updateJob'];
+    trace?: never;
+  };
+  '/api/v1/jobs/{id}/removal': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What deleting it would take along
+     * @description Needs the role viewer.
+     */
+    get: operations['getJobRemoval'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   '/api/v1/jobs/{id}/duplicate': {
@@ -2925,6 +2945,17 @@ export interface components {
       total: number | null;
       /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
       position?: number | null;
+    };
+    /** @description What deleting a job takes along. */
+    JobRemoval: {
+      /** @description With their logs. */
+      runs: number;
+      /** @description Of the runs: they keep it from being deleted. */
+      active: number;
+      schedules: number;
+      enabledSchedules: number;
+      /** @description Files that were asked for: validation reports, copy logs, manifests. */
+      reports: number;
     };
     /** @description What a job decides about its runs; a change holds for the next run. */
     JobSettings: {
@@ -5698,6 +5729,8 @@ export interface operations {
       query?: {
         /** @description true: also while runs may have left uploads unfinished at a target, which nobody ends any more then. */
         forgetUploads?: 'true' | 'false';
+        /** @description As shown to the person; refused when it is another. Left out: whatever they are. */
+        expectedRuns?: number;
       };
       header?: {
         /** @description The ETag seen last; refused with EDIT_CONFLICT when it changed. */
@@ -5756,6 +5789,38 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Job'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  getJobRemoval: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Counts. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['JobRemoval'];
         };
       };
       /** @description What went wrong. */

@@ -15,6 +15,7 @@ import {
   preflight,
   preflightInput,
   project,
+  jobRemoval,
   removal,
 } from '../wire/jobs.ts';
 import { whatCanGo } from '../wire/records.ts';
@@ -168,18 +169,39 @@ const jobs: readonly Route[] = [
     handle: ({ actor, services, params, version, body }) => services.jobs.update(actor, params.id, version, body),
   }),
   route({
+    name: 'getJobRemoval',
+    method: 'GET',
+    path: '/jobs/{id}/removal',
+    subject: 'Jobs',
+    summary: 'What deleting it would take along',
+    right: 'read',
+    params: byId,
+    answer: json(jobRemoval, 'Counts.'),
+    handle: ({ actor, services, params }) => services.jobs.removal(actor, params.id),
+  }),
+  route({
     name: 'removeJob',
     method: 'DELETE',
     path: '/jobs/{id}',
     subject: 'Jobs',
-    summary: 'Delete a job with its history',
+    summary: 'Delete a job with its history, its schedules and results',
     right: 'define',
     params: byId,
-    query: forgetting,
+    query: forgetting.extend({
+      expectedRuns: z.coerce
+        .number()
+        .int()
+        .nonnegative()
+        .optional()
+        .describe('As shown to the person; refused when it is another. Left out: whatever they are.'),
+    }),
     versioned: true,
     answer: NOTHING,
     handle: ({ actor, services, params, version, query }) =>
-      services.jobs.remove(actor, params.id, version, { forgetUploads: query.forgetUploads === 'true' }),
+      services.jobs.remove(actor, params.id, version, {
+        forgetUploads: query.forgetUploads === 'true',
+        expectedRuns: query.expectedRuns,
+      }),
   }),
   route({
     name: 'duplicateJob',

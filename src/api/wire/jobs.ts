@@ -53,6 +53,18 @@ export const removal = named<Awaited<ReturnType<Projects['removal']>>>()(
   }),
 );
 
+export const jobRemoval = named<Awaited<ReturnType<Jobs['removal']>>>()(
+  'JobRemoval',
+  'What deleting a job takes along.',
+  z.object({
+    runs: z.number().describe('With their logs.'),
+    active: z.number().describe('Of the runs: they keep it from being deleted.'),
+    schedules: z.number(),
+    enabledSchedules: z.number(),
+    reports: z.number().describe('Files that were asked for: validation reports, copy logs, manifests.'),
+  }),
+);
+
 export const runState = named<RunState>()(
   'RunState',
   'Where a run stands.',

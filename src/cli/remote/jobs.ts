@@ -14,7 +14,7 @@ import { addJobOptions, settingsOf, subPathOf, tuningOf, type JobGiven } from '.
 import { addListOptions, showList, type ListGiven } from './lists.ts';
 import { asSeen, findEndpoint, findJob, findProject, findTimetable } from './names.ts';
 import { answer, ask, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
-import { FORGET_UPLOADS, forgetting, type RemovalGiven } from './removal.ts';
+import { FORGET_UPLOADS, forgetting, goesWithJob, type RemovalGiven } from './removal.ts';
 import { facts } from './table.ts';
 import { JOB_TYPES, jobPath, KIND_WORDS, timeOf } from './words.ts';
 
@@ -69,17 +69,21 @@ export function addJobs(job: Command, start: RemoteStart): void {
       .option('--target-path <path>', 'below this folder of the target endpoint')
       .option('--description <text>', 'another one'),
   ).action((word: string, given: CopiedJob) => start((remote) => duplicateJob(remote, word, given)));
-  one(job, 'remove', 'delete a job with its history and results; nothing stored is touched')
+  one(job, 'remove', 'delete a job with its history, results and schedules; nothing stored is touched')
     .option('-y, --yes', 'do not ask')
     .option(...FORGET_UPLOADS)
     .action((word: string, given: RemovalGiven) =>
       start(async (remote) => {
         const { session, http } = remote;
         const found = await findJob(remote, word);
-        const question = `Delete the job "${jobPath(found)}" with its runs, their logs and files`;
+        const { id } = found;
+        const removal = await answer(http.GET('/api/v1/jobs/{id}/removal', { params: { path: { id } } }));
+        const what = `the job "${jobPath(found)}", ${goesWithJob(removal, session.format)}`;
+        const question = `Delete ${what}`;
         await ask(session, { isSaid: given.yes === true, question, otherwise: 'Nothing was deleted' });
-        await http.DELETE('/api/v1/jobs/{id}', { params: { ...asSeen(found), query: forgetting(given) } });
-        await session.terminal.print(`Deleted the job "${jobPath(found)}".`);
+        const query = { expectedRuns: removal.runs, ...forgetting(given) };
+        await http.DELETE('/api/v1/jobs/{id}', { params: { ...asSeen(found), query } });
+        await session.terminal.print(`Deleted ${what}. Endpoints and stored objects are as they were.`);
       }),
     );
   addAdvice(job, start);

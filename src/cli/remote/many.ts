@@ -5,11 +5,12 @@ import type { CommandEnd } from '../session.ts';
 import { visible } from '../terminal.ts';
 import { parseChoice } from '../units.ts';
 import { addNarrowingOptions, queryOf, type ListGiven } from './lists.ts';
-import { findProject } from './names.ts';
+import { findJob, findProject } from './names.ts';
 import { answer, ask, fine, record, type Remote, type RemoteStart, type Wire } from './remote.ts';
 
 interface ManyGiven extends Pick<ListGiven, 'search' | 'filter'> {
   readonly project?: string;
+  readonly job?: string;
   readonly in?: string;
   readonly yes?: boolean;
 }
@@ -41,15 +42,18 @@ export function addManyJobs(job: Command, start: RemoteStart): void {
 
 export function addManySchedules(schedule: Command, start: RemoteStart): void {
   for (const action of ['enable', 'disable'] as const) {
-    chosenBy(schedule, `${action}-all`, `${action} every schedule that the filters name`).action((given: ManyGiven) =>
-      start(async (remote) => {
-        const { client, http, session } = remote;
-        const chosen = await choose(remote, given, (query) => http.GET('/api/v1/schedules', { params: { query } }));
-        await confirm(remote, given, action === 'enable' ? 'Enable' : 'Disable', 'schedule', chosen);
-        const done = action === 'enable' ? 'Enabled' : 'Disabled';
-        return tell(remote, client.switchSchedules({ action, ...chosen }, session.signal), done);
-      }),
-    );
+    narrowed(schedule, `${action}-all`, `${action} every schedule that the filters name`)
+      .option('--job <job>', 'only those of this job')
+      .option(...YES)
+      .action((given: ManyGiven) =>
+        start(async (remote) => {
+          const { client, http, session } = remote;
+          const chosen = await choose(remote, given, (query) => http.GET('/api/v1/schedules', { params: { query } }));
+          await confirm(remote, given, action === 'enable' ? 'Enable' : 'Disable', 'schedule', chosen);
+          const done = action === 'enable' ? 'Enabled' : 'Disabled';
+          return tell(remote, client.switchSchedules({ action, ...chosen }, session.signal), done);
+        }),
+      );
   }
 }
 
@@ -74,11 +78,20 @@ export function addManyRuns(run: Command, start: RemoteStart): void {
   }
 }
 
+const YES = ['-y, --yes', 'do not ask'] as const;
+
+function narrowed(parent: Command, name: string, description: string): Command {
+  return addNarrowingOptions(parent.command(name).description(description)).option(
+    '--project <project>',
+    'only those of this project',
+  );
+}
+
+/** What has a state: of itself, or of its last run. */
 function chosenBy(parent: Command, name: string, description: string): Command {
-  return addNarrowingOptions(parent.command(name).description(description))
-    .option('--project <project>', 'only those of this project')
+  return narrowed(parent, name, description)
     .option('--in <states>', 'only those in these states, with commas between: failed,paused')
-    .option('-y, --yes', 'do not ask');
+    .option(...YES);
 }
 
 async function choose(
@@ -91,6 +104,7 @@ async function choose(
 ): Promise<Chosen> {
   const query = queryOf(given, {
     projectId: given.project === undefined ? [] : [(await findProject(remote, given.project)).id],
+    jobId: given.job === undefined ? [] : [(await findJob(remote, given.job)).id],
     state: given.in?.split(',').map((state) => state.trim()) ?? [],
   });
   const { total } = await answer(count({ ...query, limit: 1, total: true }));

@@ -221,6 +221,7 @@ async function listTokens(remote: Remote, given: ListGiven): Promise<void> {
         { title: 'Name', text: ({ name }) => name },
         { title: 'Of', text: ({ personName }) => personName },
         { title: 'Role', text: ({ role }) => role },
+        { title: 'Scopes', text: ({ scopes }) => (scopes === null ? 'all' : scopes.join(', ')) },
         { title: 'Begins with', text: ({ prefix }) => prefix },
         { title: 'Expires', text: ({ expiresAt }) => (expiresAt === null ? 'never' : timeOf(expiresAt, format)) },
         { title: 'Last used', text: ({ lastUsedAt }) => timeOf(lastUsedAt, format) },

@@ -19,10 +19,26 @@ export function forgetting({ forgetUploads }: RemovalGiven): { forgetUploads?: '
 
 /** What goes with a project, for the question before and the answer after. */
 export function goesAlong(removal: Wire['ProjectRemoval'], format: Format): string {
-  const { jobs, schedules, enabledSchedules, subscriptions, runs } = removal;
-  const enabled = enabledSchedules === 0 ? '' : ` (${format.count(enabledSchedules)} enabled)`;
-  const parts = [format.plural(jobs, { one: '# job', other: '# jobs' })];
-  if (schedules > 0) parts.push(format.plural(schedules, { one: '# schedule', other: '# schedules' }) + enabled);
+  const { jobs, subscriptions, runs } = removal;
+  const parts = [format.plural(jobs, { one: '# job', other: '# jobs' }), ...schedulesOf(removal, format)];
   if (subscriptions > 0) parts.push(format.plural(subscriptions, { one: '# subscription', other: '# subscriptions' }));
   return `${parts.join(', ')} and ${format.plural(runs, { one: '# run', other: '# runs' })} with their logs and files`;
+}
+
+/** The same with a job. */
+export function goesWithJob(removal: Wire['JobRemoval'], format: Format): string {
+  const { runs, reports } = removal;
+  const parts = schedulesOf(removal, format);
+  if (reports > 0) parts.push(format.plural(reports, { one: '# report', other: '# reports' }));
+  const history = `${format.plural(runs, { one: '# run', other: '# runs' })} with their logs and files`;
+  return parts.length === 0 ? history : `${parts.join(', ')} and ${history}`;
+}
+
+function schedulesOf(
+  { schedules, enabledSchedules }: Pick<Wire['JobRemoval'], 'schedules' | 'enabledSchedules'>,
+  format: Format,
+): string[] {
+  if (schedules === 0) return [];
+  const enabled = enabledSchedules === 0 ? '' : ` (${format.count(enabledSchedules)} enabled)`;
+  return [format.plural(schedules, { one: '# schedule', other: '# schedules' }) + enabled];
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../entities.ts';
 import { openNotifications } from '../notifications/service.ts';
@@ -217,6 +218,44 @@ describe('a job', () => {
     const wrong = jobs.duplicate(admin, job.id, { name: 'Wrong', targetEndpointId: job.source.endpointId });
     await expect(wrong).rejects.toMatchObject({ field: 'targetEndpointId' });
     await jobs.remove(admin, copy.id, null);
+  });
+
+  test('goes with its runs, schedules and reports, as was told, and only with as many runs', async () => {
+    const admin = world.as('admin');
+    const job = await makeJob();
+    const other = await makeJob();
+    for (const [each, id] of [
+      [job, 'run-of-removed-job'],
+      [other, 'run-of-kept-job'],
+    ] as const) {
+      await insertRun(each, 'succeeded', id);
+      await sql`INSERT INTO artifacts (id, run_id, kind, file_name, object_name, state, created_at, created_by)
+        VALUES (${newId(world)}, ${id}, 'manifest', 'f', 'o', 'ready', now(), 'somebody')`.execute(world.db);
+    }
+    for (const [minute, enabled] of [
+      [1, true],
+      [2, false],
+    ] as const) {
+      const rule = JSON.stringify({ kind: 'hourly', everyHours: 1, minute });
+      await sql`INSERT INTO schedules
+          (id, created_at, created_by, updated_at, job_id, rule, time_zone, enabled, run_kind)
+        VALUES (${newId(world)}, now(), 'x', now(), ${job.id}, ${rule}::jsonb, 'UTC', ${enabled}, 'transfer')`.execute(
+        world.db,
+      );
+    }
+    const going = { runs: 1, active: 0, schedules: 2, enabledSchedules: 1, reports: 1 };
+    expect(await jobs.removal(world.as('viewer'), job.id)).toEqual(going);
+    await expect(jobs.removal(admin, newId(world))).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' });
+    const wrong = jobs.remove(admin, job.id, null, { expectedRuns: 0 });
+    await expect(wrong).rejects.toMatchObject({ code: 'COUNT_CHANGED' });
+    await jobs.remove(admin, job.id, null, { expectedRuns: 1 });
+    expect(removed.at(-1)).toEqual(['run-of-removed-job']);
+    const lines = await world.db.selectFrom('audit').selectAll().where('entity_id', '=', job.id).execute();
+    expect(lines.at(-1)).toMatchObject({
+      action: 'job.remove',
+      changes: { runs: [1, 0], schedules: [2, 0], reports: [1, 0] },
+    });
+    expect(await jobs.removal(admin, other.id)).toEqual({ ...going, schedules: 0, enabledSchedules: 0 });
   });
 
   test('keeps its ends, with the reason', async () => {

@@ -14,12 +14,12 @@ import { filtersOf, listPage, type Listing } from '../paging.ts';
 import { demand } from '../people/roles.ts';
 import type { RunCleanup } from '../projects/service.ts';
 import { refuseOpenUploads } from '../runs/open-uploads.ts';
-import { hasEnded } from '../runs/states.ts';
 import { DESCRIPTION_MAX, isUuid, lockVersion, nameOf, shortText, stampOf, uniquely } from '../rows.ts';
-import type { DuplicateJob, JobInput, Jobs, Removal } from '../services.ts';
+import type { DuplicateJob, JobInput, Jobs } from '../services.ts';
 import { typedPath } from '../paths.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import type { MadeWith, Observed } from './observing.ts';
+import { refuseRemoval, removalOf } from './removal.ts';
 import { restoreWarnings, writeWarnings } from './permissions.ts';
 import { endFacts, jobFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
 import { DEFAULT_SETTINGS, policyOf, settingsOf } from './settings.ts';
@@ -55,6 +55,10 @@ export function openJobs(world: ControlWorld, parts: JobParts): Jobs {
     async duplicate(actor, id, input) {
       demand(actor, 'define');
       return work.create(actor, ...copyOf(jobOf(await jobRow(db, id)), input));
+    },
+    async removal(actor, id) {
+      demand(actor, 'read');
+      return removalOf(db, jobOf(await jobRow(db, id)).id);
     },
     async remove(actor, id, version, how = {}) {
       await parts.cleanup.removeFilesOf(await work.remove(actor, id, version, how));
@@ -231,23 +235,26 @@ class JobWork {
   }
 
   /** The ids of its runs, whose files are to go too. */
-  async remove(actor: Actor, id: string, version: number | null, how: Removal): Promise<string[]> {
+  async remove(
+    actor: Actor,
+    id: string,
+    version: number | null,
+    how: NonNullable<Parameters<Jobs['remove']>[3]>,
+  ): Promise<string[]> {
     demand(actor, 'define');
     const { db, bus } = this.#world;
     return db.transaction().execute(async (tx) => {
       await lockVersion(tx, 'jobs', id, version, 'job');
       const { name } = jobOf(await jobRow(tx, id));
-      const runs = await tx.selectFrom('runs').select(['id', 'state']).where('job_id', '=', id).execute();
-      const active = runs.filter(({ state }) => !hasEnded(state));
-      if (active.length > 0) {
-        throw new DroverError('WRONG_STATE', `A run of the job "${name}" has not ended.`, {
-          remedy: 'Cancel it first, or wait for its end.',
-        });
-      }
+      const going = await removalOf(tx, id);
+      refuseRemoval(name, going, how.expectedRuns);
+      const runs = await tx.selectFrom('runs').select('id').where('job_id', '=', id).execute();
       const open = await refuseOpenUploads(tx, `Runs of the job "${name}"`, sql<boolean>`runs.job_id = ${id}`, how);
       await tx.deleteFrom('jobs').where('id', '=', id).execute();
+      const gone = (count: number) => [count, 0] as const;
+      const counts = { runs: gone(going.runs), schedules: gone(going.schedules), reports: gone(going.reports) };
       const line = { action: 'job.remove', entityKind: 'job', entityId: id, entityName: name };
-      await this.#audit(tx, actor, { ...line, changes: { runs: [runs.length, 0], ...open } });
+      await this.#audit(tx, actor, { ...line, changes: { ...counts, ...open } });
       await bus.tell('job', id, tx);
       return runs.map((run) => run.id);
     });

@@ -207,15 +207,24 @@ test('people and tokens: a viewer may look and no more', async () => {
   const refused = await server.cli.json('project', 'create', 'Mine');
   expect(refused).toMatchObject({ exit: 2, summary: { error: { code: 'FORBIDDEN' } } });
   server.cli.environment['DROVER_TOKEN'] = server.token;
-  expect((await fine('token', 'list')).stdout).toMatch(/reader +Ana +viewer/);
+  expect((await fine('token', 'list')).stdout).toMatch(/reader +Ana +viewer +all +drv_\S+ +1 Jan 2099/);
   await fine('token', 'remove', 'reader', '--yes');
 });
 
 test('what a filter names is started, enabled and cancelled together, and each says how it went', async () => {
   for (const job of ['One/Same', 'Two/Three/Same']) await fine('schedule', 'create', job, '--daily', '4:30');
-  const unsaid = await call('schedule', 'enable-all', '--project', 'One');
-  expect(unsaid).toMatchObject({ exit: 6 });
-  expect(unsaid.stderr).toContain('Enable 1 schedule?');
+  for (const narrowed of [
+    ['--project', 'One'],
+    ['--job', 'One/Same'],
+  ]) {
+    const unsaid = await call('schedule', 'enable-all', ...narrowed);
+    expect(unsaid).toMatchObject({ exit: 6 });
+    expect(unsaid.stderr).toContain('Enable 1 schedule?');
+  }
+  // A schedule has no states.
+  expect((await call('schedule', 'disable-all', '--in', 'failed', '--yes')).stderr).toContain('no option --in');
+  const kept = await call('job', 'remove', 'One/Same');
+  expect(kept.stderr).toMatch(/Delete the job "One\/Same", 1 schedule and \d+ runs? with their logs and files\?/);
   expect((await fine('schedule', 'enable-all', '--yes')).stdout.split('\n').toSorted()).toEqual([
     '',
     'One/Same: Enabled',

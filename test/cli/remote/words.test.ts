@@ -9,7 +9,7 @@ import { buildProgram } from '../../../src/cli/program.ts';
 import { changesText } from '../../../src/cli/remote/changes.ts';
 import { settingsOf, subPathOf } from '../../../src/cli/remote/job-options.ts';
 import { queryOf } from '../../../src/cli/remote/lists.ts';
-import { goesAlong } from '../../../src/cli/remote/removal.ts';
+import { goesAlong, goesWithJob } from '../../../src/cli/remote/removal.ts';
 import { sampleText } from '../../../src/cli/remote/samples.ts';
 import { momentOf, ruleFrom } from '../../../src/cli/remote/schedules.ts';
 import { facts, table } from '../../../src/cli/remote/table.ts';
@@ -36,6 +36,15 @@ test.each([
 ])('what goes with a project: %j', (counts, words) => {
   const removal = { jobs: 2, runs: 1, active: 0, schedules: 0, enabledSchedules: 0, subscriptions: 0, ...counts };
   expect(goesAlong(removal, createFormat('en', 'UTC'))).toBe(words);
+});
+
+test.each([
+  [{}, '0 runs with their logs and files'],
+  [{ runs: 1, schedules: 1, enabledSchedules: 1 }, '1 schedule (1 enabled) and 1 run with their logs and files'],
+  [{ runs: 3, schedules: 2, reports: 1 }, '2 schedules, 1 report and 3 runs with their logs and files'],
+])('what goes with a job: %j', (counts, words) => {
+  const removal = { runs: 0, active: 0, schedules: 0, enabledSchedules: 0, reports: 0, ...counts };
+  expect(goesWithJob(removal, createFormat('en', 'UTC'))).toBe(words);
 });
 
 const run = (changes: Partial<Run>): Run =>
@@ -106,6 +115,14 @@ test.each([
   ],
   [run({ state: 'paused', waits: { kind: 'person', text: '', runId: null, connectorId: null } }), 'Paused'],
   [run({ state: 'completed-with-issues' }), 'Completed with issues'],
+  [
+    run({ state: 'queued', queuePlace: 1, waits: { kind: 'limit', text: '', runId: null, connectorId: null } }),
+    'Queued, number 1',
+  ],
+  [
+    run({ state: 'queued', queuePlace: 1, waits: { kind: 'limit', text: '', runId: null, connectorId: 'c' } }),
+    'Queued: limit of a connector',
+  ],
 ])('states in words: %#', (given, words) => {
   expect(stateOf(given)).toBe(words);
 });
