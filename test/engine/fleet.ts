@@ -134,9 +134,11 @@ class Leases {
   readonly #clock: Clock;
   readonly #held = new Map<string, { lease: Lease; untilMs: number }>();
   readonly #waiting = new Set<string>();
+  /** Not given back by a holder whose time was over, and not claimed again. */
   readonly #lost = new Set<string>();
   /** Ends that were accepted. */
   ends = 0;
+  /** Segments that were claimed after their holder had lost them. */
   takeovers = 0;
   readonly refused: string[] = [];
 
@@ -166,13 +168,14 @@ class Leases {
       if (untilMs > this.#clock.now()) continue;
       this.#held.delete(id);
       this.#lost.add(id);
-      this.takeovers += 1;
       await this.#inner.release(lease);
     }
     const claimed = await this.#inner.claim(runId, worker);
     if (claimed === null) return null;
     const { segmentId } = claimed.segment;
-    const lease = { ...claimed, wasLost: this.#lost.delete(segmentId) };
+    if (this.#lost.delete(segmentId)) this.takeovers += 1;
+    // Also of what was cut from it since, which no one can tell from the rest.
+    const lease = { ...claimed, wasLost: this.takeovers > 0 };
     this.#held.set(segmentId, { lease, untilMs: this.#clock.now() + LEASE_MS });
     return lease;
   }
