@@ -82,4 +82,22 @@ export const IDENTITY: readonly Check[] = [
       );
     },
   },
+
+  {
+    suite: SUITE,
+    name: 'what was written just now, or only looks like a trial, is not taken away by one',
+    unless: ({ target }) => (target === null ? 'it is not a target' : null),
+    async run({ bench, target, signal }) {
+      const writing = await target();
+      if (writing.observe === undefined) return;
+      const keys = ['', 'inside/'].flatMap((folder) =>
+        ['abcdefgh', 'abcdefgh-a', 'check-mkfedmo0', '0123456789abcdef', 'of mine'].map(
+          (name) => `${folder}.drover-probe-${name}`,
+        ),
+      );
+      for (const key of keys) await bench.seed(key, Buffer.from('drover probe'));
+      await writing.observe(signal, { below: 'inside/', seen: async () => undefined });
+      assert.deepEqual([...(await bench.keys())].toSorted(), keys.toSorted());
+    },
+  },
 ];

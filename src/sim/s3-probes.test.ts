@@ -31,10 +31,10 @@ function world() {
     environment: {},
     saveAccount: async () => undefined,
   };
-  const observe = async (runId: string, prefix = 'in/'): Promise<unknown> => {
+  const observe = async (runId: string, prefix = 'in/', below: string | null = null): Promise<unknown> => {
     const account = await s3.open({ accessKeyId: 'AKA', secretAccessKey: SECRET }, context);
     const target = await account.target({ container: 'box', prefix }, { facts: null, runId }, signal);
-    return target.observe!(signal);
+    return target.observe!(signal, below === null ? undefined : { below, seen: async () => undefined });
   };
   return { clock, service, observe, asked: (decide: typeof onAsked) => void (onAsked = decide) };
 }
@@ -63,8 +63,46 @@ test('a trial that was killed leaves nothing behind the next one that comes a wh
   expect(left(service)).toEqual([]);
 });
 
+test('the same below a folder, where one is told to look for it', async () => {
+  const { clock, service, observe, asked } = world();
+  let isDead = false;
+  asked(({ request }) => {
+    isDead ||= request.operation === 'PART';
+    return !isDead;
+  });
+  await expect(observe('abcdefgh', 'in/', 'deep/er/')).rejects.toThrow();
+  expect(left(service)).toHaveLength(3);
+  asked(() => true);
+  clock.advance(AGE_MS + 1);
+  await observe('bcdefghi');
+  expect(left(service)).toEqual([
+    'in/deep/er/.drover-probe-abcdefgh-a',
+    'in/deep/er/.drover-probe-abcdefgh-b',
+    'upload of in/deep/er/.drover-probe-abcdefgh-a',
+  ]);
+  await observe('cdefghij', 'in/', 'deep/er/');
+  expect(left(service)).toEqual([]);
+});
+
+test('one whose upload has become an object, and one that is encrypted so that its ETag says nothing', async () => {
+  const { clock, service, observe, asked } = world();
+  let isDead = false;
+  asked(({ request }) => {
+    isDead ||= request.operation === 'HEAD';
+    return !isDead;
+  });
+  await expect(observe('abcdefgh')).rejects.toThrow();
+  const encrypted = service.put('box', 'in/.drover-probe-0123456789abcdef', 'drover probe');
+  Object.defineProperty(encrypted, 'etag', { value: 'f'.repeat(32) });
+  asked(() => true);
+  clock.advance(AGE_MS + 1);
+  await observe('bcdefghi');
+  expect(left(service)).toEqual([]);
+});
+
 test('what only looks like that stays', async () => {
   const { clock, service, observe } = world();
+  service.put('box', 'in/.drover-probe-abcdefgh-a', 'drover proof');
   const keys = [
     'in/.drover-probe-of-mine.txt',
     'in/.drover-probe-abcdefgh-c',

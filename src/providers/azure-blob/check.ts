@@ -4,6 +4,7 @@ import { DroverError, toDroverError } from '../../model/errors.ts';
 import { blockId, READABLE_LENGTH } from './block-ids.ts';
 import type { BlobClient } from './client.ts';
 import { listContainersPage, listPage, type BlobPage } from './listing.ts';
+import { CHECK_CONTENT as PROBE_CONTENT, checkKey } from './old-probes.ts';
 
 export interface CheckSettings {
   readonly client: BlobClient;
@@ -79,7 +80,7 @@ async function* permissionLines(
 /** A blob is written only where it can be deleted again; elsewhere one block is staged, which nobody sees. */
 async function* writeLines(settings: CheckSettings, place: Place, signal: AbortSignal): AsyncGenerator<CheckLine> {
   const { client } = settings;
-  const blob = `${place.prefix}.drover-probe-check-${client.clock.now().toString(36)}`;
+  const blob = place.prefix + checkKey(client.clock.now());
   const probe = { client, container: place.container, blob, signal };
   const deletable = await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(probe));
   const canDelete = deletable.result === 'ok';
@@ -108,7 +109,7 @@ function unneeded(deletable: CheckLine): CheckLine {
 /** A target is looked at again by its headers; one that is not there answers the question too. */
 async function headLine(settings: CheckSettings, place: Place, signal: AbortSignal): Promise<CheckLine> {
   const { client } = settings;
-  const blob = `${place.prefix}.drover-probe-check-${client.clock.now().toString(36)}`;
+  const blob = place.prefix + checkKey(client.clock.now());
   const answer = await tried(settings, 'read', 'Blobs can be looked at.', () =>
     client.sendAndDiscard({
       method: 'HEAD',
@@ -296,8 +297,6 @@ interface Probe {
   readonly blob: string;
   readonly signal: AbortSignal;
 }
-
-const PROBE_CONTENT = Buffer.from('Drover writes this to learn whether it may, and removes it.');
 
 async function putProbe({ client, ...where }: Probe, headers: Record<string, string>): Promise<void> {
   await client.sendAndDiscard({

@@ -7,10 +7,11 @@ import { hexToBase64 } from '../../lib/encode.ts';
 import { digestOf } from '../../lib/hash.ts';
 import { blockId, READABLE_LENGTH } from './block-ids.ts';
 import { textBody } from './client.ts';
+import { removeOldProbes, TRIAL_CONTENT, trialKey } from './old-probes.ts';
 import type { BlobPlace } from './place.ts';
 import { crc64FromWire, crc64ToWire } from './properties.ts';
 
-const CONTENT = Buffer.from('Drover writes this to learn what the store checks, and removes it.');
+const CONTENT = TRIAL_CONTENT;
 const OTHER_ETAG = '"0x8D00000000000000"';
 
 type Headers = Readonly<Record<string, string>>;
@@ -21,9 +22,11 @@ export async function observeStore(
   signal: AbortSignal,
   probing?: Probing,
 ): Promise<TargetFacts> {
-  const key = `${probing?.below ?? ''}.drover-probe-${runId}`;
+  const below = probing?.below ?? '';
+  const key = trialKey(below, runId);
   const probe = new Probe(place, place.prefix + key, signal);
   try {
+    await removeOldProbes(place, below, signal);
     const wrongMd5 = await probe.put({ 'content-md5': hexToBase64('00'.repeat(16)) });
     const wrongCrc = await probe.put({ 'x-ms-content-crc64': crc64ToWire('00'.repeat(8)) });
     const plain = await probe.put({});

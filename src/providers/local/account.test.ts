@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Account, Place, Use } from '../../contract/provider.ts';
@@ -25,6 +25,36 @@ async function checkOf(account: Account, place: Place | null, use: Use): Promise
   for await (const line of account.check(place, use, never)) lines.push(`${line.what} ${line.result}`);
   return lines;
 }
+
+test('a file that a check has left when it was killed is taken away by the next one a while later, nothing else', async () => {
+  const own = (run: string, at: number, ending = 'part') => `.drover-${run}-${String(at).padStart(16, '0')}.${ending}`;
+  const put = (name: string, text: string, ageMs: number): string => {
+    writeFileSync(join(folder, 'at', name), text);
+    const at = new Date(Date.now() - ageMs);
+    utimesSync(join(folder, 'at', name), at, at);
+    return name;
+  };
+  plant(folder, 'at/');
+  const hourMs = 3_600_000;
+  put(own('drovercheck', 1), 'drover', hourMs);
+  put(own('drovercheck', 2), '', hourMs);
+  put(own('drovercheck', 3), 'dro', hourMs);
+  const kept = [
+    put(own('drovercheck', 4), 'drover', 60_000),
+    put(own('drovercheck', 5), 'drives', hourMs),
+    put(own('drovercheck', 6), 'drover and more', hourMs),
+    put(own('drovercheck', 7, 'journal'), 'drover', hourMs),
+    put(own('run00000001', 8), 'drover', hourMs),
+    put('.drover-drovercheck', 'drover', hourMs),
+  ];
+  symlinkSync(own('drovercheck', 5), join(folder, 'at', own('drovercheck', 9)));
+  kept.push(own('drovercheck', 9));
+  const before = readdirSync(join(folder, 'at')).length;
+  await checkOf(await open(), { container: join(folder, 'at'), prefix: '' }, 'read');
+  expect(readdirSync(join(folder, 'at'))).toHaveLength(before);
+  await checkOf(await open(), { container: join(folder, 'at'), prefix: '' }, 'write');
+  expect(readdirSync(join(folder, 'at')).toSorted()).toEqual(kept.toSorted());
+});
 
 describe('root', () => {
   test('relative places begin there, and nothing outside of it opens', async () => {

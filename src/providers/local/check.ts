@@ -9,11 +9,9 @@ import type { Random } from '../../lib/world.ts';
 import { DroverError } from '../../model/errors.ts';
 import { fromErrno } from './errors.ts';
 import { nameOf } from './entries.ts';
+import { CHECK_CONTENT, CHECK_RUN_ID, removeOldProbes } from './old-probes.ts';
 import { makeOwnFile } from './placing.ts';
 import { resolveRoot, type Folder, type Root } from './root.ts';
-
-/** Stands for a run in the name of the file that is written and removed. */
-const CHECK_RUN_ID = 'drovercheck';
 
 export interface CheckWorld {
   open(place: Place): Promise<Root>;
@@ -116,11 +114,13 @@ async function checkRead(file: Buffer | null, root: Root): Promise<CheckLine> {
 
 async function* checkWrite(folder: Folder, root: Root, random: Random): AsyncGenerator<CheckLine> {
   let name: string;
+  let writtenAtMs: number;
   try {
     const probe = await makeOwnFile(folder, CHECK_RUN_ID, random, 'part');
     name = probe.name;
     try {
-      await probe.handle.write('drover');
+      await probe.handle.write(CHECK_CONTENT);
+      writtenAtMs = (await probe.handle.stat()).mtimeMs;
     } finally {
       await probe.handle.close();
     }
@@ -132,6 +132,7 @@ async function* checkWrite(folder: Folder, root: Root, random: Random): AsyncGen
   try {
     await unlink(folder.child(name));
     yield ok('delete', 'It could be removed again.');
+    await removeOldProbes(folder, writtenAtMs);
   } catch (error) {
     yield refused('delete', error, `Removing a file in ${root.label}`);
   }

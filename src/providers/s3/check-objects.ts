@@ -8,6 +8,7 @@ import { granting, isAboutRights, line, objectsArn, refusal } from './check-line
 import type { S3Client } from './client.ts';
 import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
 import { Objects } from './objects.ts';
+import { PROBE_CONTENT as CONTENT } from './old-probes.ts';
 
 export interface ObjectCheck {
   readonly client: S3Client;
@@ -96,8 +97,6 @@ export async function tagsLine(client: S3Client, place: Place, first: Entry, sig
 function probeName({ random }: ObjectCheck): string {
   return `.drover-probe-${Buffer.from(random.bytes(8)).toString('hex')}`;
 }
-
-const CONTENT = Buffer.from('drover probe', 'utf8');
 
 /** What is written there for trying; each rejects as the store refuses. */
 interface Probe {

@@ -11,9 +11,9 @@ import { encryptionOfRead, encryptionOfWrite } from './encryption.ts';
 import { checksumHeader, hexOfChecksum, plainEtag } from './headers.ts';
 import type { Headers } from './headers.ts';
 import type { Objects } from './objects.ts';
-import { removeOldProbes } from './old-probes.ts';
+import { PROBE_CONTENT, removeOldProbes } from './old-probes.ts';
 
-const CONTENT = Buffer.from('drover probe', 'utf8');
+const CONTENT = PROBE_CONTENT;
 const OTHER_ETAG = 'd41d8cd98f00b204e9800998ecf8427e';
 const OTHER_MD5 = hexToBase64(OTHER_ETAG);
 
@@ -30,9 +30,10 @@ export async function observe(
   signal: AbortSignal,
   probing?: Probing,
 ): Promise<TargetFacts> {
-  const probe = new Probe(objects, `${probing?.below ?? ''}.drover-probe-${runId}`, signal);
+  const below = probing?.below ?? '';
+  const probe = new Probe(objects, `${below}.drover-probe-${runId}`, signal);
   try {
-    await removeOldProbes(objects, signal);
+    await removeOldProbes(objects, below, signal);
     const { etag, returned: early } = await probe.first();
     await probing?.seen(probe.firstKey);
     const createOnly = await probe.createOnly();

@@ -2,9 +2,12 @@
  * What a process that was killed while it tried a store out has left there: small objects, and an upload that nobody
  * sees. Whoever tries the place out next takes it away, long after whoever made it can be at it.
  */
+import { digestOf } from '../../lib/hash.ts';
 import { childText, children } from '../../lib/xml.ts';
 import { keyParameter } from './address.ts';
 import type { S3Request } from './client.ts';
+import { encryptionOfRead } from './encryption.ts';
+import { plainEtag } from './headers.ts';
 import { decodeListedKey } from './listing.ts';
 import type { Objects } from './objects.ts';
 
@@ -13,21 +16,27 @@ const PROBE = /^\.drover-probe-(?:[0-9a-f]{16}|[a-z0-9]{8,26}-[ab])$/;
 const PREFIX = '.drover-probe-';
 /** Longer than any trial takes. */
 const AGE_MS = 15 * 60_000;
-const SIZE_BYTES_MAX = 64;
+/** What each of them holds. */
+export const PROBE_CONTENT = Buffer.from('drover probe', 'utf8');
 
-/** One page of each, as far as that is allowed; never fails. */
-export async function removeOldProbes(objects: Objects, signal: AbortSignal): Promise<void> {
-  for (const requests of [oldUploads, oldObjects]) {
-    try {
-      for (const request of await requests(objects, signal)) await objects.client.run(request);
-    } catch {
-      // It costs next to nothing where it is, and the next one tries again.
+/**
+ * One page of each in the place, and in the folder `below` of it, as far as that is allowed; never fails. Of what other
+ * folders hold nobody knows before he tries those.
+ */
+export async function removeOldProbes(objects: Objects, below: string, signal: AbortSignal): Promise<void> {
+  for (const folder of new Set(['', below])) {
+    for (const requests of [oldUploads, oldObjects]) {
+      try {
+        for (const request of await requests(objects, folder, signal)) await objects.client.run(request);
+      } catch {
+        // It costs next to nothing where it is, and the next one tries again.
+      }
     }
   }
 }
 
-async function oldUploads(objects: Objects, signal: AbortSignal): Promise<S3Request[]> {
-  const found = await listed(objects, [['uploads', '']], 'Upload', signal);
+async function oldUploads(objects: Objects, folder: string, signal: AbortSignal): Promise<S3Request[]> {
+  const found = await listed(objects, folder, [['uploads', '']], 'Upload', signal);
   return found.flatMap(({ name, told }): S3Request[] => {
     const uploadId = told('UploadId');
     if (uploadId === null || !isOld(objects, told('Initiated'))) return [];
@@ -35,12 +44,31 @@ async function oldUploads(objects: Objects, signal: AbortSignal): Promise<S3Requ
   });
 }
 
-async function oldObjects(objects: Objects, signal: AbortSignal): Promise<S3Request[]> {
-  const found = await listed(objects, [['list-type', '2']], 'Contents', signal);
-  return found.flatMap(({ name, told }): S3Request[] => {
-    if (!(Number(told('Size')) <= SIZE_BYTES_MAX) || !isOld(objects, told('LastModified'))) return [];
-    return [{ ...objects.on(name), method: 'DELETE', operation: 'DELETE', signal }];
-  });
+async function oldObjects(objects: Objects, folder: string, signal: AbortSignal): Promise<S3Request[]> {
+  const found = await listed(objects, folder, [['list-type', '2']], 'Contents', signal);
+  const requests: S3Request[] = [];
+  for (const { name, told } of found) {
+    if (Number(told('Size')) !== PROBE_CONTENT.length || !isOld(objects, told('LastModified'))) continue;
+    const etag = plainEtag(told('ETag'));
+    const isOurs = (etag !== null && ETAGS.includes(etag)) || (await holdsOurs(objects, name, signal));
+    if (isOurs) requests.push({ ...objects.on(name), method: 'DELETE', operation: 'DELETE', signal });
+  }
+  return requests;
+}
+
+const MD5 = digestOf('md5', PROBE_CONTENT);
+/** Written in one piece, and as an upload of one part. */
+const ETAGS: readonly string[] = [MD5, `${digestOf('md5', Buffer.from(MD5, 'hex'))}-1`];
+
+/** For stores whose ETags say nothing of the content. */
+async function holdsOurs(objects: Objects, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const headers = encryptionOfRead(objects.client.settings);
+    const answer = await objects.client.send({ ...objects.on(name), method: 'GET', headers, operation: 'GET', signal });
+    return PROBE_CONTENT.equals(await answer.bytes(PROBE_CONTENT.length));
+  } catch {
+    return false;
+  }
 }
 
 interface Listed {
@@ -51,25 +79,27 @@ interface Listed {
 
 async function listed(
   objects: Objects,
+  folder: string,
   kind: readonly (readonly [string, string])[],
   element: string,
   signal: AbortSignal,
 ): Promise<Listed[]> {
   const { bucket, prefix } = objects.place;
+  const start = objects.fullKey(folder + PREFIX);
   const { root } = await objects.client.document({
     method: 'GET',
     bucket,
     key: null,
-    query: [['encoding-type', 'url'], ['prefix', keyParameter(objects.fullKey(PREFIX))], ...kind],
+    query: [['encoding-type', 'url'], ['prefix', keyParameter(start)], ...kind],
     operation: 'LIST',
     signal,
   });
   return children(root, element).flatMap((one): Listed[] => {
     const text = childText(one, 'Key') ?? '';
     // Some stores do not say in which of both ways they write keys; of such names only the prefix can differ.
-    const key = [text, decodeListedKey(text, true)].find((reading) => reading.startsWith(objects.fullKey(PREFIX)));
+    const key = [text, decodeListedKey(text, true)].find((reading) => reading.startsWith(start));
     const name = key?.slice(prefix.length) ?? '';
-    return PROBE.test(name) ? [{ name, told: (member) => childText(one, member) }] : [];
+    return PROBE.test(name.slice(folder.length)) ? [{ name, told: (member) => childText(one, member) }] : [];
   });
 }
 
