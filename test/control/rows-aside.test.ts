@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Dispatcher } from '../../src/control/fleet/dispatcher.ts';
 import { fleetWorld } from '../../src/control/fleet/parts.ts';
+import { refuseHalfLog } from '../../src/control/runs/store-aside.ts';
 import type { ArtifactStore } from '../../src/engine/ports.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
@@ -97,12 +98,29 @@ describe('rows that were kept aside', () => {
     expect(linesOf(id, 'ROWS_MISSING')).toMatchObject([{ level: 'warn', message: expect.stringContaining('is away') }]);
     expect((await fleet.runs.get(PERSON, id)).counters.items.copied).toBe(1);
     expect(await isSwept(id)).toBe(false);
+    // Neither is made of half a log.
+    const early = { code: 'WRONG_STATE', message: expect.stringContaining('not in its copy log yet') };
+    await expect(fleet.start(job, { kind: 'retry', retryOf: id })).rejects.toMatchObject(early);
+    await expect(refuseHalfLog(fleet.world.db, await fleet.runs.get(PERSON, id))).rejects.toMatchObject(early);
     reading = 'works';
     await fleet.untilTrue('nobody clears up any more', () => isSwept(id));
+    await refuseHalfLog(fleet.world.db, await fleet.runs.get(PERSON, id));
     await expectAllOfIt(job, id);
     expect(linesOf(id, 'ROWS_MISSING')).toHaveLength(1);
     await fleet.untilTrue('that it is mended is said', async () => linesOf(id, 'ROWS_JOINED').length > 0);
-    expect(linesOf(id, 'ROWS_JOINED')).toHaveLength(1);
+    expect(linesOf(id, 'ROWS_JOINED')).toMatchObject([{ message: expect.stringContaining('40 objects looked at') }]);
+  });
+
+  test('of a run that had failed are told with what they make the sums', async () => {
+    await worker('one');
+    const { job, id, fail } = await stuck();
+    fail('PLACE_NOT_FOUND');
+    await fleet.until(id, 'failed');
+    await fleet.untilTrue('nobody clears up any more', () => isSwept(id));
+    await expectAllOfIt(job, id);
+    await fleet.untilTrue('that is said', async () => linesOf(id, 'ROWS_JOINED').length > 0);
+    expect(linesOf(id, 'ROWS_JOINED')).toMatchObject([{ message: expect.stringContaining('40 transferred') }]);
+    expect(linesOf(id, 'ROWS_MISSING')).toEqual([]);
   });
 
   test('are joined by another worker, when whoever tried is gone', async () => {

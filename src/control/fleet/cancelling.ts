@@ -12,12 +12,13 @@ import { databaseNow } from '../database/now.ts';
 import { inTime } from '../in-time.ts';
 import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
-import { isForGood, joinAllAside } from '../runs/store-aside.ts';
+import { isForGood, joinAllAside, type Joined } from '../runs/store-aside.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
 import { IS_HELD } from '../runs/store-rows.ts';
 import { changeState, fenceOff } from '../runs/transitions.ts';
 import { openTarget, readRunToOpen, Side } from './ends.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
+import { sumsText } from './run-log.ts';
 import type { Shares } from './shares.ts';
 import type { FleetTiming } from './timing.ts';
 
@@ -64,12 +65,12 @@ export async function clearAfter(
 ): Promise<Cleared | null> {
   const claim = await claimSweep(world, workerId, runId);
   if (claim === null) return null;
-  const { epoch, isEarly, isFirst, missing } = claim;
+  const { epoch, isEarly, isFirst, hasEnded, missing } = claim;
   const lease = { runId, segmentId: SWEEP_ID, epoch };
   const stopping = AbortSignal.any([signal, store.hold(lease)]);
   try {
     const mayMiss = isFirst || missing !== null;
-    const failure = mayMiss ? await keepAll(world, store, runId, stopping) : null;
+    const { isMore, failure } = mayMiss ? await keepAll(world, store, runId, stopping) : NOTHING_KEPT;
     const faults = (missing?.faults ?? 0) + (failure !== null && isForGood(failure) ? 1 : 0);
     const still = failure !== null && faults < FAULTS_MAX ? { faults } : null;
     const journal = new CarefulJournal(world, store, isEarly);
@@ -80,14 +81,22 @@ export async function clearAfter(
     if (!(await endCancelled(world, lease, workerId, still))) return null;
     if (isFirst && left !== null) await noteInLog(world, runId, 'warn', left, 'LEFTOVERS');
     if (failure !== null && (isFirst || still === null)) await sayMissing(world, runId, failure, still !== null);
-    if (failure === null && missing !== null) await noteInLog(world, runId, 'info', ROWS_JOINED, 'ROWS_JOINED');
+    if (failure === null && (missing !== null || (isMore && hasEnded))) await sayJoined(world, store, runId);
     return { isEarly, lateMs: journal.lateMs, isMissingRows: still !== null };
   } finally {
     store.drop(lease);
   }
 }
 
-const ROWS_JOINED = 'What this run has moved at last is in the copy log and in the sums now.';
+const NOTHING_KEPT: Joined = { isMore: false, failure: null };
+
+/** The sums that were told at the end are others now. */
+async function sayJoined(world: FleetWorld, store: PostgresRunStore, runId: string): Promise<void> {
+  const run = await store.getRun(runId);
+  if (run === null) return;
+  const words = `What this run has moved at last is in the copy log and in the sums now. ${sumsText(run.counters)}`;
+  await noteInLog(world, runId, 'info', words, 'ROWS_JOINED');
+}
 
 /** What was moved is in the log and in the sums, whatever the run waited for when it ended. Why some of it is not. */
 async function keepAll(
@@ -95,17 +104,17 @@ async function keepAll(
   store: PostgresRunStore,
   runId: string,
   signal: AbortSignal,
-): Promise<DroverError | null> {
+): Promise<Joined> {
   const { db, artifacts, bus, clock, timing } = world;
   const limit = { limitMs: timing.sweepMsMax, what: 'The store of the records has not answered' };
   try {
-    const { isMore, failure } = await inTime(clock, limit, signal, () => joinAllAside({ db, store, artifacts }, runId));
-    if (isMore) await bus.tell('run', runId);
-    return failure;
+    const joined = await inTime(clock, limit, signal, () => joinAllAside({ db, store, artifacts }, runId));
+    if (joined.isMore) await bus.tell('run', runId);
+    return joined;
   } catch (thrown) {
     const error = toDroverError(thrown);
     if (error.code === 'DATABASE_UNAVAILABLE') throw error;
-    return error;
+    return { isMore: false, failure: error };
   }
 }
 
@@ -198,6 +207,8 @@ interface Claim extends Clearing {
   readonly epoch: number;
   /** Nobody was told yet what may remain. */
   readonly isFirst: boolean;
+  /** Its sums were told already. */
+  readonly hasEnded: boolean;
   readonly missing: Missing | null;
 }
 
@@ -205,8 +216,8 @@ interface Claim extends Clearing {
 async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: string): Promise<Claim | null> {
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
-      const { rows: run } = await sql<{ is_first: boolean }>`
-        SELECT state = 'cancelling' OR EXISTS (
+      const { rows: run } = await sql<{ is_first: boolean; has_ended: boolean }>`
+        SELECT ended_at IS NOT NULL AS has_ended, state = 'cancelling' OR EXISTS (
           SELECT FROM segments WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}) AS is_first
         FROM runs WHERE id = ${runId} AND (state = 'cancelling' OR ended_at IS NOT NULL)
           FOR NO KEY UPDATE SKIP LOCKED`.execute(tx);
@@ -227,7 +238,8 @@ async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: s
       if (rows[0] === undefined) return null;
       const { epoch, checkpoint } = rows[0];
       const missing = checkpoint === null ? null : (JSON.parse(checkpoint) as Missing);
-      return { epoch, isEarly, isFirst: run[0].is_first && missing === null, missing };
+      const { is_first: isFirst, has_ended: hasEnded } = run[0];
+      return { epoch, isEarly, isFirst: isFirst && missing === null, hasEnded, missing };
     }),
   );
 }

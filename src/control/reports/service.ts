@@ -12,6 +12,7 @@ import { makeAudit } from '../audit.ts';
 import type { Actor, Artifact, Run } from '../entities.ts';
 import { newId } from '../ids.ts';
 import { demand } from '../people/roles.ts';
+import { refuseHalfLog } from '../runs/store-aside.ts';
 import type { Reports } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { artifactOf, artifactRow, listArtifacts, removeArtifact } from './artifacts.ts';
@@ -93,6 +94,7 @@ class ReportWork {
     const { db, bus, clock, settings } = this.#world;
     const run = await this.#parts.runOf(actor, runId);
     refuseEarly(run, kind);
+    if (!kind.startsWith('copy-log')) await refuseHalfLog(db, run);
     await this.#refuseExpired(runId);
     const spotCheck = options.spotCheck ?? SPOT_CHECK_DEFAULT;
     if (!Number.isInteger(spotCheck) || spotCheck < 0 || spotCheck > SPOT_CHECK_MAX) {

@@ -15,6 +15,7 @@ import type { StartRun } from '../services.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import { expectationOf, keptText } from './expectation.ts';
 import { ACTIVE_STATES, hasEnded } from './states.ts';
+import { refuseHalfLog } from './store-aside.ts';
 import { storable } from './store-rows.ts';
 import { tellOfRun } from './transitions.ts';
 
@@ -165,6 +166,7 @@ async function retriedRun(tx: Tx, { job }: JobFacts, retryOf: string | undefined
   if (run.kind !== 'transfer' && run.kind !== 'retry') {
     throw refuse('WRONG_STATE', `Run ${run.number} moved nothing, so there is nothing of it to repeat.`);
   }
+  await refuseHalfLog(tx, run);
   if (run.logs_expired) throw refuse('WRONG_STATE', `The copy log of run ${run.number} is gone; start a whole run.`);
   if ((run.counters as Counters).items.failed === 0)
     throw refuse('WRONG_STATE', `Nothing failed in run ${run.number}.`);

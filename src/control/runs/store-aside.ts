@@ -2,8 +2,8 @@
 import { sql } from 'kysely';
 import { joinAside } from '../../engine/join-aside.ts';
 import type { ArtifactStore, Commit, RunStore, SegmentRecord } from '../../engine/ports.ts';
-import { toDroverError, type DroverError } from '../../model/errors.ts';
-import type { Db } from '../world.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import type { Db, Tx } from '../world.ts';
 import { inDatabase } from './database-errors.ts';
 import { issueColumns, keepIssues } from './store-issues.ts';
 import { countersPlus } from './store-rows.ts';
@@ -54,6 +54,21 @@ export async function joinAllAside({ db, store, artifacts }: Parts, runId: strin
 
 /** By its text: as JSON of the database not every key could be read. Inside of a text there is a backslash before each quote. */
 const HAS_ASIDE = sql<boolean>`checkpoint LIKE '%"ahead":[%'`;
+
+/** WRONG_STATE as long as rows of a run that has ended are to join its log: whatever is made of it now lacks them. */
+export async function refuseHalfLog(
+  db: Db | Tx,
+  { id, number }: { readonly id: string; readonly number: number },
+): Promise<void> {
+  const { rows } = await inDatabase(() =>
+    sql`SELECT FROM segments WHERE run_id = ${id} AND state = 'open' AND ${HAS_ASIDE}
+      AND EXISTS (SELECT FROM segments WHERE run_id = ${id} AND state = 'open' AND kind = 'sweep') LIMIT 1`.execute(db),
+  );
+  if (rows.length === 0) return;
+  throw new DroverError('WRONG_STATE', `What run ${number} has moved at last is not in its copy log yet.`, {
+    remedy: 'Try again in a moment: a worker brings it there; the run log says what is in the way.',
+  });
+}
 
 /** What no waiting is likely to mend: a record that is damaged, or a fault of our own. */
 export function isForGood({ code }: DroverError): boolean {
