@@ -45,20 +45,8 @@ export type Planned =
 
 /** Pure but for the closure it returns: nothing is touched until `work` runs. */
 export function planItem(context: RunContext, situation: ItemSituation): Planned {
-  const { policy } = context;
   const paired = withProofOnly(pairFolders(situation.source, situation.target, context.rules));
-  const action = decide({
-    source: paired.source,
-    target: paired.target,
-    previous: situation.previous,
-    policy,
-    excluded: excludedBy(context, paired.source, paired.target),
-    timeToleranceMs: context.timeToleranceMs,
-    targetKeepsSourceTime: context.target.traits.keepsSourceTime,
-    targetMatchable: context.targetMatchable,
-    mayCopyByReference:
-      context.source.facets.references !== undefined && context.target.facets.serverSideCopy !== undefined,
-  });
+  const action = decided(context, paired, situation.previous);
   const reading = contentToRead(context, paired.source, paired.target, action);
   if (reading !== null)
     return { work: () => planAgain(context, situation, reading), sizeBytes: situation.source?.sizeBytes ?? 0 };
@@ -66,6 +54,22 @@ export function planItem(context: RunContext, situation: ItemSituation): Planned
     ? ({ kind: 'copy', reason: 'changed', expect: overwriteExpectation(paired.target as Entry, context) } as const)
     : action;
   return carrying(carryOut(context, { ...situation, ...paired }, proving), situation);
+}
+
+function decided(context: RunContext, { source, target }: Pair, previous: SnapshotRow | null): Action {
+  const { timeToleranceMs, targetMatchable, policy } = context;
+  return decide({
+    source,
+    target,
+    previous,
+    policy,
+    excluded: excludedBy(context, source, target),
+    timeToleranceMs,
+    targetKeepsSourceTime: context.target.traits.keepsSourceTime,
+    targetMatchable,
+    mayCopyByReference:
+      context.source.facets.references !== undefined && context.target.facets.serverSideCopy !== undefined,
+  });
 }
 
 /**
@@ -77,14 +81,34 @@ function isOwnLeftover(
   { source, target, mayBeUnrecorded = false }: ItemSituation,
   action: Action,
 ): boolean {
-  const { policy, run, timeToleranceMs } = context;
+  const { policy } = context;
   if (!mayBeUnrecorded || action.kind !== 'same' || !action.weak) return false;
   if (policy.mode === 'check' || policy.dryRun || policy.acceptV0) return false;
   if (source === null || target === null || source.availability !== 'online') return false;
+  return mayBeOfThisRun(context, source, target);
+}
+
+/** Of what is there with the size of the source. */
+function mayBeOfThisRun(context: RunContext, source: Entry, target: Entry): boolean {
+  const { policy, run, timeToleranceMs } = context;
   // It may as well be somebody else's newer one, which is not to be touched.
   if (policy.targetNewer === 'skip' && isNewer(target, source, timeToleranceMs)) return false;
   if (context.target.traits.keepsSourceTime || target.modifiedAtMs === null) return true;
   return target.modifiedAtMs >= run.startedAtMs - CLOCKS_APART_MS;
+}
+
+/**
+ * The same order, where what is there now may be what this run put there before somebody died: that may be replaced, and
+ * nothing else that has come since.
+ */
+export async function orderAfterLoss(context: RunContext, order: CopyOrder): Promise<CopyOrder> {
+  if (order.expect.kind === 'any') return order;
+  const target = await context.target.stat(order.targetKey, context.signal);
+  if (target === null) return order;
+  const source = { ...order.entry, availability: 'online' } as const;
+  const action = decided(context, withProofOnly({ source, target }), null);
+  const isOurs = action.kind === 'same' && (!action.weak || mayBeOfThisRun(context, source, target));
+  return isOurs ? { ...order, expect: overwriteExpectation(target, context) } : order;
 }
 
 /** Decides once more, with digests of the bytes that had to be read for it. */

@@ -20,19 +20,22 @@ export interface Unit {
   readonly isFirst?: boolean;
 }
 
+/** `mayBeUnrecorded`: somebody who is gone may have done it already, and could not say so. */
+export type UnitWork = (line: string, mayBeUnrecorded: boolean) => Promise<Settled>;
+
 export interface Phase {
   readonly atOnce: number;
   readonly pieceItemsMax: number;
   /** Each time the same ones in the same order: of stage after stage, or of all stages where their order says enough. */
   units(context: RunContext, lease: Lease, segments: readonly SegmentRecord[]): AsyncGenerator<Unit>;
   /** How the units of one segment are done; asked once for it. */
-  worker(context: RunContext): (line: string) => Promise<Settled>;
+  worker(context: RunContext): UnitWork;
 }
 
 /** One unit of a segment: its place in the segment's order, and how it is done. */
 export interface Step {
   readonly key: string;
-  readonly work: () => Promise<Settled>;
+  readonly work: (mayBeUnrecorded: boolean) => Promise<Settled>;
 }
 
 /** Lines are read again in the same order by whoever goes on, so their numbers are an order. */

@@ -28,9 +28,9 @@ export const MAPPED: Phase = {
   atOnce: AT_ONCE,
   pieceItemsMax: PIECE_ITEMS_MAX,
   units,
-  worker: (context) => (line) => {
+  worker: (context) => (line, mayBeUnrecorded) => {
     const { rows, previous } = JSON.parse(line) as Meeting;
-    return perform(context, joined(context, rows, previous));
+    return perform(context, { ...joined(context, rows, previous), mayBeUnrecorded });
   },
 };
 
@@ -74,9 +74,14 @@ interface Join {
   /** A target that lists two names which should be one: nobody's. */
   readonly unclaimed: readonly Entry[];
   readonly previous: readonly SnapshotRow[];
+  readonly mayBeUnrecorded: boolean;
 }
 
-function joined({ filter }: RunContext, rows: readonly LaterRow[], previous: readonly SnapshotRow[]): Join {
+function joined(
+  { filter }: RunContext,
+  rows: readonly LaterRow[],
+  previous: readonly SnapshotRow[],
+): Omit<Join, 'mayBeUnrecorded'> {
   const sources = rows.filter(({ side }) => side === 'source');
   const targets = rows.filter(({ side }) => side === 'target');
   const wanted = sources.filter(({ entry }) => filter(entry) === null);
@@ -113,20 +118,23 @@ async function perform(context: RunContext, join: Join): Promise<Settled> {
 }
 
 async function firstOf(context: RunContext, join: Join): Promise<Settled> {
-  const { targetKey, winner, listed } = join;
+  const { targetKey, winner, listed, mayBeUnrecorded } = join;
   if (winner.length === 0 && (await isStillNeeded(context, targetKey))) return NOTHING_SETTLED;
-  const isUnseen = listed === null && join.isWanted && isTargetCutShort(context);
-  return isUnseen ? await lookedUp(context, join) : await carriedOut(planWinner(context, join, listed));
+  const isUnseen = mayBeUnrecorded || (listed === null && isTargetCutShort(context));
+  return isUnseen && join.isWanted
+    ? await lookedUp(context, join)
+    : await carriedOut(planWinner(context, join, listed));
 }
 
-function planWinner(context: RunContext, { targetKey, winner, previous }: Join, target: Entry | null): Planned {
+function planWinner(context: RunContext, join: Join, target: Entry | null): Planned {
+  const { targetKey, winner, previous, mayBeUnrecorded } = join;
   if (winner.length === 0) return planItem(context, { source: null, target, previous: null, targetKey });
   const hasVersions = context.policy.versions === 'all';
   const situations = winner.map(({ entry }): ItemSituation => {
     // What was known of another item that had the name says nothing about this one.
     const rows = previous.filter((row) => row.key === entry.key);
     const known = hasVersions ? knownVersion(rows, entry) : (rows[0] ?? null);
-    return { source: entry, target, previous: known, targetKey };
+    return { source: entry, target, previous: known, targetKey, mayBeUnrecorded };
   });
   return hasVersions ? planVersions(context, situations) : planItem(context, situations[0] as ItemSituation);
 }
@@ -167,10 +175,13 @@ function isTargetCutShort({ policy, rules, run }: RunContext): boolean {
   return policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
 }
 
+/** As it is now, where the listing has not shown it, or was made before somebody who is gone may have written it. */
 async function lookedUp(context: RunContext, join: Join): Promise<Settled> {
-  let target: Entry | null;
+  const { listed, targetKey } = join;
+  // Under a name of another case it is there still, whatever a look at this one says.
+  let target = listed?.key === targetKey ? null : listed;
   try {
-    target = await context.target.stat(join.targetKey, context.signal);
+    target = (await context.target.stat(targetKey, context.signal)) ?? target;
   } catch (error) {
     const timing = { startedAtMs: context.world.clock.now(), durationMs: 0 };
     return failedOrStop(context, (join.winner[0] as LaterRow).entry, error, timing);

@@ -8,6 +8,7 @@ import type { Step } from './later.ts';
 import { Ledger } from './ledger.ts';
 import { WINDOW_ITEMS_MAX } from './limits.ts';
 import type { Lease } from './ports.ts';
+import { Unrecorded } from './unrecorded.ts';
 import type { Slot } from './window.ts';
 
 export class PhaseWork {
@@ -15,6 +16,7 @@ export class PhaseWork {
   readonly #lease: Lease;
   readonly #ledger: Ledger;
   readonly #gate: Gate;
+  readonly #unrecorded: Unrecorded;
   readonly #running = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
@@ -23,6 +25,7 @@ export class PhaseWork {
     this.#context = context;
     this.#lease = lease;
     this.#gate = new Gate(atOnce);
+    this.#unrecorded = new Unrecorded(context, lease);
     this.#ledger = new Ledger(context, lease, {
       cursors: () => ({ sourceCursor: null, targetCursor: null }),
       onFailure: (error) => this.#fail(error),
@@ -82,7 +85,7 @@ export class PhaseWork {
 
   #send(slot: Slot, step: Step, leave: () => void): void {
     const task: Promise<void> = step
-      .work()
+      .work(this.#unrecorded.takeNext())
       .then(
         (settled: Settled) => {
           this.#ledger.settle(slot, settled);

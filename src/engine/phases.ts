@@ -6,7 +6,7 @@ import { ZERO_COUNTERS } from '../model/outcome.ts';
 import type { RunContext } from './context.ts';
 import { DELETES } from './deletes.ts';
 import { cancelled } from './lanes.ts';
-import { orderKey, type Phase, type Step, type Unit } from './later.ts';
+import { orderKey, type Phase, type Step, type Unit, type UnitWork } from './later.ts';
 import { PIECE_BYTES_MAX } from './limits.ts';
 import { readChunks } from './lines.ts';
 import { MAPPED } from './mapped.ts';
@@ -40,12 +40,10 @@ export async function runPhase(
   if (few !== null) await perform(few);
 }
 
-async function* stepsOf(
-  lines: AsyncIterable<string> | Iterable<string>,
-  work: (line: string) => Promise<unknown>,
-): AsyncGenerator<Step> {
+async function* stepsOf(lines: AsyncIterable<string> | Iterable<string>, work: UnitWork): AsyncGenerator<Step> {
   let number = 0;
-  for await (const line of lines) yield { key: orderKey(number++), work: () => work(line) as ReturnType<Step['work']> };
+  for await (const line of lines)
+    yield { key: orderKey(number++), work: (mayBeUnrecorded) => work(line, mayBeUnrecorded) };
 }
 
 /** The units, where they are few; else they were written down for others, and this segment is done. */

@@ -5,8 +5,9 @@ import { compareKeys } from '../model/key.ts';
 import { joinSettled } from './account.ts';
 import { chunkPrefix, type LaterRow, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import type { CopyOrder } from './copy-context.ts';
 import { groupsOf, nameOrder } from './fold.ts';
-import { copyTimed, failedOrStop } from './item.ts';
+import { copyTimed, failedOrStop, orderAfterLoss } from './item.ts';
 import { laterRows, type Phase, type Unit } from './later.ts';
 import { PIECE_RESTORES_MAX, RESTORE_POLL_MS } from './limits.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
@@ -17,9 +18,9 @@ export const RESTORES: Phase = {
   atOnce: PIECE_RESTORES_MAX,
   pieceItemsMax: PIECE_RESTORES_MAX,
   units,
-  worker: (context) => async (line) => {
+  worker: (context) => async (line, mayBeUnrecorded) => {
     const settled: Settled[] = [];
-    for (const row of JSON.parse(line) as LaterRow[]) settled.push(await copyRestored(context, row));
+    for (const row of JSON.parse(line) as LaterRow[]) settled.push(await copyRestored(context, row, mayBeUnrecorded));
     return settled.length === 1 ? (settled[0] as Settled) : joinSettled(settled);
   },
 };
@@ -40,16 +41,19 @@ async function* units(context: RunContext, lease: Lease, segments: readonly Segm
   }
 }
 
-async function copyRestored(context: RunContext, { entry, targetKey, expect }: LaterRow): Promise<Settled> {
+async function copyRestored(context: RunContext, row: LaterRow, mayBeUnrecorded: boolean): Promise<Settled> {
+  const { entry, targetKey } = row;
   const { clock } = context.world;
   const startedAtMs = clock.now();
+  let order: CopyOrder = { entry, targetKey, expect: row.expect ?? { kind: 'any' } };
   try {
     await untilOnline(context, entry);
+    if (mayBeUnrecorded) order = await orderAfterLoss(context, order);
   } catch (error) {
     return failedOrStop(context, entry, error, { startedAtMs, durationMs: clock.now() - startedAtMs });
   }
   const leave = await context.smallGate.enter(context.signal);
-  return copyTimed(context, { entry, targetKey, expect: expect ?? { kind: 'any' } }, 'restored').finally(leave);
+  return copyTimed(context, order, 'restored').finally(leave);
 }
 
 async function untilOnline(context: RunContext, entry: Entry): Promise<void> {

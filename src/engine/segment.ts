@@ -11,13 +11,7 @@ import type { RunContext } from './context.ts';
 import type { SegmentProgress } from './definition.ts';
 import { knownVersion } from './decide.ts';
 import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
-import {
-  SMALL_BYTES_MAX,
-  SPLIT_PAGES_MIN,
-  SPLIT_PAGES_MIN_FOR_OTHERS,
-  UNRECORDED_ITEMS_MAX,
-  WINDOW_ITEMS_MAX,
-} from './limits.ts';
+import { SMALL_BYTES_MAX, SPLIT_PAGES_MIN, SPLIT_PAGES_MIN_FOR_OTHERS, WINDOW_ITEMS_MAX } from './limits.ts';
 import { Merge, type Meeting } from './merge.ts';
 import { LargeAhead } from './large-ahead.ts';
 import { Ledger } from './ledger.ts';
@@ -28,6 +22,7 @@ import { openStreams, type SegmentStreams } from './segment-streams.ts';
 import { SnapshotReader } from './snapshot.ts';
 import { SORTED_MARK } from './sorted-scan.ts';
 import { findCut, middleOf, type Cut } from './split.ts';
+import { Unrecorded } from './unrecorded.ts';
 import type { Slot } from './window.ts';
 
 /** Everything that is left has come. */
@@ -47,14 +42,14 @@ export class SegmentWork {
   #pendingItems = 0;
   #pendingBytes = 0;
   #isSplitting = false;
-  /** Keys planned since the last commit of an earlier holder. */
-  #unrecorded = 0;
+  readonly #unrecorded: Unrecorded;
   readonly #ahead: LargeAhead;
   /** Work sent out, whatever becomes of it. */
   readonly #running = new Set<Promise<void>>();
 
   constructor(context: RunContext, lease: Lease) {
     this.#context = context;
+    this.#unrecorded = new Unrecorded(context, lease);
     this.#ahead = new LargeAhead(context.largeAheadBytesMax);
     this.#ledger = new Ledger(context, lease, {
       cursors: () => this.#cursors(),
@@ -260,14 +255,14 @@ export class SegmentWork {
     if (isBeside) heldBack?.forget(key);
     const later = putOffMapped({ key, source, target, isBeside }, this.#context.rules);
     if (later !== null) return { settled: later };
-    const wasLost = this.#lease.wasLost === true || (this.#context.wasKilled && this.#lease.epoch > 1);
-    const mayBeUnrecorded = wasLost && ++this.#unrecorded <= UNRECORDED_ITEMS_MAX;
+    const mayBeUnrecorded = this.#unrecorded.takeNext();
     return planItem(this.#context, { source, target, previous: previous[0] ?? null, targetKey: key, mayBeUnrecorded });
   }
 
   #planVersions({ key, sources, target, previous }: Meeting): Planned {
+    const mayBeUnrecorded = this.#unrecorded.takeNext();
     const situations: ItemSituation[] = sources.map((source) => {
-      return { source, target, previous: knownVersion(previous, source), targetKey: key };
+      return { source, target, previous: knownVersion(previous, source), targetKey: key, mayBeUnrecorded };
     });
     if (situations.length === 0) situations.push({ source: null, target, previous: null, targetKey: key });
     return planVersions(this.#context, situations);

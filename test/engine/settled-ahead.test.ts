@@ -82,29 +82,35 @@ describe('a worker that dies while the first object of all still moves', () => {
     expect(run?.counters.verification.V0).toBe(0);
   });
 
-  test('nor could those know who have a segment that was cut from its own since', async () => {
-    const folder = { pageSize: 50, listedDigests: [], recordsSource: false, keepsSourceTime: true };
-    const { fleet, writtenAtMs, release } = await slow(1, 50, folder);
-    await using _ = fleet;
-    seed(fleet, 1_500);
-    await fleet.queue();
-    const victim = fleet.join('w1', { tuning: { ...TUNING, transfersMax: 200, segmentsMax: 1 } });
-    await fleet.until(() => writtenAtMs.size === 1_500);
-    victim.tether.kill();
-    const before = await segments(fleet);
-    expect(before.map(({ epoch, checkpoint }) => [epoch, checkpoint?.ahead ?? []])).toEqual([[1, []]]);
-    const list = (): Promise<void> => fleet.clock.sleep(1_000);
-    fleet.source.hooks.before = (operation) => (operation === 'LIST' ? list() : undefined);
-    const heirs = ['w2', 'w3', 'w4'].map((name) => fleet.join(name));
-    await fleet.clock.advance(60_000);
-    release();
-    const run = await mustBeExact(fleet, await fleet.ended(...heirs));
-    expect(run).toMatchObject({ state: 'succeeded', counters: { items: { copied: 1_501, same: 0 }, sameWeak: 0 } });
-    expect(run.counters.verification.V0).toBe(0);
-    const cut = (await segments(fleet)).filter(({ kind, from }) => kind === 'keys' && from !== null);
-    // Otherwise it was not about anything.
-    expect(cut.reduce((sum, { counters }) => sum + counters.items.scanned, 0)).toBeGreaterThan(200);
-  });
+  test.each(['for others', 'for itself, alone'])(
+    'nor could those know who have a segment that was cut from its own since, %s',
+    async (way) => {
+      const isShared = way === 'for others';
+      const folder = { pageSize: 50, listedDigests: [], recordsSource: false, keepsSourceTime: true };
+      const { fleet, writtenAtMs, release } = await slow(1, 50, folder);
+      await using _ = fleet;
+      seed(fleet, 1_500);
+      await fleet.queue();
+      const victim = fleet.join('w1', { tuning: { ...TUNING, transfersMax: 200, segmentsMax: 1 }, isShared });
+      await fleet.until(() => writtenAtMs.size === 1_500);
+      victim.tether.kill();
+      const before = await segments(fleet);
+      expect(before.map(({ epoch, checkpoint }) => [epoch, checkpoint?.ahead ?? []])).toEqual([[1, []]]);
+      const list = (): Promise<void> => fleet.clock.sleep(1_000);
+      fleet.source.hooks.before = (operation) => (operation === 'LIST' ? list() : undefined);
+      // Alone, nobody knows of the loss but by the state in which the run is found.
+      if (!isShared) await fleet.leases.revokeAll();
+      const heirs = (isShared ? ['w2', 'w3', 'w4'] : ['w2']).map((name) => fleet.join(name, { isShared }));
+      await fleet.clock.advance(60_000);
+      release();
+      const run = await mustBeExact(fleet, await fleet.ended(...heirs));
+      expect(run).toMatchObject({ state: 'succeeded', counters: { items: { copied: 1_501, same: 0 }, sameWeak: 0 } });
+      expect(run.counters.verification.V0).toBe(0);
+      const cut = (await segments(fleet)).filter(({ kind, from }) => kind === 'keys' && from !== null);
+      // Otherwise it was not about anything.
+      expect(cut.reduce((sum, { counters }) => sum + counters.items.scanned, 0)).toBeGreaterThan(200);
+    },
+  );
 
   test('is not the same as one that gave its work back: then nothing is moved again that was there before', async () => {
     const { fleet, writtenAtMs, release } = await slow(1, 1_000, { ...PAGES, recordsSource: false });
