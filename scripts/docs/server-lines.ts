@@ -34,6 +34,8 @@ export const ENTITY_LINES: Readonly<Record<string, { readonly schema: string; re
   audit: { schema: 'AuditLine', commands: '`audit`' },
   worker: { schema: 'Worker', commands: '`worker list`' },
   overview: { schema: 'Overview', commands: '`overview`' },
+  attention: { schema: 'Attention', commands: '`attention list`, one line each' },
+  dismissal: { schema: 'Dismissal', commands: '`attention dismiss`, `dismissed`' },
 };
 
 /** Those that carry something else. */

@@ -124,6 +124,7 @@ const METHODS = {
     tell: 'inside',
   },
   fleet: { list: 'route', drain: 'route' },
+  dismissals: { list: 'route', get: 'route', create: 'route', remove: 'route' },
   definitions: { export: 'route', plan: 'route', apply: 'route' },
 } as const satisfies {
   [S in Exclude<keyof Services, 'overview'>]: Record<keyof Services[S], 'route' | 'inside'>;

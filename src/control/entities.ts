@@ -244,6 +244,22 @@ export interface RunBrief {
 export type RunKind = 'transfer' | 'dry-run' | 'validate' | 'retry';
 export type RunTrigger = 'person' | 'token' | 'schedule';
 
+/** Something that somebody has looked at: it stays away from the overview until something new happens. */
+export interface Dismissal {
+  readonly id: string;
+  /** Of the entry, as it was then. */
+  readonly mark: string;
+  readonly kind: 'connector' | 'run' | 'schedule' | 'subscription' | 'worker' | 'artifact';
+  readonly entityId: string | null;
+  /** As it was called, and what was said of it. */
+  readonly name: string;
+  readonly text: string;
+  /** Why it may be left as it is. */
+  readonly note: string;
+  readonly createdAt: string;
+  readonly createdBy: string;
+}
+
 /** Why a run waits or stands still. */
 export interface WaitReason {
   /**

@@ -6,6 +6,7 @@ import { REASONS } from '../model/reasons.ts';
 import type {
   Artifact,
   Delivery,
+  Dismissal,
   Endpoint,
   Health,
   JobType,
@@ -101,5 +102,15 @@ export const FILTERS = {
     email: null,
   },
   tokens: { personId: null, role: ROLES },
+  dismissals: {
+    kind: each<Dismissal['kind']>({
+      connector: true,
+      run: true,
+      schedule: true,
+      subscription: true,
+      worker: true,
+      artifact: true,
+    }),
+  },
   audit: { action: null, entityKind: null, entityId: null, personId: null },
 } as const satisfies Record<string, FilterNames>;

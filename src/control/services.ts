@@ -27,6 +27,7 @@ import type {
   Connector,
   ConnectorLimits,
   Delivery,
+  Dismissal,
   Endpoint,
   InventoryAccount,
   InventoryItem,
@@ -570,6 +571,8 @@ export interface Fleet {
 
 /** Something that somebody has to do something about. */
 export interface Attention {
+  /** Names this entry as it is now: another one when something new has happened. */
+  readonly mark: string;
   readonly kind: 'connector' | 'run' | 'schedule' | 'subscription' | 'worker' | 'artifact';
   /** Of the entity; of a fleet without any worker, `null`. */
   readonly id: string | null;
@@ -611,6 +614,15 @@ export interface Overview {
   readonly codesAsOf: string;
   readonly codes: readonly { readonly code: string; readonly items: number }[];
   readonly nextSchedules: readonly Schedule[];
+}
+
+export interface Dismissals {
+  list(actor: Actor, query: ListQuery): Promise<Page<Dismissal>>;
+  get(actor: Actor, id: string): Promise<Dismissal>;
+  /** Idempotent. ENTITY_NOT_FOUND when the overview does not list it (any more), or something new has happened since. */
+  create(actor: Actor, input: { readonly mark: string; readonly note?: string | undefined }): Promise<Dismissal>;
+  /** It is listed again, if it still needs somebody. */
+  remove(actor: Actor, id: string): Promise<void>;
 }
 
 /** Connectors (without secrets), endpoints, projects, jobs, schedules and timetables as one document. */
@@ -656,5 +668,6 @@ export interface Services {
   readonly notifications: Notifications;
   readonly fleet: Fleet;
   readonly definitions: Definitions;
+  readonly dismissals: Dismissals;
   overview(actor: Actor): Promise<Overview>;
 }

@@ -21,6 +21,7 @@ import { openSchedules } from '../control/schedules/service.ts';
 import type { Services } from '../control/services.ts';
 import { openTimetables } from '../control/timetables/service.ts';
 import { openNotifications, type NotificationsWithWork } from '../control/notifications/service.ts';
+import { openDismissals } from '../control/overview/dismissals.ts';
 import { openOverview } from '../control/overview/service.ts';
 import type { ControlWorld } from '../control/world.ts';
 import { tracedConnectors, tracedJobs, tracedStart } from './traced-services.ts';
@@ -78,6 +79,7 @@ export function openServices(world: ControlWorld, signal: AbortSignal): AllServi
     runs,
     schedules,
     many: openMany({ jobs, runs, schedules }),
+    dismissals: openDismissals(world),
     timetables,
     logs,
     reports,

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 3b6810031b7e7f3a442fb4606779a1b2b0a217e5a739c95a9384fe4f0c7ce43d) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 438d7d6962383e4c7ff4dee70b9f7457ddfb765cafa51feaeb3ccd572cf9010e) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -837,6 +837,56 @@ export interface paths {
     put?: never;
     post?: never;
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/overview/dismissals': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What was taken off the overview, and by whom; the newest first
+     * @description Needs the role viewer.
+     */
+    get: operations['listDismissals'];
+    put?: never;
+    /**
+     * Take an entry off the overview; it comes back when something new happens
+     * @description Once more changes nothing.
+     *
+     *     Needs the role operator.
+     */
+    post: operations['dismiss'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/overview/dismissals/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One of them
+     * @description Needs the role viewer.
+     */
+    get: operations['getDismissal'];
+    put?: never;
+    post?: never;
+    /**
+     * List it again, if it still needs somebody
+     * @description Needs the role operator.
+     */
+    delete: operations['removeDismissal'];
     options?: never;
     head?: never;
     patch?: never;
@@ -2015,6 +2065,8 @@ export interface components {
     Artifacts: components['schemas']['Artifact'][];
     /** @description Something that somebody has to do something about. */
     Attention: {
+      /** @description Names it as it is now, to dismiss it: another one when something new has happened. */
+      mark: string;
       /** @enum {string} */
       kind: 'connector' | 'run' | 'schedule' | 'subscription' | 'worker' | 'artifact';
       /** @description null: no worker is there at all. */
@@ -2435,6 +2487,7 @@ export interface components {
             | 'own-account'
             | 'define'
             | 'run'
+            | 'dismiss'
             | 'report'
             | 'connector-test'
             | 'connector-use'
@@ -2518,6 +2571,41 @@ export interface components {
           [key: string]: string | boolean | number;
         };
       }[];
+    };
+    /** @description What somebody has looked at. */
+    Dismiss: {
+      /** @description Of the entry, as the overview gives it. */
+      mark: string;
+      /** @description Why it may be left as it is. */
+      note?: string;
+    };
+    /** @description Something that somebody has looked at: it stays away from the overview until something new happens. */
+    Dismissal: {
+      /** @description Stays the same for ever. */
+      id: string;
+      /** @description Of the entry, as it was then. */
+      mark: string;
+      /** @enum {string} */
+      kind: 'connector' | 'run' | 'schedule' | 'subscription' | 'worker' | 'artifact';
+      entityId: string | null;
+      name: string;
+      /** @description What was said of it. */
+      text: string;
+      /** @description Why it may be left as it is. */
+      note: string;
+      /** @description ISO 8601 in UTC, such as 2026-03-01T08:00:00.000Z. */
+      createdAt: string;
+      createdBy: string;
+    };
+    /** @description One page of a list. */
+    DismissalPage: {
+      readonly items: components['schemas']['Dismissal'][];
+      /** @description Give it back as `cursor`; null at the end. */
+      nextCursor: string | null;
+      /** @description Exact up to 1,000,000; null where it was not asked for. */
+      total: number | null;
+      /** @description Of the first entry among all, from 0; only where the page was asked for by `at`. */
+      position?: number | null;
     };
     /** @description The same for values that were not saved yet. */
     DraftPolicies: {
@@ -4115,6 +4203,7 @@ export interface components {
             | 'own-account'
             | 'define'
             | 'run'
+            | 'dismiss'
             | 'report'
             | 'connector-test'
             | 'connector-use'
@@ -6028,6 +6117,145 @@ export interface operations {
         content: {
           'application/json': components['schemas']['Overview'];
         };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  listDismissals: {
+    parameters: {
+      query?: {
+        /** @description `nextCursor` of the page before. */
+        cursor?: components['parameters']['cursor'];
+        /** @description Instead of a cursor: a page that far down, such as 0.5 for the middle. `total` and `position` come with it. */
+        at?: components['parameters']['at'];
+        /** @description Entries of a page; 100 unless given. */
+        limit?: components['parameters']['limit'];
+        /** @description A field; `-` before it for descending. */
+        sort?: components['parameters']['sort'];
+        /** @description Words that must occur, in any case. */
+        search?: components['parameters']['search'];
+        /** @description `true` counts all entries that match. */
+        total?: components['parameters']['total'];
+        /** @description Any of these values. */
+        'filter.kind'?: ('connector' | 'run' | 'schedule' | 'subscription' | 'worker' | 'artifact')[];
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DismissalPage'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  dismiss: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Dismiss'];
+      };
+    };
+    responses: {
+      /** @description As it was dismissed. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Dismissal'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  getDismissal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description As it was dismissed. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Dismissal'];
+        };
+      };
+      /** @description What went wrong. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  removeDismissal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its id. */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description What went wrong. */
       default: {

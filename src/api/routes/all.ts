@@ -2,6 +2,7 @@
 import { connectorRoutes } from './connectors.ts';
 import { eventRoutes } from './events.ts';
 import { jobRoutes } from './jobs.ts';
+import { overviewRoutes } from './overview.ts';
 import { peopleRoutes } from './people.ts';
 import type { Route } from './route.ts';
 import { runRoutes } from './runs.ts';
@@ -15,6 +16,7 @@ export const ROUTES: readonly Route[] = [
   ...signInRoutes,
   ...connectorRoutes,
   ...jobRoutes,
+  ...overviewRoutes,
   ...runRoutes,
   ...scheduleRoutes,
   ...sampleRoutes,

@@ -16,7 +16,6 @@ import {
   bulkInput,
   changedCount,
   manyOutcome,
-  overview,
   run,
   runMap,
   runSegment,
@@ -42,16 +41,6 @@ const MEDIA_TYPES = {
 } as const;
 
 const states: readonly Route[] = [
-  route({
-    name: 'getOverview',
-    method: 'GET',
-    path: '/overview',
-    subject: 'Runs',
-    summary: 'What needs attention, what is going on, what comes next',
-    right: 'read',
-    answer: json(overview, 'As of now.'),
-    handle: ({ actor, services }) => services.overview(actor),
-  }),
   route({
     name: 'listRuns',
     method: 'GET',

@@ -12,8 +12,9 @@ import type {
   RunSnapshot,
   Timetable,
   WaitReason,
+  Dismissal,
 } from '../../control/entities.ts';
-import type { Overview, StartRun } from '../../control/services.ts';
+import type { Dismissals, Overview, StartRun } from '../../control/services.ts';
 import { failure, id, place, time, timeOrNull } from './common.ts';
 import { concession, itemCounts, policyMembers, runKind, runState } from './jobs.ts';
 import { schedule } from './schedules.ts';
@@ -294,6 +295,34 @@ export const changedCount = named<{ readonly changed: number }>()(
   z.object({ changed: z.number() }),
 );
 
+const attentionKind = z.enum(['connector', 'run', 'schedule', 'subscription', 'worker', 'artifact']);
+
+export const dismissal = named<Dismissal>()(
+  'Dismissal',
+  'Something that somebody has looked at: it stays away from the overview until something new happens.',
+  z.object({
+    id,
+    mark: z.string().describe('Of the entry, as it was then.'),
+    kind: attentionKind,
+    entityId: id.nullable(),
+    name: z.string(),
+    text: z.string().describe('What was said of it.'),
+    note: z.string().describe('Why it may be left as it is.'),
+    createdAt: time,
+    createdBy: z.string(),
+  }),
+);
+
+type DismissInput = Parameters<Dismissals['create']>[1];
+export const dismissInput = named<DismissInput>()(
+  'Dismiss',
+  'What somebody has looked at.',
+  z.strictObject({
+    mark: z.string().max(300).describe('Of the entry, as the overview gives it.'),
+    note: z.string().max(1_024).optional().describe('Why it may be left as it is.'),
+  }),
+);
+
 export const overview = named<Overview>()(
   'Overview',
   'What needs attention, what is going on, what comes next.',
@@ -303,7 +332,10 @@ export const overview = named<Overview>()(
       .array(
         z
           .object({
-            kind: z.enum(['connector', 'run', 'schedule', 'subscription', 'worker', 'artifact']),
+            mark: z
+              .string()
+              .describe('Names it as it is now, to dismiss it: another one when something new has happened.'),
+            kind: attentionKind,
             id: id.nullable().describe('null: no worker is there at all.'),
             name: z.string(),
             text: z.string().describe('What happened, and why.'),

@@ -313,6 +313,7 @@ async function showOverview({ session, http }: Remote): Promise<void> {
     await terminal.print(`!  ${visible(name)}: ${visible(text)}${waiting}\n   ${visible(remedy)}`);
   }
   if (moreAttention) await terminal.print('!  There is more than this.');
+  if (attention.length > 0) await terminal.say('Looked at one? "drover attention dismiss NAME" takes it off.');
   for (const run of running) {
     const job = jobPath({ projectName: run.projectName, name: run.jobName });
     await terminal.print(`${run.id}  ${visible(job)}  ${stateOf(run)}  ${amountOf(run, format)}`);

@@ -156,6 +156,7 @@ const RIGHTS: readonly Right[] = [
   'own-account',
   'define',
   'run',
+  'dismiss',
   'report',
   'connector-test',
   'connector-use',

@@ -1,6 +1,7 @@
 /** All commands that work with a server. */
 import type { Command } from 'commander';
 import type { Start } from '../program.ts';
+import { addAttention } from './attention.ts';
 import { addConnectorExtras } from './connectors.ts';
 import { addDefinitions } from './definitions.ts';
 import { addJobs } from './jobs.ts';
@@ -30,5 +31,6 @@ export function addRemoteCommands(program: Command, start: Start): void {
   addTokens(program, go);
   addSubscriptions(program, go);
   addOperations(program, go);
+  addAttention(program, go);
   addDefinitions(program, go);
 }

@@ -193,6 +193,7 @@ describe.skipIf(inject('servers').postgres === null)('the database', () => {
         'orders 91b4fbef4e9872bde7eb42947024a4167c27f72a831444f71904171c59133d20',
         'token-scopes 479370b2854d2f240d9b2e6802e158a845a97cf361e4044967f60e265eaf62e9',
         'runs-to-look-at e0426476fe7566746d3a4527cfca8e5eccb3a8e596861de9778935ae40cac833',
+        'dismissals 03010ce2d8458cad2466cc83084698c0dd53592cf3d06696be48625f7ab00b4f',
       ]);
       const { outputFiles } = await build({
         entryPoints: [fileURLToPath(new URL('migrate.ts', import.meta.url))],

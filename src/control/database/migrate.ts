@@ -10,6 +10,7 @@ import { reportVerdict } from './migrations/0003-report-verdict.ts';
 import { orders } from './migrations/0004-orders.ts';
 import { tokenScopes } from './migrations/0005-token-scopes.ts';
 import { runsToLookAt } from './migrations/0006-runs-to-look-at.ts';
+import { dismissals } from './migrations/0007-dismissals.ts';
 
 export interface Migration {
   readonly version: number;
@@ -25,6 +26,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: 'orders', statements: orders },
   { version: 5, name: 'token-scopes', statements: tokenScopes },
   { version: 6, name: 'runs-to-look-at', statements: runsToLookAt },
+  { version: 7, name: 'dismissals', statements: dismissals },
 ];
 
 /** Of the tables that this program works with. */

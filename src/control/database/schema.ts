@@ -486,7 +486,23 @@ export interface IdempotencyTable {
   created_at: Time;
 }
 
+export interface DismissalsTable {
+  id: string;
+  mark: string;
+  what: string;
+  entity_id: string;
+  since: Time;
+  cause: string;
+  kind: string;
+  name: string;
+  text: string;
+  note: string;
+  created_at: Time;
+  created_by: string;
+}
+
 export interface Schema {
+  dismissals: DismissalsTable;
   facts_of_installation: FactsOfInstallationTable;
   people: PeopleTable;
   sessions: SessionsTable;

@@ -2,7 +2,7 @@
  * What needs somebody: each with what happened, why, what to do and where. Every part reads few rows, however many
  * runs, schedules and messages there are.
  */
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { Failure } from '../../model/errors.ts';
 import { ZERO_COUNTERS, type Counters } from '../../model/outcome.ts';
 import type { Attention } from '../services.ts';
@@ -18,11 +18,57 @@ const SILENT_S = 30;
 /** Logs that could not be removed so often are spoken of. */
 const CLEANING_ATTEMPTS = 5;
 
-type Row = Omit<Attention, 'at' | 'kind' | 'runs' | 'link'> & {
+/** Of what sort an entry is: of one entity there can be one of each. */
+type What =
+  | 'connector'
+  | 'inventory'
+  | 'failed-run'
+  | 'waiting-run'
+  | 'files-of-run'
+  | 'schedule'
+  | 'subscription'
+  | 'worker'
+  | 'no-worker'
+  | 'artifact';
+
+type Row = Omit<Attention, 'at' | 'kind' | 'runs' | 'link' | 'mark'> & {
   readonly at: Date;
   readonly runs?: number;
   readonly link?: string;
+  /** How new it is: what is newer was not looked at yet. Left out: `at`. */
+  readonly since?: Date;
+  /** Hash of its reason, where another one makes it another entry. */
+  readonly cause?: string;
 };
+
+/** What is known of an entry by its mark. */
+export interface Marked {
+  readonly what: string;
+  readonly entityId: string;
+  readonly since: Date;
+  readonly cause: string;
+}
+
+/** For an entity that there is only one of. */
+const NO_ID = '-';
+const MARK = /^([a-z-]+)\.([\w-]+)\.(\d{1,15})\.([0-9a-f]*)$/;
+
+/** `null`: it is none. */
+export function markedBy(mark: string): Marked | null {
+  const parts = MARK.exec(mark);
+  if (parts === null) return null;
+  const [, what, entityId, sinceMs, cause] = parts as unknown as [string, string, string, string, string];
+  return { what, entityId, since: new Date(Number(sinceMs)), cause };
+}
+
+/** Nobody has dismissed it, or it is newer, or has another reason, than what was dismissed. Marks hold milliseconds. */
+function isNew(what: What, id: RawBuilder<unknown>, since: RawBuilder<unknown>, cause = sql`''`): RawBuilder<boolean> {
+  return sql`NOT EXISTS (SELECT FROM dismissals WHERE dismissals.what = ${sql.lit(what)}
+    AND dismissals.entity_id = ${id} AND dismissals.cause = ${cause}
+    AND dismissals.since + interval '1 millisecond' > ${since})`;
+}
+
+const NEVER = sql`'epoch'::timestamptz`;
 
 export async function attentionOf(db: Db): Promise<{ attention: readonly Attention[]; moreAttention: boolean }> {
   const all = await Promise.all([
@@ -41,8 +87,9 @@ export async function attentionOf(db: Db): Promise<{ attention: readonly Attenti
   return { attention: sorted.slice(0, ATTENTION_MAX), moreAttention: sorted.length > ATTENTION_MAX };
 }
 
-function shown(kind: Attention['kind'], rows: readonly Row[]): Attention[] {
-  return rows.map(({ id, name, text, remedy, at, runs = 0, link }) => ({
+function shown(kind: Attention['kind'], what: What, rows: readonly Row[]): Attention[] {
+  return rows.map(({ id, name, text, remedy, at, runs = 0, link, since = at, cause = '' }) => ({
+    mark: `${what}.${id ?? NO_ID}.${since.getTime()}.${cause}`,
     kind,
     id,
     name,
@@ -55,14 +102,19 @@ function shown(kind: Attention['kind'], rows: readonly Row[]): Attention[] {
 }
 
 async function connectorsOf(db: Db): Promise<Attention[]> {
-  const { rows } = await sql<{ id: string; name: string; reason: Failure | null; at: Date; runs: number }>`
+  const cause = sql`md5(coalesce(connectors.health_reason ->> 'message', ''))`;
+  // Each further run that has to wait is news.
+  const since = sql`coalesce(waiting.at, ${NEVER})`;
+  const { rows } = await sql<CausedRow & { reason: Failure | null; runs: number }>`
     SELECT connectors.id, connectors.name, connectors.health_reason AS reason, waiting.runs,
-      greatest(connectors.updated_at, connectors.checked_at, waiting.at) AS at
+      greatest(connectors.updated_at, connectors.checked_at, waiting.at) AS at, ${since} AS since, ${cause} AS cause
     FROM connectors CROSS JOIN LATERAL (
       SELECT count(*)::integer AS runs, max(runs.updated_at) AS at FROM runs WHERE runs.state = 'paused'
         AND (runs.source_connector_id = connectors.id OR runs.target_connector_id = connectors.id)) AS waiting
-    WHERE connectors.health = 'needs-attention' ORDER BY at DESC LIMIT ${READ_MAX}`.execute(db);
+    WHERE connectors.health = 'needs-attention' AND ${isNew('connector', sql`connectors.id::text`, since, cause)}
+    ORDER BY at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
+    'connector',
     'connector',
     rows.map(({ reason, ...row }) => ({
       ...row,
@@ -73,19 +125,30 @@ async function connectorsOf(db: Db): Promise<Attention[]> {
 }
 
 async function inventoriesOf(db: Db): Promise<Attention[]> {
-  const { rows } = await sql<{ id: string; name: string; error: Failure; at: Date }>`
+  const cause = sql`md5(coalesce(cloud #>> '{lastSyncError,message}', ''))`;
+  const { rows } = await sql<CausedRow & { error: Failure }>`
     SELECT id, name, cloud -> 'lastSyncError' AS error,
-      coalesce((cloud ->> 'lastSyncAt')::timestamptz, updated_at) AS at
+      coalesce((cloud ->> 'lastSyncAt')::timestamptz, updated_at) AS at, ${NEVER} AS since, ${cause} AS cause
     FROM connectors WHERE jsonb_typeof(cloud -> 'lastSyncError') = 'object' AND health <> 'needs-attention'
+      AND ${isNew('inventory', sql`connectors.id::text`, NEVER, cause)}
     ORDER BY at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
     'connector',
+    'inventory',
     rows.map(({ error, ...row }) => ({
       ...row,
       text: `Its inventory could not be taken. ${error.message}`,
       remedy: error.remedy ?? 'Test the connector, then refresh its inventory.',
     })),
   );
+}
+
+interface CausedRow {
+  readonly id: string;
+  readonly name: string;
+  readonly at: Date;
+  readonly since: Date;
+  readonly cause: string;
 }
 
 interface RunRow {
@@ -104,9 +167,12 @@ async function failedRunsOf(db: Db): Promise<Attention[]> {
     SELECT runs.id, ${RUN_NAME}, runs.error, runs.state, runs.kind, runs.counters,
       coalesce(runs.ended_at, runs.updated_at) AS at
     FROM jobs JOIN runs ON runs.id = jobs.failed_run_id ${OF_PROJECT}
-    WHERE jobs.failed_run_id IS NOT NULL ORDER BY jobs.failed_run_id DESC LIMIT ${READ_MAX}`.execute(db);
+    WHERE jobs.failed_run_id IS NOT NULL
+      AND ${isNew('failed-run', sql`jobs.failed_run_id`, sql`coalesce(runs.ended_at, runs.updated_at)`)}
+    ORDER BY jobs.failed_run_id DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
     'run',
+    'failed-run',
     rows.map(({ error, state, kind, counters, ...row }) => ({
       ...row,
       ...(state === 'failed'
@@ -160,24 +226,27 @@ async function waitingRunsOf(db: Db): Promise<Attention[]> {
     FROM runs JOIN jobs ON jobs.id = runs.job_id ${OF_PROJECT}
     WHERE runs.state = 'paused' AND runs.waits ->> 'kind' = 'attention' AND NOT EXISTS (
       SELECT FROM connectors WHERE connectors.id = (runs.waits ->> 'connectorId')::uuid
-        AND connectors.health = 'needs-attention')
+        AND connectors.health = 'needs-attention') AND ${isNew('waiting-run', sql`runs.id`, sql`runs.updated_at`)}
     ORDER BY runs.updated_at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
     'run',
+    'waiting-run',
     rows.map((row) => ({ ...row, remedy: `${row.error?.remedy ?? 'Mend what it names.'} Then resume the run.` })),
   );
 }
 
 async function uncleanedRunsOf(db: Db): Promise<Attention[]> {
-  const { rows } = await sql<RunRow>`
-    SELECT runs.id, ${RUN_NAME}, runs.cleaning_after AS at
+  const { rows } = await sql<RunRow & { since: Date }>`
+    SELECT runs.id, ${RUN_NAME}, runs.cleaning_after AS at, ${NEVER} AS since
     FROM runs JOIN jobs ON jobs.id = runs.job_id ${OF_PROJECT}
     WHERE runs.cleaning_attempts >= ${CLEANING_ATTEMPTS} AND runs.cleaning_attempts > 0
+      AND ${isNew('files-of-run', sql`runs.id`, NEVER)}
     ORDER BY runs.id LIMIT ${READ_MAX}`.execute(db);
   const text = 'Its logs have reached their age, and their files could not be removed.';
   const remedy = 'The log of the server says why; it is tried again once a day.';
   return shown(
     'run',
+    'files-of-run',
     rows.map((row) => ({ ...row, text, remedy })),
   );
 }
@@ -190,8 +259,10 @@ async function schedulesOf(db: Db): Promise<Attention[]> {
       SELECT outcome, detail, at FROM schedule_events WHERE schedule_id = schedules.id ORDER BY number DESC LIMIT 1) AS last
     JOIN jobs ON jobs.id = schedules.job_id ${OF_PROJECT}
     WHERE schedules.last_outcome <> 'started' AND (schedules.enabled OR schedules.updated_at < last.at)
+      AND ${isNew('schedule', sql`schedules.id::text`, sql`last.at`)}
     ORDER BY last.at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
+    'schedule',
     'schedule',
     rows.map(({ outcome, detail, ...row }) => ({
       ...row,
@@ -211,8 +282,10 @@ async function subscriptionsOf(db: Db): Promise<Attention[]> {
       WHERE state = 'failed' GROUP BY subscription_id) AS failed
     JOIN deliveries AS last ON last.number = failed.number
     JOIN subscriptions ON subscriptions.id = failed.subscription_id
-    WHERE subscriptions.enabled ORDER BY last.at DESC LIMIT ${READ_MAX}`.execute(db);
+    WHERE subscriptions.enabled AND ${isNew('subscription', sql`subscriptions.id::text`, sql`last.at`)}
+    ORDER BY last.at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
+    'subscription',
     'subscription',
     rows.map(({ messages, error, ...row }) => ({
       ...row,
@@ -228,9 +301,10 @@ async function workersOf(db: Db): Promise<Attention[]> {
     SELECT id, name, host, seen_at AS at FROM workers
     WHERE state = 'gone' AND left_at IS NULL AND seen_at > clock_timestamp() - ${sql.lit(GONE_HOURS)} * interval '1 hour'
       AND NOT EXISTS (SELECT FROM workers AS next WHERE next.name = workers.name AND next.host = workers.host
-        AND next.started_at > workers.started_at)
+        AND next.started_at > workers.started_at) AND ${isNew('worker', sql`workers.id::text`, sql`seen_at`)}
     ORDER BY seen_at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
+    'worker',
     'worker',
     rows.map(({ host, ...row }) => ({
       ...row,
@@ -243,13 +317,18 @@ async function workersOf(db: Db): Promise<Attention[]> {
 
 /** Runs that nobody is there for. */
 async function noWorkersOf(db: Db): Promise<Attention[]> {
-  const { rows } = await sql<{ runs: number; at: Date }>`
-    SELECT count(*)::integer AS runs, max(updated_at) AS at FROM runs WHERE state IN ('queued', 'running', 'cancelling')
-      AND NOT EXISTS (SELECT FROM workers
-        WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${sql.lit(SILENT_S)} * interval '1 second')
-    HAVING count(*) > 0`.execute(db);
+  // What is said of a run while it waits is no news.
+  const { rows } = await sql<{ runs: number; at: Date; since: Date }>`
+    SELECT * FROM (
+      SELECT count(*)::integer AS runs, max(updated_at) AS at, max(queued_at) AS since FROM runs
+      WHERE state IN ('queued', 'running', 'cancelling')
+        AND NOT EXISTS (SELECT FROM workers
+          WHERE state <> 'gone' AND seen_at > clock_timestamp() - ${sql.lit(SILENT_S)} * interval '1 second')
+      HAVING count(*) > 0
+    ) AS waiting WHERE ${isNew('no-worker', sql.lit(NO_ID), sql`waiting.since`)}`.execute(db);
   return shown(
     'worker',
+    'no-worker',
     rows.map((row) => ({
       ...row,
       id: null,
@@ -267,8 +346,10 @@ async function artifactsOf(db: Db): Promise<Attention[]> {
     SELECT id, file_name AS name, error, created_at AS at FROM artifacts
     WHERE state = 'failed' AND NOT EXISTS (SELECT FROM artifacts AS later WHERE later.run_id = artifacts.run_id
       AND later.kind = artifacts.kind AND later.state IN ('ready', 'pending') AND later.created_at > artifacts.created_at)
+      AND ${isNew('artifact', sql`artifacts.id::text`, sql`artifacts.created_at`)}
     ORDER BY created_at DESC LIMIT ${READ_MAX}`.execute(db);
   return shown(
+    'artifact',
     'artifact',
     rows.map(({ error, ...row }) => ({
       ...row,

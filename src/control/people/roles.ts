@@ -15,6 +15,8 @@ const LEAST_ROLE = {
   /** Endpoints, projects, jobs, schedules, timetables, subscriptions. */
   define: 'operator',
   run: 'operator',
+  /** What the overview lists, once somebody has looked at it. */
+  dismiss: 'operator',
   report: 'operator',
   'connector-test': 'operator',
   'connector-use': 'operator',

@@ -39,6 +39,7 @@ describe('without a server that answers', () => {
     ['audit'],
     ['worker', 'list'],
     ['overview'],
+    ['attention', 'list'],
     ['export'],
     ['apply', '-f', 'x'],
     ['artifact', 'download', 'x'],
@@ -346,6 +347,8 @@ test('every line with --json is one that the reference describes', async () => {
     'audit',
     'worker list',
     'overview',
+    'attention list',
+    'attention dismissed',
     'export',
     'connector list',
     'connector test Disk',
@@ -399,6 +402,22 @@ test('a run that waits is watched until the person stops watching, and goes on',
   const watched = await watching;
   expect(watched).toMatchObject({ exit: 130, summary: { runId, state: 'queued' } });
   expect(watched.stderr).toContain(`the run goes on. Look again: drover run watch ${runId}`);
+  expect((await fine('attention', 'list')).stdout).toMatch(/^worker +Workers +.*No worker is there\.$/m);
+  const overview = await call('overview');
+  expect(overview.stdout).toContain('!  Workers: No worker is there.');
+  expect(overview.stderr).toContain('drover attention dismiss NAME');
+  expect((await call('attention', 'dismiss', 'Nobody')).stderr).toContain('The overview lists no "Nobody"');
+  const dismissed = await server.cli.json('attention', 'dismiss', 'workers', '--note', 'They come tomorrow.');
+  expect(undescribed(dismissed.lines)).toEqual([]);
+  expect((await fine('attention', 'list')).stdout).not.toContain('Workers');
+  const { stdout } = await fine('attention', 'dismissed');
+  expect(stdout).toMatch(/worker +Workers +.* Ana \(Command line\) +They come tomorrow\. /);
+  await fine('attention', 'restore', /\S+$/m.exec(stdout.trim().split('\n').at(-1) ?? '')?.[0] ?? '');
+  const [entry = {}] = (await server.cli.json('attention', 'list')).lines;
+  const { mark } = entry['entity'] as { mark: string };
+  expect((await fine('attention', 'dismiss', mark)).stdout).toBe(
+    '"Workers" is off the overview until something new happens.\n',
+  );
   const again = await server.cli.json('job', 'start', 'One/Same');
   expect(again).toMatchObject({ exit: 6, summary: { error: { code: 'GUARD_BUSY' } } });
   await fine('run', 'cancel', runId);
