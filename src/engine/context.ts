@@ -7,7 +7,7 @@ import type { SegmentProgress } from './definition.ts';
 import type { Denials } from './denials.ts';
 import type { Gate } from './lanes.ts';
 import type { RunRecord } from './ports.ts';
-import type { SnapshotIndex } from './snapshot.ts';
+import type { Knowledge } from './snapshot.ts';
 import type { Waits } from './waits.ts';
 
 export interface RunContext extends CopyContext {
@@ -19,7 +19,7 @@ export interface RunContext extends CopyContext {
   readonly rules: NameRules;
   readonly timeToleranceMs: number;
   readonly targetMatchable: boolean;
-  readonly previous: SnapshotIndex | null;
+  readonly previous: Knowledge;
   /** Sides whose listing turned out not to come in byte order. */
   readonly sorting: { source: boolean; target: boolean };
   readonly smallGate: Gate;

@@ -166,6 +166,11 @@ export interface RunStore {
   findUnfinished(transferId: string): Promise<RunRecord | null>;
   /** The newest run of that pair of places that has a snapshot (settled, not a dry run or check). */
   findLatestSnapshot(transferId: string, pairId: string): Promise<RunRecord | null>;
+  /**
+   * Ended runs of that pair of places since that snapshot, newest first, at most `limit`, whose rows are evidence
+   * (`isEvidence`) and still kept: cancelled and failed ones, those that took a part of the keys, comparisons that read.
+   */
+  findEvidence(pairId: string, limit: number): Promise<readonly RunRecord[]>;
   updateRun(runId: string, change: RunChange): Promise<void>;
   /**
    * Absolute values of one session, replacing what that session said before, also when it comes twice. `session` begins

@@ -8,7 +8,7 @@ import { compileFilter } from './filter.ts';
 import { Gate } from './lanes.ts';
 import { DELETIONS_AT_ONCE, LARGE_AHEAD_BUDGETS, LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
 import type { RunRecord } from './ports.ts';
-import type { SnapshotIndex } from './snapshot.ts';
+import type { Knowledge } from './snapshot.ts';
 import { rateAt } from './timetable.ts';
 import { UploadBook } from './uploads.ts';
 import { Waits } from './waits.ts';
@@ -20,7 +20,7 @@ export interface ContextParts {
   readonly ends: Ends;
   readonly world: RunWorld;
   readonly options: RunOptions;
-  readonly previous: SnapshotIndex | null;
+  readonly previous: Knowledge;
   readonly stop: (error: unknown) => void;
   readonly stopper: AbortController;
 }

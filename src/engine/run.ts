@@ -8,13 +8,13 @@ import { ZERO_COUNTERS } from '../model/outcome.ts';
 import type { RunContext } from './context.ts';
 import { Crew } from './crew.ts';
 import type { TransferDefinition } from './definition.ts';
+import { knowledgeOf } from './evidence.ts';
 import { firstSegments } from './first-segments.ts';
 import { PROGRESS_EVERY_MS, SHARED_PIECES_PER_LANE } from './limits.ts';
 import type { RunRecord, SegmentKind } from './ports.ts';
 import { ProgressMeter } from './progress.ts';
 import { makeContext } from './run-context.ts';
 import { settleRun } from './settle.ts';
-import { loadSnapshotIndex, type SnapshotIndex } from './snapshot.ts';
 import type { Ends, RunOptions, RunResult, RunWorld } from './world.ts';
 
 /**
@@ -32,9 +32,9 @@ export async function runTransfer(
   options: RunOptions,
 ): Promise<RunResult> {
   const started = options.continueRun ?? (await createRun(definition, world, options));
-  const previous = await previousSnapshot(started, world);
+  const previous = await knowledgeOf(started, world);
   const piecesMax = options.tuning.segmentsMax * (options.isShared === true ? SHARED_PIECES_PER_LANE : 1);
-  const first = firstSegments(started.definition, ends, previous, piecesMax);
+  const first = firstSegments(started.definition, ends, previous.snapshot, piecesMax);
   await world.store.startSegments(started.runId, first);
   const stopper = new AbortController();
   const failure: { error: unknown } = { error: null };
@@ -231,9 +231,4 @@ export function newRun(runId: string, definition: TransferDefinition, nowMs: num
     durationMs: 0,
     manifestRoot: null,
   };
-}
-
-async function previousSnapshot(run: RunRecord, world: RunWorld): Promise<SnapshotIndex | null> {
-  const settled = await world.store.findLatestSnapshot(run.transferId, run.pairId);
-  return loadSnapshotIndex(world.artifacts, settled);
 }

@@ -3,6 +3,7 @@ import { toFailure } from '../model/errors.ts';
 import { unprovedItems, type RunState } from '../model/outcome.ts';
 import type { Policy } from '../model/policy.ts';
 import type { RunContext } from './context.ts';
+import { isEvidence } from './evidence.ts';
 import { deletionRefusal, sumOf } from './phase-order.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
 import { indexSnapshot, storeSnapshotIndex } from './snapshot.ts';
@@ -31,10 +32,11 @@ export async function settleRun(
   if (writes && options.mayHoldLeftovers) await target.sweep?.({ keepUploads: false }, signal);
   const refusal = deletionRefusal(others, policy);
   let manifestRoot: string | null = null;
-  if (writes && refusal === null) {
+  if (isEvidence(policy) && refusal === null) {
     const index = await indexSnapshot(world.artifacts, run.runId, others);
     await storeSnapshotIndex(world.artifacts, index);
-    manifestRoot = index.root;
+    // What was only read leaves rows and no manifest: nothing was moved.
+    manifestRoot = writes ? index.root : null;
   }
   await options.recordUsage();
   await world.store.endRun(lease, {

@@ -68,31 +68,52 @@ export async function loadSnapshotIndex(
   artifacts: ArtifactStore,
   run: RunRecord | null,
 ): Promise<SnapshotIndex | null> {
-  if (run === null || run.manifestRoot === null) return null;
-  const content = await artifacts.get(chunkPrefix(run.runId) + INDEX_NAME);
+  return run === null || run.manifestRoot === null ? null : readSnapshotIndex(artifacts, run.runId);
+}
+
+/** Also of a run that left no manifest. `null`: none was stored. */
+export async function readSnapshotIndex(artifacts: ArtifactStore, runId: string): Promise<SnapshotIndex | null> {
+  const content = await artifacts.get(chunkPrefix(runId) + INDEX_NAME);
   return content === null ? null : (JSON.parse(Buffer.from(content).toString('utf8')) as SnapshotIndex);
 }
 
+/** What earlier runs between the same two places knew. */
+export interface Knowledge {
+  /** The last whole transfer. */
+  readonly snapshot: SnapshotIndex | null;
+  /** Runs since then that took only a part, did not come to their end, or only read; newest first. */
+  readonly since: readonly SnapshotIndex[];
+}
+
 /**
- * What the last run knew of `[from, to)`: for `keys` by source key, for `mapped` by name at the target. What was asked
- * back from an archive is among both, at its place.
+ * What earlier runs knew of `[from, to)`: for `keys` by source key, for `mapped` by name at the target. What was asked
+ * back from an archive is among both, at its place. Of several runs the newest that knows a place speaks for it.
  */
 export class SnapshotReader implements SnapshotStream {
   readonly #cursors: readonly RowCursor[];
   readonly #placeOf: (row: SnapshotRow) => string;
+  /** Where the last row stood, and which run gave each key there. */
+  #place: string | null = null;
+  readonly #givenBy = new Map<string, string>();
 
   /** `order` gives the text by which names at the target were put in order. */
   constructor(
     artifacts: ArtifactStore,
-    index: SnapshotIndex | null,
+    { snapshot, since }: Knowledge,
     kind: 'keys' | 'mapped',
     bounds: { readonly from: string | null; readonly to: string | null },
     order: (name: string) => string = (name) => name,
   ) {
     this.#placeOf = kind === 'keys' ? (row) => row.key : (row) => order(nameAtTarget(row));
-    this.#cursors = ([kind, 'restores'] as const)
-      .filter((one) => index?.segments.some((segment) => segment.kind === one && segment.chunks.length > 0))
-      .map((one) => new RowCursor(rowBatches(artifacts, index, one, bounds, 'optional'), kind === 'keys'));
+    const indexes = snapshot === null ? since : [...since, snapshot];
+    this.#cursors = indexes.flatMap((index) =>
+      ([kind, 'restores'] as const)
+        .filter((one) => index.segments.some((segment) => segment.kind === one && segment.chunks.length > 0))
+        .map((one) => {
+          const batches = rowBatches(artifacts, index, one, bounds, 'optional');
+          return new RowCursor(index.runId, batches, kind === 'keys');
+        }),
+    );
   }
 
   peek(): SnapshotRow | null | undefined {
@@ -102,16 +123,34 @@ export class SnapshotReader implements SnapshotStream {
 
   take(): void {
     const least = this.#least();
-    if (least instanceof RowCursor) least.take();
+    const row = least instanceof RowCursor ? least.peek() : null;
+    if (!(least instanceof RowCursor) || !row) return;
+    least.take();
+    if (this.#cursors.length === 1) return;
+    const place = this.#placeOf(row);
+    if (place !== this.#place) this.#givenBy.clear();
+    this.#place = place;
+    this.#givenBy.set(row.key, least.runId);
   }
 
   async fill(): Promise<void> {
     for (const cursor of this.#cursors) await cursor.fill();
   }
 
-  /** The cursor whose row comes next, the earlier one of equal rows. */
+  /** The cursor whose row comes next, the earlier one of equal rows. What a newer run has said is not repeated. */
   #least(): RowCursor | null | undefined {
     if (this.#cursors.length === 1) return this.#cursors[0];
+    for (;;) {
+      const least = this.#leastOfAll();
+      const row = least instanceof RowCursor ? least.peek() : null;
+      if (!(least instanceof RowCursor) || !row) return least;
+      const givenBy = this.#placeOf(row) === this.#place ? this.#givenBy.get(row.key) : undefined;
+      if (givenBy === undefined || givenBy === least.runId) return least;
+      least.take();
+    }
+  }
+
+  #leastOfAll(): RowCursor | null | undefined {
     let least: RowCursor | null = null;
     let place = '';
     for (const cursor of this.#cursors) {
@@ -135,8 +174,10 @@ class RowCursor {
   #rows: readonly SnapshotRow[] = [];
   #at = 0;
   #isEnded = false;
+  readonly runId: string;
 
-  constructor(batches: AsyncIterator<readonly SnapshotRow[]>, onlyOwnNames: boolean) {
+  constructor(runId: string, batches: AsyncIterator<readonly SnapshotRow[]>, onlyOwnNames: boolean) {
+    this.runId = runId;
     this.#batches = batches;
     this.#onlyOwnNames = onlyOwnNames;
   }

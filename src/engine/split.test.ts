@@ -55,7 +55,13 @@ async function search(
   const sorted = keys.toSorted(compareKeys);
   const after = sorted[at] as string;
   const source = listed(keys, pageSize);
-  const cut = await findCut({ source: source.source, after, to, previous, signal: new AbortController().signal });
+  const cut = await findCut({
+    source: source.source,
+    after,
+    to,
+    previous: { snapshot: previous },
+    signal: new AbortController().signal,
+  });
   const left = sorted.slice(at + 1).filter((key) => to === null || compareKeys(key, to) < 0);
   const at2 = cut.all === null ? cut.key : (cut.all[cut.all.length >> 1]?.key ?? null);
   const given = at2 === null ? [] : left.filter((key) => compareKeys(key, at2) >= 0);

@@ -4,7 +4,7 @@ import type { Entry } from '../model/entry.ts';
 import { asciiHead, compareKeys, isWithin, keyAfter } from '../model/key.ts';
 import { SHARED_REST_BYTES_MIN, SHARED_REST_ITEMS_MIN, SPLIT_PROBES_MAX } from './limits.ts';
 import type { SegmentRecord } from './ports.ts';
-import { rowsBetween, type SnapshotIndex } from './snapshot.ts';
+import { rowsBetween, type Knowledge, type SnapshotIndex } from './snapshot.ts';
 
 const LAST_ASCII = 0x7e;
 
@@ -37,7 +37,7 @@ export interface CutSearch {
   /** … and before this one. */
   readonly to: string | null;
   /** What the last run found: it knows where the keys are dense. */
-  readonly previous: SnapshotIndex | null;
+  readonly previous: Pick<Knowledge, 'snapshot'>;
   readonly signal: AbortSignal;
 }
 
@@ -74,7 +74,7 @@ interface Branch {
 export async function findCut(search: CutSearch): Promise<Cut> {
   const { after, to, previous } = search;
   const pages = new Pages(search.source, search.signal);
-  const known = usable(knownMiddle(previous, after, to), after, to);
+  const known = usable(knownMiddle(previous.snapshot, after, to), after, to);
   if (known !== null && (await pages.from(known, to)).entries.length > 0) return { key: known, all: null };
   /** Everything in `(after, low]`, and everything in `[high, to)`. */
   const head: Entry[] = [];

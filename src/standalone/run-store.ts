@@ -3,6 +3,7 @@
  * nothing behind that would have to expire, and the epoch in the file fences off whoever worked before.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { isEvidence } from '../engine/evidence.ts';
 import type {
   Commit,
   Intent,
@@ -28,6 +29,8 @@ const UNFINISHED: readonly RunState[] = ['queued', 'running', 'pausing', 'paused
 /** What a run had cost before its sessions were written down one by one. */
 const EARLIER_SESSION = '';
 const RUN_COLUMNS = 'record, counters';
+/** Among so many runs since the last snapshot those that are evidence are looked for. */
+const EVIDENCE_LOOKED_AT_MAX = 100;
 
 export class SqliteRunStore implements RunStore {
   readonly #database: DatabaseSync;
@@ -89,6 +92,26 @@ export class SqliteRunStore implements RunStore {
         pairId,
       );
       return row === undefined ? null : runFromRow(row);
+    });
+  }
+
+  async findEvidence(pairId: string, limit: number): Promise<readonly RunRecord[]> {
+    return this.#query(() => {
+      const found: RunRecord[] = [];
+      const rows = this.#all(
+        `SELECT ${RUN_COLUMNS} FROM runs WHERE pair_id = ? AND has_snapshot = 0
+           AND state IN ('cancelled', 'failed', 'succeeded', 'completed-with-issues')
+           AND number > (SELECT coalesce(max(number), 0) FROM runs WHERE pair_id = ? AND has_snapshot = 1)
+         ORDER BY number DESC LIMIT ${EVIDENCE_LOOKED_AT_MAX}`,
+        pairId,
+        pairId,
+      );
+      for (const row of rows) {
+        const run = runFromRow(row);
+        if (isEvidence(run.definition.policy)) found.push(run);
+        if (found.length === limit) break;
+      }
+      return found;
     });
   }
 

@@ -166,8 +166,8 @@ describe('at work', () => {
       const [quick, other] = [await connector('quick'), await connector('other')];
       expect(await copied(await start(quick, other, 'q', 40))).toBe(40);
       expect((await Promise.all(runs.map(now))).every(({ endedAt }) => endedAt === null)).toBe(true);
-      letGo();
       for (const { id } of runs) await fleet.runs.cancel(PERSON, id);
+      letGo();
     },
   );
 
@@ -180,8 +180,8 @@ describe('at work', () => {
     const quick = await start(await connector('quick'), to, 'q', 40);
     expect(await copied(quick)).toBe(40);
     expect((await now(slow)).state).toBe('running');
-    letGo();
     await fleet.runs.cancel(PERSON, slow.id);
+    letGo();
   });
 
   test('a run that a connector has no transfer for says so, with its name, and goes on when one is free', async () => {

@@ -101,7 +101,8 @@ describe('kinds', () => {
   });
 
   test('a retry takes only what failed, deletes nothing, and is no base', async () => {
-    const job = await fleet.job({ objects: 300, settings: { mode: 'mirror' } });
+    const targetBehaviour = { listedDigests: [], recordsSource: false };
+    const job = await fleet.job({ objects: 300, settings: { mode: 'mirror' }, targetBehaviour });
     const bad = new Set(['k/000003', 'k/000150', 'k/000299']);
     job.from.hooks.reading = (key, content) => (bad.has(key) ? content.subarray(1) : content);
     const whole = await fleet.until((await fleet.start(job)).id, ...ENDED);
@@ -119,12 +120,35 @@ describe('kinds', () => {
     expect((await fleet.store.findLatestSnapshot('', (await fleet.store.getRun(retry.id))!.pairId))?.runId).toBe(
       whole.id,
     );
+    // What the retry proved is known, although it is no whole transfer.
+    const validation = await fleet.until((await fleet.start(job, { kind: 'validate' })).id, ...ENDED);
+    expect(validation.counters).toMatchObject({ sameWeak: 0, items: { same: 300 }, differences: { different: 0 } });
     const nothing = fleet.start(job, { kind: 'retry', retryOf: retry.id });
     await expect(nothing).rejects.toMatchObject({ code: 'WRONG_STATE', field: 'retryOf' });
     await expect(fleet.start(job, { kind: 'retry' })).rejects.toMatchObject({
       code: 'INVALID_INPUT',
       field: 'retryOf',
     });
+  });
+
+  test('what a cancelled run had proved is known to the next one', async () => {
+    const job = await fleet.job({ objects: 40, targetBehaviour: { listedDigests: [], recordsSource: false } });
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    job.to.hooks.before = async (operation, key) => {
+      if (operation === 'PUT' && key === 'k/000039') await released;
+    };
+    const { id } = await fleet.start(job);
+    await fleet.untilTrue('the others are there', async () => job.to.keys('box').length === 39);
+    await fleet.runs.cancel(PERSON, id);
+    release();
+    const cancelled = await fleet.until(id, ...ENDED);
+    expect(cancelled.state).toBe('cancelled');
+    const next = await fleet.until((await fleet.start(job)).id, ...ENDED);
+    expect(next).toMatchObject({ state: 'succeeded', counters: { sameWeak: 0, items: { scanned: 40, failed: 0 } } });
+    expect(next.counters.items.same).toBeGreaterThanOrEqual(39);
+    const copied = (await fleet.items(id)).filter(({ result }) => result === 'copied').length;
+    expect(copied).toBeGreaterThanOrEqual(39);
   });
 
   test('a mirror of an empty source ends with the code of its guard', async () => {

@@ -139,6 +139,24 @@ describe.each([
     expect(await store.findLatestSnapshot('t', 'z')).toBeNull();
   });
 
+  test('evidence are the ended runs of the pair since its snapshot that moved or read, newest first', async () => {
+    const readBack = { mode: 'check', verify: 'read-back' } as const;
+    await home.createRun('before', { pairId: 'e', policy: readBack });
+    await home.createRun('settled', { pairId: 'e', manifestRoot: 'r' });
+    await home.createRun('failed', { pairId: 'e' });
+    await home.createRun('read', { pairId: 'e', policy: readBack });
+    await home.createRun('dry', { pairId: 'e', policy: { dryRun: true, verify: 'read-back' } });
+    await home.createRun('check', { pairId: 'e', policy: { mode: 'check' } });
+    await home.createRun('going', { pairId: 'e' });
+    await home.createRun('foreign', { pairId: 'f', policy: readBack });
+    const ended = ['before', 'settled', 'failed', 'read', 'dry', 'check', 'foreign'];
+    for (const id of ended) await store.updateRun(id, { state: 'failed', endedAtMs: Date.now() });
+    const found = async (limit: number) => (await store.findEvidence('e', limit)).map(({ runId }) => runId);
+    expect(await found(9)).toEqual(['read', 'failed']);
+    expect(await found(1)).toEqual(['read']);
+    expect(await store.findEvidence('z', 9)).toEqual([]);
+  });
+
   test('commits add up in the segment and in the run', async () => {
     await makeRun('run-1', [whole, { ...whole, segmentId: 's2', from: 'n' }]);
     const [first, second] = [await claimed(), await claimed()];

@@ -194,6 +194,7 @@ describe.skipIf(inject('servers').postgres === null)('the database', () => {
         'token-scopes 479370b2854d2f240d9b2e6802e158a845a97cf361e4044967f60e265eaf62e9',
         'runs-to-look-at e0426476fe7566746d3a4527cfca8e5eccb3a8e596861de9778935ae40cac833',
         'dismissals 03010ce2d8458cad2466cc83084698c0dd53592cf3d06696be48625f7ab00b4f',
+        'evidence e3ddfdfd09e26da6c4296d6dcdd5e0fcbe0b1d4b387f264060dcc46eaf095f6e',
       ]);
       const { outputFiles } = await build({
         entryPoints: [fileURLToPath(new URL('migrate.ts', import.meta.url))],

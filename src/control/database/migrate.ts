@@ -11,6 +11,7 @@ import { orders } from './migrations/0004-orders.ts';
 import { tokenScopes } from './migrations/0005-token-scopes.ts';
 import { runsToLookAt } from './migrations/0006-runs-to-look-at.ts';
 import { dismissals } from './migrations/0007-dismissals.ts';
+import { evidence } from './migrations/0008-evidence.ts';
 
 export interface Migration {
   readonly version: number;
@@ -27,6 +28,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, name: 'token-scopes', statements: tokenScopes },
   { version: 6, name: 'runs-to-look-at', statements: runsToLookAt },
   { version: 7, name: 'dismissals', statements: dismissals },
+  { version: 8, name: 'evidence', statements: evidence },
 ];
 
 /** Of the tables that this program works with. */

@@ -12,7 +12,7 @@ import type { ItemRecord } from '../../model/outcome.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Run, RunSnapshot } from '../entities.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
-import { PassingStore } from './passing-store.ts';
+import { PassingStore, type EarlierRuns } from './passing-store.ts';
 import { Sides, type SideTotals } from './sides.ts';
 
 const LISTED_MAX = 1_000;
@@ -157,15 +157,16 @@ async function compare(
  * What a comparison has read on both sides is known as long as both are in the states it has seen: nothing is read again.
  * The index is one more file of that run, and no manifest: nothing was copied.
  */
-async function knownBefore(
-  artifacts: ArtifactStore,
-  store: RunStore,
-  record: RunRecord,
-): Promise<Pick<RunStore, 'findLatestSnapshot'>> {
+async function knownBefore(artifacts: ArtifactStore, store: RunStore, record: RunRecord): Promise<EarlierRuns> {
   if (record.definition.policy.mode !== 'check') return store;
   const index = await indexSnapshot(artifacts, record.runId, await store.segments(record.runId));
   await storeSnapshotIndex(artifacts, index);
-  return { findLatestSnapshot: async () => ({ ...record, manifestRoot: index.root }) };
+  return {
+    findLatestSnapshot: async () => ({ ...record, manifestRoot: index.root }),
+    // Whatever came before is in its rows.
+    findEvidence: async () => [],
+    segments: store.segments.bind(store),
+  };
 }
 
 /** As a validation compares. */

@@ -2,6 +2,7 @@
 import type { Signature } from '../../lib/report-seal.ts';
 import { RUN_STATE_WORDS } from '../../model/outcome.ts';
 import type { BothSides } from './both-sides.ts';
+import type { ManifestSums } from './proof.ts';
 import { CLASS_WORDS, type ValidationReport } from './report.ts';
 
 /** Rows shown of each list; the JSON report and the copy log hold more. */
@@ -138,10 +139,19 @@ function proofOf({ run, counters, proof }: ValidationReport): string {
       byRun + '<p>No transfer between these two places has ended, so there is no manifest of what is at the target.</p>'
     );
   }
-  const { runId, endedAt, objects, bytes, classes } = proof;
+  const { runId, endedAt, objects, bytes, classes, repeated } = proof;
   const whose =
     runId === run.id ? 'As this run left it' : `As the run <code>${escape(runId)}</code> left it at ${moment(endedAt)}`;
-  return `${byRun}<p>${whose}, the target has ${objectsOf(objects)}, ${number(bytes)} bytes; how each of them is proved:</p>${classesOf(classes)}`;
+  return `${byRun}<p>${whose}, the target has ${objectsOf(objects)}, ${number(bytes)} bytes; how each of them is proved:</p>${classesOf(classes)}${repeatedOf(repeated)}`;
+}
+
+function repeatedOf(repeated: readonly ManifestSums[]): string {
+  return repeated
+    .map(
+      ({ runId, endedAt, objects, bytes, classes, manifestRoot }) =>
+        `<p>The run <code>${escape(runId)}</code> repeated at ${moment(endedAt)} what had failed, and left ${objectsOf(objects)}, ${number(bytes)} bytes, in a manifest of its own with the root <code>${escape(manifestRoot)}</code>:</p>${classesOf(classes)}`,
+    )
+    .join('');
 }
 
 function classesOf(counts: ValidationReport['counters']['verification']): string {

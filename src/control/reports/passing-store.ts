@@ -22,13 +22,16 @@ import { addCounters, ZERO_COUNTERS } from '../../model/outcome.ts';
 
 const KINDS: readonly SegmentKind[] = ['keys', 'mapped', 'restores', 'deletes', 'settle'];
 
+/** What is known of runs before this one. */
+export type EarlierRuns = Pick<RunStore, 'findLatestSnapshot' | 'findEvidence' | 'segments'>;
+
 export class PassingStore implements RunStore {
-  readonly #kept: Pick<RunStore, 'findLatestSnapshot'>;
+  readonly #kept: EarlierRuns;
   readonly #segments = new Map<string, SegmentRecord>();
   readonly #held = new Set<string>();
   #run: RunRecord;
 
-  constructor(run: RunRecord, kept: Pick<RunStore, 'findLatestSnapshot'>) {
+  constructor(run: RunRecord, kept: EarlierRuns) {
     this.#run = run;
     this.#kept = kept;
   }
@@ -55,6 +58,10 @@ export class PassingStore implements RunStore {
     return this.#kept.findLatestSnapshot(transferId, pairId);
   }
 
+  findEvidence(pairId: string, limit: number): Promise<readonly RunRecord[]> {
+    return this.#kept.findEvidence(pairId, limit);
+  }
+
   async updateRun(_runId: string, change: RunChange): Promise<void> {
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     this.#run = { ...this.#run, ...given };
@@ -64,7 +71,11 @@ export class PassingStore implements RunStore {
     this.#run = { ...this.#run, requests, durationMs: Math.round(activeMs) };
   }
 
-  async segments(): Promise<readonly SegmentRecord[]> {
+  async segments(runId: string): Promise<readonly SegmentRecord[]> {
+    return runId === this.#run.runId ? this.#own() : this.#kept.segments(runId);
+  }
+
+  #own(): SegmentRecord[] {
     return [...this.#segments.values()].toSorted(inOrder);
   }
 
@@ -82,7 +93,7 @@ export class PassingStore implements RunStore {
 
   async claim(_runId: string, worker: string): Promise<Lease | null> {
     if (this.#run.endedAtMs !== null) return null;
-    const free = (await this.segments()).find((one) => one.state === 'open' && !this.#held.has(one.segmentId));
+    const free = this.#own().find((one) => one.state === 'open' && !this.#held.has(one.segmentId));
     if (free === undefined) return null;
     this.#held.add(free.segmentId);
     const segment = this.#put({ ...free, epoch: free.epoch + 1 });

@@ -1,11 +1,12 @@
 /** How all that a transfer left at its target is proved: what it copied, and what it found there already. */
 import type { RunRecord, RunStore } from '../../engine/ports.ts';
-import { loadSnapshotIndex, snapshotRows } from '../../engine/snapshot.ts';
+import { EVIDENCE_RUNS_MAX } from '../../engine/evidence.ts';
+import { loadSnapshotIndex, snapshotRows, type SnapshotIndex } from '../../engine/snapshot.ts';
 import { ZERO_COUNTERS, type VerificationClass } from '../../model/outcome.ts';
 import type { ControlWorld } from '../world.ts';
 
-export interface Proof {
-  /** The run whose manifest this is: the one that the report is of, or the newest between the same two places. */
+/** One run's manifest, summed up. */
+export interface ManifestSums {
   readonly runId: string;
   readonly endedAt: string | null;
   readonly manifestRoot: string;
@@ -16,16 +17,38 @@ export interface Proof {
   readonly classes: Readonly<Record<VerificationClass, number>>;
 }
 
+/** Of the run that the report is of, or of the newest whole transfer between the same two places. */
+export interface Proof extends ManifestSums {
+  /** Runs since that transfer which repeated what had failed: what they moved is in their manifests. Newest first. */
+  readonly repeated: readonly ManifestSums[];
+}
+
+interface ProofSource {
+  readonly world: Pick<ControlWorld, 'artifacts'>;
+  readonly store: RunStore;
+}
+
 /** `null` where no transfer between these two places has ended; INTERNAL when a piece of the manifest is gone. */
-export async function proofOf(
-  { world, store }: { readonly world: Pick<ControlWorld, 'artifacts'>; readonly store: RunStore },
-  record: RunRecord,
-  signal: AbortSignal,
-): Promise<Proof | null> {
-  const owner =
-    record.manifestRoot === null ? await store.findLatestSnapshot(record.transferId, record.pairId) : record;
-  const index = await loadSnapshotIndex(world.artifacts, owner);
-  if (owner === null || index === null) return null;
+export async function proofOf(source: ProofSource, record: RunRecord, signal: AbortSignal): Promise<Proof | null> {
+  const { store } = source;
+  if (record.manifestRoot !== null) {
+    const own = await sumsOf(source, record, signal);
+    return own === null ? null : { ...own, repeated: [] };
+  }
+  const owner = await store.findLatestSnapshot(record.transferId, record.pairId);
+  const whole = owner === null ? null : await sumsOf(source, owner, signal);
+  if (whole === null) return null;
+  const repeated: ManifestSums[] = [];
+  for (const run of await store.findEvidence(record.pairId, EVIDENCE_RUNS_MAX)) {
+    const sums = run.manifestRoot === null ? null : await sumsOf(source, run, signal);
+    if (sums !== null) repeated.push(sums);
+  }
+  return { ...whole, repeated };
+}
+
+async function sumsOf({ world }: ProofSource, run: RunRecord, signal: AbortSignal): Promise<ManifestSums | null> {
+  const index: SnapshotIndex | null = await loadSnapshotIndex(world.artifacts, run);
+  if (index === null) return null;
   const classes = { ...ZERO_COUNTERS.verification };
   let objects = 0;
   let bytes = 0;
@@ -39,6 +62,6 @@ export async function proofOf(
       bytes += row.target.sizeBytes;
     }
   }
-  const endedAt = owner.endedAtMs === null ? null : new Date(owner.endedAtMs).toISOString();
-  return { runId: owner.runId, endedAt, manifestRoot: index.root, objects, bytes, classes };
+  const endedAt = run.endedAtMs === null ? null : new Date(run.endedAtMs).toISOString();
+  return { runId: run.runId, endedAt, manifestRoot: index.root, objects, bytes, classes };
 }

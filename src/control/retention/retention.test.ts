@@ -31,11 +31,21 @@ function retaining(own: ControlWorld = world) {
 
 let made = 0;
 /** With its files, its chunks, an issue and a log line. */
-async function makeRun(daysAgo: number, pairId: string, change: { snapshot?: boolean; state?: string } = {}) {
-  const { snapshot = true, state = 'succeeded' } = change;
+async function makeRun(
+  daysAgo: number,
+  pairId: string,
+  change: { snapshot?: boolean; state?: string; kind?: string } = {},
+) {
+  const { snapshot = true, state = 'succeeded', kind = 'transfer' } = change;
   const id = `retention${(made += 1)}`;
   const atMs = clock.now() - daysAgo * DAY_MS;
-  await makeRunRow(world, job, id, { state, pairId, queuedAtMs: atMs, ...(snapshot ? { manifestRoot: 'r' } : {}) });
+  await makeRunRow(world, job, id, {
+    state,
+    kind,
+    pairId,
+    queuedAtMs: atMs,
+    ...(snapshot ? { manifestRoot: 'r' } : {}),
+  });
   await sql`UPDATE runs SET ended_at = ${state === 'running' ? null : new Date(atMs)} WHERE id = ${id}`.execute(
     world.db,
   );
@@ -89,6 +99,27 @@ test('old logs go; the newest snapshot of each pair, young runs and running ones
   for (const id of [newestOfPair, otherPair, young, running]) expect(await leftOf(id)).toMatchObject(WHOLE);
   const { rows } = await sql`SELECT counters FROM runs WHERE id = ${oldest}`.execute(world.db);
   expect(rows).toHaveLength(1);
+});
+
+test('what the last retries know stays as long as no whole transfer has followed', async () => {
+  const known = { snapshot: false, kind: 'retry' };
+  const before = await makeRun(95, 'r', known);
+  const snapshot = await makeRun(90, 'r');
+  const retries: string[] = [];
+  for (let days = 80; days > 75; days--) retries.push(await makeRun(days, 'r', known));
+  const [read, looked] = [await makeRun(70, 's', { snapshot: false, kind: 'validate' }), await makeRun(69, 's')];
+  const [comparison, listing] = [
+    await makeRun(68, 's', { snapshot: false, kind: 'validate' }),
+    await makeRun(67, 's', { snapshot: false, kind: 'validate' }),
+  ];
+  const readBack = JSON.stringify({ policy: { verify: 'read-back' } });
+  await sql`UPDATE runs SET definition = ${readBack} WHERE id IN (${read}, ${comparison})`.execute(world.db);
+  await all();
+  for (const id of [before, retries[0] as string, read, listing]) expect(await leftOf(id)).toEqual(GONE);
+  for (const id of [snapshot, looked, comparison, ...retries.slice(1)]) expect(await leftOf(id)).toMatchObject(WHOLE);
+  await makeRun(1, 'r');
+  await all();
+  for (const id of [snapshot, ...retries]) expect(await leftOf(id)).toEqual(GONE);
 });
 
 test('the log that a retry reads from stays until the retry has ended', async () => {

@@ -7,7 +7,7 @@ import { chunkPrefix } from '../../engine/chunks.ts';
 import { toDroverError } from '../../model/errors.ts';
 import { databaseNow, type SharedClock } from '../database/now.ts';
 import type { ControlWorld, Db } from '../world.ts';
-import { HAS_NEWEST_SNAPSHOT, IS_READ } from './kept.ts';
+import { HAS_NEWEST_SNAPSHOT, IS_NEEDED_EVIDENCE, IS_READ } from './kept.ts';
 import { findRemovedRuns, removeLeftFiles } from './removed-runs.ts';
 
 const HOUR_MS = 3_600_000;
@@ -151,8 +151,8 @@ async function expireLogs(world: RetentionWorld, signal: AbortSignal): Promise<n
   return rows.length;
 }
 
-/** The newest run with a snapshot is looked up for each pair; all older ones may go. */
-const MAY_GO = sql<boolean>`(NOT ${HAS_NEWEST_SNAPSHOT} AND NOT ${IS_READ})`;
+/** The newest run with a snapshot is looked up for each pair, and what knows more since; all older ones may go. */
+const MAY_GO = sql<boolean>`(NOT ${HAS_NEWEST_SNAPSHOT} AND NOT ${IS_READ} AND NOT ${IS_NEEDED_EVIDENCE})`;
 
 /** Nothing is locked while its files go: its row says before that they may be gone, and after that they are. */
 async function removeLogs(world: RetentionWorld, id: string): Promise<void> {

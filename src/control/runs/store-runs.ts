@@ -5,6 +5,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Db, Tx } from '../world.ts';
 import { fromDatabase } from './database-errors.ts';
 import { ACTIVE_STATES } from './states.ts';
+import { isEvidenceOf, newestSnapshotOf } from '../retention/kept.ts';
 import {
   heldRow,
   jsonbText,
@@ -49,6 +50,15 @@ export async function findLatestSnapshot(db: Db, pairId: string): Promise<RunRec
     sql`WHERE pair_id = ${pairId} AND has_snapshot ORDER BY queued_at DESC, id DESC LIMIT 1`,
   );
   return run ?? null;
+}
+
+/** What is evidence without being that base. As the index on it has it, so that this is quick among many runs. */
+export function findEvidence(db: Db, pairId: string, limit: number): Promise<readonly RunRecord[]> {
+  return select(
+    db,
+    sql`WHERE pair_id = ${pairId} AND ${isEvidenceOf('runs')} AND ended_at IS NOT NULL
+      AND queued_at > ${newestSnapshotOf(sql`${pairId}::text`)} ORDER BY queued_at DESC, id DESC LIMIT ${limit}`,
+  );
 }
 
 export async function updateRun(db: Db | Tx, runId: string, change: RunChange): Promise<void> {

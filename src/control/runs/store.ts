@@ -36,7 +36,16 @@ import {
   type SegmentRow,
 } from './store-rows.ts';
 import { lostError, type HeldLease, type LeaseEnd, type LeaseWatcher } from './watching.ts';
-import { endRun, findLatestSnapshot, findUnfinished, listRuns, readRun, recordUsage, updateRun } from './store-runs.ts';
+import {
+  endRun,
+  findEvidence,
+  findLatestSnapshot,
+  findUnfinished,
+  listRuns,
+  readRun,
+  recordUsage,
+  updateRun,
+} from './store-runs.ts';
 import { countWaiting, sayWaiting } from './store-workers.ts';
 
 /** How long a lease holds without being renewed. */
@@ -101,6 +110,10 @@ export class PostgresRunStore implements RunStore {
 
   findLatestSnapshot(_transferId: string, pairId: string): Promise<RunRecord | null> {
     return inDatabase(() => findLatestSnapshot(this.#db, pairId));
+  }
+
+  findEvidence(pairId: string, limit: number): Promise<readonly RunRecord[]> {
+    return inDatabase(() => findEvidence(this.#db, pairId, limit));
   }
 
   updateRun(runId: string, change: RunChange): Promise<void> {
