@@ -10,6 +10,8 @@ import type { Entry } from '../model/entry.ts';
 import type { RunContext } from './context.ts';
 import { retryWorldOf, takeOf } from './copy-context.ts';
 import type { Action } from './decide.ts';
+import type { SideName } from './denials.ts';
+import { atSide } from './failure-facts.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { CHOSEN_DIGEST, digestOf } from './read-back.ts';
 
@@ -68,15 +70,15 @@ export async function withContentRead(
   const { signal, readBack } = context;
   const how = { retry: retryWorldOf(context), take: takeOf(context, signal), signal };
   const leave = source.sizeBytes > SMALL_BYTES_MAX ? await context.largeGate.enter(signal) : null;
-  const read = async (reader: RunContext['source'], entry: Entry): Promise<Entry> => {
-    const digest = await digestOf(reader, entry, reading.kind, how);
+  const read = async (reader: RunContext['source'], entry: Entry, side: SideName): Promise<Entry> => {
+    const digest = await atSide(side, () => digestOf(reader, entry, reading.kind, how));
     // What was read needs no mark to speak for it.
     return { ...entry, digests: { ...entry.digests, [reading.kind]: digest }, recorded: null };
   };
   try {
     return {
-      source: reading.source ? await read(context.source, source) : source,
-      target: reading.target && readBack ? await read(readBack, target) : target,
+      source: reading.source ? await read(context.source, source, 'source') : source,
+      target: reading.target && readBack ? await read(readBack, target, 'target') : target,
     };
   } finally {
     leave?.();

@@ -6,12 +6,12 @@ import { digestOf } from '../lib/hash.ts';
 import { retrying } from '../lib/retry.ts';
 import type { Digests, DigestKind } from '../model/digest.ts';
 import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
-import { DroverError, toDroverError } from '../model/errors.ts';
+import { DroverError } from '../model/errors.ts';
 import { markedAs, propertiesFor, proved, retryWorldOf, takeOf, writeOptions } from './copy-context.ts';
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
-import { afterTries, atSide } from './failure-facts.ts';
+import { afterTries, atSide, ofItsSide } from './failure-facts.ts';
 import { collect, flowOf, letGo, refuseOtherContent } from './flow.ts';
 import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { guessPartBytes } from './part-plan.ts';
@@ -33,8 +33,9 @@ export async function copyItem(context: CopyContext, order: CopyOrder, signal: A
       try {
         const attempt = await attemptCopy(watched, current, signal);
         return { ...attempt, losses: [...attempt.losses, ...unread], attempts };
-      } catch (error) {
-        tries.failedWith = toDroverError(error).code;
+      } catch (thrown) {
+        const error = ofItsSide(thrown);
+        tries.failedWith = error.code;
         throw error;
       }
     },

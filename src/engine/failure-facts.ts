@@ -46,6 +46,16 @@ export function sideOf(thrown: unknown): SideName | null {
   return null;
 }
 
+/**
+ * What the source has removed is left out. What is gone from the target, or on the way to it, is no reason to leave an item
+ * out: it was written to there.
+ */
+export function ofItsSide(thrown: unknown): DroverError {
+  const error = toDroverError(thrown);
+  if (error.code !== 'NOT_FOUND' || sideOf(thrown) !== 'target') return error;
+  return new DroverError('CHANGED', `At the target: ${error.message}`, { key: error.key, cause: thrown });
+}
+
 /** `thrown` as an error that knows how often its item was tried. */
 export function afterTries(thrown: unknown, tries: number): DroverError {
   const error = toDroverError(thrown);

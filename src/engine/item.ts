@@ -1,7 +1,7 @@
 /** One key from its meeting of both sides to its outcome: what `decide` said, carried out. */
 import type { Expectation } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
-import { toDroverError, type DroverError } from '../model/errors.ts';
+import type { DroverError } from '../model/errors.ts';
 import type { NameRules } from '../model/names.ts';
 import type { ReasonCode } from '../model/reasons.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
@@ -21,6 +21,7 @@ import { contentToRead, withContentRead, type ContentToRead } from './compare-co
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
 import { decide, isNewer, overwriteExpectation, withoutClaims, type Action } from './decide.ts';
+import { ofItsSide } from './failure-facts.ts';
 import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
@@ -301,7 +302,7 @@ export async function failedOrStop(
 /** Throws, and stops the run here, for what concerns more than the item: also for a right that is gone for all of them. */
 export async function onlyOfItem(context: RunContext, thrown: unknown): Promise<DroverError> {
   if (context.signal.aborted) throw cancelled();
-  const error = toDroverError(thrown);
+  const error = ofItsSide(thrown);
   const stopper = error.policy.scope === 'item' ? await context.denials.judge(error, context.signal) : error;
   if (context.signal.aborted) throw cancelled();
   if (stopper === null) return error;

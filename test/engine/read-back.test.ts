@@ -1,7 +1,8 @@
 /** What was written is read again from the target: for stores whose word is not enough. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { CopyContext, Proof } from '../../src/engine/copy-context.ts';
 import { withReadBack } from '../../src/engine/read-back.ts';
+import { FakeClock } from '../../src/lib/fake-world.ts';
 import { digestOf } from '../../src/lib/hash.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { openBench, POLICY, sumsAgree } from './bench.ts';
@@ -88,4 +89,47 @@ test('a break while it is read back costs a reading, not the copy', async () => 
   };
   const [record] = await bench.log(await bench.run({ verify: 'read-back' }));
   expect([record?.result, record?.attempts, gets]).toEqual(['copied', 1, 2]);
+});
+
+describe('what the target loses while it is looked at is not what the source has removed', () => {
+  const gone = (): never => {
+    throw new DroverError('NOT_FOUND', '"a" is not there any more.', { key: 'a' });
+  };
+
+  test.each(['PUT', 'GET'] as const)('while it is copied: %s', async (at) => {
+    const clock = new FakeClock();
+    await using bench = await openBench({}, {}, clock);
+    bench.source.put('in', 'a', 'content');
+    bench.source.put('in', 'once', 'content');
+    let times = 0;
+    bench.target.hooks.before = (operation, key) => {
+      if (operation === at && (key === 'a' || ++times === 1)) gone();
+    };
+    const result = await clock.run(bench.run({ verify: 'read-back' }));
+    expect(await bench.log(result)).toMatchObject([
+      { key: 'a', result: 'failed', code: 'CHANGED', side: 'target' },
+      { key: 'once', result: 'copied', attempts: 2 },
+    ]);
+    expect(result.run.state).toBe('completed-with-issues');
+  });
+
+  test('while it is compared', async () => {
+    const silent = { listedDigests: [] };
+    await using bench = await openBench(silent, { ...silent, recordsSource: false });
+    bench.source.put('in', 'a', 'content');
+    bench.target.put('out', 'a', 'content');
+    bench.target.hooks.before = (operation) => (operation === 'GET' ? gone() : undefined);
+    const result = await bench.run({ mode: 'check', verify: 'read-back' }, { command: 'check' });
+    expect(await bench.log(result)).toMatchObject([{ result: 'failed', code: 'CHANGED', side: 'target' }]);
+    expect(result.run.state).toBe('completed-with-issues');
+  });
+
+  test('what the source has removed is left out, as before', async () => {
+    await using bench = await openBench();
+    bench.source.put('in', 'a', 'content');
+    bench.source.hooks.before = (operation) => (operation === 'GET' ? gone() : undefined);
+    const result = await bench.run();
+    expect(await bench.log(result)).toMatchObject([{ result: 'skipped', code: 'NOT_FOUND' }]);
+    expect(result.run.state).toBe('succeeded');
+  });
 });
