@@ -69,8 +69,9 @@ export const RUN_LOG_CODES = {
   LIMITED_NO_MORE: { meaning: 'What held it back is over.', remedy: NOTHING },
   LEFTOVERS: {
     meaning: 'Something half-made of this run may remain at the target.',
-    remedy: 'Look at the target for what the line names.',
+    remedy: 'Nothing while the line says that it is tried again; else look at the target for what it names.',
   },
+  LEFTOVERS_GONE: { meaning: 'Nothing half-made of this run remains at the target any more.', remedy: NOTHING },
   ROWS_MISSING: {
     meaning: 'Some of what this run has moved at last is neither in its copy log nor in its sums.',
     remedy: 'Nothing while the line says that it is tried again; else a validation shows what is at the target.',

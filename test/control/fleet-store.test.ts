@@ -221,7 +221,8 @@ describe.each([
     expect((await store.getRun('run-1'))?.state).toBe('running');
     const [fresh, other] = [await claimed(), await claimed()];
     await store.endRun(fresh, end);
-    expect(await store.getRun('run-1')).toMatchObject(end);
+    const ended = await store.getRun('run-1');
+    expect(ended).toMatchObject({ state: 'succeeded', error: null, manifestRoot: 'r' });
     const { segmentId } = fresh.segment;
     expect((await store.segments('run-1')).find((segment) => segment.segmentId === segmentId)?.state).toBe('done');
     await expect(store.endRun(other, { ...end, state: 'failed' })).rejects.toMatchObject({ code: 'LEASE_LOST' });
@@ -447,6 +448,22 @@ describe('leases on PostgreSQL', () => {
       WHERE session = ${`${w2}/b`}`.execute(world.db);
     await store.recordUsage('run-1', `${w2}/c`, usage(20_000));
     expect(Math.round(((await store.getRun('run-1'))?.durationMs ?? 0) / 1_000)).toBe(90);
+  });
+
+  test('a run ends by the clock of the database, by which it is reckoned what may still come to its target', async () => {
+    await makeRunRow(world, job, 'run-2', {});
+    await store.startSegments('run-2', [settle]);
+    const lease = await store.claim('run-2', w1);
+    const dayMs = 86_400_000;
+    await store.endRun(lease!, {
+      state: 'succeeded',
+      endedAtMs: Date.now() - dayMs,
+      error: null,
+      manifestRoot: null,
+    });
+    const { rows } = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(world.db);
+    const { endedAtMs } = (await store.getRun('run-2'))!;
+    expect(Math.abs(rows[0]!.now.getTime() - endedAtMs!)).toBeLessThan(dayMs / 2);
   });
 
   test('a retry is no base for comparing', async () => {

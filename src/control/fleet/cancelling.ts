@@ -45,8 +45,8 @@ export interface Clearing {
 }
 
 export interface Cleared extends Clearing {
-  /** Rows of the run are missing in its log and its sums, as the store of the records does not answer. */
-  readonly isMissingRows: boolean;
+  /** It is to be tried again: rows of the run are missing in its log and its sums, or the target did not answer. */
+  readonly again: 'rows' | 'target' | null;
   /** What is journaled and was not found may come to the store for so long; 0 where there is nothing of that kind. */
   readonly lateMs: number;
 }
@@ -65,29 +65,34 @@ export async function clearAfter(
 ): Promise<Cleared | null> {
   const claim = await claimSweep(world, workerId, runId);
   if (claim === null) return null;
-  const { epoch, isEarly, isFirst, hasEnded, missing } = claim;
+  const { epoch, isEarly, isFirst, hasEnded, before } = claim;
   const lease = { runId, segmentId: SWEEP_ID, epoch };
   const stopping = AbortSignal.any([signal, store.hold(lease)]);
   try {
-    const mayMiss = isFirst || missing !== null;
+    const mayMiss = isFirst || typeof before?.faults === 'number';
     const { isMore, failure } = mayMiss ? await keepAll(world, store, runId, stopping) : NOTHING_KEPT;
-    const faults = (missing?.faults ?? 0) + (failure !== null && isForGood(failure) ? 1 : 0);
-    const still = failure !== null && faults < FAULTS_MAX ? { faults } : null;
+    const faults = (before?.faults ?? 0) + (failure !== null && isForGood(failure) ? 1 : 0);
+    const isMissing = failure !== null && faults < FAULTS_MAX;
     const journal = new CarefulJournal(world, store, isEarly);
     // Once the target was looked at, only the journal can name something there.
-    const isNeeded = missing === null || (await store.intents(runId)).length > 0;
+    const isNeeded = before === null || before.isLeft || (await store.intents(runId)).length > 0;
     const left = isNeeded ? await sweep(world, store, journal, shares, runId, stopping) : null;
     if (signal.aborted) return null;
-    if (!(await endCancelled(world, lease, workerId, still))) return null;
-    if (isFirst && left !== null) await noteInLog(world, runId, 'warn', left, 'LEFTOVERS');
-    if (failure !== null && (isFirst || still === null)) await sayMissing(world, runId, failure, still !== null);
-    if (failure === null && (missing !== null || (isMore && hasEnded))) await sayJoined(world, store, runId);
-    return { isEarly, lateMs: journal.lateMs, isMissingRows: still !== null };
+    const isLeft = left?.isAgain === true;
+    const rest = isMissing || isLeft ? { faults: isMissing ? faults : null, isLeft } : null;
+    if (!(await endCancelled(world, lease, workerId, rest))) return null;
+    if (left !== null && (isFirst || (before?.isLeft === true && !isLeft)))
+      await noteInLog(world, runId, 'warn', left.words, 'LEFTOVERS');
+    if (left === null && before?.isLeft === true) await noteInLog(world, runId, 'info', GONE, 'LEFTOVERS_GONE');
+    if (failure !== null && (isFirst || !isMissing)) await sayMissing(world, runId, failure, isMissing);
+    if (mayMiss && failure === null && (before !== null || (isMore && hasEnded))) await sayJoined(world, store, runId);
+    return { isEarly, lateMs: journal.lateMs, again: isMissing ? 'rows' : isLeft ? 'target' : null };
   } finally {
     store.drop(lease);
   }
 }
 
+const GONE = 'The target has answered again: nothing half-made of this run remains there.';
 const NOTHING_KEPT: Joined = { isMore: false, failure: null };
 
 /** The sums that were told at the end are others now. */
@@ -179,13 +184,13 @@ async function endCancelled(
   world: FleetWorld,
   { runId, epoch }: HeldLease,
   workerId: string,
-  missing: Missing | null,
+  rest: Rest | null,
 ): Promise<boolean> {
   const { db, bus } = world;
   const what =
-    missing === null
+    rest === null
       ? sql`DELETE FROM segments`
-      : sql`UPDATE segments SET worker_id = NULL, lease_until = NULL, checkpoint = ${JSON.stringify(missing)}`;
+      : sql`UPDATE segments SET worker_id = NULL, lease_until = NULL, checkpoint = ${JSON.stringify(rest)}`;
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
       const { rows } = await sql`${what} WHERE run_id = ${runId} AND segment_id = ${SWEEP_ID}
@@ -197,10 +202,12 @@ async function endCancelled(
   );
 }
 
-/** In the place of a checkpoint: the target was looked at and people were told, but rows of the run are missing still. */
-interface Missing {
-  /** So often they could not be read, though the store answered. */
-  readonly faults: number;
+/** In the place of a checkpoint: it was tried and people were told, but not all of it could be done. */
+interface Rest {
+  /** Rows of the run are missing: so often they could not be read, though the store answered. `null`: none is. */
+  readonly faults: number | null;
+  /** The target could not be cleaned up. */
+  readonly isLeft: boolean;
 }
 
 interface Claim extends Clearing {
@@ -209,7 +216,7 @@ interface Claim extends Clearing {
   readonly isFirst: boolean;
   /** Its sums were told already. */
   readonly hasEnded: boolean;
-  readonly missing: Missing | null;
+  readonly before: Rest | null;
 }
 
 /** Nobody may hold anything any more; whoever did is fenced off for good before the sweep begins. */
@@ -237,14 +244,20 @@ async function claimSweep({ db, timing }: FleetWorld, workerId: string, runId: s
       const isEarly = present.length > 0;
       if (rows[0] === undefined) return null;
       const { epoch, checkpoint } = rows[0];
-      const missing = checkpoint === null ? null : (JSON.parse(checkpoint) as Missing);
+      const before = checkpoint === null ? null : (JSON.parse(checkpoint) as Rest);
       const { is_first: isFirst, has_ended: hasEnded } = run[0];
-      return { epoch, isEarly, isFirst: isFirst && missing === null, hasEnded, missing };
+      return { epoch, isEarly, isFirst: isFirst && before === null, hasEnded, before };
     }),
   );
 }
 
-/** What may remain, as a sentence; `null` when nothing does. */
+interface Remains {
+  readonly words: string;
+  /** It may be taken away later. */
+  readonly isAgain: boolean;
+}
+
+/** What may remain; `null` when nothing does. */
 async function sweep(
   world: FleetWorld,
   store: PostgresRunStore,
@@ -252,7 +265,7 @@ async function sweep(
   shares: Shares,
   runId: string,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<Remains | null> {
   const run = await readRunToOpen(world, runId);
   const record = await store.getRun(runId);
   const hasBegunAny = (await store.segments(runId)).length + (await store.intents(runId)).length > 0;
@@ -277,6 +290,9 @@ async function sweep(
       intents.length === 0
         ? 'temporary objects of this run may remain there'
         : `unfinished uploads may remain there: ${named.join(', ')}${more}`;
-    return `The target could not be cleaned up (${error.message}); ${what}.`;
+    const { scope, retry } = error.policy;
+    const isAgain = scope === 'account' || retry !== 'never' || error.code === 'PERMISSION_DENIED';
+    const then = isAgain ? ' That is tried again by itself.' : '';
+    return { words: `The target could not be cleaned up (${error.message}); ${what}.${then}`, isAgain };
   }
 }

@@ -54,14 +54,14 @@ export class Leftovers {
   async #clear(runId: string): Promise<void> {
     const { world, store, shares, workerId, signal } = this.#parts;
     const done = await clearAfter(world, store, shares, workerId, runId, signal);
-    if (done === null || (done.isEarly && !done.isMissingRows)) return;
+    if (done === null || (done.isEarly && done.again === null)) return;
     const nowMs = world.clock.monotonic();
     // Whatever is still open was looked at again long since.
     for (const [id, { atMs }] of this.#later) if (atMs < nowMs - AGAIN_MS_MAX) this.#later.delete(id);
     const { reachAgainMs, againFirstMs, goneAfterMs } = world.timing;
     // The records are the fleet's own, and asked for little: they are tried sooner.
-    const knownMs = this.#later.get(runId)?.delayMs ?? (done.isMissingRows ? againFirstMs : reachAgainMs) / 2;
-    if (done.lateMs > 0 && !done.isMissingRows) {
+    const knownMs = this.#later.get(runId)?.delayMs ?? (done.again === 'rows' ? againFirstMs : reachAgainMs) / 2;
+    if (done.lateMs > 0 && done.again === null) {
       this.#later.set(runId, { atMs: nowMs + done.lateMs, delayMs: knownMs });
       return;
     }

@@ -95,8 +95,8 @@ export async function recordUsage(
 }
 
 /**
- * False, and nothing changed, when the lease is old or the run has ended already. `alongside` is done in the same
- * transaction, after everything else.
+ * By the database's clock, as all times that others reckon with. False, and nothing changed, when the lease is old or the
+ * run has ended already. `alongside` is done in the same transaction, after everything else.
  */
 export async function endRun(
   db: Db,
@@ -113,7 +113,7 @@ export async function endRun(
       UPDATE segments SET state = 'done', lease_until = NULL WHERE ${heldRow(lease)} RETURNING segment_id`.execute(tx);
     if (closed.rows.length === 0) return false;
     await sql`
-      UPDATE runs SET state = ${end.state}, ended_at = ${new Date(end.endedAtMs)}, error = ${jsonbText(end.error)}::jsonb,
+      UPDATE runs SET state = ${end.state}, ended_at = clock_timestamp(), error = ${jsonbText(end.error)}::jsonb,
         manifest_root = ${end.manifestRoot}, has_snapshot = ${hasSnapshot(end.manifestRoot)}, waits = NULL, live = NULL,
         updated_at = clock_timestamp(), version = version + 1, ${FINAL_SUMS}
       WHERE id = ${runId}`.execute(tx);
