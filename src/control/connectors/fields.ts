@@ -89,7 +89,8 @@ function withoutSecrets(fields: Fields, given: Readonly<Record<string, unknown>>
   return Object.fromEntries(Object.entries(given).filter(([name]) => fields[name]?.type !== 'secret'));
 }
 
-function refusedFields(problems: readonly FieldProblem[], fields: Fields): DroverError {
+/** INVALID_INPUT that names the first field, and all of them in its message. */
+export function refusedFields(problems: readonly FieldProblem[], fields: Fields): DroverError {
   const message = problems
     .map(({ field, message: words }) => (fields[field] === undefined && field !== '' ? `"${field}": ${words}` : words))
     .join(' ');

@@ -13,7 +13,7 @@ import { authorize, reauthorize } from './authorize.ts';
 import { streamCheck, testSaved } from './checking.ts';
 import { checkTags, cloudOf } from './cloud.ts';
 import { syncDueInventories } from './due-inventories.ts';
-import { parseForm } from './fields.ts';
+import { parseForm, refusedFields } from './fields.ts';
 import { reportHealth, reportLostSignIn } from './health.ts';
 import { takeInventory } from './inventory.ts';
 import { addAccount } from './members.ts';
@@ -153,8 +153,12 @@ async function savedOf(world: ControlWorld, id: string, provider: string): Promi
   return saved.provider.manifest.id === provider ? saved : null;
 }
 
-/** As far as it is filled in; what is wrong or missing is left out. */
+/** As far as it is filled in. INVALID_INPUT for what is filled in wrong: a policy must not say less than was meant. */
 function draftOf(provider: Provider, given: Readonly<Record<string, unknown>>): Config {
+  const whole = parseConfig(provider.account, given);
+  const isFilled = (field: string): boolean => ![undefined, null, ''].includes(given[field] as undefined);
+  const wrong = (whole.problems ?? []).filter(({ field }) => isFilled(field));
+  if (wrong.length > 0) throw refusedFields(wrong, provider.account);
   let rest = given;
   for (;;) {
     const parsed = parseConfig(provider.account, rest);

@@ -150,6 +150,42 @@ describe('Amazon S3', () => {
     expect(template?.text).not.toContain('s3:PutObject');
   });
 
+  test.each([
+    [{ externalId: 'x y' }, 'externalId'],
+    [{ externalId: 'x"y' }, 'externalId'],
+    [{ externalID: 'abc-123' }, 'externalID'],
+    [{ roleArn: 'no role' }, 'roleArn'],
+    [{ bucket: 'Bad Bucket!' }, 'bucket'],
+  ])('a draft with %j makes no policy that says less', async (config, field) => {
+    const { connectors, admin } = await openS3();
+    const draft = { provider: 's3', config: { authorization: 'iam-role', ...config } };
+    const asked = connectors.draftPolicies(admin, draft, { kind: 'trust', trustedPrincipal: '123456789012' });
+    await expect(asked).rejects.toMatchObject({ code: 'INVALID_INPUT', field });
+  });
+
+  test.each([
+    [{ trustedPrincipal: 'notanarn' }, 'trustedPrincipal'],
+    [{ externalId: 'a' }, 'externalId'],
+    [{ containers: ['a b'] }, 'bucket'],
+    [{ sourceAddresses: ['everywhere'] }, 'sourceAddresses'],
+    [{ vpcEndpoints: ['x'] }, 'vpcEndpoints'],
+  ])('what is asked with %j is refused', async (request, field) => {
+    const { connectors, admin } = await openS3();
+    const draft = { provider: 's3', config: { authorization: 'iam-role' } };
+    const asked = connectors.draftPolicies(admin, draft, { kind: 'trust', ...request });
+    await expect(asked).rejects.toMatchObject({ code: 'INVALID_INPUT', field });
+  });
+
+  test('a trust policy without an external ID says so', async () => {
+    const { connectors, admin } = await openS3();
+    const draft = { provider: 's3', config: { authorization: 'iam-role' } };
+    const request = { kind: 'trust', trustedPrincipal: '123456789012' } as const;
+    const [bare] = await connectors.draftPolicies(admin, draft, request);
+    expect(bare?.title).toContain('without an external ID');
+    const [full] = await connectors.draftPolicies(admin, draft, { ...request, externalId: 'abc-123' });
+    expect(full).toMatchObject({ title: 'Trust policy of the role', text: expect.stringContaining('abc-123') });
+  });
+
   test('before there is a role: the trust policy names who signs here, with the external ID of the form', async () => {
     const { connectors, admin } = await openS3();
     const { config } = await connectors.suggest(admin, 's3');

@@ -4,6 +4,7 @@ import type { PolicyRequest, PolicyText } from '../../contract/provider.ts';
 import type { Partition } from './address.ts';
 import type { S3Settings } from './fields.ts';
 import { stackSetText, templateText, type TemplateGiven } from './template.ts';
+import { checkPolicyRequest } from './policy-request.ts';
 
 export interface PolicyContext {
   readonly settings: Pick<S3Settings, 'bucket' | 'prefix' | 'encryption' | 'kmsKeyId' | 'externalId'>;
@@ -24,14 +25,16 @@ const VERSION = '2012-10-17';
 const ALL = '*';
 export const POLICY_NAME = 'drover-transfer-access';
 
+/** INVALID_INPUT for what has no place in a policy. */
 export function policies(request: PolicyRequest, context: PolicyContext): readonly PolicyText[] {
+  checkPolicyRequest(request, context.settings);
   switch (request.kind) {
     case 'iam':
       return [json('IAM policy: the least that is needed', leastPrivilege(request, context))];
     case 'iam-full':
       return [json('IAM policy: full access to the buckets', fullAccess(request, context))];
     case 'trust':
-      return [json('Trust policy of the role', trust(request, context))];
+      return [json(trustTitle(request, context), trust(request, context))];
     case 'cloudformation':
       return [{ title: 'CloudFormation template', language: 'yaml', text: template(request, context) }];
     case 'stackset':
@@ -181,6 +184,13 @@ function limited(statements: readonly Statement[], request: PolicyRequest): Stat
 export function trustedRole(principal: string): string {
   const match = /^arn:([^:]+):sts::(\d{12}):assumed-role\/([^/]+)\/.+$/.exec(principal);
   return match === null ? principal : `arn:${match[1]}:iam::${match[2]}:role/${match[3]}`;
+}
+
+function trustTitle(request: PolicyRequest, context: PolicyContext): string {
+  const title = 'Trust policy of the role';
+  return (request.externalId ?? context.settings.externalId) === null
+    ? `${title}, without an external ID: set one in the connector first, or others may be let in through the same identity`
+    : title;
 }
 
 function trust(request: PolicyRequest, context: PolicyContext): object[] {
