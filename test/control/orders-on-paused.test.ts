@@ -24,7 +24,21 @@ beforeAll(async () => {
 });
 afterAll(() => fleet[Symbol.asyncDispose]());
 
-async function dispatch(): Promise<void> {
+/** `meanwhile`: right before it changes anything, when it has read how everything is. */
+async function dispatch(meanwhile: () => Promise<unknown> = async () => undefined): Promise<void> {
+  let first: Promise<unknown> | null = null;
+  const db = new Proxy(fleet.world.db, {
+    get(inner, name) {
+      const value: unknown = Reflect.get(inner, name, inner);
+      if (name !== 'transaction') return typeof value === 'function' ? value.bind(inner) : value;
+      return () => ({
+        execute: async (work: Parameters<ReturnType<typeof inner.transaction>['execute']>[0]) => {
+          await (first ??= meanwhile());
+          return inner.transaction().execute(work);
+        },
+      });
+    },
+  });
   const parts = {
     openConnector: rowOpener(fleet.world),
     reportHealth: async () => undefined,
@@ -32,7 +46,7 @@ async function dispatch(): Promise<void> {
     timing: SHORT,
     runsAtOnceMax: 100,
   };
-  await new Dispatcher(fleetWorld(fleet.world, parts)).tick();
+  await new Dispatcher(fleetWorld({ ...fleet.world, db }, parts)).tick();
 }
 
 async function actionsOf(id: string): Promise<readonly string[]> {
@@ -82,6 +96,13 @@ describe.each(['paused', 'pausing'] as const)('a run that is %s for attention', 
     const resumed = await fleet.runs.resume(PERSON, runId);
     expect(resumed).toMatchObject({ state: 'queued', waits: null, error: null });
     expect(resumed.warnings ?? []).toEqual([]);
+  });
+
+  test('and is paused by a person in the moment in which its connector is well again stays so, too', async () => {
+    if (state === 'pausing') await dispatch();
+    await setHealth(fleet.world, job.target.connectorId, null);
+    await dispatch(() => fleet.runs.pause(PERSON, runId));
+    expect(await fleet.runs.get(PERSON, runId)).toMatchObject({ state: 'paused', waits: { kind: 'person' } });
   });
 
   test('is paused once, with one line for each in audit and log', async () => {

@@ -244,7 +244,13 @@ async function goOnWhenMended(world: DispatchWorld, run: ActiveRow): Promise<voi
   // Only tried again, it keeps its error: should it be the same one, nobody is told a second time.
   const change = isMended ? { error: null } : {};
   const has = await inDatabase(() =>
-    db.transaction().execute((tx) => changeState(tx, bus, run.id, { from: ['paused'], to: 'queued', ...change })),
+    db.transaction().execute(async (tx) => {
+      // A person may have paused it in this moment: then it waits for a person.
+      const { rows } = await sql`SELECT FROM runs WHERE id = ${run.id} AND waits ->> 'kind' = 'attention'
+        FOR NO KEY UPDATE`.execute(tx);
+      if (rows.length === 0) return false;
+      return changeState(tx, bus, run.id, { from: ['paused'], to: 'queued', ...change });
+    }),
   );
   const words = isMended ? 'The run goes on: its connector is well again.' : 'The run tries again.';
   if (has) await noteInLog(world, run.id, 'info', words, 'GOES_ON');
