@@ -164,6 +164,7 @@ export function liveOf(run: RunRowNow): RunLive | null {
   const forecast = forecastOf({
     ...known,
     ...speeds,
+    movingBytes: sum((one) => one.current.reduce((all, { doneBytes }) => all + doneBytes, 0)),
     settled: { items: items.scanned, sizeBytes: bytes.scanned, copiedBytes: bytes.copied },
     listingComplete,
     elapsedMs: Math.max(...told.map((one) => one.elapsedMs)),

@@ -10,6 +10,7 @@ function known(change: Partial<Known> = {}): Known {
     settled: { items: 1_000, sizeBytes: 100_000, copiedBytes: 100_000 },
     pendingItems: 100,
     pendingBytes: 10_000,
+    movingBytes: 0,
     listingComplete: false,
     elapsedMs: 2 * MINUTE,
     bytesPerSecond: 1_000,
@@ -26,6 +27,18 @@ function known(change: Partial<Known> = {}): Known {
 const EXPECTED = { items: 10_000, sizeBytes: 1_000_000, basis: 'last-run', runId: 'r', cuts: [] } as const;
 /** Ten shares: a, b, … j. */
 const CUTS = [...'bcdefghij'];
+
+test('what of large objects has gone over counts, before the first of them is there', () => {
+  const settled = { items: 0, sizeBytes: 0, copiedBytes: 0 };
+  const large = { settled, pendingItems: 1, pendingBytes: 500_000_000, listingComplete: true, itemsPerSecond: 0 };
+  const steady = { bytesPerSecond: 1_000_000, bytesPerSecondMean: 1_000_000, itemsPerSecondMean: 0 };
+  const half = forecastOf(known({ ...large, ...steady, movingBytes: 250_000_000 }));
+  expect(half.percent).toBe(50);
+  expect(half.remaining?.lowMs).toBeLessThanOrEqual(250_000);
+  expect(half.remaining?.highMs).toBeLessThan(500_000);
+  // Parts that were moved twice are not more than the object.
+  expect(forecastOf(known({ ...large, movingBytes: 900_000_000 })).percent).toBe(99);
+});
 
 describe('while listing goes on', () => {
   test('nothing is promised where nothing is known', () => {

@@ -27,6 +27,8 @@ export interface Known {
   readonly pendingItems: number;
   /** Still to be moved, of what is listed. */
   readonly pendingBytes: number;
+  /** Of these, what of large objects under way has gone over already. */
+  readonly movingBytes: number;
   readonly listingComplete: boolean;
   readonly elapsedMs: number;
   readonly bytesPerSecond: number;
@@ -50,10 +52,11 @@ const PASSED_MIN = 2;
 
 export function forecastOf(known: Known): Forecast {
   const { settled, pendingItems, pendingBytes, listingComplete } = known;
+  const leftBytes = Math.max(0, pendingBytes - known.movingBytes);
   const seen = { items: settled.items + pendingItems, sizeBytes: settled.sizeBytes + pendingBytes };
   if (listingComplete) {
     const totals = { ...seen, isExact: true };
-    return { totals, percent: percentOf(known, totals), remaining: remainingOf(known, pendingItems, pendingBytes) };
+    return { totals, percent: percentOf(known, totals), remaining: remainingOf(known, pendingItems, leftBytes) };
   }
   const guess = guessOf(known, seen.items);
   if (guess === null) return { totals: null, percent: known.percentBefore, remaining: null };
@@ -64,7 +67,7 @@ export function forecastOf(known: Known): Forecast {
   // Of what has not been seen as much is moved as of what has.
   const moved = settled.sizeBytes > 0 ? settled.copiedBytes / settled.sizeBytes : 1;
   const unseenBytes = ((sizeBytes ?? seen.sizeBytes) - seen.sizeBytes) * moved;
-  const remaining = remainingOf(known, items - settled.items, pendingBytes + unseenBytes);
+  const remaining = remainingOf(known, items - settled.items, leftBytes + unseenBytes);
   if (remaining === null || guess.isExceeded) return { totals, percent, remaining: null };
   const isGood = guess.isConfirmed && remaining.confidence !== 'low';
   const middleMs = Math.sqrt(remaining.lowMs * remaining.highMs);
@@ -127,11 +130,12 @@ function passedOf(
 
 /** Bytes where there are any, else items; below 100 until the run has ended, and never less than before. */
 function percentOf(
-  { settled, percentBefore }: Known,
+  { settled, pendingBytes, movingBytes, percentBefore }: Known,
   totals: { readonly items: number; readonly sizeBytes: number | null },
 ): number {
   const byBytes = totals.sizeBytes !== null && totals.sizeBytes > 0;
-  const [done, all] = byBytes ? [settled.sizeBytes, totals.sizeBytes] : [settled.items, totals.items];
+  const doneBytes = settled.sizeBytes + Math.min(movingBytes, pendingBytes);
+  const [done, all] = byBytes ? [doneBytes, totals.sizeBytes] : [settled.items, totals.items];
   const now = all > 0 ? Math.min(99, Math.floor((done / all) * 100)) : 0;
   return Math.max(now, percentBefore ?? 0);
 }
