@@ -29,13 +29,7 @@ const NAMES = new Set([
 ]);
 
 const list = new BlockList();
-for (const [network, bits] of V4) {
-  list.addSubnet(network, bits, 'ipv4');
-  // The same addresses as an IPv6 network writes them: translated (NAT64) and tunnelled (6to4).
-  const hex = hexOf(network);
-  list.addSubnet(`64:ff9b::${hex}`, 96 + bits, 'ipv6');
-  list.addSubnet(`2002:${hex}::`, 16 + bits, 'ipv6');
-}
+for (const [network, bits] of V4) addNetwork(list, network, bits);
 for (const [network, bits] of V6) list.addSubnet(network, bits, 'ipv6');
 
 /** `host`: a name or an address without brackets. Names are looked at as they are written, not resolved. */
@@ -45,6 +39,14 @@ export function isUnsafeAddress(host: string): boolean {
   if (family === 0) return NAMES.has(bare);
   // A zone (`fe80::1%eth0`) says which network card, not where.
   return list.check(bare.replace(/%.*$/, ''), family === 4 ? 'ipv4' : 'ipv6');
+}
+
+/** Of IPv4, with the same addresses as an IPv6 network writes them: translated (NAT64) and tunnelled (6to4). */
+export function addNetwork(to: BlockList, network: string, bits: number): void {
+  to.addSubnet(network, bits, 'ipv4');
+  const hex = hexOf(network);
+  to.addSubnet(`64:ff9b::${hex}`, 96 + bits, 'ipv6');
+  to.addSubnet(`2002:${hex}::`, 16 + bits, 'ipv6');
 }
 
 function hexOf(address: string): string {

@@ -2,10 +2,10 @@
 import { sql } from 'kysely';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
-import { guardAddresses } from '../connectors/addresses.ts';
 import { isoOf } from '../rows.ts';
 import type { ControlWorld } from '../world.ts';
 import { emptyOutbox } from './outbox.ts';
+import { guardPlaces } from './places.ts';
 import { messageOf, rowOf, sealedOf, type DeliveryRow, type SubscriptionRow } from './rows.ts';
 import { idOf, sendMail, sendWebhook, type Message } from './senders.ts';
 
@@ -208,11 +208,11 @@ export class Courier {
   }
 
   async #sendNow(row: SubscriptionRow, messages: readonly Message[], signal: AbortSignal): Promise<void> {
-    const { settings, vault, db, openTransport, clock } = this.#world;
+    const { settings, vault, db, clock } = this.#world;
     if (row.kind === 'email') return sendMail(settings, row.destination, messages, signal);
     const sealed = await sealedOf(vault, db, row);
-    const guard = guardAddresses(openTransport, settings, {}, {});
-    const transport = guard.openTransport({ caCertificate: null, connectionsMax: 1 });
+    const open = guardPlaces(this.#world, sealed.reach);
+    const transport = open({ caCertificate: null, connectionsMax: 1 });
     try {
       const message = this.#joined(messages);
       await sendWebhook(transport, sealed, message, clock.now(), signal);

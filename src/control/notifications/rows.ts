@@ -104,13 +104,23 @@ export function shownAddress(kind: Subscription['kind'], destination: string): s
 }
 
 /** What is sealed of a webhook. */
+export interface SealedWebhook {
+  readonly destination: string;
+  readonly signingSecret: string;
+  /** What whoever made or last changed the destination was allowed: whether it may lead to the server's own machine. */
+  readonly reach: 'own-machine' | 'others';
+}
+
 export async function sealedOf(
   vault: Vault,
   db: Db | Tx,
   row: Pick<SubscriptionRow, 'secret_id' | 'destination'>,
-): Promise<{ readonly destination: string; readonly signingSecret: string }> {
-  const { destination, signingSecret = '' } = row.secret_id === null ? {} : await vault.open(db, row.secret_id);
-  return { destination: destination ?? row.destination, signingSecret };
+): Promise<SealedWebhook> {
+  const sealed = row.secret_id === null ? {} : await vault.open(db, row.secret_id);
+  const { destination = row.destination, signingSecret = '' } = sealed;
+  // Before this was kept, only who might have them told could write such an address down.
+  const reach = sealed['reach'] ?? (isLoopback(new URL(destination)) ? 'own-machine' : 'others');
+  return { destination, signingSecret, reach: reach === 'own-machine' ? reach : 'others' };
 }
 
 export function subscriptionOf(row: SubscriptionRow): Subscription {

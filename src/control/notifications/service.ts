@@ -7,7 +7,6 @@ import type { Json } from '../../model/json.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, Delivery, NotificationEvent, Subscription } from '../entities.ts';
 import { newId } from '../ids.ts';
-import { refuseUnsafeUrl } from '../connectors/addresses.ts';
 import { listPage } from '../paging.ts';
 import { demand, may } from '../people/roles.ts';
 import { isoOf, lockVersion, stampOf, uniquely } from '../rows.ts';
@@ -17,7 +16,6 @@ import {
   checkedColumns,
   DELIVERIES,
   deliveryOf,
-  isLoopback,
   LISTING,
   rowOf,
   rowsOf,
@@ -29,6 +27,7 @@ import {
 } from './rows.ts';
 import { Courier } from './courier.ts';
 import { putInOutbox } from './outbox.ts';
+import { reachOf, refusePlace } from './places.ts';
 import type { Message } from './senders.ts';
 
 const NAME_TAKEN = { subscriptions_name: ['name', 'Another subscription has this name.'] } as const;
@@ -77,21 +76,6 @@ async function shownTo({ vault, db }: ControlWorld, actor: Actor, row: Subscript
   return { ...subscription, destination: (await sealedOf(vault, db, row)).destination };
 }
 
-/**
- * Where messages must not be sent. Names are looked at once more when they are resolved. Programs of this machine may
- * trust whoever asks from there, so only those who may also make connectors to it have them told.
- */
-function refusePlace({ settings }: ControlWorld, actor: Actor, kind: Subscription['kind'], destination: string): void {
-  if (kind !== 'webhook') return;
-  const url = new URL(destination);
-  refuseUnsafeUrl(settings, url, 'destination');
-  if (!isLoopback(url) || may(actor, 'connector-change')) return;
-  throw new DroverError('FORBIDDEN', 'Messages to programs on the machine of the server are set up by an admin.', {
-    field: 'destination',
-    remedy: 'Give the address of another machine, or ask an admin.',
-  });
-}
-
 /** What people call the run: they never see its id. */
 async function runWords(db: Db | Tx, runId: string | null): Promise<Record<string, Json>> {
   if (runId === null) return {};
@@ -127,7 +111,8 @@ class NotificationWork {
     await uniquely(NAME_TAKEN, () =>
       db.transaction().execute(async (tx) => {
         const { destination } = columns;
-        const secretId = signingSecret === null ? null : await vault.seal(tx, null, { signingSecret, destination });
+        const sealed = { signingSecret: signingSecret ?? '', destination, reach: reachOf(actor) };
+        const secretId = signingSecret === null ? null : await vault.seal(tx, null, sealed);
         const now = new Date(clock.now());
         await tx
           .insertInto('subscriptions')
@@ -177,8 +162,10 @@ class NotificationWork {
         const { destination } = columns;
         const isMoved = destination !== before.destination;
         if (isMoved) refusePlace(this.#world, actor, before.kind, destination);
+        const reach = isMoved ? reachOf(actor) : sealed.reach;
         const isWebhook = before.kind === 'webhook';
-        const secretId = isWebhook ? await vault.seal(tx, row.secret_id, { ...sealed, destination }) : row.secret_id;
+        const kept = { ...sealed, destination, reach };
+        const secretId = isWebhook ? await vault.seal(tx, row.secret_id, kept) : row.secret_id;
         const shown = shownAddress(before.kind, destination);
         await tx
           .updateTable('subscriptions')
