@@ -107,7 +107,12 @@ describe('making endpoints', () => {
   test('the same place of the same kind is refused, however its slash is written; a taken name at its field', async () => {
     await make({ name: 'Pictures' });
     const again = make({ place: { container: 'photos', prefix: '2019/' } });
-    await expect(again).rejects.toMatchObject({ code: 'ALREADY_EXISTS', field: 'place' });
+    await expect(again).rejects.toMatchObject({
+      code: 'ALREADY_EXISTS',
+      field: 'place',
+      message: expect.stringContaining('"Pictures"'),
+      remedy: expect.stringContaining('Use "Pictures"'),
+    });
     const other = make({ name: 'PICTURES', place: { container: 'photos', prefix: '2020/' } });
     await expect(other).rejects.toMatchObject({ code: 'ALREADY_EXISTS', field: 'name' });
   });

@@ -85,10 +85,26 @@ async function createEndpoint(
       await insert(number === 1 ? wanted : `${wanted} ${number}`);
       return { id, warnings: seen.warnings };
     } catch (thrown) {
+      if (thrown instanceof DroverError && thrown.field === 'place') throw await placeTaken(world, input, seen, thrown);
       const isOwnName = given === '' && thrown instanceof DroverError && thrown.field === 'name';
       if (!isOwnName || number === NAME_TRIES_MAX) throw thrown;
     }
   }
+}
+
+/** With the name of the endpoint that has the place: it is the one to use. */
+async function placeTaken(world: ControlWorld, input: Input, seen: Seen, thrown: DroverError): Promise<DroverError> {
+  const row = await world.db
+    .selectFrom('endpoints')
+    .select('name')
+    .where('kind', '=', input.kind)
+    .where('connector_id', '=', input.connectorId)
+    .where('full_path', '=', seen.fullPath)
+    .executeTakeFirst();
+  if (row === undefined) return thrown;
+  const message = `The ${input.kind} endpoint "${row.name}" is this place already.`;
+  const remedy = `Use "${row.name}", or choose another place.`;
+  return new DroverError('ALREADY_EXISTS', message, { field: 'place', remedy, cause: thrown });
 }
 
 /** An account that is there to be looked at has no rights to objects. An unknown connector is told by whoever opens it. */

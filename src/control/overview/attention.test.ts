@@ -198,6 +198,9 @@ test('a run in which objects failed, until a run of them or of all has none that
   ]);
   await addRun('succeeded', 'retry');
   expect(await seen()).toEqual([]);
+  // No retry takes those along.
+  await addLossy({ items: { scanned: 5, failed: 0 }, deletesFailed: 1 });
+  expect(await seen()).toMatchObject([{ remedy: expect.stringContaining('start the job again, as a whole') }]);
 });
 
 const unsupported = (count: number): object => ({ items: { scanned: 9, unsupported: count, failed: 0 } });

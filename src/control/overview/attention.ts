@@ -214,8 +214,9 @@ function remedyOf(kind: string, { items, deletesFailed, differences }: Counters)
       ? 'Look at its items, which say what differs. Then start the job again, and validate once more.'
       : 'Look at its items, which say why. Validate with "read-back" to have the content itself compared.';
   }
-  return items.failed + deletesFailed > 0
-    ? 'Look at its failed items, which say why and what to do. Then run again what failed.'
+  if (items.failed > 0) return 'Look at its failed items, which say why and what to do. Then run again what failed.';
+  return deletesFailed > 0
+    ? 'Look at its failed items, which say why and what to do. Then start the job again, as a whole.'
     : 'Look at its unsupported items, which say why. What cannot be moved has to go another way, or be excluded.';
 }
 

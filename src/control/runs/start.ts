@@ -168,8 +168,14 @@ async function retriedRun(tx: Tx, { job }: JobFacts, retryOf: string | undefined
   }
   await refuseHalfLog(tx, run);
   if (run.logs_expired) throw refuse('WRONG_STATE', `The copy log of run ${run.number} is gone; start a whole run.`);
-  if ((run.counters as Counters).items.failed === 0)
-    throw refuse('WRONG_STATE', `Nothing failed in run ${run.number}.`);
+  const { items, deletesFailed } = run.counters as Counters;
+  if (items.failed === 0) {
+    const why =
+      deletesFailed > 0
+        ? `Only deletions failed in run ${run.number}, and what may be deleted takes two whole listings: start a whole run.`
+        : `Nothing failed in run ${run.number}.`;
+    throw refuse('WRONG_STATE', why);
+  }
   return run.id;
 }
 
