@@ -107,6 +107,9 @@ describe('what to grant', () => {
     expect(await stub({ lines: [line('write', 'ok'), line('delete', 'warning')] }).grants()).toEqual([]);
     // No policy makes a bucket, or brings a network back.
     expect(await stub({ lines: [line('container', 'refused')] }).grants()).toEqual([]);
+    // Nor does one let in whose key is not known.
+    const lines = [{ ...line('list', 'refused'), field: 'accessKeyId' }, line('write', 'refused')];
+    expect(await stub({ lines }).grants()).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 import type { Account, CheckLine, CheckWish, PlaceIdentity, Use } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { makeAudit } from '../audit.ts';
+import { judge } from '../connectors/check.ts';
 import type { Actor, Job, JobSettings, Preflight, RunKind } from '../entities.ts';
 import { inTime } from '../in-time.ts';
 import type { ControlWorld, OpenConnector } from '../world.ts';
@@ -126,7 +127,8 @@ function grantsOf(
   const lacks = (...whats: CheckLine['what'][]): boolean =>
     lines.some(({ what, result }) => result === 'refused' && whats.includes(what));
   const lacksTags = lines.some(({ what, result }) => what === 'tags' && result !== 'ok' && result !== 'unknown');
-  if (!lacks(...RIGHTS)) return [];
+  // Whoever is not let in at all lacks no right: nobody knows which ones there would be.
+  if (!lacks(...RIGHTS) || judge(lines, null).refusal !== null) return [];
   const { roles } = account;
   const texts = account.policies?.({
     kind: 'iam',
