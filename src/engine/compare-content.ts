@@ -21,43 +21,47 @@ export interface ContentToRead {
   readonly target: boolean;
 }
 
-/** What to read, or `null` when the decision needs nothing, or nothing would help. */
+/** What to read, or `null` when the decision needs nothing, or nothing would help. `isUnread`: no digest is enough. */
 export function contentToRead(
   context: RunContext,
   source: Entry | null,
   target: Entry | null,
   action: Action,
+  isUnread = false,
 ): ContentToRead | null {
   if (source === null || target === null || source.kind !== 'object' || target.kind !== 'object') return null;
   if (source.sizeBytes !== target.sizeBytes || source.availability !== 'online') return null;
+  if (isUnread) return ofBoth(context, source, target, true);
   // Only what is told by both can be compared, and then it has been.
   if (DIGEST_KINDS.some((kind) => source.digests[kind] !== undefined && target.digests[kind] !== undefined))
     return null;
-  return ofSource(context, target, action) ?? ofBoth(context, source, target, action);
+  return ofSource(context, target, action) ?? (isOpen(action) ? ofBoth(context, source, target, false) : null);
 }
 
 function ofSource({ source, policy }: RunContext, target: Entry, action: Action): ContentToRead | null {
-  const isOpen =
-    (action.kind === 'same' && action.weak) ||
-    action.kind === 'different' ||
+  const mayBeSettled =
+    isOpen(action) ||
     (action.kind === 'copy' && action.reason === 'changed') ||
     (action.kind === 'skipped' && action.reason === 'target-newer');
   // Reading a whole store again to compare it is what `check` is asked for; a run would rather copy.
   const isCheap = source.traits.listedDigests.length === 0;
-  if (!isOpen || !(isCheap || policy.mode === 'check')) return null;
+  if (!mayBeSettled || !(isCheap || policy.mode === 'check')) return null;
   const kind = COMPUTABLE_DIGESTS.find((one) => target.digests[one] !== undefined);
   return kind === undefined ? null : { kind, source: true, target: false };
 }
 
-function ofBoth(context: RunContext, source: Entry, target: Entry, action: Action): ContentToRead | null {
+function isOpen(action: Action): boolean {
+  return (action.kind === 'same' && action.weak) || action.kind === 'different';
+}
+
+function ofBoth(context: RunContext, source: Entry, target: Entry, isUnread: boolean): ContentToRead | null {
   const { policy, readBack } = context;
-  const isOpen = (action.kind === 'same' && action.weak) || action.kind === 'different';
-  if (!isOpen || policy.verify !== 'read-back' || policy.dryRun) return null;
+  if (policy.verify !== 'read-back' || policy.dryRun) return null;
   // What a cold class keeps cannot be read: that stays weak.
   if (readBack === undefined || readBack === null || target.availability !== 'online') return null;
   const told = COMPUTABLE_DIGESTS.find((one) => (source.digests[one] ?? target.digests[one]) !== undefined);
   const kind = told ?? CHOSEN_DIGEST;
-  return { kind, source: source.digests[kind] === undefined, target: target.digests[kind] === undefined };
+  return { kind, source: source.digests[kind] === undefined, target: isUnread || target.digests[kind] === undefined };
 }
 
 /** Both with the digest of their bytes, read now from exactly those states. CHANGED, EARLY_END and what reading gives. */

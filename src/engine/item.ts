@@ -20,15 +20,13 @@ import type { RunContext } from './context.ts';
 import { contentToRead, withContentRead, type ContentToRead } from './compare-content.ts';
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
-import { decide, isNewer, overwriteExpectation, withoutClaims, type Action } from './decide.ts';
+import { decide, overwriteExpectation, withoutClaims, type Action } from './decide.ts';
 import { ofItsSide } from './failure-facts.ts';
 import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
 import { refreshProperties } from './refresh.ts';
-
-/** Clocks of stores may be as far from ours. */
-const CLOCKS_APART_MS = 15 * 60_000;
+import { isNotReadBack, isOwnLeftover, mayBeOfThisRun } from './unrecorded.ts';
 
 export interface ItemSituation {
   readonly source: Entry | null;
@@ -48,7 +46,8 @@ export type Planned =
 export function planItem(context: RunContext, situation: ItemSituation): Planned {
   const paired = withProofOnly(pairFolders(situation.source, situation.target, context.rules));
   const action = decided(context, paired, situation.previous);
-  const reading = contentToRead(context, paired.source, paired.target, action);
+  const isUnread = isNotReadBack(context, { ...situation, ...paired }, action);
+  const reading = contentToRead(context, paired.source, paired.target, action, isUnread);
   if (reading !== null)
     return { work: () => planAgain(context, situation, reading), sizeBytes: situation.source?.sizeBytes ?? 0 };
   const proving = isOwnLeftover(context, { ...situation, ...paired }, action)
@@ -74,31 +73,6 @@ function decided(context: RunContext, { source, target }: Pair, previous: Snapsh
 }
 
 /**
- * What this very run has probably moved before somebody died is moved again: its sizes alone would prove nothing, and
- * would stay in every report. Only where nothing else can be compared, and for a bounded number of items.
- */
-function isOwnLeftover(
-  context: RunContext,
-  { source, target, mayBeUnrecorded = false }: ItemSituation,
-  action: Action,
-): boolean {
-  const { policy } = context;
-  if (!mayBeUnrecorded || action.kind !== 'same' || !action.weak) return false;
-  if (policy.mode === 'check' || policy.dryRun || policy.acceptV0) return false;
-  if (source === null || target === null || source.availability !== 'online') return false;
-  return mayBeOfThisRun(context, source, target);
-}
-
-/** Of what is there with the size of the source. */
-function mayBeOfThisRun(context: RunContext, source: Entry, target: Entry): boolean {
-  const { policy, run, timeToleranceMs } = context;
-  // It may as well be somebody else's newer one, which is not to be touched.
-  if (policy.targetNewer === 'skip' && isNewer(target, source, timeToleranceMs)) return false;
-  if (context.target.traits.keepsSourceTime || target.modifiedAtMs === null) return true;
-  return target.modifiedAtMs >= run.startedAtMs - CLOCKS_APART_MS;
-}
-
-/**
  * The same order, where what is there now may be what this run put there before somebody died: that may be replaced, and
  * nothing else that has come since.
  */
@@ -118,7 +92,7 @@ async function planAgain(context: RunContext, situation: ItemSituation, reading:
   const startedAtMs = context.world.clock.now();
   try {
     const read = await withContentRead(context, source, situation.target as Entry, reading);
-    const planned = planItem(context, { ...situation, ...read });
+    const planned = planItem(context, { ...situation, ...read, mayBeUnrecorded: false });
     return 'settled' in planned ? planned.settled : await planned.work();
   } catch (error) {
     return await failedOrStop(context, source, error, {

@@ -244,7 +244,7 @@ export interface Fleet extends AsyncDisposable {
   ended(...workers: readonly Worker[]): Promise<RunResult[]>;
   until(isSo: () => boolean): Promise<void>;
   items(): Promise<ItemRecord[]>;
-  ends(runId?: string): Promise<{ source: Source; target: Target }>;
+  ends(runId?: string): Promise<{ source: Source; target: Target; readBack: Source }>;
 }
 
 export interface FleetOptions {
@@ -269,7 +269,7 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
   target.hooks.before = (operation) => (operation === 'LIST' ? undefined : clock.sleep(latencyMs));
   const leases = new Leases(state.store, clock);
   const artifacts = memoryArtifacts();
-  const ends = async (runId = RUN_ID): Promise<{ source: Source; target: Target }> => {
+  const ends = async (runId = RUN_ID): Promise<{ source: Source; target: Target; readBack: Source }> => {
     const context = contextOf(clock, random);
     const none = new AbortController().signal;
     const from = await createMemoryProvider(source).open({ store: 'source' }, context);
@@ -277,6 +277,7 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
     return {
       source: await from.source({ container: 'in', prefix: '' }, { versions: 'current' }, none),
       target: await to.target({ container: 'out', prefix: '' }, { facts: null, runId }, none),
+      readBack: await to.source({ container: 'out', prefix: '' }, { versions: 'current' }, none),
     };
   };
   const fleet: Fleet = {
@@ -350,8 +351,12 @@ function joinFleet(fleet: Fleet, random: Random, name: string, change: Partial<R
   const work = async (): Promise<RunResult> => {
     const run = await fleet.store.getRun(RUN_ID);
     if (run === null) throw new Error('There is no run.');
-    const { source, target } = await fleet.ends();
-    const ends = { source: tether.through(source), target: tether.through(target) };
+    const { source, target, readBack } = await fleet.ends();
+    const ends = {
+      source: tether.through(source),
+      target: tether.through(target),
+      readBack: tether.through(readBack),
+    };
     return runTransfer(run.definition, ends, world, {
       runId: RUN_ID,
       tuning: TUNING,
