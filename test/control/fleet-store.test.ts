@@ -450,6 +450,20 @@ describe('leases on PostgreSQL', () => {
     expect(Math.round(((await store.getRun('run-1'))?.durationMs ?? 0) / 1_000)).toBe(90);
   });
 
+  test('whoever leaves a run while he clears up after it keeps that in hand', async () => {
+    const lease = await store.claim('run-1', w1);
+    await sql`INSERT INTO segments (run_id, segment_id, kind, state, epoch, worker_id, counters)
+      VALUES ('run-1', 'sweep', 'sweep', 'open', 1, ${w1}::uuid, '{}')`.execute(world.db);
+    const sweep = { runId: 'run-1', segmentId: 'sweep', epoch: 1 };
+    store.hold(sweep);
+    await store.releaseAll('run-1', w1);
+    expect(store.held).toEqual([sweep]);
+    const { rows } = await sql<{ segment_id: string }>`
+      SELECT segment_id FROM segments WHERE worker_id IS NOT NULL`.execute(world.db);
+    expect(rows.map(({ segment_id: id }) => id)).toEqual(['sweep']);
+    expect(lease).not.toBeNull();
+  });
+
   test('a run ends by the clock of the database, by which it is reckoned what may still come to its target', async () => {
     await makeRunRow(world, job, 'run-2', {});
     await store.startSegments('run-2', [settle]);

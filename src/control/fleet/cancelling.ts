@@ -14,7 +14,7 @@ import type { Tx } from '../world.ts';
 import { inDatabase } from '../runs/database-errors.ts';
 import { isForGood, joinAllAside, type Joined } from '../runs/store-aside.ts';
 import type { HeldLease, PostgresRunStore } from '../runs/store.ts';
-import { IS_HELD } from '../runs/store-rows.ts';
+import { IS_HELD, SWEEP_ID } from '../runs/store-rows.ts';
 import { changeState, fenceOff } from '../runs/transitions.ts';
 import { openTarget, readRunToOpen, Side } from './ends.ts';
 import { noteInLog, type FleetWorld } from './parts.ts';
@@ -22,7 +22,6 @@ import { sumsText } from './run-log.ts';
 import type { Shares } from './shares.ts';
 import type { FleetTiming } from './timing.ts';
 
-const SWEEP_ID = 'sweep';
 const NAMED_MAX = 5;
 /** A sweep that was told to stop and does not is given up after so long. */
 const STOPPING_MS = 5_000;
@@ -89,6 +88,8 @@ export async function clearAfter(
     return { isEarly, lateMs: journal.lateMs, again: isMissing ? 'rows' : isLeft ? 'target' : null };
   } finally {
     store.drop(lease);
+    // Another worker goes on at once.
+    if (signal.aborted) await giveBackSweep(world, lease, workerId).catch(() => undefined);
   }
 }
 
@@ -177,6 +178,11 @@ export async function wantSweep(tx: Tx, runId: string): Promise<void> {
   await sql`INSERT INTO segments (run_id, segment_id, kind, state, counters)
     VALUES (${runId}, ${SWEEP_ID}, 'sweep', 'open', ${JSON.stringify(ZERO_COUNTERS)}::jsonb)
     ON CONFLICT (run_id, segment_id) DO NOTHING`.execute(tx);
+}
+
+async function giveBackSweep({ db }: FleetWorld, { runId, epoch }: HeldLease, workerId: string): Promise<void> {
+  await sql`UPDATE segments SET worker_id = NULL, lease_until = NULL WHERE run_id = ${runId}
+    AND segment_id = ${SWEEP_ID} AND worker_id = ${workerId}::uuid AND epoch = ${epoch}`.execute(db);
 }
 
 /** What has to be looked at again stays, in nobody's hands. */

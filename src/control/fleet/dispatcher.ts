@@ -166,11 +166,12 @@ async function countWorkers({ db, timing }: DispatchWorld): Promise<number> {
   return rows[0]?.workers ?? 0;
 }
 
-/** Its leases run out by themselves; this is for those who look at the fleet. */
+/** Its leases run out by themselves; this is for those who look at the fleet. Who was told to leave has left. */
 async function markGone(world: DispatchWorld): Promise<void> {
   const { db, bus, timing } = world;
   const { rows } = await inDatabase(() =>
-    sql<{ id: string }>`UPDATE workers SET state = 'gone'
+    sql<{ id: string }>`UPDATE workers SET state = 'gone',
+        left_at = CASE WHEN state = 'draining' THEN clock_timestamp() END
       WHERE state <> 'gone' AND seen_at < clock_timestamp() - ${timing.goneAfterMs} * interval '1 millisecond'
       RETURNING id`.execute(db),
   );

@@ -28,7 +28,7 @@ const MARKER_NAME = 'fleet/marker';
 
 /**
  * The id of the new worker, or that of one that was counted as gone and is back: it is looked at like a new one, for
- * others may have come meanwhile. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED.
+ * others may have come meanwhile. What it was told to do before stands. VERSION_MISMATCH, ARTIFACTS_NOT_SHARED.
  */
 export async function signOn(world: FleetWorld, identity: WorkerIdentity, id = newId(world)): Promise<string> {
   await inDatabase(() =>
@@ -40,7 +40,8 @@ export async function signOn(world: FleetWorld, identity: WorkerIdentity, id = n
       await sql`INSERT INTO workers (id, name, host, pid, program_version, protocol, state, started_at, seen_at, slots)
         VALUES (${id}, ${identity.name}, ${identity.host}, ${identity.pid}, ${world.programVersion}, ${PROTOCOL},
           'active', clock_timestamp(), clock_timestamp(), ${identity.slots ?? sql`DEFAULT`})
-        ON CONFLICT (id) DO UPDATE SET state = 'active', seen_at = excluded.seen_at`.execute(tx);
+        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at,
+          state = CASE WHEN workers.left_at IS NULL THEN 'active' ELSE 'draining' END`.execute(tx);
       await world.bus.tell('worker', id, tx);
     }),
   );

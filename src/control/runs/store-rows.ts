@@ -107,6 +107,9 @@ export const UNCHANGED_MS = sql<number>`abs(extract(epoch FROM clock_timestamp()
 /** Whoever writes several segments in one statement locks them first, in one order: otherwise two such wait for each other. */
 export const IN_LOCK_ORDER = sql`ORDER BY segments.run_id, segments.segment_id FOR NO KEY UPDATE OF segments`;
 
+/** Of the right to clear up after a run. Its kind is none of the engine's. */
+export const SWEEP_ID = 'sweep';
+
 /** Kinds in the order in which they begin. */
 export const KIND_RANK = sql<number>`array_position(ARRAY['keys', 'mapped', 'restores', 'deletes', 'settle'], kind)`;
 

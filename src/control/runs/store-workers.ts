@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { RunWorker } from '../entities.ts';
 import type { Db, Tx } from '../world.ts';
-import { IS_HELD } from './store-rows.ts';
+import { IN_LOCK_ORDER, IS_HELD, KIND_RANK } from './store-rows.ts';
 
 /** One that lives and says nothing of a run for so long, once a second else, has left it without being able to say so. */
 const SILENT_MS = 30_000;
@@ -16,6 +16,18 @@ const WAITS_FOR_MS = sql<number>`coalesce(greatest(0,
 
 /** Assignments of `run_workers`: it waits no more. */
 export const WAITS_NO_MORE = sql`waiting = false, waiting_since = NULL, idle_ms = run_workers.idle_ms + ${WAITS_FOR_MS}`;
+
+/** The segments of the run that this worker works on. */
+export async function giveBack(db: Db, runId: string, worker: string): Promise<void> {
+  await sql`
+    WITH own AS (
+      SELECT run_id, segment_id FROM segments
+      WHERE run_id = ${runId} AND worker_id = ${worker}::uuid AND state = 'open' AND ${KIND_RANK} IS NOT NULL
+      ${IN_LOCK_ORDER}
+    )
+    UPDATE segments SET worker_id = NULL, lease_until = NULL
+    FROM own WHERE segments.run_id = own.run_id AND segments.segment_id = own.segment_id`.execute(db);
+}
 
 export async function countWaiting(db: Db, runId: string): Promise<number> {
   const { rows } = await sql<{ workers: number }>`

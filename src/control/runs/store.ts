@@ -26,12 +26,12 @@ import {
   bytesOrNull,
   countersPlus,
   heldRow,
-  IN_LOCK_ORDER,
   IS_HELD,
   KIND_RANK,
   segmentFromRow,
   sharesText,
   storable,
+  SWEEP_ID,
   WAITED_MS,
   type SegmentRow,
 } from './store-rows.ts';
@@ -46,7 +46,7 @@ import {
   recordUsage,
   updateRun,
 } from './store-runs.ts';
-import { countWaiting, sayWaiting } from './store-workers.ts';
+import { countWaiting, giveBack, sayWaiting } from './store-workers.ts';
 
 /** How long a lease holds without being renewed. */
 export const LEASE_VALID_MS = 10_000;
@@ -293,18 +293,11 @@ export class PostgresRunStore implements RunStore {
     held.stopper.abort(lostError(lease));
   }
 
-  /** Everything that worker still holds of the run, also what nobody here knows of any more. */
+  /** Whatever that worker still works on, also what nobody here knows of any more; not what he clears up. */
   async releaseAll(runId: string, worker: string): Promise<void> {
-    for (const lease of this.held) if (lease.runId === runId) this.drop(lease);
-    await inDatabase(() =>
-      sql`
-        WITH own AS (
-          SELECT run_id, segment_id FROM segments
-          WHERE run_id = ${runId} AND worker_id = ${worker}::uuid AND state = 'open' ${IN_LOCK_ORDER}
-        )
-        UPDATE segments SET worker_id = NULL, lease_until = NULL
-        FROM own WHERE segments.run_id = own.run_id AND segments.segment_id = own.segment_id`.execute(this.#db),
-    );
+    const own = this.held.filter((lease) => lease.runId === runId && lease.segmentId !== SWEEP_ID);
+    for (const lease of own) this.drop(lease);
+    await inDatabase(() => giveBack(this.#db, runId, worker));
   }
 
   async endRun(lease: Lease, end: RunEnd): Promise<void> {
