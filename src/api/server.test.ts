@@ -124,6 +124,10 @@ describe('errors', () => {
     const response = await post('/api/v1/projects', { name: 'x'.repeat(2 * 1024 * 1024) });
     expect(response.status).toBe(413);
     expect((await problem(response)).code).toBe('TOO_LARGE');
+    // A document of all that is saved may be larger.
+    server.answer = () => Promise.resolve({ steps: [], problems: [], hash: '' });
+    const document = await post('/api/v1/definitions/plan', { document: { drover: 1, more: 'x'.repeat(2 ** 21) } });
+    expect(document.status).toBe(200);
   });
 
   test.each(['/api/v1/projects/no-uuid', '/api/v1/runs/NO', '/api/v1/nothing', '/nothing'])(

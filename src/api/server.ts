@@ -32,6 +32,8 @@ const HEADERS_MS_MAX = 30_000;
 const REQUEST_MS_MAX = 60_000;
 /** Of whoever is not signed in: forms of a few fields. */
 const OPEN_BODY_BYTES_MAX = 16 * 1024;
+/** Definitions of 100,000 jobs, as an export writes them. */
+const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What every request shares beside the world. */
 interface Desk {
@@ -188,12 +190,17 @@ function asOurs(thrown: FastifyError): DroverError {
 const CALLER = Symbol('caller');
 type WithCaller = FastifyRequest & { [CALLER]?: Caller };
 
+function bodyLimitOf({ right, takesDocument }: Route, bodyBytesMax: number): number {
+  if (right === 'open') return Math.min(OPEN_BODY_BYTES_MAX, bodyBytesMax);
+  return takesDocument ? Math.max(DOCUMENT_BYTES_MAX, bodyBytesMax) : bodyBytesMax;
+}
+
 /** Who may not do it is refused before the body is read. */
 function register(app: FastifyInstance, desk: Desk, route: Route): void {
   const { bodyBytesMax } = desk.world.settings;
   app.route({
     method: route.method,
-    bodyLimit: route.right === 'open' ? Math.min(OPEN_BODY_BYTES_MAX, bodyBytesMax) : bodyBytesMax,
+    bodyLimit: bodyLimitOf(route, bodyBytesMax),
     url: API_BASE + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async onRequest(request, reply) {
       beginSpan(desk.world, route, request, reply);

@@ -95,6 +95,8 @@ export interface Route {
   /** Members of the body that cannot change, with the reason. */
   readonly fixed: Readonly<Record<string, string>>;
   readonly bodyFields: BodyFields;
+  /** Its body is a document that may be as large as everything that is saved: it has a limit of its own. */
+  readonly takesDocument: boolean;
   handle(call: Call<unknown, unknown, unknown>): Promise<unknown>;
 }
 
@@ -142,6 +144,7 @@ interface Given<P, Q, B, A> {
   readonly versioned?: boolean;
   readonly fixed?: Readonly<Record<string, string>>;
   readonly bodyFields?: BodyFields;
+  readonly takesDocument?: boolean;
   handle(call: Call<Output<P>, Output<Q>, Output<B>>): Handled<A>;
 }
 
@@ -164,6 +167,7 @@ export function route<
     versioned: given.versioned ?? false,
     fixed: given.fixed ?? {},
     bodyFields: given.bodyFields ?? {},
+    takesDocument: given.takesDocument ?? false,
     handle: given.handle as unknown as Route['handle'],
   };
 }

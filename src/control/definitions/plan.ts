@@ -106,6 +106,12 @@ class Planner {
   }
 
   endpoints(): void {
+    const places = new Map(
+      [...this.#state.endpoints.values()].map(({ kind, connectorName, place, name }) => [
+        placeText(kind, connectorName, place),
+        name,
+      ]),
+    );
     for (const [at, given] of this.#document.endpoints.entries()) {
       const saved = this.#state.endpoints.get(given.name.toLowerCase());
       const path = `endpoints[${at}]`;
@@ -113,6 +119,12 @@ class Planner {
         this.#problem(`${path}.connector`, `There is no connector "${given.connector}", here or in the document.`);
       }
       if (saved !== undefined) this.#fixedEndpoint(path, saved, given);
+      const other = places.get(placeText(given.kind, given.connector, given));
+      if (saved === undefined && other !== undefined) {
+        const message = `The ${given.kind} endpoint "${other}" is this place already: use that one, or another place.`;
+        this.#problem(path, message);
+      }
+      if (other === undefined) places.set(placeText(given.kind, given.connector, given), given.name);
       const before = saved === undefined ? null : { description: saved.description };
       const work = { kind: 'endpoint', at, id: saved?.id ?? null } as const;
       this.#step(given.name, before, { description: given.description }, work);
@@ -239,6 +251,15 @@ class Planner {
       return null;
     }
   }
+}
+
+/** The same for two endpoints that cannot both be. */
+function placeText(
+  kind: string,
+  connector: string,
+  { container, prefix }: { readonly container: string; readonly prefix: string },
+): string {
+  return JSON.stringify([kind, connector.toLowerCase(), container, subPathOf(prefix)]);
 }
 
 function changesBetween(before: object, after: object): Change[] {

@@ -277,6 +277,20 @@ describe('definitions', () => {
     ]);
   });
 
+  test('name the endpoint that has a place already, saved or in the document', async () => {
+    const server = await openServer();
+    await server.apply(DOCUMENT);
+    const more = structuredClone(DOCUMENT) as typeof DOCUMENT;
+    const [first] = more.endpoints;
+    more.endpoints.push({ ...first!, name: 'Twin' }, { ...first!, name: 'New', prefix: 'new' });
+    more.endpoints.push({ ...first!, name: 'Newer', prefix: 'new/' });
+    const { problems } = await server.plan(more);
+    expect(problems).toEqual([
+      { path: 'endpoints[2]', message: expect.stringContaining(`"${first!.name}"`) as string },
+      { path: 'endpoints[4]', message: expect.stringContaining('"New"') as string },
+    ]);
+  });
+
   test('that fail half-way keep what was done, and go on when applied again', async () => {
     let isBroken = true;
     const server = await openServer((services) => ({
@@ -292,7 +306,10 @@ describe('definitions', () => {
     const { hash } = await server.plan(DOCUMENT);
     await expect(server.definitions.apply(server.admin, DOCUMENT, hash)).rejects.toMatchObject({
       code: 'DATABASE_UNAVAILABLE',
-      message: 'At the job "Photos / Nightly": The database is away.',
+      message: expect.stringMatching(
+        /^At the job "Photos \/ Nightly": The database is away\. \d of \d changes were made, and stay\.$/,
+      ) as string,
+      remedy: expect.stringMatching(/Then apply the document again: it goes on from there\.$/) as string,
     });
     isBroken = false;
     await expect(server.definitions.apply(server.admin, DOCUMENT, hash)).rejects.toMatchObject({

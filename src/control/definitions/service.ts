@@ -60,7 +60,8 @@ export function openDefinitions(
         });
       }
       const work = new Applying(services, actor, planned.document, await loadState(services, actor), signal);
-      for (const step of planned.plan.steps) if (step.action !== 'keep') await work.apply(step);
+      const steps = planned.plan.steps.filter(({ action }) => action !== 'keep');
+      for (const [at, step] of steps.entries()) await work.apply(step, { made: at, all: steps.length });
       return shown(planned.plan);
     },
   };
@@ -88,7 +89,7 @@ class Applying {
     }
   }
 
-  async apply({ work, name }: PlannedStep): Promise<void> {
+  async apply({ work, name }: PlannedStep, so: { readonly made: number; readonly all: number }): Promise<void> {
     try {
       switch (work.kind) {
         case 'connector':
@@ -106,10 +107,11 @@ class Applying {
       }
     } catch (error) {
       if (!(error instanceof DroverError)) throw error;
-      throw new DroverError(error.code, `At the ${work.kind} "${name}": ${error.message}`, {
+      const stays = so.made === 0 ? 'Nothing was changed.' : `${so.made} of ${so.all} changes were made, and stay.`;
+      throw new DroverError(error.code, `At the ${work.kind} "${name}": ${error.message} ${stays}`, {
         cause: error,
         field: error.field,
-        remedy: error.remedyOverride,
+        remedy: `${error.remedy} Then apply the document again: it goes on from there.`,
       });
     }
   }
