@@ -2,6 +2,7 @@
 import type { TargetFacts } from '../contract/provider.ts';
 import { ByteBudget } from '../lib/byte-budget.ts';
 import { Shaper } from '../lib/shaper.ts';
+import { keepApart } from './apart.ts';
 import { LiveState, type RunContext } from './context.ts';
 import { Denials } from './denials.ts';
 import { compileFilter } from './filter.ts';
@@ -32,7 +33,8 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
   const waits = new Waits(clock);
   const denials = new Denials(clock, ends.rights ?? null);
   const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random, onRetry, denials });
-  const target = retryingTarget(ends.target, { clock: waits.clockFor('target'), random, onRetry, denials });
+  const patient = retryingTarget(ends.target, { clock: waits.clockFor('target'), random, onRetry, denials });
+  const target = keepApart(patient, source, started.definition, random);
   const live = new LiveState();
   live.add(started.counters);
   const budget = new ByteBudget(() => tuning.bytesInFlightMax);
