@@ -51,6 +51,11 @@ export interface SourceTraits extends Traits {
   readonly facets: readonly (keyof SourceFacets)[];
   /** What objects may have here that no copy carries, each as it stands in a sentence: `ACLs`. Absent: nothing. */
   readonly staysBehind?: readonly string[];
+  /**
+   * What listings name and nobody follows, so that more may lie below such an opaque entry than the listing tells, each
+   * as it stands in a sentence: `links`. Absent: opaque entries hide nothing.
+   */
+  readonly unread?: readonly string[];
   /** Versions of one key that are given at most; older ones are one opaque entry. Absent: all. */
   readonly versionsMax?: number;
 }

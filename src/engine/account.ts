@@ -22,8 +22,11 @@ export function countersOf(record: ItemRecord): Counters {
   if (record.deletion === true && record.result === 'failed') return { ...ZERO_COUNTERS, deletesFailed: 1 };
   const { result, sizeBytes } = record;
   switch (result) {
-    case 'extra':
-      return { ...ZERO_COUNTERS, ...differing(result, sizeBytes) };
+    case 'extra': {
+      const extra = differing(result, sizeBytes);
+      if (record.code !== 'source-unread') return { ...ZERO_COUNTERS, ...extra };
+      return addCounters({ ...ZERO_COUNTERS, ...extra }, { ...ZERO_COUNTERS, ...differing('kept', sizeBytes) });
+    }
     case 'missing':
     case 'different':
       // Compared, not moved: counted as skipped so that the sum holds, and as the difference it is.

@@ -22,9 +22,12 @@ export type Stage = 'work1' | 'work2' | 'work3';
 /** `ahead`: settled behind an item that still moves; named by the checkpoint, until its items are in the others. */
 export type ChunkKind = OwnKind | Stage | 'ahead';
 
-/** An item put off: its name must be mapped (joined by target name), or its content asked back first. */
+/**
+ * An item put off: its name must be mapped (joined by target name), or its content asked back first. `unread` is none: a
+ * name of the source below which nothing may be deleted, for those that are joined by their names at the target.
+ */
 export interface LaterRow {
-  readonly reason: 'mapped' | 'restore';
+  readonly reason: 'mapped' | 'restore' | 'unread';
   readonly side: 'source' | 'target';
   readonly targetKey: string;
   readonly entry: Entry;

@@ -40,6 +40,7 @@ export interface Concession {
     | 'times'
     | 'names'
     | 'folders'
+    | 'links'
     | 'classes'
     | 'races'
     | 'digests'

@@ -14,6 +14,7 @@ import { PIECE_ITEMS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { isBesideName, originalOf } from './naming.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
 import { ExternalSort } from './sort.ts';
+import { keepingExtra, UnreadAtTarget, type UnreadName } from './unread.ts';
 
 /** A row beside the place of its name in the order, which is not worked out again for every comparison. */
 interface Placed {
@@ -29,8 +30,8 @@ export const MAPPED: Phase = {
   pieceItemsMax: PIECE_ITEMS_MAX,
   units,
   worker: (context) => (line, mayBeUnrecorded) => {
-    const { rows, previous } = JSON.parse(line) as Meeting;
-    return perform(context, { ...joined(context, rows, previous), mayBeUnrecorded });
+    const { rows, previous, unread = null } = JSON.parse(line) as Meeting;
+    return perform(context, { ...joined(context, rows, previous), unread, mayBeUnrecorded });
   },
 };
 
@@ -38,6 +39,8 @@ export const MAPPED: Phase = {
 interface Meeting {
   readonly rows: readonly LaterRow[];
   readonly previous: readonly SnapshotRow[];
+  /** The name of the source below which, or under which, all of it would be. */
+  readonly unread?: UnreadName;
 }
 
 /** Joins both sides by target name. Where several source keys want one name, the one that bears it wins. */
@@ -51,10 +54,20 @@ async function* units(context: RunContext, lease: Lease, segments: readonly Segm
     const all = laterRows(context, segments, 'mapped');
     const rows = rules.caseSensitive ? all : named(context, all, `${spill}names-${lease.epoch}/`);
     for await (const row of rows) await sort.add({ at: order(row.targetKey), row });
+    for await (const row of laterRows(context, segments, 'unread')) await sort.add({ at: order(row.targetKey), row });
     const known = new RowsByName(context);
+    const unread = new UnreadAtTarget();
     for await (const group of groupsOf(sort.sorted(), ({ at }) => at)) {
       const { at } = group[0] as Placed;
-      const meeting: Meeting = { rows: group.map(({ row }) => row), previous: await known.at(at) };
+      for (const { row } of group) if (row.reason === 'unread') unread.see(at, row);
+      const placed = group.flatMap(({ row }) => (row.reason === 'unread' ? [] : [row]));
+      if (placed.length === 0) continue;
+      const above = unread.above(at);
+      const meeting: Meeting = {
+        rows: placed,
+        previous: await known.at(at),
+        ...(above === null ? {} : { unread: above }),
+      };
       const sizeBytes = group.reduce((sum, { row }) => sum + (row.side === 'source' ? row.entry.sizeBytes : 0), 0);
       yield { stage: 'work1', sizeBytes, line: JSON.stringify(meeting) };
     }
@@ -74,6 +87,7 @@ interface Join {
   /** A target that lists two names which should be one: nobody's. */
   readonly unclaimed: readonly Entry[];
   readonly previous: readonly SnapshotRow[];
+  readonly unread: UnreadName | null;
   readonly mayBeUnrecorded: boolean;
 }
 
@@ -81,7 +95,7 @@ function joined(
   { filter }: RunContext,
   rows: readonly LaterRow[],
   previous: readonly SnapshotRow[],
-): Omit<Join, 'mayBeUnrecorded'> {
+): Omit<Join, 'mayBeUnrecorded' | 'unread'> {
   const sources = rows.filter(({ side }) => side === 'source');
   const targets = rows.filter(({ side }) => side === 'target');
   const wanted = sources.filter(({ entry }) => filter(entry) === null);
@@ -108,8 +122,7 @@ async function perform(context: RunContext, join: Join): Promise<Settled> {
     const rest: Settled[] = [...leftBehind(context, join.winner, first)];
     for (const row of join.others) rest.push(await carriedOut(planOther(context, row, join, first)));
     for (const target of join.unclaimed) {
-      const situation = { source: null, target, previous: null, targetKey: target.key };
-      rest.push(await carriedOut(planItem(context, situation)));
+      rest.push(await carriedOut(planExtra(context, target, join)));
     }
     return rest.length === 0 ? first : joinSettled([first, ...rest]);
   } finally {
@@ -128,7 +141,7 @@ async function firstOf(context: RunContext, join: Join): Promise<Settled> {
 
 function planWinner(context: RunContext, join: Join, target: Entry | null): Planned {
   const { targetKey, winner, previous, mayBeUnrecorded } = join;
-  if (winner.length === 0) return planItem(context, { source: null, target, previous: null, targetKey });
+  if (winner.length === 0) return target === null ? { settled: NOTHING_SETTLED } : planExtra(context, target, join);
   const hasVersions = context.policy.versions === 'all';
   const situations = winner.map(({ entry }): ItemSituation => {
     // What was known of another item that had the name says nothing about this one.
@@ -137,6 +150,12 @@ function planWinner(context: RunContext, join: Join, target: Entry | null): Plan
     return { source: entry, target, previous: known, targetKey, mayBeUnrecorded };
   });
   return hasVersions ? planVersions(context, situations) : planItem(context, situations[0] as ItemSituation);
+}
+
+/** What no item of the source wants. */
+function planExtra(context: RunContext, target: Entry, { unread }: Join): Planned {
+  const planned = planItem(context, { source: null, target, previous: null, targetKey: target.key });
+  return keepingExtra(planned, target, unread);
 }
 
 /** One that did not get the name: a folder is what the first one is too, anything else has no name left. */

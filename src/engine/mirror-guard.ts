@@ -5,7 +5,8 @@ import { MIRROR_DELETE_SHARE_MAX, type Policy } from '../model/policy.ts';
 
 /** GUARD_EMPTY_SOURCE or GUARD_DELETE_CAP; nothing was deleted then. */
 export function refuseUnsafeMirror(counters: Counters, policy: Policy): void {
-  const { extra } = counters.differences;
+  const { kept = 0 } = counters.differences;
+  const extra = counters.differences.extra - kept;
   if (extra === 0) return;
   if (counters.items.scanned === 0 && !policy.allowEmptySource) {
     throw new DroverError(

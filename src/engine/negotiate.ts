@@ -92,6 +92,14 @@ const folders: Aspect = ({ source, target, sourceTitle, targetTitle }) => {
   return [{ aspect: 'folders', detail: `${targetTitle} holds no empty folders: those of ${sourceTitle} are lost.` }];
 };
 
+const links: Aspect = ({ source, policy, sourceTitle, targetTitle }) => {
+  if (source.unread === undefined || source.unread.length === 0) return [];
+  const things = inWords(source.unread, 'and');
+  const stays = policy.mode === 'mirror' ? ` What ${targetTitle} has under and below such a name stays.` : '';
+  const detail = `${things[0]?.toUpperCase()}${things.slice(1)} of ${sourceTitle} are not followed or copied: they are reported as unsupported.${stays}`;
+  return [{ aspect: 'links', detail }];
+};
+
 const classes: Aspect = ({ source, target, policy, sourceTitle, targetTitle }) => {
   if (policy.storageClass !== null || source.carries.storageClasses.length < 2) return [];
   const detail =
@@ -183,6 +191,7 @@ const ASPECTS: readonly Aspect[] = [
   tags,
   times,
   folders,
+  links,
   classes,
   names,
   versions,

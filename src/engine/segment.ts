@@ -6,6 +6,7 @@ import { toDroverError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
 import { asciiHead, compareKeys, keyAfter } from '../model/key.ts';
 import type { Json } from '../model/json.ts';
+import { joinSettled } from './account.ts';
 import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import type { SegmentProgress } from './definition.ts';
@@ -22,6 +23,7 @@ import { openStreams, type SegmentStreams } from './segment-streams.ts';
 import { SnapshotReader } from './snapshot.ts';
 import { SORTED_MARK } from './sorted-scan.ts';
 import { findCut, middleOf, type Cut } from './split.ts';
+import { isUnread, keepingExtra, looksForExtras, putOffUnread, unreadBefore, UnreadNames } from './unread.ts';
 import { Unrecorded } from './unrecorded.ts';
 import type { Slot } from './window.ts';
 
@@ -44,6 +46,7 @@ export class SegmentWork {
   #isSplitting = false;
   readonly #unrecorded: Unrecorded;
   readonly #ahead: LargeAhead;
+  #unread = new UnreadNames();
   /** Work sent out, whatever becomes of it. */
   readonly #running = new Set<Promise<void>>();
 
@@ -181,6 +184,7 @@ export class SegmentWork {
     const { policy, previous, world } = this.#context;
     const { settledKey } = this.#ledger;
     const from = settledKey === null ? segment.from : keyAfter(settledKey);
+    if (looksForExtras(policy)) this.#unread = await unreadBefore(this.#context.source, from, this.#context.signal);
     const rows = new SnapshotReader(world.artifacts, previous, 'keys', { from, to: segment.to });
     const isOneWay = policy.mode === 'merge' || (policy.mode === 'check' && policy.oneWay);
     // Where case does not count, a name behind the source's last one may be that of its first.
@@ -199,6 +203,8 @@ export class SegmentWork {
       if (this.#isPastEnd(meeting.key)) break;
       this.#rethrow();
       this.#plannedKey = meeting.key;
+      // Also of what an earlier holder settled: it speaks for keys that come now.
+      for (const entry of this.#unreadOf(meeting)) this.#unread.see(entry);
       if (this.#ledger.resume(meeting.key)) {
         heldBack?.forget(meeting.key);
         continue;
@@ -245,7 +251,22 @@ export class SegmentWork {
     this.#running.add(task);
   }
 
+  #unreadOf({ sources }: Meeting): Entry[] {
+    const { source, policy } = this.#context;
+    return looksForExtras(policy) ? sources.filter((entry) => isUnread(source, entry)) : [];
+  }
+
   #planMeeting(meeting: Meeting): Planned {
+    const { sources, target, key } = meeting;
+    const planned = this.#planKey(meeting);
+    if (sources.length === 0 && target !== null) return keepingExtra(planned, target, this.#unread.above(key));
+    const markers = this.#unreadOf(meeting).map((entry) => putOffUnread(entry, this.#context.rules));
+    return markers.length > 0 && 'settled' in planned
+      ? { settled: joinSettled([planned.settled, ...markers]) }
+      : planned;
+  }
+
+  #planKey(meeting: Meeting): Planned {
     const { sources, target, previous, key } = meeting;
     if (!this.#context.rules.caseSensitive) return { settled: putOffAll(meeting, this.#context.rules) };
     if (sources.length > 1 || this.#context.policy.versions === 'all') return this.#planVersions(meeting);

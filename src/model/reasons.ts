@@ -79,6 +79,12 @@ export const REASONS = {
     meaning: 'Only the target has it.',
     remedy: 'Nothing to do, unless it should go: then delete it, or let a mirror do so.',
   },
+  'source-unread': {
+    results: ['extra'],
+    meaning:
+      'It lies below a name that was not read at the source (a link, a device), so nobody knows whether the source has it; a mirror leaves it.',
+    remedy: 'Nothing to do, unless it should go: then delete it at the target yourself, or remove the link at the source.',
+  },
   'dry-run': {
     results: ['missing', 'different', 'extra'],
     meaning: 'A dry run found it; a real one would copy it, replace it or delete it.',

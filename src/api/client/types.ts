@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 438d7d6962383e4c7ff4dee70b9f7457ddfb765cafa51feaeb3ccd572cf9010e) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 28a2699fdbe08fc07af2e586b77567eaa615633b2d836762a05baebf253f7062) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -1762,7 +1762,7 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Do what the plan said, in one transaction
+     * Do what the plan said, step by step: what was done before a fault stays, and applying again goes on
      * @description Needs the role admin.
      */
     post: operations['applyDefinitions'];
@@ -2306,6 +2306,7 @@ export interface components {
         | 'times'
         | 'names'
         | 'folders'
+        | 'links'
         | 'classes'
         | 'races'
         | 'digests'
@@ -2428,12 +2429,16 @@ export interface components {
         missing: number;
         extra: number;
         different: number;
+        /** @description Of `extra`: what a mirror leaves, because it lies below a name of the source that was not read. */
+        kept?: number;
       };
-      /** @description Bytes of those: at the target of `extra`, at the source of the others. */
+      /** @description Bytes of those: at the target of `extra` and `kept`, at the source of the others. */
       differenceBytes: {
         missing: number;
         extra: number;
         different: number;
+        /** @description Of `extra`: what a mirror leaves, because it lies below a name of the source that was not read. */
+        kept?: number;
       };
       targetScanned: number;
       /** @description Copied under another name than the source's. */
@@ -6856,6 +6861,7 @@ export interface operations {
           | 'missing'
           | 'different'
           | 'extra'
+          | 'source-unread'
           | 'dry-run'
           | 'not-at-source'
           | 'absent-already'

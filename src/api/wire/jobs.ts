@@ -296,6 +296,7 @@ export const concession = named<Concession>()(
       'times',
       'names',
       'folders',
+      'links',
       'classes',
       'races',
       'digests',

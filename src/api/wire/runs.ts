@@ -22,7 +22,15 @@ import { named } from './wire.ts';
 
 const verification = z.object({ V3: z.number(), V2: z.number(), V1: z.number(), V0: z.number(), VM: z.number() });
 
-const differences = z.object({ missing: z.number(), extra: z.number(), different: z.number() });
+const differences = z.object({
+  missing: z.number(),
+  extra: z.number(),
+  different: z.number(),
+  kept: z
+    .number()
+    .optional()
+    .describe('Of `extra`: what a mirror leaves, because it lies below a name of the source that was not read.'),
+});
 
 export const counters = named<Counters>()(
   'Counters',
@@ -33,7 +41,9 @@ export const counters = named<Counters>()(
     verification: verification.describe('Adds up to `items.copied`.'),
     sameWeak: z.number().describe('`same`, judged by size, or size and time, alone: not proved.'),
     differences,
-    differenceBytes: differences.describe('Bytes of those: at the target of `extra`, at the source of the others.'),
+    differenceBytes: differences.describe(
+      'Bytes of those: at the target of `extra` and `kept`, at the source of the others.',
+    ),
     targetScanned: z.number(),
     mapped: z.number().describe("Copied under another name than the source's."),
     deletesFailed: z.number().describe('What a mirror could not delete; not among `items.failed`.'),

@@ -31,6 +31,7 @@ export const SOURCE_TRAITS: SourceTraits = {
   ...TRAITS,
   facets: [],
   staysBehind: ['owners', 'permissions', 'extended attributes'],
+  unread: ['symbolic links', 'devices', 'pipes', 'sockets'],
 };
 
 export const TARGET_TRAITS: TargetTraits = {

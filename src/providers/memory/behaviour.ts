@@ -34,6 +34,8 @@ export interface MemoryBehaviour {
   readonly restoreMs: number;
   /** Content is read in chunks of this size. */
   readonly chunkBytes: number;
+  /** What its opaque entries are that may hide others below; `null`: they hide nothing. */
+  readonly unread: readonly string[] | null;
   /** Facets to leave out. */
   readonly without: readonly (keyof SourceFacets | keyof TargetFacets)[];
   /** Needed to sign in; `null`: nothing is. */
@@ -91,6 +93,7 @@ export const DEFAULT_BEHAVIOUR: MemoryBehaviour = {
   hasComposites: true,
   restoreMs: 4 * 60 * 60 * 1000,
   chunkBytes: 64 * 1024,
+  unread: null,
   without: [],
   passphrase: null,
 };

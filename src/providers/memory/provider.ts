@@ -84,7 +84,11 @@ function manifestOf(behaviour: MemoryBehaviour): Manifest {
     title: 'Memory',
     summary: 'Objects in the memory of this process, gone when it ends.',
     containerWord: 'container',
-    source: { ...traits, facets: SOURCE_FACETS.filter(isOffered) },
+    source: {
+      ...traits,
+      facets: SOURCE_FACETS.filter(isOffered),
+      ...(behaviour.unread === null ? {} : { unread: behaviour.unread }),
+    },
     target: {
       ...traits,
       facets: TARGET_FACETS.filter(isOffered),
