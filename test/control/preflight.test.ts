@@ -157,6 +157,26 @@ test('a first mirror into a target that holds something is warned about, with it
   expect((await runs.snapshot(PERSON, run.id)).concessions).toEqual(shown);
 });
 
+test('a job that only added so far is warned about as soon as it is a mirror, until it has run as one', async () => {
+  await using fleet = await openFleetTest();
+  const { world } = fleet;
+  const job = await fleet.job({ objects: 6 });
+  job.to.put(job.target.container, 'theirs', 'of somebody else');
+  await fleet.worker('one');
+  await fleet.until((await fleet.start(job)).id, 'succeeded');
+  const { preflight } = openPreflight(world, rowOpener(world));
+  const look = async () =>
+    (await preflight(PERSON, job.jobId, { count: false, kind: 'transfer' }, never)).warnings.filter((words) =>
+      words.includes('has not run as a mirror yet'),
+    );
+  expect(await look()).toEqual([]);
+  const settings = JSON.stringify({ ...DEFAULT_SETTINGS, mode: 'mirror' });
+  await world.db.updateTable('jobs').set({ settings }).where('id', '=', job.jobId).execute();
+  expect(await look()).toHaveLength(1);
+  await fleet.until((await fleet.start(job)).id, 'succeeded');
+  expect(await look()).toEqual([]);
+});
+
 test('a first mirror over what others put there stops by its cap, and says how to go on', async () => {
   await using fleet = await openFleetTest();
   const { world } = fleet;

@@ -112,8 +112,8 @@ async function keepCounted({ db }: ControlWorld, job: JobFacts['job'], counted: 
 const APART = 'Several jobs on parts of it are easier to watch and to repeat.';
 
 /**
- * The job has not moved anything yet, its target may hold something, and it would win over that (`overwrites`) or delete
- * it (`deletes`).
+ * The target may hold something, and the job, which has not moved anything yet, would win over that (`overwrites`), or,
+ * which has not run as a mirror yet, delete it (`deletes`).
  */
 export function warningsOf(
   estimate: RunEstimate | null,
@@ -138,7 +138,7 @@ function deletesText(settings: JobSettings): string {
     cap === null
       ? 'No limit is set to how many that may be.'
       : `If that is more than ${cap}, nothing is deleted and the run ends as failed.`;
-  return `The target holds objects, or could not be looked into, and this job has not moved anything yet. It is a mirror: what the source does not have is deleted there, whoever put it there. ${end} Start a dry run first: it lists each object that would go.`;
+  return `The target holds objects, or could not be looked into, and this job has not run as a mirror yet. It is a mirror: what the source does not have is deleted there, whoever put it there. ${end} Start a dry run first: it lists each object that would go.`;
 }
 
 const OVERWRITES =
