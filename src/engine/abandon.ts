@@ -1,5 +1,7 @@
 /** Gives an unfinished run up for good: what it may have left at its target is taken away first. */
 import type { Target } from '../contract/provider.ts';
+import { toDroverError } from '../model/errors.ts';
+import { joinAllAside } from './join-aside.ts';
 import type { RunRecord } from './ports.ts';
 import { UploadBook, type Unbegun, type UploadJournal } from './uploads.ts';
 import type { RunWorld } from './world.ts';
@@ -29,14 +31,18 @@ async function clearUploads(
   await new UploadBook(store, runId, clock, random, unbegun).sweep(facets.parts ?? null, signal);
 }
 
-/** The same, and the run is `cancelled` afterwards. */
+/** The same, and the run is `cancelled` afterwards. What it has moved is in its log and its sums then. */
 export async function abandonRun(
   run: RunRecord,
   target: Target,
-  world: Pick<RunWorld, 'store' | 'clock' | 'random'>,
+  world: Pick<RunWorld, 'store' | 'artifacts' | 'clock' | 'random'>,
   signal: AbortSignal,
 ): Promise<void> {
   await clearLeftovers(run, target, world, signal, 'awaited');
+  await joinAllAside(run.runId, 'nobody', world).catch((thrown: unknown) => {
+    // What is damaged stays so, and must not keep the run from its end.
+    if (toDroverError(thrown).code !== 'INTERNAL') throw thrown;
+  });
   await world.store.updateRun(run.runId, { state: 'cancelled', endedAtMs: world.clock.now() });
   // What was begun in the meantime, by a worker that did not know yet; later it can begin nothing.
   await clearUploads(run, target, world, signal, 'awaited');

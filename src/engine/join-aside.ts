@@ -1,7 +1,7 @@
 /** What settled behind an item that will never settle, because nobody goes on with its segment, joins the chunks of it. */
 import { Ahead } from './ahead.ts';
 import { ChunkWriter } from './chunks.ts';
-import type { ArtifactStore, Commit, SegmentRecord } from './ports.ts';
+import type { ArtifactStore, Commit, Lease, RunStore, SegmentRecord } from './ports.ts';
 
 /**
  * Makes it durable, and gives the commit that names it: the sums and the log have it then. `null` where nothing was kept
@@ -27,4 +27,26 @@ export async function joinAside(
     addIssues: issues,
     done: false,
   };
+}
+
+/** The same for all that is left of a run, by whoever has it to himself and will not go on with it. Safe to repeat. */
+export async function joinAllAside(
+  runId: string,
+  worker: string,
+  { store, artifacts }: { readonly store: RunStore; readonly artifacts: ArtifactStore },
+): Promise<void> {
+  const leases: Lease[] = [];
+  try {
+    for (let lease = await store.claim(runId, worker); lease !== null; lease = await store.claim(runId, worker)) {
+      leases.push(lease);
+      const { segment, epoch } = lease;
+      const commit = await joinAside(segment, epoch, artifacts);
+      if (commit === null) continue;
+      await store.commit(lease, commit);
+      // No commit names them any more; what cannot be removed goes with the run's other records.
+      for (const name of segment.checkpoint?.ahead ?? []) await artifacts.removeAll(name).catch(() => undefined);
+    }
+  } finally {
+    for (const lease of leases) await store.release(lease).catch(() => undefined);
+  }
 }

@@ -10,6 +10,7 @@ import { Crew } from './crew.ts';
 import type { TransferDefinition } from './definition.ts';
 import { knowledgeOf } from './evidence.ts';
 import { firstSegments } from './first-segments.ts';
+import { joinAllAside } from './join-aside.ts';
 import { PROGRESS_EVERY_MS, SHARED_PIECES_PER_LANE } from './limits.ts';
 import type { RunRecord, SegmentKind } from './ports.ts';
 import { ProgressMeter } from './progress.ts';
@@ -154,13 +155,27 @@ class Session {
     if (this.#isShared) return this.#result(known, cause);
     const canContinue = cause === null || isContinuable(cause);
     // Nobody will continue its uploads: they may not stay open, as far as that can be helped now.
-    if (!canContinue) await uploads.sweep(target.facets.parts ?? null, this.#signal).catch(() => undefined);
+    if (!canContinue) {
+      await uploads.sweep(target.facets.parts ?? null, this.#signal).catch(() => undefined);
+      await this.#keepAside();
+    }
     await world.store.updateRun(this.#runId, {
       state: canContinue ? 'paused' : 'failed',
       error: cause === null ? null : toFailure(cause),
       endedAtMs: canContinue ? null : world.clock.now(),
     });
     return this.#result(await this.#record(), cause);
+  }
+
+  /** Nobody goes on with its segments: what they had kept aside is in the log and the sums now, or never. */
+  async #keepAside(): Promise<void> {
+    const { log, worker } = this.#context.world;
+    await joinAllAside(this.#runId, worker, this.#context.world).catch((error: unknown) =>
+      log('warn', 'Some of what was moved at last is neither in the log of the run nor in its sums.', {
+        run: this.#runId,
+        reason: toDroverError(error).message,
+      }),
+    );
   }
 
   #result(run: RunRecord, cause: DroverError | null): RunResult {

@@ -259,7 +259,8 @@ describe('a stop', () => {
     await fleet.ended(worker);
     expect(fleet.target.uploads.size).toBe(1);
     const { target } = await fleet.clock.run(fleet.ends());
-    const world = { store: fleet.store, clock: fleet.clock, random: seededRandom(1) };
+    const { artifacts, clock, store } = fleet;
+    const world = { store, artifacts, clock, random: seededRandom(1) };
     await fleet.clock.run(abandonRun(run, target, world, new AbortController().signal));
     expect(fleet.target.uploads.size).toBe(0);
     expect(await fleet.store.getRun(run.runId)).toMatchObject({ state: 'cancelled' });

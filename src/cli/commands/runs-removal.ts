@@ -88,7 +88,7 @@ async function giveUp(session: Session, state: Standalone, run: RunRecord): Prom
     refuseOtherAccount(run, account);
     const facts = await state.facts.get(account.fingerprint, end.place.container);
     await using target = await account.target(end.place, { facts, runId: run.runId }, session.signal);
-    await abandonRun(run, target, { store: state.store, clock, random }, session.signal);
+    await abandonRun(run, target, { store: state.store, artifacts: state.artifacts, clock, random }, session.signal);
   } catch (error) {
     const { code } = toDroverError(error);
     const isGone = code === 'PLACE_NOT_FOUND';

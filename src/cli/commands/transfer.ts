@@ -141,7 +141,12 @@ async function forgetUnfinished(
     if (unfinished === null) return;
     const facts = await state.facts.get(end.account.fingerprint, place.container);
     await using old = await end.account.target(place, { facts, runId: unfinished.runId }, session.signal);
-    await abandonRun(unfinished, old, { store: state.store, clock, random }, session.signal);
+    await abandonRun(
+      unfinished,
+      old,
+      { store: state.store, artifacts: state.artifacts, clock, random },
+      session.signal,
+    );
   }
 }
 
