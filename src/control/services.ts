@@ -366,7 +366,15 @@ export interface Jobs {
     actor: Actor,
     id: string,
     /** What is to be started; default: a transfer. What only compares writes nothing, and needs no right to. */
-    options: { readonly count: boolean; readonly kind?: RunKind | undefined },
+    options: {
+      readonly count: boolean;
+      readonly kind?: RunKind | undefined;
+      /**
+       * No permission checks: only whether a run would read what it writes, or delete what it reads. PLACES_OVERLAP is
+       * thrown then, and a warning says where that could not be tried out.
+       */
+      readonly placesOnly?: boolean | undefined;
+    },
     signal: AbortSignal,
   ): Promise<Preflight>;
   /** Azure: assigns the role where it may and waits until it works. FORBIDDEN with the command to run otherwise. */
@@ -379,7 +387,7 @@ export interface StartRun {
   readonly retryOf?: string | undefined;
   readonly trigger: RunTrigger;
   readonly scheduledAt?: string | undefined;
-  /** Start although the permission checks found something (never for mirror guards). */
+  /** Start although the permission checks find something. Never skips the proof that source and target are not one place. */
   readonly skipPreflight?: boolean | undefined;
   /** One of the guards of this run alone. */
   readonly allowEmptySource?: boolean | undefined;

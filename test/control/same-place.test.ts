@@ -185,7 +185,21 @@ describe('no run begins', () => {
     const target = await endpoint('target', await inStore('AKALICE', 'alias.test'), `b${made}`, to);
     const { id } = await job(source, target);
     await refused(id, /are the same place/);
+    // Not to be skipped, by whoever starts it.
+    for (const trigger of ['person', 'token', 'schedule'] as const) {
+      const start = { kind: 'transfer', trigger, skipPreflight: true } as const;
+      await expect(runs.start(admin, id, start, signal)).rejects.toMatchObject({ code: 'PLACES_OVERLAP' });
+    }
     expect(service.keys(`b${made}`)).toEqual(['x/one']);
+  });
+
+  test('where it cannot be tried out, the run begins with a warning', async () => {
+    const source = await endpoint('source', await inStore('AKALICE'), `b${made}`);
+    const target = await endpoint('target', await inStore('AKBOB', 'other.test'), `b${made}`, 'x/');
+    const { id } = await job(source, target);
+    elsewhere.createBucket(`b${made}`, { sharedWith: [] });
+    const run = await runs.start(admin, id, { kind: 'transfer', trigger: 'person', skipPreflight: true }, signal);
+    expect(run.warnings).toEqual([expect.stringMatching(/could not be tried out\. Before it deletes anything/)]);
   });
 
   async function opened(runId: string, cleanup: AsyncDisposableStack) {

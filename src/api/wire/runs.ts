@@ -242,7 +242,12 @@ export const startRun = named<StartRunInput>()(
   z.strictObject({
     kind: runKind,
     retryOf: z.string().max(64).optional().describe('Only for retry: whose failed items.'),
-    skipPreflight: z.boolean().optional().describe('Start although the permission checks found something.'),
+    skipPreflight: z
+      .boolean()
+      .optional()
+      .describe(
+        'Start although the permission checks find something. That source and target are not one place is looked at all the same.',
+      ),
     allowEmptySource: z.boolean().optional().describe('A mirror of an empty source deletes everything; allow that.'),
     verify: z
       .enum(['digest', 'read-back'])

@@ -27,7 +27,10 @@ const KINDS = ['transfer', 'dry-run', 'validate', 'retry'] as const;
 export function addManyJobs(job: Command, start: RemoteStart): void {
   chosenBy(job, 'start-all', 'start a run of each job that the filters name')
     .option('--kind <kind>', 'transfer, dry-run, validate, or retry: what failed in the newest run of each', 'transfer')
-    .option('--skip-preflight', 'start although the permission checks find something')
+    .option(
+      '--skip-preflight',
+      'start although the permission checks find something; that source and target are not one place is looked at all the same',
+    )
     .action((given: ManyGiven & { kind: string; skipPreflight?: boolean }) =>
       start(async (remote) => {
         const kind = parseChoice(given.kind, '--kind', KINDS);

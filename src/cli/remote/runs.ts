@@ -42,7 +42,10 @@ export function addJobRuns(job: Command, start: RemoteStart): void {
     .option('--kind <kind>', 'transfer, dry-run (says what it would do) or validate (compares both sides)', 'transfer')
     .option('--retry <run>', 'only what failed in that run')
     .option('--watch', 'stay until it has ended; Ctrl-C stops watching, and the run goes on')
-    .option('--skip-preflight', 'start although the permission checks find something')
+    .option(
+      '--skip-preflight',
+      'start although the permission checks find something; that source and target are not one place is looked at all the same',
+    )
     .option('--allow-empty-source', 'a mirror may delete everything in the target because the source is empty')
     .option('--verify <how>', "digest, or read-back, instead of the job's setting: read what no digest proves")
     .action((word: string, given: StartGiven) => start((remote) => startRun(remote, word, given)));

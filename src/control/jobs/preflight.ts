@@ -82,7 +82,7 @@ async function examine(
       ...restoreWarnings(source, job.settings),
       ...(writes ? writeWarnings(target) : []),
       ...changes,
-      ...(writes && isFine && seen === null ? unprovedWarnings(facts) : []),
+      ...(writes && isFine && same === null && seen === null ? unprovedWarnings(facts) : []),
       ...warningsOf(estimate, job.settings, kind, {
         overwrites: overwrites && mayHold,
         deletes: deletes && mayHold,

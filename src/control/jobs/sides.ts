@@ -42,6 +42,30 @@ export async function examineSides(
   return { source: from, target: to };
 }
 
+/** Without any question of rights; `null` where a side could not be opened: whoever opens it next says why. */
+export async function identifySides(
+  world: ControlWorld,
+  openConnector: OpenConnector,
+  { source, target }: JobFacts,
+  signal: AbortSignal,
+): Promise<{ readonly [Side in 'source' | 'target']: Pick<SideReport, 'identity'> }> {
+  const identify = async ({ connectorId, fullPath, place }: EndFacts): Promise<Pick<SideReport, 'identity'>> => {
+    const limit = { limitMs: CHECK_MS_MAX, what: `"${fullPath}" could not be opened` };
+    try {
+      return await inTime(world.clock, limit, signal, async () => {
+        const { account } = await openConnector(connectorId, world.openTransport);
+        await using _closing = account;
+        return { identity: await account.identify(place) };
+      });
+    } catch (thrown) {
+      if (signal.aborted) throw toDroverError(thrown);
+      return { identity: null };
+    }
+  };
+  const [from, to] = await Promise.all([identify(source), identify(target)]);
+  return { source: from, target: to };
+}
+
 interface Asked {
   readonly end: EndFacts;
   readonly use: Use;

@@ -99,11 +99,9 @@ async function started(
   signal: AbortSignal,
 ): Promise<Run> {
   demand(actor, 'run');
-  const preflight =
-    input.skipPreflight === true
-      ? null
-      : await parts.preflight(actor, jobId, { count: false, kind: input.kind }, signal);
-  if (preflight !== null) refuseUnready(preflight);
+  const placesOnly = input.skipPreflight === true;
+  const preflight = await parts.preflight(actor, jobId, { count: false, kind: input.kind, placesOnly }, signal);
+  refuseUnready(preflight);
   // Whoever wanted it has given up meanwhile, and may have begun something else.
   if (signal.aborted) throw new DroverError('CANCELLED', 'The run is not started: nobody waits for it any more.');
   return inDatabase(async () => {
@@ -112,10 +110,10 @@ async function started(
     const id = await world.db
       .transaction()
       .execute((tx) =>
-        insertRun(world, audit, tx, actor, jobId, input, { cuts, told: preflight?.concessions ?? null }),
+        insertRun(world, audit, tx, actor, jobId, input, { cuts, told: placesOnly ? null : preflight.concessions }),
       );
     await note(world, parts, id, `Started by ${actor.name}.`, 'STARTED');
-    const warnings = preflight?.warnings ?? [];
+    const { warnings } = preflight;
     for (const warning of warnings) await note(world, parts, id, warning, 'WARNED', 'warn');
     return { ...runOf(await runRow(world.db, id)), warnings };
   });
