@@ -22,6 +22,7 @@ export async function fillRows(data: string, count: number): Promise<Filled> {
     await client.query(
       `INSERT INTO jobs SELECT (jsonb_populate_record(job, jsonb_build_object(
          'id', gen_random_uuid(), 'name', 'Filled job ' || i, 'created_by', 'bench', 'last_run_id', NULL,
+         'next_run_at', CASE WHEN i % 3 > 0 THEN now() + (i * 7907 % 100003) * interval '1 minute' END,
          'source_sub_path', 'p' || i || '/', 'target_sub_path', 'q' || i || '/',
          'created_at', now() - i * interval '1 minute'))).*
        FROM jobs job, generate_series(1, $2::int) i WHERE job.id = $1`,
@@ -31,6 +32,9 @@ export async function fillRows(data: string, count: number): Promise<Filled> {
       `INSERT INTO runs SELECT (jsonb_populate_record(run, jsonb_build_object(
          'id', 'bench' || lpad(i::text, 10, '0'), 'job_id', filled.id, 'number', 1, 'created_by', 'bench',
          'transfer_id', 't' || i, 'pair_id', 'p' || i,
+         'counters', jsonb_set(jsonb_set(run.counters, '{bytes,copied}', to_jsonb(CASE WHEN i % 3 > 0
+           THEN i * 7919 % 100003 * 1000000 ELSE 0 END)), '{items,failed}', to_jsonb(CASE WHEN i % 4 = 2
+           THEN i * 104729 % 100003 ELSE 0 END)),
          'state', (ARRAY['succeeded', 'failed', 'completed-with-issues', 'cancelled'])[1 + i % 4],
          'queued_at', now() - i * interval '1 minute', 'started_at', now() - i * interval '1 minute',
          'ended_at', now() - i * interval '1 minute'))).*

@@ -248,12 +248,16 @@ describe('every list', () => {
   );
 });
 
-test.each(['/connectors?sort=health', '/connectors?sort=-health', '/runs?sort=-duration'])(
-  '%s is an order',
-  async (path) => {
-    expect((await get(path)).status).toBe(200);
-  },
-);
+test.each([
+  '/connectors?sort=health',
+  '/connectors?sort=-health',
+  '/runs?sort=-duration',
+  '/runs?sort=-bytes',
+  '/runs?sort=failed',
+  '/jobs?sort=nextRunAt',
+])('%s is an order', async (path) => {
+  expect((await get(path)).status).toBe(200);
+});
 
 describe('a filter of few values', () => {
   const closed = ROUTES.filter((route) => route.params === null).flatMap(({ path, filters }) =>

@@ -30,7 +30,7 @@ const next: Migration = {
 const broken: Migration = {
   version: NEXT,
   name: 'broken',
-  statements: `DELETE FROM segments; ALTER TABLE runs DROP COLUMN counters; SELECT 1 / 0`,
+  statements: `DELETE FROM segments; ALTER TABLE runs DROP COLUMN counters CASCADE; SELECT 1 / 0`,
 };
 
 async function contents(): Promise<unknown> {

@@ -12,6 +12,7 @@ import { tokenScopes } from './migrations/0005-token-scopes.ts';
 import { runsToLookAt } from './migrations/0006-runs-to-look-at.ts';
 import { dismissals } from './migrations/0007-dismissals.ts';
 import { evidence } from './migrations/0008-evidence.ts';
+import { moreOrders } from './migrations/0009-more-orders.ts';
 
 export interface Migration {
   readonly version: number;
@@ -29,6 +30,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, name: 'runs-to-look-at', statements: runsToLookAt },
   { version: 7, name: 'dismissals', statements: dismissals },
   { version: 8, name: 'evidence', statements: evidence },
+  { version: 9, name: 'more-orders', statements: moreOrders },
 ];
 
 /** Of the tables that this program works with. */

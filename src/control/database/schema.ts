@@ -201,6 +201,7 @@ export interface JobsTable {
   last_state: string | null;
   last_run_at: TimeOrNull;
   failed_run_id: ColumnType<string | null, string | null | undefined, string | null>;
+  next_run_at: TimeOrNull;
 }
 
 export interface RunsTable {
@@ -235,6 +236,8 @@ export interface RunsTable {
   counters: Jsonb;
   requests: Jsonb;
   active_ms: Generated<Big>;
+  bytes_copied: Generated<Big>;
+  items_failed: Generated<Big>;
   manifest_root: string | null;
   has_snapshot: Generated<boolean>;
   logs_expired: Generated<boolean>;

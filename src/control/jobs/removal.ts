@@ -1,9 +1,17 @@
 /** What deleting a job takes along. */
 import { sql } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
+import { isUuid } from '../rows.ts';
 import { ACTIVE_STATES } from '../runs/states.ts';
 import type { JobRemoval } from '../services.ts';
 import type { Db, Tx } from '../world.ts';
+
+/** Before their jobs, as whoever moves a schedule on to its next moment does: nobody waits for whoever waits for him. */
+export async function lockSchedules(tx: Tx, whose: 'jobs.id' | 'jobs.project_id', id: string): Promise<void> {
+  if (!isUuid(id)) return;
+  await sql`SELECT FROM schedules WHERE job_id IN (SELECT jobs.id FROM jobs WHERE ${sql.ref(whose)} = ${id}::uuid)
+    ORDER BY schedules.id FOR UPDATE`.execute(tx);
+}
 
 export async function removalOf(db: Db | Tx, jobId: string): Promise<JobRemoval> {
   const states = ACTIVE_STATES as unknown as string[];

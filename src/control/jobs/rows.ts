@@ -1,5 +1,4 @@
 /** Jobs as rows, and everything a run needs to know about its job. */
-import { sql } from 'kysely';
 import { identityBelow, placeBelow } from '../../contract/places.ts';
 import type { Place, PlaceIdentity, TargetFacts } from '../../contract/provider.ts';
 import type { BandwidthTimetable } from '../../engine/definition.ts';
@@ -36,9 +35,6 @@ export function jobRows(db: Db | Tx) {
       'last.counters as last_counters',
       'last.sequence as last_sequence',
       'last.updated_at as last_as_of',
-      sql<Date | null>`(SELECT min(next_at) FROM schedules WHERE schedules.job_id = jobs.id AND schedules.enabled)`.as(
-        'next_run_at',
-      ),
     ]);
 }
 

@@ -19,7 +19,7 @@ import type { DuplicateJob, JobInput, Jobs } from '../services.ts';
 import { typedPath } from '../paths.ts';
 import type { Audit, ControlWorld, Tx } from '../world.ts';
 import type { MadeWith, Observed } from './observing.ts';
-import { refuseRemoval, removalOf } from './removal.ts';
+import { lockSchedules, refuseRemoval, removalOf } from './removal.ts';
 import { restoreWarnings, writeWarnings } from './permissions.ts';
 import { endFacts, jobFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
 import { DEFAULT_SETTINGS, policyOf, settingsOf } from './settings.ts';
@@ -244,6 +244,7 @@ class JobWork {
     demand(actor, 'define');
     const { db, bus } = this.#world;
     return db.transaction().execute(async (tx) => {
+      await lockSchedules(tx, 'jobs.id', id);
       await lockVersion(tx, 'jobs', id, version, 'job');
       const { name } = jobOf(await jobRow(tx, id));
       const going = await removalOf(tx, id);
@@ -341,6 +342,7 @@ const LISTING: Omit<Listing<JobRow>, 'query'> = {
     name: { sql: 'lower(jobs.name)', type: 'text' },
     createdAt: { sql: 'jobs.created_at', type: 'timestamptz' },
     lastRunAt: { sql: 'jobs.last_run_at', type: 'timestamptz', nullable: true },
+    nextRunAt: { sql: 'jobs.next_run_at', type: 'timestamptz', nullable: true },
   },
   defaultSort: 'name',
   id: { sql: 'jobs.id', type: 'uuid' },

@@ -1,6 +1,7 @@
 /** Projects: they group jobs. Deleting one takes its jobs, runs and results along, never an endpoint. */
 import { sql } from 'kysely';
 import { DroverError } from '../../model/errors.ts';
+import { lockSchedules } from '../jobs/removal.ts';
 import { makeAudit } from '../audit.ts';
 import type { Project } from '../entities.ts';
 import { newId } from '../ids.ts';
@@ -76,6 +77,7 @@ export function openProjects(world: ControlWorld, cleanup: RunCleanup): Projects
     async remove(actor, id, version, expectedJobs, how = {}) {
       demand(actor, 'define');
       const runIds = await db.transaction().execute(async (tx) => {
+        await lockSchedules(tx, 'jobs.project_id', id);
         await lockVersion(tx, 'projects', id, version, 'project');
         const project = projectOf(await rowOf(tx, id));
         const { name } = project;

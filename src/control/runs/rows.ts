@@ -96,8 +96,11 @@ export function runOf(row: RunListRow): Run {
   };
 }
 
+/** One value by itself: an index with that column first then holds the rest in order. */
 const anyOf = (column: string) => (values: readonly string[]) =>
-  sql<boolean>`${sql.raw(column)} = ANY(${values as string[]}::text[])`;
+  values.length === 1
+    ? sql<boolean>`${sql.raw(column)} = ${values[0]}`
+    : sql<boolean>`${sql.raw(column)} = ANY(${values as string[]}::text[])`;
 
 /** By text, so that an id that is none finds nothing instead of failing. */
 const anyUuid = (...columns: string[]) => {
@@ -122,6 +125,8 @@ export const RUN_LISTING: Omit<Listing<RunListRow>, 'query'> = {
     startedAt: { sql: 'runs.started_at', type: 'timestamptz', nullable: true },
     endedAt: { sql: 'runs.ended_at', type: 'timestamptz', nullable: true },
     duration: { sql: 'runs.active_ms', type: 'bigint' },
+    bytes: { sql: 'runs.bytes_copied', type: 'bigint' },
+    failed: { sql: 'runs.items_failed', type: 'bigint' },
   },
   defaultSort: '-queuedAt',
   id: { sql: 'runs.id', type: 'text' },
