@@ -57,7 +57,12 @@ export function summaryLine(summary: Summary): Readonly<Record<string, unknown>>
       VM: verification.VM,
     },
     requests: { source: summary.requests.source, target: summary.requests.target },
-    differences: { missing: differences.missing, extra: differences.extra, different: differences.different },
+    differences: {
+      missing: differences.missing,
+      extra: differences.extra,
+      different: differences.different,
+      kept: differences.kept ?? 0,
+    },
     durationMs: Math.round(summary.durationMs),
     error:
       summary.error === null

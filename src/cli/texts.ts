@@ -174,9 +174,11 @@ function dryRunSentence(run: ReportedRun, format: Format): string {
       items.same > 0 ? `${format.plural(items.same, OBJECTS)} would need no transfer` : idleReason(items, format);
     return `Would transfer nothing: ${why}. ${end}`;
   }
-  const { missing, different, extra } = run.counters.differenceBytes;
+  const { missing, different, extra, kept = 0 } = run.counters.differenceBytes;
   const and =
-    deletions > 0 ? ` and delete ${format.plural(deletions, OBJECTS)} (${format.bytes(extra)}) in the target` : '';
+    deletions > 0
+      ? ` and delete ${format.plural(deletions, OBJECTS)} (${format.bytes(extra - kept)}) in the target`
+      : '';
   return `Would transfer ${format.plural(planned, OBJECTS)} (${format.bytes(missing + different)})${and}. ${end}`;
 }
 
@@ -186,7 +188,12 @@ function plannedCopies({ definition, counters }: ReportedRun): number {
 
 function plannedDeletions({ definition, counters }: ReportedRun): number {
   const { dryRun, mode } = definition.policy;
-  return dryRun && mode === 'mirror' ? counters.differences.extra : 0;
+  return dryRun && mode === 'mirror' ? unwanted(counters) : 0;
+}
+
+/** What only the target has, and a mirror deletes. */
+function unwanted({ differences: { extra, kept = 0 } }: Pick<Counters, 'differences'>): number {
+  return extra - kept;
 }
 
 /** What a run did, or in a dry run what it would do, for lists of runs. */
@@ -239,6 +246,11 @@ function otherOutcomes(run: ReportedRun, format: Format): string[] {
       `  Nothing was deleted, because not everything arrived: ${format.plural(keptExtras(run), OBJECTS)} only in the target.`,
     );
   }
+  const { kept = 0 } = run.counters.differences;
+  if (kept > 0) {
+    const only = { one: '# object only in the target stays', other: '# objects only in the target stay' };
+    lines.push(`  ${format.plural(kept, only)}: below names of the source that are not read.`);
+  }
   if (mapped > 0) {
     lines.push(
       `  ${format.plural(mapped, {
@@ -254,8 +266,8 @@ function otherOutcomes(run: ReportedRun, format: Format): string[] {
 /** What a mirror did not delete, because something had failed before. */
 function keptExtras({ definition, counters }: ReportedRun): number {
   const { mode, dryRun } = definition.policy;
-  const { items, differences } = counters;
-  return mode === 'mirror' && !dryRun && items.failed > 0 && items.deleted === 0 ? differences.extra : 0;
+  const { items } = counters;
+  return mode === 'mirror' && !dryRun && items.failed > 0 && items.deleted === 0 ? unwanted(counters) : 0;
 }
 
 function nextSteps(run: ReportedRun, steps: NextSteps): string[] {

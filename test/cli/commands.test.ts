@@ -35,7 +35,7 @@ describe('every command ends with one summary of one shape', () => {
     bytes: { scanned: 0, copied: 0 },
     verification: { V3: 0, V2: 0, V1: 0, V0: 0, VM: 0 },
     requests: { source: {}, target: {} },
-    differences: { missing: 0, extra: 0, different: 0 },
+    differences: { missing: 0, extra: 0, different: 0, kept: 0 },
     durationMs: expect.any(Number),
   };
 
@@ -374,7 +374,7 @@ describe('copying', () => {
     expect(differing).toMatchObject({ exit: 4, summary: { differences: { missing: 4, extra: 1, different: 1 } } });
     expect(differing.lines.filter((line) => line['type'] === 'difference')).toHaveLength(6);
     const oneWay = await world.json('check', '--one-way', 'mem:b', 'mem:c');
-    expect(oneWay.summary.differences).toEqual({ missing: 4, extra: 0, different: 1 });
+    expect(oneWay.summary.differences).toEqual({ missing: 4, extra: 0, different: 1, kept: 0 });
     const said = await world.call('sync', 'mem:b', 'mem:c', '--dry-run');
     expect(said.stdout).toContain(
       'Would transfer 5 objects (29 bytes) and delete 1 object (1 byte) in the target. Nothing was changed.',

@@ -210,6 +210,16 @@ describe('the report', () => {
     expect(report).not.toContain('Nothing had changed');
   });
 
+  test('what a mirror leaves, because nobody read the source there, is said, and is not among what would go', () => {
+    const differences = { missing: 0, different: 0, extra: 5, kept: 3 };
+    const counters = { differences, differenceBytes: { missing: 0, different: 0, extra: 500, kept: 300 } };
+    const dry = runReport(runOf({ scanned: 9, same: 9 }, counters, { mode: 'mirror', dryRun: true }), format);
+    expect(dry).toContain('and delete 2 objects (200 bytes) in the target');
+    expect(dry).toContain('3 objects only in the target stay: below names of the source that are not read.');
+    const failed = runReport(runOf({ scanned: 9, same: 8, failed: 1 }, counters, { mode: 'mirror' }), format);
+    expect(failed).toContain('not everything arrived: 2 objects only in the target.');
+  });
+
   test('says that there was nothing to do', () => {
     expect(runReport(runOf({ scanned: 9, same: 9 }), format)).toContain(
       'Nothing had changed: 9 objects needed no transfer.',

@@ -199,7 +199,7 @@ export async function codesOf(
 
 /** What became of all the objects, in one sentence. */
 export function sumsText({ items, bytes, differences }: Counters): string {
-  const { missing, different } = differences;
+  const { missing, different, kept = 0 } = differences;
   const told: readonly [number, string][] = [
     [items.copied, `transferred (${size(bytes.copied)})`],
     [items.same, 'needed no transfer'],
@@ -210,6 +210,7 @@ export function sumsText({ items, bytes, differences }: Counters): string {
     [items.unsupported, 'unsupported'],
     [items.failed, 'failed'],
     [items.deleted, 'deleted at the target'],
+    [kept, 'left at the target below names of the source that are not read'],
   ];
   const parts = told.filter(([count]) => count > 0).map(([count, words]) => `${count.toLocaleString('en')} ${words}`);
   return `${objects(items.scanned)} looked at: ${parts.length === 0 ? 'nothing to do' : parts.join(', ')}.`;

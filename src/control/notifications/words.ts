@@ -25,7 +25,12 @@ interface About {
   readonly deletesFailed?: number;
   /** Compared or copied with nothing but their sizes to go by. */
   readonly sizeOnly?: number;
-  readonly differences?: { readonly missing?: number; readonly different?: number; readonly extra?: number };
+  readonly differences?: {
+    readonly missing?: number;
+    readonly different?: number;
+    readonly extra?: number;
+    readonly kept?: number;
+  };
 }
 
 const LISTED_MAX = 200;
@@ -92,7 +97,8 @@ function paragraphOf(message: Message, publicUrl: string | null): string {
 function sumsOf({ kind, items, differences = {}, deletesFailed = 0, sizeOnly = 0 }: About): readonly string[] {
   if (items === undefined) return [];
   const { copied = 0, scanned = 0, failed = 0, unsupported = 0, deleted = 0 } = items;
-  const { missing = 0, different = 0, extra = 0 } = differences;
+  const { missing = 0, different = 0, extra = 0, kept = 0 } = differences;
+  const staying = kept > 0 ? [`${kept} only at the target stay: below names of the source that are not read.`] : [];
   const lost = `${failed} failed, ${unsupported} unsupported.`;
   const unproved = sizeOnly > 0 ? [`${sizeOnly} compared by size alone: not proved.`] : [];
   switch (kind) {
@@ -104,13 +110,15 @@ function sumsOf({ kind, items, differences = {}, deletesFailed = 0, sizeOnly = 0
     case 'dry-run':
       return [
         `A dry run: ${missing + different} of ${scanned} objects would be transferred, ${lost}`,
-        ...(extra > 0 ? [`${extra} would be deleted at the target.`] : []),
+        ...(extra > kept ? [`${extra - kept} would be deleted at the target.`] : []),
+        ...staying,
       ];
     default:
       return [
         `${copied} of ${scanned} objects transferred, ${lost}`,
         ...(deleted > 0 ? [`${deleted} deleted at the target.`] : []),
         ...(deletesFailed > 0 ? [`${deletesFailed} could not be deleted at the target.`] : []),
+        ...staying,
         ...unproved,
       ];
   }

@@ -6,11 +6,11 @@ import { lstat, opendir } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import type { Page, ScanRange } from '../../contract/provider.ts';
 import { throwIfCancelled } from '../../lib/system.ts';
-import type { Entry } from '../../model/entry.ts';
+import { entryOf, type Entry } from '../../model/entry.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { compareKeys, isWithin, keyAfter } from '../../model/key.ts';
-import { fileEntry, folderEntry, nameOf } from './entries.ts';
+import { fileEntry, folderEntry, nameOf, statEntry } from './entries.ts';
 import { fromErrno, isAbsent, isLink } from './errors.ts';
 import { parseOwnName, shown } from './names.ts';
 import type { Folder, Root } from './root.ts';
@@ -44,7 +44,7 @@ export async function* scanTree(
   throwIfCancelled(signal);
   const bounds: Bounds = { from: laterOf(range.from, resumedFrom(range.resume)), to: range.to };
   const first = await readFolder(root, '', bounds, signal);
-  if (first === null) {
+  if (first === null || first === 'hidden') {
     if (!isAbsentFine) throw new DroverError('PLACE_NOT_FOUND', `The folder ${root.label} is not there any more.`);
     yield { entries: [], cursor: range.resume, complete: true };
     return;
@@ -61,7 +61,9 @@ export async function* scanTree(
       frame.at += 1;
       const key = frame.key + next;
       const read = await readFolder(root, key, bounds, signal);
-      if (read !== null) {
+      if (read === 'hidden') {
+        if (isWithin(key, bounds.from, bounds.to)) page.push(hiddenEntry(key));
+      } else if (read !== null) {
         if (isWithin(key, bounds.from, bounds.to)) page.push(folderEntry(key, read.stats, !read.isEmpty));
         stack.push({ key, children: read.children, at: 0 });
       }
@@ -88,8 +90,16 @@ interface FolderRead {
   readonly stats: BigIntStats;
 }
 
-/** `null` when it is gone: what vanished while it was listed is simply not there. */
-async function readFolder(root: Root, key: string, bounds: Bounds, signal: AbortSignal): Promise<FolderRead | null> {
+/**
+ * `null` when it is gone: what vanished while it was listed is simply not there. `hidden`: a link has come to stand in
+ * its place or on the way to it, so that what is in it may be there still.
+ */
+async function readFolder(
+  root: Root,
+  key: string,
+  bounds: Bounds,
+  signal: AbortSignal,
+): Promise<FolderRead | 'hidden' | null> {
   try {
     await using folder = await root.folder(key);
     if (folder === null) return null;
@@ -109,10 +119,21 @@ async function readFolder(root: Root, key: string, bounds: Bounds, signal: Abort
     }
     return { children: children.toSorted(compareKeys), isEmpty, stats: await lstat(withDot(folder), { bigint: true }) };
   } catch (error) {
-    // A folder that became a file or a link since its parent was read is gone as a folder.
-    if (key !== '' && (isAbsent(error) || isLink(error))) return null;
+    // A folder that became a file since its parent was read is gone as a folder.
+    if (key !== '' && (isAbsent(error) || isLink(error))) return (await isHidden(root, key, error)) ? 'hidden' : null;
     throw fromErrno(error, `Listing ${key === '' ? root.label : shown(key)}`, key === '' ? null : key);
   }
+}
+
+/** Opening a folder where a link stands now fails as if a file stood there. */
+async function isHidden(root: Root, key: string, error: unknown): Promise<boolean> {
+  if (isLink(error)) return true;
+  const there = await statEntry(root, key.slice(0, -1));
+  return there?.nativeType === 'symlink';
+}
+
+function hiddenEntry(key: string): Entry {
+  return entryOf({ key, kind: 'opaque', nativeType: 'symlink' });
 }
 
 /** The handle's own name is a link to the folder; with a dot behind it, it is the folder. */
@@ -178,7 +199,8 @@ async function statFiles(root: Root, key: string, names: readonly string[], sign
     }
     return entries;
   } catch (error) {
-    if (key !== '' && (isAbsent(error) || isLink(error))) return [];
+    if (key !== '' && (isAbsent(error) || isLink(error)))
+      return (await isHidden(root, key, error)) ? names.map((name) => hiddenEntry(key + name)) : [];
     throw fromErrno(error, `Listing ${key === '' ? root.label : shown(key)}`, key === '' ? null : key);
   }
 }
