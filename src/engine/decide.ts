@@ -107,10 +107,9 @@ function isBySize(evidence: Evidence): boolean {
 
 /** What a write that replaces `target` must expect, so that a state nobody has seen is never replaced. */
 export function overwriteExpectation(
-  target: Entry,
+  { identity }: Pick<Entry, 'identity'>,
   { targetMatchable }: Pick<Situation, 'targetMatchable'>,
 ): Expectation {
-  const { identity } = target;
   const isPinned = identity.etag !== null || identity.versionId !== null;
   return targetMatchable && isPinned ? { kind: 'match', identity } : { kind: 'any' };
 }

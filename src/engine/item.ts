@@ -5,17 +5,8 @@ import type { DroverError } from '../model/errors.ts';
 import type { NameRules } from '../model/names.ts';
 import type { ReasonCode } from '../model/reasons.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
-import {
-  copiedSettled,
-  failedSettled,
-  joinSettled,
-  putOff,
-  recordOf,
-  sameClass,
-  settle,
-  snapshotRow,
-} from './account.ts';
-import { NOTHING_SETTLED, type Settled } from './chunks.ts';
+import { copiedSettled, failedSettled, putOff, recordOf, sameClass, settle, snapshotRow } from './account.ts';
+import { NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { contentToRead, withContentRead, type ContentToRead } from './compare-content.ts';
 import type { CopyOrder } from './copy-context.ts';
@@ -26,6 +17,7 @@ import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
 import { refreshProperties } from './refresh.ts';
+import { expectedNow } from './target-now.ts';
 import { isNotReadBack, isOwnLeftover, mayBeOfThisRun } from './unrecorded.ts';
 
 export interface ItemSituation {
@@ -40,7 +32,9 @@ export interface ItemSituation {
 
 /** What is left to do when there is something to do; `settled` when there is not. */
 export type Planned =
-  { readonly settled: Settled } | { readonly work: () => Promise<Settled>; readonly sizeBytes: number };
+  | { readonly settled: Settled }
+  /** `expect`: what is at the target by now, in place of what was listed. */
+  | { readonly work: (expect?: Expectation) => Promise<Settled>; readonly sizeBytes: number };
 
 /** Pure but for the closure it returns: nothing is touched until `work` runs. */
 export function planItem(context: RunContext, situation: ItemSituation): Planned {
@@ -49,7 +43,10 @@ export function planItem(context: RunContext, situation: ItemSituation): Planned
   const isUnread = isNotReadBack(context, { ...situation, ...paired }, action);
   const reading = contentToRead(context, paired.source, paired.target, action, isUnread);
   if (reading !== null)
-    return { work: () => planAgain(context, situation, reading), sizeBytes: situation.source?.sizeBytes ?? 0 };
+    return {
+      work: (expect) => planAgain(context, situation, reading, expect),
+      sizeBytes: situation.source?.sizeBytes ?? 0,
+    };
   const proving = isOwnLeftover(context, { ...situation, ...paired }, action)
     ? ({ kind: 'copy', reason: 'changed', expect: overwriteExpectation(paired.target as Entry, context) } as const)
     : action;
@@ -78,6 +75,8 @@ function decided(context: RunContext, { source, target }: Pair, previous: Snapsh
  */
 export async function orderAfterLoss(context: RunContext, order: CopyOrder): Promise<CopyOrder> {
   if (order.expect.kind === 'any') return order;
+  // Of several versions nobody knows which one was the last to be written.
+  if (context.policy.versions === 'all') return { ...order, expect: { kind: 'any' } };
   const target = await context.target.stat(order.targetKey, context.signal);
   if (target === null) return order;
   const source = { ...order.entry, availability: 'online' } as const;
@@ -87,13 +86,18 @@ export async function orderAfterLoss(context: RunContext, order: CopyOrder): Pro
 }
 
 /** Decides once more, with digests of the bytes that had to be read for it. */
-async function planAgain(context: RunContext, situation: ItemSituation, reading: ContentToRead): Promise<Settled> {
+async function planAgain(
+  context: RunContext,
+  situation: ItemSituation,
+  reading: ContentToRead,
+  expect?: Expectation,
+): Promise<Settled> {
   const source = situation.source as Entry;
   const startedAtMs = context.world.clock.now();
   try {
     const read = await withContentRead(context, source, situation.target as Entry, reading);
     const planned = planItem(context, { ...situation, ...read, mayBeUnrecorded: false });
-    return 'settled' in planned ? planned.settled : await planned.work();
+    return 'settled' in planned ? planned.settled : await planned.work(expect);
   } catch (error) {
     return await failedOrStop(context, source, error, {
       startedAtMs,
@@ -119,7 +123,7 @@ function carrying(planned: Planned, { source, previous }: ItemSituation): Planne
       ? settled
       : { ...settled, rows: [{ ...previous, key: source.key, carried: true }] };
   if ('settled' in planned) return { settled: carried(planned.settled) };
-  return { ...planned, work: async () => carried(await planned.work()) };
+  return { ...planned, work: async (expect) => carried(await planned.work(expect)) };
 }
 
 function carryOut(context: RunContext, situation: ItemSituation, action: Action): Planned {
@@ -197,16 +201,14 @@ function copy(context: RunContext, situation: ItemSituation, action: Extract<Act
     const difference = situation.target === null ? 'missing' : 'different';
     return done(settle(recordOf(source, difference, 'dry-run', mappedName(situation))));
   }
-  // A version is written over the one before it, which nobody has listed yet.
-  const expect = context.policy.versions === 'all' ? ({ kind: 'any' } as const) : action.expect;
-  const order: CopyOrder = { entry: source, targetKey: situation.targetKey, expect };
-  return { work: () => copyTimed(context, order, action.reason), sizeBytes: source.sizeBytes };
+  const order: CopyOrder = { entry: source, targetKey: situation.targetKey, expect: action.expect };
+  const work = (expect = action.expect): Promise<Settled> => copyTimed(context, { ...order, expect }, action.reason);
+  return { work, sizeBytes: source.sizeBytes };
 }
 
-/** What the target may still hold when the item can be written at last. */
-function expectedThen(context: RunContext, { target }: ItemSituation): Expectation {
-  if (context.policy.versions === 'all') return { kind: 'any' };
-  return target === null ? { kind: 'absent' } : overwriteExpectation(target, context);
+/** `expect`: what the target may still hold when the item can be written at last. */
+export function untilRestored({ source, targetKey }: ItemSituation, expect: Expectation): LaterRow {
+  return { reason: 'restore', side: 'source', targetKey, entry: source as Entry, expect };
 }
 
 /** Asks for the restore now; the copy waits in a segment of its own, so that nothing else waits with it. */
@@ -222,17 +224,10 @@ function restore(context: RunContext, situation: ItemSituation): Planned {
     const details = `It would be restored from ${source.storageClass}.`;
     return done(settle(recordOf(source, 'missing', 'dry-run', { details })));
   }
-  const work = async (): Promise<Settled> => {
+  const work = async (expect = expectedNow(context, situation.target)): Promise<Settled> => {
     try {
       await facet.request(source, archived, context.signal);
-      const { targetKey } = situation;
-      return putOff({
-        reason: 'restore',
-        side: 'source',
-        targetKey,
-        entry: source,
-        expect: expectedThen(context, situation),
-      });
+      return putOff(untilRestored(situation, expect));
     } catch (error) {
       return await failedOrStop(context, source, error, { startedAtMs: context.world.clock.now(), durationMs: 0 });
     }
@@ -282,42 +277,6 @@ export async function onlyOfItem(context: RunContext, thrown: unknown): Promise<
   if (stopper === null) return error;
   context.stop(stopper);
   throw stopper;
-}
-
-/**
- * Versions of one key, oldest first, each written over the one before, so that the newest ends up as the current one.
- * Those that the last snapshot has are there; from the first that is not, all are written.
- */
-export function planVersions(context: RunContext, situations: readonly ItemSituation[]): Planned {
-  const planned: Planned[] = [];
-  let isWriting = false;
-  for (const [at, situation] of situations.entries()) {
-    const isNewest = at === situations.length - 1;
-    // What is at the target now says nothing about a version that is to be written over an older one.
-    const written = isWriting ? { ...situation, target: null } : situation;
-    const one = isWriting || isNewest ? planItem(context, written) : planOlderVersion(context, situation);
-    if ('work' in one) isWriting = true;
-    planned.push(one);
-  }
-  const sizeBytes = planned.reduce((sum, one) => sum + ('work' in one ? one.sizeBytes : 0), 0);
-  const work = async (): Promise<Settled> => {
-    const all: Settled[] = [];
-    for (const one of planned) all.push('settled' in one ? one.settled : await one.work());
-    return joinSettled(all);
-  };
-  return { work, sizeBytes };
-}
-
-/** A version never changes, so a row of the last snapshot is proof enough while the key still exists at the target. */
-function planOlderVersion(context: RunContext, situation: ItemSituation): Planned {
-  const { source, target, previous, targetKey } = situation;
-  if (source === null || target === null || previous === null || context.filter(source) !== null) {
-    return planItem(context, { ...situation, target: null });
-  }
-  const { verification } = previous;
-  const row = snapshotRow(source, { ...target, key: targetKey }, verification);
-  const code = verification === 'V0' ? 'same-size' : 'same-snapshot';
-  return done(settle(recordOf(source, 'same', code, { verification }), { ...row, target: previous.target }));
 }
 
 function mappedName(situation: ItemSituation): { targetKey?: string } {

@@ -8,12 +8,13 @@ import { chunkPrefix, NOTHING_SETTLED, type LaterRow, type Settled } from './chu
 import type { RunContext } from './context.ts';
 import { knownVersion } from './decide.ts';
 import { groupsOf, named, nameOrder, RowsByName } from './fold.ts';
-import { failedOrStop, planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
+import { failedOrStop, planItem, type ItemSituation, type Planned } from './item.ts';
 import { laterRows, type Phase, type Unit } from './later.ts';
 import { PIECE_ITEMS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { isBesideName, originalOf } from './naming.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
 import { ExternalSort } from './sort.ts';
+import { planVersions } from './versions.ts';
 import { keepingExtra, UnreadAtTarget, type UnreadName } from './unread.ts';
 
 /** A row beside the place of its name in the order, which is not worked out again for every comparison. */

@@ -1,4 +1,5 @@
 /** The phase of archived items that were asked back: it waits for each, then copies it. Waiting costs one look a minute. */
+import type { Expectation } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
 import { DroverError } from '../model/errors.ts';
 import { compareKeys } from '../model/key.ts';
@@ -12,6 +13,7 @@ import { laterRows, type Phase, type Unit } from './later.ts';
 import { PIECE_RESTORES_MAX, RESTORE_POLL_MS } from './limits.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
 import { ExternalSort } from './sort.ts';
+import { expectedAfter } from './target-now.ts';
 
 /** Waiting for a restore occupies nothing; all of a piece wait at once. */
 export const RESTORES: Phase = {
@@ -20,7 +22,13 @@ export const RESTORES: Phase = {
   units,
   worker: (context) => async (line, mayBeUnrecorded) => {
     const settled: Settled[] = [];
-    for (const row of JSON.parse(line) as LaterRow[]) settled.push(await copyRestored(context, row, mayBeUnrecorded));
+    let expect: Expectation | null = null;
+    for (const row of JSON.parse(line) as LaterRow[]) {
+      // Its versions replace one another.
+      const one = await copyRestored(context, expect === null ? row : { ...row, expect }, mayBeUnrecorded);
+      if (context.policy.versions === 'all') expect = expectedAfter(context, one) ?? expect;
+      settled.push(one);
+    }
     return settled.length === 1 ? (settled[0] as Settled) : joinSettled(settled);
   },
 };

@@ -11,7 +11,7 @@ import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import type { SegmentProgress } from './definition.ts';
 import { knownVersion } from './decide.ts';
-import { planItem, planVersions, type ItemSituation, type Planned } from './item.ts';
+import { planItem, type ItemSituation, type Planned } from './item.ts';
 import { SMALL_BYTES_MAX, SPLIT_PAGES_MIN, SPLIT_PAGES_MIN_FOR_OTHERS, WINDOW_ITEMS_MAX } from './limits.ts';
 import { Merge, type Meeting } from './merge.ts';
 import { LargeAhead } from './large-ahead.ts';
@@ -25,6 +25,7 @@ import { SORTED_MARK } from './sorted-scan.ts';
 import { findCut, middleOf, type Cut } from './split.ts';
 import { isUnread, keepingExtra, looksForExtras, putOffUnread, unreadBefore, UnreadNames } from './unread.ts';
 import { Unrecorded } from './unrecorded.ts';
+import { planVersions } from './versions.ts';
 import type { Slot } from './window.ts';
 
 /** Everything that is left has come. */

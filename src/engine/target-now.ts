@@ -3,7 +3,22 @@ import type { Expectation } from '../contract/provider.ts';
 import type { Entry, Identity } from '../model/entry.ts';
 import { DroverError, type ErrorCode } from '../model/errors.ts';
 import type { CopyContext, CopyOrder } from './copy-context.ts';
-import { isCopyOf, isNewer } from './decide.ts';
+import type { RunContext } from './context.ts';
+import type { Settled } from './chunks.ts';
+import { isCopyOf, isNewer, overwriteExpectation } from './decide.ts';
+
+/** What a write must expect where this is at the target. */
+export function expectedNow(context: RunContext, target: Pick<Entry, 'identity'> | null): Expectation {
+  return target === null ? { kind: 'absent' } : overwriteExpectation(target, context);
+}
+
+/** The same once this has settled; `null`: nothing was written. */
+export function expectedAfter(context: RunContext, { records, rows }: Settled): Expectation | null {
+  const written = records[0]?.result === 'copied' ? rows[0]?.target : undefined;
+  if (written === undefined) return null;
+  const { etag, versionId } = written;
+  return expectedNow(context, { identity: { etag, versionId } });
+}
 
 /** What is known of the tries so far. */
 export interface Tries {
