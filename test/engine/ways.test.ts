@@ -75,6 +75,8 @@ describe('versions replace what was listed, and each other, and nothing that has
     expect(run.counters.items).toMatchObject({ scanned: 3, copied: 3, failed: 0 });
     const history = bench.target.containers.get('out')!.history('a');
     expect(history.map(({ content }) => Buffer.from(content).toString())).toEqual(['one', 'two', 'three']);
+    const again = await clock.run(bench.run(policy));
+    expect(again.run.counters.items).toMatchObject({ scanned: 3, same: 3, copied: 0 });
   });
 
   test('also where the first of all is new, or what is there was moved by a run before', async () => {
