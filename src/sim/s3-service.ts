@@ -32,6 +32,7 @@ export interface BucketSettings {
   readonly publicRead?: boolean;
   readonly redirectsTemporarily?: boolean;
   readonly defaultEncryption?: Bucket['defaultEncryption'];
+  readonly retainsAll?: boolean;
 }
 
 export interface PutSettings extends Partial<ObjectAttributes> {

@@ -41,6 +41,11 @@ export function objectsArn(client: S3Client, place: Place): string {
   return `${bucketArn(client, place)}/${place.prefix}*`;
 }
 
+/** What Drover writes to try something out, in whichever folder; nothing else. */
+export function trialsArn(client: S3Client, place: Place): string {
+  return `${objectsArn(client, place)}.drover-probe-*`;
+}
+
 /** What to grant, where a right is what is missing. */
 export function granting(answer: CheckLine, thrown: unknown, actions: string, resource: string): CheckLine {
   if (toDroverError(thrown).code !== 'PERMISSION_DENIED') return answer;

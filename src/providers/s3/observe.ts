@@ -12,6 +12,7 @@ import { checksumHeader, hexOfChecksum, plainEtag } from './headers.ts';
 import type { Headers } from './headers.ts';
 import type { Objects } from './objects.ts';
 import { PROBE_CONTENT, removeOldProbes } from './old-probes.ts';
+import { CONTENT_MD5 } from './trial.ts';
 
 const CONTENT = PROBE_CONTENT;
 const OTHER_ETAG = 'd41d8cd98f00b204e9800998ecf8427e';
@@ -37,7 +38,8 @@ export async function observe(
     const { etag, returned: early } = await probe.first();
     await probing?.seen(probe.firstKey);
     const createOnly = await probe.createOnly();
-    const match = await probe.matchOnWrite(etag);
+    const wrongMatch = await probe.wrongMatchOnWrite();
+    const match = await probe.matchOnWrite(wrongMatch, await probe.makeAnew(etag));
     const contentMd5 = await probe.contentMd5();
     const { checksums, returned } = await probe.checksums();
     const parts = await probe.parts(match.quotes);
@@ -81,7 +83,9 @@ class Probe {
   readonly #name: string;
   readonly #made = new Set<string>();
   /** Where the bucket keeps versions, each write and each removal made one. */
-  readonly #versions: { readonly key: string; readonly versionId: string }[] = [];
+  #versions: { readonly key: string; readonly versionId: string; readonly isMarker: boolean }[] = [];
+  /** Each further version would stay for good. */
+  #isFrugal = false;
   #uploadId: string | null = null;
 
   constructor(objects: Objects, name: string, signal: AbortSignal) {
@@ -107,13 +111,34 @@ class Probe {
     return judge(await this.#try(this.#put('a', { 'if-none-match': '*' })));
   }
 
+  async wrongMatchOnWrite(): Promise<Honour> {
+    return judge(await this.#try(this.#put('a', { 'if-match': `"${OTHER_ETAG}"` })));
+  }
+
+  /**
+   * Where the bucket keeps versions, those made so far are removed and the object is written once more; its ETag is the
+   * answer. Where they may not be removed, or are retained, each further one would stay as well: then as little as can be
+   * is written from here on.
+   */
+  async makeAnew(etag: string): Promise<string> {
+    if (this.#versions.length === 0) return etag;
+    this.#isFrugal = !(await this.#removeVersions(this.#signal));
+    if (this.#isFrugal) return etag;
+    const answer = await this.#run(this.#put('a', {}));
+    return plainEtag(answer.headers['etag']) ?? etag;
+  }
+
   /** First whether a wrong one is refused, then how a right one must be written. */
-  async matchOnWrite(etag: string): Promise<{ honour: Honour; quotes: 'quoted' | 'unquoted' }> {
-    const honour = judge(await this.#try(this.#put('a', { 'if-match': `"${OTHER_ETAG}"` })));
-    if (honour !== 'honoured') return { honour, quotes: 'quoted' };
+  async matchOnWrite(honour: Honour, etag: string): Promise<{ honour: Honour; quotes: 'quoted' | 'unquoted' }> {
+    if (honour !== 'honoured' || this.#isDocumented) return { honour, quotes: 'quoted' };
     if (isFine(await this.#try(this.#put('a', { 'if-match': `"${etag}"` })))) return { honour, quotes: 'quoted' };
     const plain = await this.#try(this.#put('a', { 'if-match': etag }));
     return isFine(plain) ? { honour, quotes: 'unquoted' } : { honour: 'refused', quotes: 'quoted' };
+  }
+
+  /** Amazon's answers stand in its documentation; what would leave something for good there is not asked. */
+  get #isDocumented(): boolean {
+    return this.#isFrugal && this.#objects.client.isAmazon;
   }
 
   async contentMd5(): Promise<Honour> {
@@ -130,8 +155,17 @@ class Probe {
       const right = digestOf(kind, CONTENT);
       const wrong = digestOf(kind, Buffer.from('something else', 'utf8'));
       const [name, value] = checksumHeader(kind, wrong);
-      if (isFine(await this.#try(this.#put('b', { [name]: value })))) {
+      const refused = await this.#try(this.#put('b', { [name]: value }));
+      if (isFine(refused)) {
         checksums[kind] = 'ignored';
+        // Whoever looks at none of one kind has left an object by that; the others are not tried where it stays.
+        if (this.#isFrugal) break;
+        continue;
+      }
+      if (this.#isFrugal) {
+        // It looked at the value, so it knows the kind.
+        checksums[kind] = /Digest|Checksum/i.test(refused.code) ? 'honoured' : 'refused';
+        if (this.#isDocumented && checksums[kind] === 'honoured') returned.push(kind);
         continue;
       }
       const [, rightValue] = checksumHeader(kind, right);
@@ -165,8 +199,8 @@ class Probe {
     if (!uploadId) return nothing;
     this.#uploadId = uploadId;
     const part = await this.#try({
-      ...this.#put('a', encryptionOfRead(settings)),
-      headers: encryptionOfRead(settings),
+      ...this.#put('a', {}),
+      headers: { ...encryptionOfRead(settings), ...CONTENT_MD5 },
       query: [
         ['partNumber', '1'],
         ['uploadId', uploadId],
@@ -179,7 +213,13 @@ class Probe {
     const match = judge(await this.#complete(uploadId, etag, { 'if-match': wrong }));
     // Refused as it should be: now it has to become an object.
     const size = match === 'ignored' ? 'unknown' : await this.#sizeOnComplete(uploadId, etag);
-    const isObject = match === 'ignored' || size === 'ignored' || isFine(await this.#complete(uploadId, etag, {}));
+    const isMade = match === 'ignored' || size === 'ignored';
+    if (this.#isFrugal && !isMade) {
+      // As documented for Amazon: the upload, with its tags, was begun. It is ended, and becomes no object.
+      const documented = this.#isDocumented ? 'honoured' : 'unknown';
+      return { match, size, partNumber: documented, tags: documented };
+    }
+    const isObject = isMade || isFine(await this.#complete(uploadId, etag, {}));
     if (!isObject) return { ...nothing, match };
     this.#uploadId = null;
     return { match, size, partNumber: await this.#partNumber(), tags: await this.#tags() };
@@ -236,22 +276,32 @@ class Probe {
   }
 
   #put(name: string, headers: Headers): S3Request {
-    this.#made.add(name);
     return {
       ...this.#on(name),
       method: 'PUT',
-      headers: { ...encryptionOfWrite(this.#objects.client.settings), ...headers },
+      headers: { ...encryptionOfWrite(this.#objects.client.settings), ...CONTENT_MD5, ...headers },
       body: { sizeBytes: CONTENT.length, content: CONTENT },
       operation: 'PUT',
     };
   }
 
   async #run(request: S3Request): Promise<{ status: number; headers: Headers }> {
-    const answer = await this.#objects.client.run(request);
+    const { key } = request;
+    const makes = key !== null && (request.operation === 'PUT' || request.operation === 'COMPLETE');
+    // Until it is refused: whoever loses the answer takes away what may be there.
+    const isNew = makes && !this.#made.has(key);
+    if (makes) this.#made.add(key);
+    let answer;
+    try {
+      answer = await this.#objects.client.run(request);
+    } catch (thrown) {
+      if (isNew && isRefusal(thrown)) this.#made.delete(key);
+      throw thrown;
+    }
     const versionId = answer.headers['x-amz-version-id'];
-    const isWrite = request.method !== 'HEAD' && request.method !== 'GET';
-    if (isWrite && versionId !== undefined && request.key !== null) {
-      this.#versions.push({ key: request.key, versionId });
+    const isMarker = request.operation === 'DELETE';
+    if ((makes || isMarker) && versionId !== undefined && key !== null) {
+      this.#versions.push({ key, versionId, isMarker });
     }
     return answer;
   }
@@ -282,12 +332,32 @@ class Probe {
       const query = [['uploadId', this.#uploadId]] as const;
       await settle({ ...this.#on('a'), method: 'DELETE', query, operation: 'ABORT', signal });
     }
-    for (const name of this.#made) await settle({ ...this.#on(name), method: 'DELETE', operation: 'DELETE', signal });
-    for (const { key, versionId } of this.#versions.splice(0)) {
-      const on = { ...this.#on(''), key, query: [['versionId', versionId]] as const };
-      await settle({ ...on, method: 'DELETE', operation: 'DELETE', signal });
-    }
+    for (const key of this.#made) await settle({ ...this.#on(''), key, method: 'DELETE', operation: 'DELETE', signal });
+    await this.#removeVersions(signal);
   }
+
+  /** False where one of them stays. Objects first: the marker of one that stays goes on hiding it. */
+  async #removeVersions(signal: AbortSignal): Promise<boolean> {
+    const { client } = this.#objects;
+    const stuck = new Set<string>();
+    for (const version of this.#versions.toSorted((a, b) => Number(a.isMarker) - Number(b.isMarker))) {
+      const { key, versionId } = version;
+      if (stuck.has(key)) continue;
+      const query = [['versionId', versionId]] as const;
+      try {
+        await client.run({ ...this.#on(''), key, query, method: 'DELETE', operation: 'DELETE', signal });
+        this.#versions = this.#versions.filter((other) => other !== version);
+      } catch {
+        stuck.add(key);
+      }
+    }
+    return stuck.size === 0;
+  }
+}
+
+function isRefusal(thrown: unknown): boolean {
+  const status = thrown instanceof DroverError ? thrown.details?.['status'] : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500;
 }
 
 function isFine(answer: Answer): boolean {

@@ -12,8 +12,10 @@ import { decodeListedKey } from './listing.ts';
 import type { Objects } from './objects.ts';
 
 /** Names of objects of both kinds of trials, for certain: nothing else is touched. */
-const PROBE = /^\.drover-probe-(?:[0-9a-f]{16}|[a-z0-9]{8,26}-[ab])$/;
+const PROBE = /^\.drover-probe-(?:check|[0-9a-f]{16}|[a-z0-9]{8,26}-[ab])$/;
 const PREFIX = '.drover-probe-';
+/** Of checks of permissions: the same each time, so that where it may not be removed it does not become many. */
+export const CHECK_PROBE = `${PREFIX}check`;
 /** Longer than any trial takes. */
 const AGE_MS = 15 * 60_000;
 /** What each of them holds. */
@@ -60,8 +62,8 @@ const MD5 = digestOf('md5', PROBE_CONTENT);
 /** Written in one piece, and as an upload of one part. */
 const ETAGS: readonly string[] = [MD5, `${digestOf('md5', Buffer.from(MD5, 'hex'))}-1`];
 
-/** For stores whose ETags say nothing of the content. */
-async function holdsOurs(objects: Objects, name: string, signal: AbortSignal): Promise<boolean> {
+/** Also where its ETag says nothing of the content. */
+export async function holdsOurs(objects: Objects, name: string, signal: AbortSignal): Promise<boolean> {
   try {
     const headers = encryptionOfRead(objects.client.settings);
     const answer = await objects.client.send({ ...objects.on(name), method: 'GET', headers, operation: 'GET', signal });

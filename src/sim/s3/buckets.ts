@@ -22,6 +22,7 @@ export function makeBucket(world: S3World, name: string, region: string, ownerId
     publicRead: false,
     redirectsTemporarily: false,
     defaultEncryption: SSE_S3,
+    retainsAll: false,
     objects: new SortedMap(world.options.order === 'units' ? compareUnits : compareBytes),
     uploads: new Map(),
   };

@@ -25,7 +25,7 @@ import { resolveCopySource } from './copy-source.ts';
 import { S3Error } from './error.ts';
 import type { StoredChecksum, StoredPart, StoredVersion, Upload } from './state.ts';
 import { addVersion } from './state.ts';
-import { checkKey, checkWriteConditions, etagOf, permitAttributes } from './write.ts';
+import { checkKey, checkWriteConditions, demandDigest, etagOf, permitAttributes } from './write.ts';
 
 export function createUpload(call: ObjectCall): SimResponse {
   permit(call, 's3:PutObject', call.key);
@@ -90,6 +90,7 @@ export function uploadPart(call: ObjectCall): SimResponse {
   if (call.headers['x-amz-copy-source'] !== undefined) return uploadPartCopy(call, upload, number);
   const content = contentOf(Uint8Array.from(call.body));
   checkContentMd5(call, content);
+  demandDigest(call);
   const part = keepPart(call, upload, number, content, true);
   return emptyResponse(200, {
     etag: `"${part.etag}"`,

@@ -6,7 +6,7 @@ import { branch, childText, childrenOf, document, leaf } from '../xml.ts';
 import type { BucketCall, ObjectCall } from './call.ts';
 import { S3_XMLNS, bodyXml, emptyResponse, etagMatches, permit, requestCharged, xmlResponse } from './call.ts';
 import { checkContentMd5, settleChecksum } from './checksums.ts';
-import { S3Error } from './error.ts';
+import { S3Error, accessDenied } from './error.ts';
 import { findVersion } from './read.ts';
 import type { StoredVersion } from './state.ts';
 import { SSE_S3, addVersion, currentVersion, isArchived, settleRestore } from './state.ts';
@@ -39,6 +39,10 @@ function remove(call: BucketCall, key: string, versionId: string | null): Record
   }
   const wanted = versionId ?? 'null';
   const gone = versions.find((version) => version.versionId === wanted);
+  // Delete markers are not held back.
+  if (bucket.retainsAll && gone?.deleteMarker === false) {
+    throw accessDenied('Access Denied because object protected by object lock.');
+  }
   const kept = versions.filter((version) => version !== gone);
   if (kept.length === 0) bucket.objects.delete(key);
   else bucket.objects.set(key, kept);

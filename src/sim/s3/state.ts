@@ -184,6 +184,8 @@ export interface Bucket {
   /** A young bucket answers 307 instead of 301 at foreign endpoints. */
   redirectsTemporarily: boolean;
   defaultEncryption: Encryption;
+  /** Object Lock with a default retention that never ends here. */
+  retainsAll: boolean;
   /** Newest first. */
   readonly objects: SortedMap<StoredVersion[]>;
   readonly uploads: Map<string, Upload>;

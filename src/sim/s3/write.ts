@@ -90,6 +90,7 @@ export function putObject(call: ObjectCall): SimResponse {
   const content = contentOf(Uint8Array.from(call.body));
   checkContentMd5(call, content);
   const found = settleChecksum(call, content);
+  demandDigest(call);
   checkWriteConditions(call);
   const checksum: StoredChecksum | null = found === null ? null : { ...found, type: 'FULL_OBJECT' };
   const version = addVersion(call.world, call.bucket, call.key, (versionId) =>
@@ -102,6 +103,15 @@ export function putObject(call: ObjectCall): SimResponse {
     ...versionHeader(call.bucket, version.versionId),
     ...requestCharged(call),
   });
+}
+
+/** What is to be kept for years is not taken unseen. */
+export function demandDigest({ bucket, headers }: ObjectCall): void {
+  const names = Object.keys(headers);
+  if (!bucket.retainsAll || names.some((name) => name === 'content-md5' || name.startsWith('x-amz-checksum-'))) return;
+  const what =
+    'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters';
+  throw new S3Error('InvalidRequest', what);
 }
 
 export function freshVersion(
