@@ -275,9 +275,11 @@ function nextSteps(run: ReportedRun, steps: NextSteps): string[] {
   const results = [
     ...(items.failed > 0 || deletesFailed > 0 ? ['failed'] : []),
     ...(items.unsupported > 0 ? ['unsupported'] : []),
+    ...((run.counters.differences.kept ?? 0) > 0 ? ['extra'] : []),
   ];
   if (run.definition.policy.dryRun && plannedCopies(run) + plannedDeletions(run) > 0) {
-    results.push('missing', 'different', ...(plannedDeletions(run) > 0 ? ['extra'] : []));
+    const isTold = results.includes('extra');
+    results.push('missing', 'different', ...(plannedDeletions(run) > 0 && !isTold ? ['extra'] : []));
   }
   const lines: string[] = [];
   if (results.length > 0) lines.push(`  See them      ${steps.log(run.runId, results.join(','))}`);

@@ -68,6 +68,7 @@ export interface JobOptions {
   readonly settings?: Partial<Policy>;
   readonly targetPrefix?: string;
   readonly limits?: object;
+  readonly sourceBehaviour?: Partial<MemoryBehaviour>;
   readonly targetBehaviour?: Partial<MemoryBehaviour>;
   /** Of another job whose target is to be used. */
   readonly sharing?: MemoryJob;
@@ -144,9 +145,13 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
       workers.push(worker);
       return worker;
     },
-    async job({ objects = 50, settings = {}, targetPrefix = '', limits, targetBehaviour, sharing, slowMs = 0 } = {}) {
+    async job(options = {}) {
+      const { objects = 50, settings = {}, targetPrefix = '', limits, targetBehaviour, sharing, slowMs = 0 } = options;
       const name = `fleet-${process.pid}-${stores++}`;
-      const [from, to] = [makeStore(`${name}-from`), sharing?.to ?? makeStore(`${name}-to`, targetBehaviour)];
+      const [from, to] = [
+        makeStore(`${name}-from`, options.sourceBehaviour),
+        sharing?.to ?? makeStore(`${name}-to`, targetBehaviour),
+      ];
       if (slowMs > 0) {
         from.hooks.before = async (operation) => {
           if (operation === 'GET' || operation === 'LIST') await new Promise((resolve) => setTimeout(resolve, slowMs));
