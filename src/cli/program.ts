@@ -289,10 +289,11 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
     }
     form
       .option('--replace', 'replace a connector of the same name')
+      .option('--accept-move', 'with --replace on a server: its endpoints and jobs may be led to another store by it')
       .option('--no-check', 'save it without signing in')
       .action((name: string | undefined, given: Record<string, string | boolean>) =>
         start(async (session) => {
-          const { replace, check, ...rest } = given;
+          const { replace, check, acceptMove, ...rest } = given;
           const fields = Object.fromEntries(
             Object.keys(account).flatMap((field) => {
               const value = rest[optionKey(field)];
@@ -301,7 +302,12 @@ function addConnectorForms(connector: Command, world: CliWorld, start: Start): v
               return isUntouched ? [] : [[field, value]];
             }),
           );
-          const options = { given: fields, check: check !== false, replace: replace === true };
+          const options = {
+            given: fields,
+            check: check !== false,
+            replace: replace === true,
+            acceptMove: acceptMove === true,
+          };
           if (session.server !== null) return addConnectorAt(session, manifest.id, name, options);
           return addConnector(session, manifest.id, nameHere(name), options);
         }),

@@ -155,6 +155,11 @@ export interface Tokens {
   remove(actor: Actor, id: string): Promise<void>;
 }
 
+export interface ReauthorizeHow {
+  /** Its endpoints, and the jobs between them, may be led to another place by it. */
+  readonly acceptMove?: boolean | undefined;
+}
+
 export interface ConnectorInput {
   readonly provider: string;
   /** Left out: the provider's title, made unique (`Amazon S3 2`). */
@@ -179,8 +184,17 @@ export interface Connectors {
   get(actor: Actor, id: string): Promise<Connector>;
   /** Checks the fields, then signs in; a wrong credential is an INVALID_INPUT at its field and saves nothing. */
   authorize(actor: Actor, input: ConnectorInput): Promise<Connector>;
-  /** Same form; a secret left out stays. Health becomes healthy, and runs that waited for it go on. */
-  reauthorize(actor: Actor, id: string, version: Version, config: ConnectorInput['config']): Promise<Connector>;
+  /**
+   * Same form; a secret left out stays. Health becomes healthy, and runs that waited for it go on. GUARD_CONFIRM names
+   * the endpoints and jobs that would be led to another place.
+   */
+  reauthorize(
+    actor: Actor,
+    id: string,
+    version: Version,
+    config: ConnectorInput['config'],
+    how?: ReauthorizeHow,
+  ): Promise<Connector>;
   update(
     actor: Actor,
     id: string,

@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectorOpener } from '../../src/control/connectors/open.ts';
 import { openConnectors, type ConnectorService } from '../../src/control/connectors/service.ts';
@@ -141,6 +142,81 @@ describe('no job is made, and endpoints warn', () => {
   });
 });
 
+describe('signing in anew', () => {
+  const form = (accessKeyId: string, host: string) => ({
+    endpoint: `http://${host}`,
+    pathStyle: true,
+    accessKeyId,
+    secretAccessKey: SECRET,
+  });
+
+  test('leads to another store only when that is confirmed, and says whom it moves', async () => {
+    const connectorId = await inStore('AKALICE');
+    const source = await endpoint('source', connectorId, `b${made}`, 'x/');
+    const target = await endpoint('target', await inStore('AKBOB'), `b${made}`, 'y/');
+    const { id, name } = await job(source, target);
+    const before = await identityOf(source);
+    const again = connectors.reauthorize(admin, connectorId, null, form('AKALICE', 'other.test'));
+    await expect(again).rejects.toMatchObject({
+      code: 'GUARD_CONFIRM',
+      message: expect.stringMatching(
+        new RegExp(`other\\.test.* instead of .*store\\.test.*"${source.name}".*"${name}".*a mirror then deletes`),
+      ),
+      remedy: expect.stringContaining('--accept-move'),
+    });
+    // Nothing has changed.
+    expect(await identityOf(source)).toBe(before);
+    expect((await connectors.get(admin, connectorId)).config).toMatchObject({ endpoint: 'http://store.test' });
+    expect((await jobs.preflight(admin, id, { count: false }, signal)).ok).toBe(true);
+
+    await connectors.reauthorize(admin, connectorId, null, form('AKALICE', 'other.test'), { acceptMove: true });
+    expect(await identityOf(source)).not.toBe(before);
+    const audited = await world.db
+      .selectFrom('audit')
+      .select('changes')
+      .where('action', '=', 'connector.reauthorize')
+      .where('entity_id', '=', connectorId)
+      .execute();
+    expect(audited.map(({ changes }) => changes)).toEqual([
+      expect.objectContaining({
+        'places (1)': [expect.stringContaining('store.test'), expect.stringContaining('other.test')],
+      }),
+    ]);
+  });
+
+  test.each([
+    ['another key', 'AKALICE2', 'store.test'],
+    ['another account of the store', 'AKBOB', 'store.test'],
+  ])('with %s needs no word', async (_how, key, host) => {
+    const connectorId = await inStore('AKALICE');
+    await endpoint('source', connectorId, `b${made}`);
+    await expect(connectors.reauthorize(admin, connectorId, null, form(key, host))).resolves.toBeDefined();
+  });
+
+  test('moves nothing where no endpoint was made', async () => {
+    const connectorId = await inStore('AKALICE');
+    await expect(
+      connectors.reauthorize(admin, connectorId, null, form('AKALICE', 'other.test')),
+    ).resolves.toBeDefined();
+  });
+
+  test('moves also what nobody has looked at since identities are kept', async () => {
+    const connectorId = await inStore('AKALICE');
+    const { id } = await endpoint('source', connectorId, `b${made}`);
+    await sql`UPDATE endpoints SET identity = NULL WHERE id = ${id}`.execute(world.db);
+    const again = connectors.reauthorize(admin, connectorId, null, form('AKALICE', 'other.test'));
+    await expect(again).rejects.toMatchObject({ code: 'GUARD_CONFIRM' });
+    await expect(
+      connectors.reauthorize(admin, connectorId, null, form('AKALICE2', 'store.test')),
+    ).resolves.toBeDefined();
+  });
+
+  async function identityOf({ id }: Endpoint): Promise<string | null> {
+    const row = await world.db.selectFrom('endpoints').select('identity').where('id', '=', id).executeTakeFirst();
+    return row?.identity ?? null;
+  }
+});
+
 describe('no run begins', () => {
   const refused = async (id: string, message: RegExp): Promise<void> => {
     const report = await jobs.preflight(admin, id, { count: false }, signal);
@@ -155,7 +231,7 @@ describe('no run begins', () => {
     const connectorId = await inStore('AKBOB', 'other.test');
     const { id } = await job(source, await endpoint('target', connectorId, `b${made}`));
     const again = { endpoint: 'http://store.test', pathStyle: true, accessKeyId: 'AKBOB', secretAccessKey: SECRET };
-    await connectors.reauthorize(admin, connectorId, null, again);
+    await connectors.reauthorize(admin, connectorId, null, again, { acceptMove: true });
     await refused(id, /^Source and target are the same place/);
     const start = { kind: 'transfer', trigger: 'person', skipPreflight: true } as const;
     await expect(runs.start(admin, id, start, signal)).rejects.toMatchObject({ code: 'PLACES_OVERLAP' });

@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 28a2699fdbe08fc07af2e586b77567eaa615633b2d836762a05baebf253f7062) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 5e5abf3567be5153a8f669fe578c6ab9e11d8e78617f952df8d647fa724ccbd9) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -235,7 +235,7 @@ export interface paths {
     put?: never;
     /**
      * Give it new credentials
-     * @description A secret that is left out stays. Runs that waited for it go on.
+     * @description A secret that is left out stays. Runs that waited for it go on. Where the new fields would lead its endpoints to another store, GUARD_CONFIRM names them and their jobs.
      *
      *     Needs the role admin.
      */
@@ -3476,6 +3476,8 @@ export interface components {
       config: {
         [key: string]: unknown;
       };
+      /** @description Endpoints and jobs may be led to another store by it; refused with GUARD_CONFIRM otherwise. */
+      acceptMove?: boolean;
     };
     /** @description What signed reports are checked with. */
     ReportKey: {
@@ -4046,7 +4048,7 @@ export interface components {
       kind: components['schemas']['RunKind'];
       /** @description Only for retry: whose failed items. */
       retryOf?: string;
-      /** @description Start although the permission checks found something. */
+      /** @description Start although the permission checks find something. That source and target are not one place is looked at all the same. */
       skipPreflight?: boolean;
       /** @description A mirror of an empty source deletes everything; allow that. */
       allowEmptySource?: boolean;

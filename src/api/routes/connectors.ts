@@ -108,7 +108,8 @@ const kept: readonly Route[] = [
     path: '/connectors/{id}/reauthorize',
     subject: 'Connectors',
     summary: 'Give it new credentials',
-    description: 'A secret that is left out stays. Runs that waited for it go on.',
+    description:
+      'A secret that is left out stays. Runs that waited for it go on. Where the new fields would lead its endpoints to another store, GUARD_CONFIRM names them and their jobs.',
     right: 'connector-change',
     params: byId,
     body: reauthorizeInput,
@@ -116,7 +117,7 @@ const kept: readonly Route[] = [
     versioned: true,
     answer: json(connector, 'The connector.'),
     handle: ({ actor, services, params, version, body }) =>
-      services.connectors.reauthorize(actor, params.id, version, body.config),
+      services.connectors.reauthorize(actor, params.id, version, body.config, { acceptMove: body.acceptMove }),
   }),
   route({
     name: 'removeConnector',

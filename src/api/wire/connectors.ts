@@ -112,10 +112,19 @@ export const changeConnector = named<ChangeConnector>()(
   }),
 );
 
-export const reauthorizeInput = named<{ readonly config: ConnectorInput['config'] }>()(
+export const reauthorizeInput = named<{
+  readonly config: ConnectorInput['config'];
+  readonly acceptMove?: boolean | undefined;
+}>()(
   'Reauthorize',
   'The same fields; a secret left out stays as it is.',
-  z.strictObject({ config: givenConfig }),
+  z.strictObject({
+    config: givenConfig,
+    acceptMove: z
+      .boolean()
+      .optional()
+      .describe('Endpoints and jobs may be led to another store by it; refused with GUARD_CONFIRM otherwise.'),
+  }),
 );
 
 export const checkInput = named<{

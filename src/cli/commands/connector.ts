@@ -22,6 +22,8 @@ export interface AddOptions {
   readonly given: GivenFields;
   readonly check: boolean;
   readonly replace: boolean;
+  /** With a server: what endpoints and jobs name may be another place then. */
+  readonly acceptMove?: boolean;
 }
 
 /** Asks for what is missing when a person is there; signs in once before it saves. */

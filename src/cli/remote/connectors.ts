@@ -45,7 +45,7 @@ export async function addConnectorAt(
       : await answer(
           http.POST('/api/v1/connectors/{id}/reauthorize', {
             params: { path: { id: existing.id } },
-            body: { config },
+            body: { config, ...(options.acceptMove === true ? { acceptMove: true } : {}) },
             signal,
           }),
         );

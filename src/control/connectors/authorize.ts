@@ -1,18 +1,19 @@
 /** Making connectors and signing them in again. Nothing is saved unless the sign-in works. */
-import type { Place, PlaceIdentity, Provider } from '../../contract/provider.ts';
+import type { Provider } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, ConnectorLimits } from '../entities.ts';
 import { keepIdentity } from '../endpoints/identity.ts';
 import { newId } from '../ids.ts';
 import { lockVersion, stampOf } from '../rows.ts';
-import type { ConnectorInput } from '../services.ts';
+import type { ConnectorInput, ReauthorizeHow } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { collectCheck, streamCheck } from './checking.ts';
 import type { Verdict } from './check.ts';
 import { checkAccountId, checkTags, cloudOf, nextSyncAfter } from './cloud.ts';
 import { parseForm, type ParsedConfig } from './fields.ts';
 import { requireMembers } from './inventory.ts';
+import { moveChanges, refuseMove, whereLed } from './moving.ts';
 import { named } from './names.ts';
 import { fingerprintsOf, KEEP_NOTHING, openAccount, providerOf, readSaved } from './open.ts';
 import { rowOf, type CloudRow } from './rows.ts';
@@ -64,13 +65,17 @@ export async function authorize(
   return id;
 }
 
-/** The same form again. Endpoints and jobs stay as they are, and what waited for the connector goes on. */
+/**
+ * The same form again. Endpoints and jobs stay as they are, and what waited for the connector goes on. GUARD_CONFIRM
+ * where their places would be others then.
+ */
 export async function reauthorize(
   world: ControlWorld,
   actor: Actor,
   id: string,
   version: number | null,
   given: ConnectorInput['config'],
+  { acceptMove = false }: ReauthorizeHow = {},
 ): Promise<void> {
   const { db, bus, vault, clock } = world;
   const saved = await readSaved(world, db, id);
@@ -78,7 +83,8 @@ export async function reauthorize(
   const before = await rowOf(db, id);
   const signedIn = await signIn(world, saved.provider, parsed, before.cloud as CloudRow | null);
   if (signedIn.fingerprint !== before.fingerprint) await requirePlaces(world, id, saved.provider, parsed);
-  const identities = await identitiesOf(world, id, saved.provider, parsed);
+  const led = await whereLed(world, id, saved, parsed.config);
+  if (!acceptMove) await refuseMove(db, id, saved.name, led);
   await db.transaction().execute(async (tx) => {
     const now = await lockVersion(tx, 'connectors', id, version, 'connector');
     const { secret_id: secretId, name } = await rowOf(tx, id);
@@ -91,29 +97,15 @@ export async function reauthorize(
       .where('id', '=', id)
       .execute();
     if (!hasSecrets && secretId !== null) await vault.remove(tx, secretId);
-    for (const [endpointId, identity] of identities) await keepIdentity(tx, endpointId, identity);
+    for (const { endpointId, to } of led) await keepIdentity(tx, endpointId, to);
     const changes = changesOf(
       { ...saved.plain, ...secretWords(world, saved.secrets) },
       { ...parsed.plain, ...secretWords(world, parsed.secrets) },
     );
     const line = { action: 'connector.reauthorize', entityKind: 'connector', entityId: id, entityName: name };
-    await makeAudit(clock)(tx, actor, { ...line, changes });
+    await makeAudit(clock)(tx, actor, { ...line, changes: { ...changes, ...moveChanges(led) } });
     await bus.tell('connector', id, tx);
   });
-}
-
-/** Of its endpoints: another address, region or root can make other places of them. */
-async function identitiesOf(
-  world: ControlWorld,
-  id: string,
-  provider: Provider,
-  { config }: ParsedConfig,
-): Promise<readonly (readonly [endpointId: string, PlaceIdentity])[]> {
-  const rows = await world.db.selectFrom('endpoints').select(['id', 'place']).where('connector_id', '=', id).execute();
-  const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
-  const { account } = await openAccount(world, provider, config, options);
-  await using opened = account;
-  return Promise.all(rows.map(async (row) => [row.id, await opened.identify(JSON.parse(row.place) as Place)] as const));
 }
 
 function secretWords(world: ControlWorld, secrets: Readonly<Record<string, string>>): Record<string, string> {

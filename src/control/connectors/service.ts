@@ -97,9 +97,9 @@ function changing(world: ControlWorld): Pick<ConnectorService, Changing> {
       demand(actor, 'connector-change');
       return get(await authorize(world, actor, input));
     },
-    async reauthorize(actor, id, version, config) {
+    async reauthorize(actor, id, version, config, how) {
       demand(actor, 'connector-change');
-      await reauthorize(world, actor, id, version, config);
+      await reauthorize(world, actor, id, version, config, how);
       return get(id);
     },
     async update(actor, id, version, change) {

@@ -1,0 +1,85 @@
+/**
+ * Signing in anew can lead elsewhere: to another store whose buckets have the same names. Endpoints and jobs would go
+ * there without a word, and a mirror would delete at its target what that store does not have.
+ */
+import type { Place, PlaceIdentity, Provider } from '../../contract/provider.ts';
+import type { Config } from '../../contract/fields.ts';
+import { DroverError } from '../../model/errors.ts';
+import { identityText, keptIdentity } from '../endpoints/identity.ts';
+import type { ControlWorld, Db } from '../world.ts';
+import { KEEP_NOTHING, openAccount, type SavedConnector } from './open.ts';
+import { counted, usersOf } from './removal.ts';
+
+/** An endpoint, where it is with the fields that are saved, and where it would be with others. */
+export interface Led {
+  readonly endpointId: string;
+  readonly from: PlaceIdentity;
+  readonly to: PlaceIdentity;
+}
+
+/** Of all its endpoints. Another address, region or root can make other places of them; touches no network. */
+export async function whereLed(world: ControlWorld, id: string, saved: SavedConnector, config: Config): Promise<Led[]> {
+  const rows = await world.db
+    .selectFrom('endpoints')
+    .innerJoin('connectors', 'connectors.id', 'endpoints.connector_id')
+    .select(['endpoints.id', 'endpoints.place', 'endpoints.identity', 'connectors.fingerprint'])
+    .where('endpoints.connector_id', '=', id)
+    .execute();
+  if (rows.length === 0) return [];
+  const places = rows.map(({ place }) => JSON.parse(place) as Place);
+  const after = await identitiesOf(world, saved.provider, config, places);
+  // What cannot be opened any more was somewhere: where it was when somebody looked last.
+  const kept = rows.map(({ identity, fingerprint }, at) => keptIdentity(identity, places[at]!, fingerprint));
+  const before = await identitiesOf(world, saved.provider, saved.config, places).catch(() => kept);
+  return rows.map((row, at) => ({ endpointId: row.id, from: before[at]!, to: after[at]! }));
+}
+
+async function identitiesOf(
+  world: ControlWorld,
+  provider: Provider,
+  config: Config,
+  places: readonly Place[],
+): Promise<readonly PlaceIdentity[]> {
+  const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
+  const { account } = await openAccount(world, provider, config, options);
+  await using opened = account;
+  return Promise.all(places.map((place) => opened.identify(place)));
+}
+
+export function moved(led: readonly Led[]): readonly Led[] {
+  return led.filter(({ from, to }) => identityText(from) !== identityText(to));
+}
+
+/** GUARD_CONFIRM names the endpoints that would move, and the jobs. */
+export async function refuseMove(db: Db, id: string, name: string, led: readonly Led[]): Promise<void> {
+  const moving = moved(led);
+  const [first] = moving;
+  if (first === undefined) return;
+  const { endpoints, jobs } = await usersOf(db, id);
+  const moves = new Set(moving.map(({ endpointId }) => endpointId));
+  const theirs = endpoints.filter((endpoint) => moves.has(endpoint.id));
+  const users = jobs.length === 0 ? '' : `, and with ${moving.length === 1 ? 'it' : 'them'} ${counted('job', jobs)}`;
+  throw new DroverError(
+    'GUARD_CONFIRM',
+    `With these fields "${name}" leads elsewhere: ${movesWords(first)}. That would move ${counted('endpoint', theirs)}${users}; ` +
+      'a mirror then deletes at its target what the other place does not have.',
+    {
+      remedy:
+        'Make a new connector for the other place. If this is the same place under another address, or they are to move, say so: "acceptMove", or --accept-move.',
+    },
+  );
+}
+
+/** For the audit line. */
+export function moveChanges(led: readonly Led[]): Record<string, readonly [unknown, unknown]> {
+  const [first] = moved(led);
+  return first === undefined ? {} : { [`places (${moved(led).length})`]: [textOf(first.from), textOf(first.to)] };
+}
+
+function movesWords({ from, to }: Led): string {
+  return `to "${textOf(to)}" instead of "${textOf(from)}"`;
+}
+
+function textOf({ store, container, prefix }: PlaceIdentity): string {
+  return `${store}: ${container}/${prefix}`;
+}
