@@ -4,6 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Leftovers } from '../../src/control/fleet/leftovers.ts';
+import { fleetWorld } from '../../src/control/fleet/parts.ts';
+import { Shares } from '../../src/control/fleet/shares.ts';
 import type { OpenConnector } from '../../src/control/world.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { makeStore, openFleetTest, SHORT, type FleetTest } from './fleet-world.ts';
@@ -88,6 +91,30 @@ test('by whichever worker is there then, and that is said', async () => {
   expect(left()).toEqual([]);
   await fleet.untilTrue('that is said', async () => linesOf(id, 'LEFTOVERS_GONE').length > 0);
   expect(linesOf(id, 'LEFTOVERS')).toHaveLength(1);
+});
+
+test('and whoever finds a fault of our own there does not come back to it every moment', async () => {
+  const parts = { openConnector: rowOpener(fleet.world), reportHealth: async () => undefined, timing: SHORT };
+  const world = fleetWorld(fleet.world, { ...parts, append: async () => undefined });
+  const db = new Proxy(world.db, {
+    get(inner, name) {
+      if (name === 'transaction') throw new DroverError('INTERNAL', 'A fault.');
+      return Reflect.get(inner, name, inner) as unknown;
+    },
+  });
+  const faults: unknown[] = [];
+  const leftovers = new Leftovers({
+    world: { ...world, db },
+    store: fleet.store,
+    shares: new Shares(world, 'w'),
+    workerId: 'w',
+    signal: new AbortController().signal,
+    onFault: (thrown) => void faults.push(thrown),
+  });
+  leftovers.look('run-1');
+  await leftovers.settled();
+  expect(faults).toHaveLength(1);
+  expect(leftovers.resting).toEqual(['run-1']);
 });
 
 test('unless the place itself is gone', async () => {

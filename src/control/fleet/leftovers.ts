@@ -3,7 +3,7 @@
  * must not hold up anything else.
  */
 import type { PostgresRunStore } from '../runs/store.ts';
-import { clearAfter } from './cancelling.ts';
+import { clearAfter, type Cleared } from './cancelling.ts';
 import type { FleetWorld } from './parts.ts';
 import type { Shares } from './shares.ts';
 
@@ -53,21 +53,29 @@ export class Leftovers {
    */
   async #clear(runId: string): Promise<void> {
     const { world, store, shares, workerId, signal } = this.#parts;
-    const done = await clearAfter(world, store, shares, workerId, runId, signal);
+    const { reachAgainMs, againFirstMs, goneAfterMs } = world.timing;
+    let done: Cleared | null;
+    try {
+      done = await clearAfter(world, store, shares, workerId, runId, signal);
+    } catch (thrown) {
+      this.#rest(runId, againFirstMs);
+      throw thrown;
+    }
     if (done === null || (done.isEarly && done.again === null)) return;
-    const nowMs = world.clock.monotonic();
+    // The records are the fleet's own, and asked for little: they are tried sooner.
+    const firstMs = done.again === 'rows' ? againFirstMs : reachAgainMs;
+    if (done.again === null && done.lateMs > 0) this.#rest(runId, firstMs, done.lateMs, false);
+    // Not behind what else there is to be looked at.
+    else this.#rest(runId, firstMs, Math.min(done.lateMs || Infinity, done.isEarly ? goneAfterMs : Infinity));
+  }
+
+  /** Longer each time it comes to nothing; `mostMs`: this time at most. */
+  #rest(runId: string, firstMs: number, mostMs = Infinity, isLonger = true): void {
+    const nowMs = this.#parts.world.clock.monotonic();
     // Whatever is still open was looked at again long since.
     for (const [id, { atMs }] of this.#later) if (atMs < nowMs - AGAIN_MS_MAX) this.#later.delete(id);
-    const { reachAgainMs, againFirstMs, goneAfterMs } = world.timing;
-    // The records are the fleet's own, and asked for little: they are tried sooner.
-    const knownMs = this.#later.get(runId)?.delayMs ?? (done.again === 'rows' ? againFirstMs : reachAgainMs) / 2;
-    if (done.lateMs > 0 && done.again === null) {
-      this.#later.set(runId, { atMs: nowMs + done.lateMs, delayMs: knownMs });
-      return;
-    }
-    const delayMs = Math.min(AGAIN_MS_MAX, 2 * knownMs);
-    // Not behind what else there is to be looked at.
-    const bounds = [delayMs, ...(done.lateMs > 0 ? [done.lateMs] : []), ...(done.isEarly ? [goneAfterMs] : [])];
-    this.#later.set(runId, { atMs: nowMs + Math.min(...bounds), delayMs });
+    const knownMs = this.#later.get(runId)?.delayMs ?? firstMs / 2;
+    const delayMs = isLonger ? Math.min(AGAIN_MS_MAX, 2 * knownMs) : knownMs;
+    this.#later.set(runId, { atMs: nowMs + (isLonger ? Math.min(delayMs, mostMs) : mostMs), delayMs });
   }
 }
