@@ -47,6 +47,23 @@ describe('policies', () => {
     expect(write.some((action) => action.includes('*') || action.includes('Tagging'))).toBe(false);
   });
 
+  test("of versions, only those of Drover's own trials may be removed", () => {
+    const statements = (more: Partial<PolicyRequest>, given = context) =>
+      (JSON.parse(text(more, given)) as { Statement: { Sid: string; Action: string[]; Resource: string[] }[] })
+        .Statement;
+    const removing = (each: { Action: string[] }) => each.Action.includes('s3:DeleteObjectVersion');
+    expect(statements({}).filter(removing)).toEqual([]);
+    for (const use of ['write', 'both'] as const) {
+      const given = { ...context, settings: { ...context.settings, bucket: 'photos', prefix: '2019/' } };
+      expect(statements({ use }, given).filter(removing)).toEqual([
+        expect.objectContaining({
+          Action: ['s3:DeleteObjectVersion'],
+          Resource: ['arn:aws:s3:::photos/2019/*.drover-probe-*'],
+        }),
+      ]);
+    }
+  });
+
   test('a path, addresses and another partition', () => {
     const given = {
       settings: { ...context.settings, bucket: 'photos', prefix: '2019/' },

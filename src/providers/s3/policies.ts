@@ -90,6 +90,11 @@ export function leastPrivilege(request: PolicyRequest, context: PolicyContext): 
     });
   const objects = known.map(({ bucket, prefix }) => arn(`${bucket}/${prefix}*`));
   statements.push({ Sid: 'UseObjects', Effect: 'Allow', Action: objectActions(request), Resource: objects });
+  if (request.use !== 'read') {
+    // Where a bucket keeps versions, what is written to try it out would stay for good.
+    const trials = objects.map((each) => `${each}.drover-probe-*`);
+    statements.push({ Sid: 'ClearTrials', Effect: 'Allow', Action: ['s3:DeleteObjectVersion'], Resource: trials });
+  }
   const key = keyStatement(request, context);
   if (key !== null) statements.push(key);
   return limited(statements, request);

@@ -117,6 +117,38 @@ describe.skipIf(found === null)('s3 on Ceph RGW, beyond the kit', () => {
     expect(await raw.keys(bucket, '')).toEqual(['seen']);
   });
 
+  test('in a bucket that keeps versions neither leaves any', async () => {
+    const versioned = `${bucket}-v`;
+    await raw.must('PUT', versioned, null);
+    const on = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
+    await raw.must('PUT', versioned, null, [['versioning', '']], {}, on);
+    try {
+      await using account = await open();
+      for (let times = 0; times < 2; times += 1) {
+        const report: CheckLine[] = [];
+        for await (const line of account.check({ container: versioned, prefix: 'in/' }, 'write', signal)) {
+          report.push(line);
+        }
+        for (const what of ['write', 'tags', 'delete']) {
+          expect(report).toContainEqual(expect.objectContaining({ what, result: 'ok' }));
+        }
+        expect(report.filter(({ what }) => what === 'fact')).toEqual([]);
+        const options = { facts: null, runId: 'abcdefgh' };
+        const target = await account.target({ container: versioned, prefix: 'in/' }, options, signal);
+        expect(await target.observe!(signal)).toMatchObject({ contentMd5: 'honoured' });
+        const listed = (await raw.send('GET', versioned, null, [['versions', '']])).body.toString('utf8');
+        expect(listed).toContain('<ListVersionsResult');
+        expect(listed).not.toMatch(/<Version>|<DeleteMarker>/);
+      }
+    } finally {
+      const listed = (await raw.send('GET', versioned, null, [['versions', '']])).body.toString('utf8');
+      for (const match of listed.matchAll(/<Key>([^<]*)<\/Key><VersionId>([^<]*)<\/VersionId>/g)) {
+        await raw.send('DELETE', versioned, match[1] as string, [['versionId', match[2] as string]]);
+      }
+      await raw.send('DELETE', versioned, null);
+    }
+  });
+
   test('a copy by the store itself has the properties of the source and only its pinned state', async () => {
     await using account = await open();
     await raw.must('PUT', bucket, 'from ü+%', [], {}, 'hello');
