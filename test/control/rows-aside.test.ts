@@ -19,18 +19,26 @@ let fleet: FleetTest;
 /** What becomes of whoever reads rows that were kept aside; only who clears up, or goes on, does. */
 let reading: 'works' | 'is away' | 'hangs' | 'is damaged';
 let looks: number;
+/** Before the next record is written. */
+let meanwhile: (() => Promise<unknown>) | null;
 
 beforeEach(async () => {
   fleet = await openFleetTest();
   reading = 'works';
   looks = 0;
+  meanwhile = null;
 });
 afterEach(() => fleet[Symbol.asyncDispose]());
 
 function artifacts(): ArtifactStore {
   const inner = fleet.world.artifacts;
   return {
-    put: (name, content) => inner.put(name, content),
+    async put(name, content) {
+      const first = meanwhile;
+      meanwhile = null;
+      await first?.();
+      await inner.put(name, content);
+    },
     list: (prefix) => inner.list(prefix),
     removeAll: (prefix) => inner.removeAll(prefix),
     async get(name) {
@@ -155,6 +163,26 @@ describe('rows that were kept aside', () => {
     await fleet.until(other.id, 'succeeded');
     expect(linesOf(id, 'ROWS_JOINED')).toEqual([]);
     expect(await isSwept(id)).toBe(true);
+  });
+
+  test('leave no file behind when the logs of the run go in the same moment', async () => {
+    await worker('one');
+    const { id, release } = await stuck();
+    reading = 'is away';
+    await fleet.runs.cancel(PERSON, id);
+    release();
+    await fleet.until(id, 'cancelled');
+    await fleet.untilTrue('it was tried', async () => looks > 0);
+    let isGone = false;
+    meanwhile = async () => {
+      await sql`UPDATE runs SET logs_expired = true WHERE id = ${id}`.execute(fleet.world.db);
+      await fleet.world.artifacts.removeAll(`runs/${id}/`);
+      isGone = true;
+    };
+    reading = 'works';
+    await fleet.untilTrue('nobody clears up any more', async () => isGone && isSwept(id));
+    expect(await fleet.world.artifacts.list(`runs/${id}/`)).toEqual([]);
+    expect(linesOf(id, 'ROWS_JOINED')).toEqual([]);
   });
 
   test('hold up no end where the store hangs', async () => {

@@ -69,7 +69,7 @@ export async function clearAfter(
   const stopping = AbortSignal.any([signal, store.hold(lease)]);
   try {
     const mayMiss = isFirst || typeof before?.faults === 'number';
-    const { isMore, failure } = mayMiss ? await keepAll(world, store, runId, stopping) : NOTHING_KEPT;
+    const { isMore, failure, isGone } = mayMiss ? await keepAll(world, store, runId, stopping) : NOTHING_KEPT;
     const faults = (before?.faults ?? 0) + (failure !== null && isForGood(failure) ? 1 : 0);
     const isMissing = failure !== null && faults < FAULTS_MAX;
     const journal = new CarefulJournal(world, store, isEarly);
@@ -84,7 +84,7 @@ export async function clearAfter(
       await noteInLog(world, runId, 'warn', left.words, 'LEFTOVERS');
     if (left === null && before?.isLeft === true) await noteInLog(world, runId, 'info', GONE, 'LEFTOVERS_GONE');
     if (failure !== null && (isFirst || !isMissing)) await sayMissing(world, runId, failure, isMissing);
-    if (mayMiss && failure === null && (before !== null || (isMore && hasEnded))) await sayJoined(world, store, runId);
+    if (!isGone && failure === null && (before !== null || (isMore && hasEnded))) await sayJoined(world, store, runId);
     return { isEarly, lateMs: journal.lateMs, again: isMissing ? 'rows' : isLeft ? 'target' : null };
   } finally {
     store.drop(lease);
@@ -94,7 +94,7 @@ export async function clearAfter(
 }
 
 const GONE = 'The target has answered again: nothing half-made of this run remains there.';
-const NOTHING_KEPT: Joined = { isMore: false, failure: null };
+const NOTHING_KEPT: Joined = { isMore: false, failure: null, isGone: true };
 
 /** The sums that were told at the end are others now. */
 async function sayJoined(world: FleetWorld, store: PostgresRunStore, runId: string): Promise<void> {
@@ -120,7 +120,7 @@ async function keepAll(
   } catch (thrown) {
     const error = toDroverError(thrown);
     if (error.code === 'DATABASE_UNAVAILABLE') throw error;
-    return { isMore: false, failure: error };
+    return { isMore: false, failure: error, isGone: false };
   }
 }
 

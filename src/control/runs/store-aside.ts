@@ -20,6 +20,8 @@ export interface Joined {
   readonly isMore: boolean;
   /** Why some of it is missing still; `null`: nothing is. */
   readonly failure: DroverError | null;
+  /** There is no log any more that it could join. */
+  readonly isGone: boolean;
 }
 
 /**
@@ -37,8 +39,11 @@ export async function joinAllAside({ db, store, artifacts }: Parts, runId: strin
       if (commit === null) continue;
       const end = await write(db, segment, commit);
       // Its records are gone, or go just now: nobody would look for these.
-      if (end === 'gone') for (const name of commit.addChunks) await artifacts.removeAll(name).catch(() => undefined);
-      if (end !== 'written') continue;
+      if (end === 'gone') {
+        for (const name of commit.addChunks) await artifacts.removeAll(name).catch(() => undefined);
+        return { isMore, failure: null, isGone: true };
+      }
+      if (end === 'late') continue;
     } catch (thrown) {
       const error = toDroverError(thrown);
       if (error.code === 'DATABASE_UNAVAILABLE') throw error;
@@ -49,7 +54,7 @@ export async function joinAllAside({ db, store, artifacts }: Parts, runId: strin
     // No commit names them any more; what cannot be removed goes with the run's other records.
     for (const name of segment.checkpoint?.ahead ?? []) await artifacts.removeAll(name).catch(() => undefined);
   }
-  return { isMore, failure };
+  return { isMore, failure, isGone: false };
 }
 
 /** By its text: as JSON of the database not every key could be read. Inside of a text there is a backslash before each quote. */
@@ -77,7 +82,7 @@ export function isForGood({ code }: DroverError): boolean {
 
 /**
  * With the sums of the run, if it has ended, in one transaction: whoever comes later finds nothing to do and would not
- * know that they are old. `late`: somebody else did it, or the segment was taken up again; `gone`: there is no such run.
+ * know that they are old. `late`: somebody else did it, or the segment was taken up again; `gone`: the run or its log is.
  */
 async function write(
   db: Db,
@@ -88,7 +93,7 @@ async function write(
   const issues = issueColumns(addIssues);
   return inDatabase(() =>
     db.transaction().execute(async (tx) => {
-      const run = await sql`SELECT FROM runs WHERE id = ${runId} FOR NO KEY UPDATE`.execute(tx);
+      const run = await sql`SELECT FROM runs WHERE id = ${runId} AND NOT logs_expired FOR NO KEY UPDATE`.execute(tx);
       if (run.rows.length === 0) return 'gone';
       const { rows } = await sql<{ held: number }>`
         WITH held AS (
