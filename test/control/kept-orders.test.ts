@@ -88,10 +88,11 @@ test('runs are sorted by what they moved, and by how much of it failed', async (
     [500, 2],
     [9_000_000_000_000, 0],
     [0, 30],
+    [0, 0],
   ] as const;
   for (const [at, [copied, failed]] of amounts.entries()) {
     const id = `orders-${at}`;
-    await makeRunRow(world, job, id, { state: 'succeeded' });
+    await makeRunRow(world, job, id, { state: 'succeeded', queuedAtMs: 1_000_000_000_000 + at * 60_000 });
     const counters = JSON.stringify({ bytes: { copied }, items: { failed } });
     await sql`UPDATE runs SET counters = ${counters}::jsonb WHERE id = ${id}`.execute(world.db);
   }
@@ -100,11 +101,14 @@ test('runs are sorted by what they moved, and by how much of it failed', async (
       bytes.copied,
       items.failed,
     ]);
-  expect(await by('bytes')).toEqual([amounts[2], amounts[0], amounts[1]]);
-  expect(await by('-bytes', { state: ['succeeded'] })).toEqual([amounts[1], amounts[0], amounts[2]]);
+  // Of those that are the same, the one that was queued first.
+  expect(await by('bytes')).toEqual([amounts[2], amounts[3], amounts[0], amounts[1]]);
+  expect(await by('-bytes', { state: ['succeeded'] })).toEqual([amounts[1], amounts[0], amounts[3], amounts[2]]);
+  expect(await by('failed')).toEqual([amounts[1], amounts[3], amounts[0], amounts[2]]);
   expect(await by('-failed', { state: ['succeeded', 'failed'], kind: ['transfer'] })).toEqual([
     amounts[2],
     amounts[0],
+    amounts[3],
     amounts[1],
   ]);
 });

@@ -80,7 +80,7 @@ async function fill(): Promise<void> {
         'name', 'Job ' || md5(n::text), 'timetable_id', (SELECT id FROM timetables), 'type', (ARRAY['cloud-to-cloud', 'folder-to-cloud', 'cloud-to-folder'])[1 + n % 3],
         'last_state', CASE WHEN n % 1000 = 7 THEN 'running' WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END,
         'last_run_at', CASE WHEN n % 7 > 0 THEN now() - (n * 7919 % 100003) * interval '1 minute' END,
-        'next_run_at', CASE WHEN n % 9 > 0 THEN now() + (n * 7907 % 100003) * interval '1 minute' END,
+        'next_run_at', CASE WHEN n % 13 > 0 THEN now() + (n * 7907 % 100003) * interval '1 minute' END,
         'created_at', now() - (n::bigint * 104729 % 100003) * interval '1 minute')) AS made
       WHERE job.id = CASE WHEN n % 1000 = 3 THEN ${seldom.jobId}::uuid ELSE ${often.jobId}::uuid END`.execute(db);
     await sql`INSERT INTO runs SELECT made.* FROM runs AS run CROSS JOIN generate_series(${first}::integer, ${first + BATCH - 1}::integer) AS n,
@@ -93,8 +93,11 @@ async function fill(): Promise<void> {
         'trigger', CASE WHEN n % 20 = 0 THEN 'person' ELSE 'token' END,
         'state', CASE WHEN n % 1000 = 7 THEN 'cancelled' WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END,
         'active_ms', n::bigint * 7919 % 100003,
-        'bytes_copied', CASE WHEN n % 1000 NOT IN (7, 9) AND n % 3 > 0 THEN n::bigint * 7919 % 100003 * 1000000 ELSE 0 END,
-        'items_failed', CASE WHEN n % 20 = 0 AND n % 3 > 0 THEN n::bigint * 104729 % 100003 ELSE 0 END,
+        'bytes_order', bytes_order_of(jsonb_build_object('bytes', jsonb_build_object('copied',
+          CASE WHEN n % 1000 NOT IN (7, 9) AND n % 3 > 0 THEN n::bigint * 7919 % 100003 * 1000000 ELSE 0 END)),
+          now() - n * interval '1 minute'),
+        'failed_order', failed_order_of(jsonb_build_object('items', jsonb_build_object('failed',
+          CASE WHEN n % 20 = 0 AND n % 3 > 0 THEN n % 5 ELSE 0 END)), now() - n * interval '1 minute'),
         'queued_at', now() - n * interval '1 minute',
         'started_at', CASE WHEN n % 7 > 0 THEN now() - n * interval '1 minute' END,
         'ended_at', CASE WHEN n > 20 THEN now() - n * interval '1 minute' END)) AS made

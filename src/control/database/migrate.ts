@@ -13,6 +13,7 @@ import { runsToLookAt } from './migrations/0006-runs-to-look-at.ts';
 import { dismissals } from './migrations/0007-dismissals.ts';
 import { evidence } from './migrations/0008-evidence.ts';
 import { moreOrders } from './migrations/0009-more-orders.ts';
+import { distinctOrders } from './migrations/0010-distinct-orders.ts';
 
 export interface Migration {
   readonly version: number;
@@ -31,6 +32,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 7, name: 'dismissals', statements: dismissals },
   { version: 8, name: 'evidence', statements: evidence },
   { version: 9, name: 'more-orders', statements: moreOrders },
+  { version: 10, name: 'distinct-orders', statements: distinctOrders },
 ];
 
 /** Of the tables that this program works with. */

@@ -236,8 +236,8 @@ export interface RunsTable {
   counters: Jsonb;
   requests: Jsonb;
   active_ms: Generated<Big>;
-  bytes_copied: Generated<Big>;
-  items_failed: Generated<Big>;
+  bytes_order: Generated<Big>;
+  failed_order: Generated<Big>;
   manifest_root: string | null;
   has_snapshot: Generated<boolean>;
   logs_expired: Generated<boolean>;
