@@ -15,6 +15,7 @@ import { changedSince, observeEnds, type MadeWith, type Observed } from './obser
 import { restoreWarnings, writeWarnings } from './permissions.ts';
 import { jobFacts, type JobFacts } from './rows.ts';
 import { outcomesOf } from './service.ts';
+import { sharedTargetWarnings } from './shared-target.ts';
 import { assignRole, examineSides, identifySides, type SideReport } from './sides.ts';
 
 export function openPreflight(world: ControlWorld, openConnector: OpenConnector): Pick<Jobs, 'preflight' | 'grant'> {
@@ -81,6 +82,7 @@ async function examine(
     warnings: [
       ...restoreWarnings(source, job.settings),
       ...(writes ? writeWarnings(target) : []),
+      ...(kind === 'validate' ? [] : await sharedTargetWarnings(world.db, facts)),
       ...changes,
       ...(writes && isFine && same === null && seen === null ? unprovedWarnings(facts) : []),
       ...warningsOf(estimate, job.settings, kind, {

@@ -23,6 +23,7 @@ import { lockSchedules, refuseRemoval, removalOf } from './removal.ts';
 import { restoreWarnings, writeWarnings } from './permissions.ts';
 import { endFacts, jobFacts, jobOf, jobRow, jobRows, type EndFacts, type JobRow } from './rows.ts';
 import { DEFAULT_SETTINGS, policyOf, settingsOf } from './settings.ts';
+import { sharedTargetWarnings } from './shared-target.ts';
 
 const NAME_TAKEN = { jobs_name: ['name', 'Another job of this project has this name.'] } as const;
 const TRANSFERS_MAX = 1_000;
@@ -215,7 +216,8 @@ class JobWork {
   }
 
   async #withWarnings(id: string, given: Partial<JobInput> = {}): Promise<Job> {
-    const { job, source, target } = await jobFacts(this.#world.db, id);
+    const facts = await jobFacts(this.#world.db, id);
+    const { job, source, target } = facts;
     const typed = (
       [
         [source, given.sourceSubPath],
@@ -225,7 +227,8 @@ class JobWork {
       const manifest = this.#world.providers.get(end.provider)?.manifest;
       return manifest === undefined ? [] : typedPath(text, 'subPath', manifest).warnings;
     });
-    const warnings = [...typed, ...restoreWarnings(source, job.settings), ...writeWarnings(target)];
+    const shared = await sharedTargetWarnings(this.#world.db, facts);
+    const warnings = [...typed, ...restoreWarnings(source, job.settings), ...writeWarnings(target), ...shared];
     return warnings.length === 0 ? job : { ...job, warnings };
   }
 
