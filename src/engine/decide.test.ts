@@ -336,6 +336,31 @@ describe('decide', () => {
       same('size'),
     ],
     [
+      'recorded identity, and somebody wrote to the target since a run left it so, whatever kept the mark',
+      {
+        source: object(),
+        target: targetObject({
+          identity: identity('t2'),
+          modifiedAtMs: 2000,
+          recorded: { etag: 's1', versionId: null, sizeBytes: 10, modifiedAtMs: 1000, isProved: true },
+        }),
+        previous: row(),
+      },
+      { kind: 'copy', reason: 'changed', expect: { kind: 'match', identity: identity('t2') } },
+    ],
+    [
+      'recorded identity of a state of the source that no run has told of yet',
+      {
+        source: object({ identity: identity('s2') }),
+        target: targetObject({
+          identity: identity('t2'),
+          recorded: { etag: 's2', versionId: null, sizeBytes: 10, modifiedAtMs: 1000, isProved: true },
+        }),
+        previous: row(),
+      },
+      same('recorded'),
+    ],
+    [
       'recorded another identity',
       {
         source: object(),

@@ -140,7 +140,7 @@ function compareContent(source: Entry, target: Entry, situation: Situation): Fin
   if (hasEqualDigest(source, target)) return { isSame: true, evidence: 'digest' };
   // However often it is looked at: what rested on the size alone still does.
   if (isKnownBySize) return { isSame: true, evidence: 'size' };
-  if (isRecordedCopy(source, target)) {
+  if (isRecordedCopy(source, target) && !isRewritten(previous, source, target)) {
     // Whoever left the mark knew no more than the size where it does not say more.
     const isProved = target.recorded?.isProved ?? !situation.mayCopyByReference;
     return isProved ? { isSame: true, evidence: 'recorded' } : { isSame: true, evidence: 'size' };
@@ -219,6 +219,11 @@ function hasEqualDigest(a: Entry, b: Entry): boolean {
   const [x, y] = [a.composite, b.composite];
   // Unequal composites say nothing: the same number of parts may have been cut at other places.
   return x !== null && y !== null && x.kind === y.kind && x.partCount === y.partCount && x.value === y.value;
+}
+
+/** A run left another state of the target for this one of the source. Whoever wrote since may have kept the mark. */
+function isRewritten(previous: SnapshotRow | null, source: Entry, target: Entry): boolean {
+  return previous !== null && isSameState(previous.source, source) && isOtherState(previous.target, target);
 }
 
 /** The sizes of both sides are equal here, so that of the record is compared with both at once. */
