@@ -26,6 +26,8 @@ interface Holder {
   readonly line: Line;
   /** It has another one by now, or none. */
   readonly moved: AbortController;
+  /** Of those who take, with `moved`: each takes very often. */
+  readonly signals: WeakMap<AbortSignal, AbortSignal>;
 }
 
 export class Bandwidths {
@@ -53,7 +55,12 @@ export class Bandwidths {
     this.leave(runId);
     const shared = saved === null ? undefined : this.#tables.get(saved.id);
     if (saved === null || shared === undefined) return;
-    this.#holders.set(runId, { tableId: saved.id, line: shared.turns.open(), moved: new AbortController() });
+    this.#holders.set(runId, {
+      tableId: saved.id,
+      line: shared.turns.open(),
+      moved: new AbortController(),
+      signals: new WeakMap(),
+    });
   }
 
   leave(runId: string): void {
@@ -82,7 +89,7 @@ export class Bandwidths {
       if (holder === undefined) return;
       const { line, moved } = holder;
       try {
-        await line.take(bytes, AbortSignal.any([signal, moved.signal]));
+        await line.take(bytes, signalOf(holder, signal));
         return;
       } catch (error) {
         // What waits for one that does not hold any more is held back by the new one only.
@@ -121,4 +128,12 @@ export class Bandwidths {
   #isUsed(tableId: string): boolean {
     return this.#runsOf(tableId).length > 0;
   }
+}
+
+function signalOf({ moved, signals }: Holder, signal: AbortSignal): AbortSignal {
+  const known = signals.get(signal);
+  if (known !== undefined) return known;
+  const made = AbortSignal.any([signal, moved.signal]);
+  signals.set(signal, made);
+  return made;
 }
