@@ -155,6 +155,7 @@ describe('signing in anew', () => {
     const source = await endpoint('source', connectorId, `b${made}`, 'x/');
     const target = await endpoint('target', await inStore('AKBOB'), `b${made}`, 'y/');
     const { id, name } = await job(source, target);
+    expect([source.store, source.fullPath]).toEqual(['store.test', `s3://b${made}/x/`]);
     const before = await identityOf(source);
     const again = connectors.reauthorize(admin, connectorId, null, form('AKALICE', 'other.test'));
     await expect(again).rejects.toMatchObject({
@@ -171,6 +172,7 @@ describe('signing in anew', () => {
 
     await connectors.reauthorize(admin, connectorId, null, form('AKALICE', 'other.test'), { acceptMove: true });
     expect(await identityOf(source)).not.toBe(before);
+    expect((await endpoints.get(admin, source.id)).store).toBe('other.test');
     const audited = await world.db
       .selectFrom('audit')
       .select('changes')
@@ -191,6 +193,25 @@ describe('signing in anew', () => {
     const connectorId = await inStore('AKALICE');
     await endpoint('source', connectorId, `b${made}`);
     await expect(connectors.reauthorize(admin, connectorId, null, form(key, host))).resolves.toBeDefined();
+  });
+
+  test('leads nowhere else while a run has not ended, which would go on there', async () => {
+    const connectorId = await inStore('AKALICE');
+    const source = await endpoint('source', connectorId, `b${made}`, 'x/');
+    const { id, name } = await job(source, await endpoint('target', await inStore('AKBOB'), `b${made}`, 'y/'));
+    const run = await runs.start(admin, id, { kind: 'transfer', trigger: 'person', skipPreflight: true }, signal);
+    const move = () =>
+      connectors.reauthorize(admin, connectorId, null, form('AKALICE', 'other.test'), { acceptMove: true });
+    await expect(move()).rejects.toMatchObject({
+      code: 'WRONG_STATE',
+      message: expect.stringContaining(`${name} #${run.number}`),
+    });
+    await expect(
+      connectors.reauthorize(admin, connectorId, null, form('AKALICE2', 'store.test')),
+    ).resolves.toBeDefined();
+    await runs.cancel(admin, run.id);
+    await sql`UPDATE runs SET state = 'cancelled', ended_at = now() WHERE id = ${run.id}`.execute(world.db);
+    await expect(move()).resolves.toBeDefined();
   });
 
   test('moves nothing where no endpoint was made', async () => {

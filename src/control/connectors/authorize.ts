@@ -13,7 +13,7 @@ import type { Verdict } from './check.ts';
 import { checkAccountId, checkTags, cloudOf, nextSyncAfter } from './cloud.ts';
 import { parseForm, type ParsedConfig } from './fields.ts';
 import { requireMembers } from './inventory.ts';
-import { moveChanges, refuseMove, whereLed } from './moving.ts';
+import { moveChanges, refuseMove, refuseWhileUnended, whereLed } from './moving.ts';
 import { named } from './names.ts';
 import { fingerprintsOf, KEEP_NOTHING, openAccount, providerOf, readSaved } from './open.ts';
 import { rowOf, type CloudRow } from './rows.ts';
@@ -67,7 +67,7 @@ export async function authorize(
 
 /**
  * The same form again. Endpoints and jobs stay as they are, and what waited for the connector goes on. GUARD_CONFIRM
- * where their places would be others then.
+ * where their places would be others then, WRONG_STATE while runs between them have not ended.
  */
 export async function reauthorize(
   world: ControlWorld,
@@ -87,6 +87,7 @@ export async function reauthorize(
   if (!acceptMove) await refuseMove(db, id, saved.name, led);
   await db.transaction().execute(async (tx) => {
     const now = await lockVersion(tx, 'connectors', id, version, 'connector');
+    await refuseWhileUnended(tx, led);
     const { secret_id: secretId, name } = await rowOf(tx, id);
     const hasSecrets = Object.keys(parsed.secrets).length > 0;
     const sealedId = hasSecrets ? await vault.seal(tx, secretId, parsed.secrets) : null;

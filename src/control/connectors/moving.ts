@@ -2,11 +2,13 @@
  * Signing in anew can lead elsewhere: to another store whose buckets have the same names. Endpoints and jobs would go
  * there without a word, and a mirror would delete at its target what that store does not have.
  */
+import { subtreeOf } from '../../contract/places.ts';
 import type { Place, PlaceIdentity, Provider } from '../../contract/provider.ts';
 import type { Config } from '../../contract/fields.ts';
 import { DroverError } from '../../model/errors.ts';
-import { identityText, keptIdentity } from '../endpoints/identity.ts';
+import { identityText, keptIdentity, storeName } from '../endpoints/identity.ts';
 import type { ControlWorld, Db } from '../world.ts';
+import { ACTIVE_STATES } from '../runs/states.ts';
 import { KEEP_NOTHING, openAccount, type SavedConnector } from './open.ts';
 import { counted, usersOf } from './removal.ts';
 
@@ -70,16 +72,44 @@ export async function refuseMove(db: Db, id: string, name: string, led: readonly
   );
 }
 
+/**
+ * WRONG_STATE while a run that uses what moves has not ended: it goes on from where it was, and that would be somewhere
+ * else then.
+ */
+export async function refuseWhileUnended(db: Db, led: readonly Led[]): Promise<void> {
+  const ids = moved(led).map(({ endpointId }) => endpointId);
+  if (ids.length === 0) return;
+  const rows = await db
+    .selectFrom('runs')
+    .innerJoin('jobs', 'jobs.id', 'runs.job_id')
+    .innerJoin('projects', 'projects.id', 'jobs.project_id')
+    .select(['runs.number', 'jobs.name as job', 'projects.name as project'])
+    .where('runs.state', 'in', [...ACTIVE_STATES])
+    .where((eb) => eb.or([eb('jobs.source_endpoint_id', 'in', ids), eb('jobs.target_endpoint_id', 'in', ids)]))
+    .orderBy('runs.id')
+    .execute();
+  if (rows.length === 0) return;
+  const names = rows.map(({ number, job, project }) => ({ name: `${project}/${job} #${number}` }));
+  throw new DroverError(
+    'WRONG_STATE',
+    `With these fields the connector leads elsewhere, and ${counted('run', names)} would go on there from where ${rows.length === 1 ? 'it' : 'they'} stopped.`,
+    { remedy: 'Cancel what has not ended, or wait for its end, and sign in anew then.' },
+  );
+}
+
 /** For the audit line. */
 export function moveChanges(led: readonly Led[]): Record<string, readonly [unknown, unknown]> {
   const [first] = moved(led);
-  return first === undefined ? {} : { [`places (${moved(led).length})`]: [textOf(first.from), textOf(first.to)] };
+  if (first === undefined) return {};
+  return { [`places (${moved(led).length})`]: [identityText(first.from), identityText(first.to)] };
 }
 
 function movesWords({ from, to }: Led): string {
   return `to "${textOf(to)}" instead of "${textOf(from)}"`;
 }
 
-function textOf({ store, container, prefix }: PlaceIdentity): string {
-  return `${store}: ${container}/${prefix}`;
+function textOf(identity: PlaceIdentity): string {
+  const place = subtreeOf(identity);
+  const store = storeName(identityText(identity));
+  return store === null ? place : `${place}" at "${store}`;
 }
