@@ -123,6 +123,7 @@ async function unchanged(context: CopyContext, attempt: Attempt, signal: AbortSi
   if (source.identity.versionId !== null || (attempt.class !== 'V0' && attempt.leg === null)) return attempt;
   const now = await context.source.stat(source.key, signal);
   if (now !== null && now.identity.etag === source.identity.etag && now.sizeBytes === source.sizeBytes) return attempt;
+  context.onRefuted?.(attempt.target);
   await context.target.facets.removal?.remove(attempt.target, signal).catch(() => undefined);
   throw new DroverError('CHANGED', `${JSON.stringify(source.key)} changed while it was copied.`, { key: source.key });
 }

@@ -291,3 +291,20 @@ describe('a source that lists no digests', () => {
     expect(bench.source.requests.GET).toBe(reads);
   });
 });
+
+test('what the target fetched while the source was written to is replaced, also where it cannot be taken away', async () => {
+  const facts = { ...HONEST_FACTS, contentMd5: 'ignored', checksums: {}, returned: [] } as const;
+  const silent = { listedDigests: [], recordsSource: false, without: ['removal'] } as const;
+  const clock = new FakeClock();
+  await using bench = await openBench(silent, { ...silent, facts }, clock);
+  Object.assign(bench.target, { name: bench.source.name });
+  bench.target.containers.set('in', bench.source.ensure('in'));
+  bench.source.put('in', 'a', 'content', { modifiedAtMs: 1_000 });
+  let copies = 0;
+  bench.target.hooks.after = (operation) => {
+    if (operation === 'COPY' && ++copies === 1) bench.source.put('in', 'a', 'another');
+  };
+  const result = await clock.run(bench.run({ serverSide: 'always' }));
+  expect(await bench.log(result)).toMatchObject([{ key: 'a', result: 'copied', attempts: 2 }]);
+  expect(bench.content(bench.target)).toEqual({ a: 'another' });
+});
