@@ -177,6 +177,8 @@ export interface Endpoint extends Kept {
   readonly place: Place;
   /** The whole address as people check it: `s3://bucket/prefix/`. */
   readonly fullPath: string;
+  /** Which store it is in, where there are several of this kind: host and port, or `aws`. `null`: a folder, or unknown. */
+  readonly store: string | null;
   readonly description: string;
   /** What the store was seen to honour (targets only). */
   readonly facts: TargetFacts | null;

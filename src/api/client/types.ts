@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 5e5abf3567be5153a8f669fe578c6ab9e11d8e78617f952df8d647fa724ccbd9) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 fe4adba32484ba75ad90c97789c419391b7dee3abb623d417b7c6dcac258e1e4) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2657,6 +2657,8 @@ export interface components {
       place: components['schemas']['Place'];
       /** @description The whole address, such as s3://bucket/prefix/. */
       fullPath: string;
+      /** @description Which store it is in, where there are several of this kind: host and port, or aws. Null for folders. */
+      store: string | null;
       description: string;
       /** @description Targets only. */
       facts: components['schemas']['TargetFacts'] | null;
@@ -6851,6 +6853,7 @@ export interface operations {
           | 'absent'
           | 'changed'
           | 'restored'
+          | 'hidden-version'
           | 'same-snapshot'
           | 'same-digest'
           | 'same-recorded'
@@ -6859,6 +6862,7 @@ export interface operations {
           | 'same-folder'
           | 'properties-refreshed'
           | 'excluded'
+          | 'deleted-at-source'
           | 'target-newer'
           | 'missing'
           | 'different'

@@ -343,6 +343,10 @@ export const endpoint = named<Endpoint>()(
     provider: z.string(),
     place,
     fullPath: z.string().describe('The whole address, such as s3://bucket/prefix/.'),
+    store: z
+      .string()
+      .nullable()
+      .describe('Which store it is in, where there are several of this kind: host and port, or aws. Null for folders.'),
     description: z.string(),
     facts: targetFacts.nullable().describe('Targets only.'),
     usedBy: z.object({ jobs: z.number() }),

@@ -187,7 +187,7 @@ async function createEndpoint(remote: Remote, words: string, given: EndpointGive
   };
   const made = await answer(http.POST('/api/v1/endpoints', { body, signal: session.signal }));
   await record(session, 'endpoint', made);
-  await session.terminal.print(`Made the ${made.kind} endpoint "${made.name}": ${made.fullPath}`);
+  await session.terminal.print(`Made the ${made.kind} endpoint "${made.name}": ${placeText(made)}`);
   for (const warning of made.warnings ?? []) await session.terminal.say(warning);
 }
 
@@ -230,10 +230,16 @@ async function listEndpoints(
       { title: 'Kind', text: (one) => one.kind },
       { title: 'Connector', text: ({ connectorName }) => connectorName },
       { title: 'Jobs', text: ({ usedBy }) => format.count(usedBy.jobs), isNumber: true },
-      { title: 'Place', text: ({ fullPath }) => fullPath },
+      { title: 'Place', text: placeText },
     ],
     page: (query) => remote.http.GET('/api/v1/endpoints', { params: { query } }),
   });
+}
+
+/** With the store's address where the path does not show it. */
+function placeText({ fullPath, store }: Pick<Wire['Endpoint'], 'fullPath' | 'store'>): string {
+  const isShown = store === null || fullPath.includes(store) || store.startsWith('aws');
+  return isShown ? fullPath : `${fullPath} at ${store}`;
 }
 
 async function showEndpoint({ session }: Remote, endpoint: Wire['Endpoint']): Promise<void> {
@@ -244,7 +250,7 @@ async function showEndpoint({ session }: Remote, endpoint: Wire['Endpoint']): Pr
       ['Endpoint', endpoint.name],
       ['Kind', endpoint.kind],
       ['Connector', endpoint.connectorName],
-      ['Place', endpoint.fullPath],
+      ['Place', placeText(endpoint)],
       ['Description', endpoint.description],
       ['Used by', format.plural(endpoint.usedBy.jobs, { one: '# job', other: '# jobs' })],
       ['Made', `${timeOf(endpoint.createdAt, format)} by ${endpoint.createdBy}`],

@@ -16,6 +16,13 @@ export function storeText({ store }: PlaceIdentity): string {
   return `[${JSON.stringify(store)},`;
 }
 
+/** Of a kept text, without the word for its kind; `null`: there is one only, or nobody has looked yet. */
+export function storeName(text: string | null): string | null {
+  if (text === null) return null;
+  const [store] = JSON.parse(text) as [string];
+  return /^[\w-]+[| ](.+)$/s.exec(store)?.[1] ?? null;
+}
+
 /** `text` as it is kept; where nobody has looked yet, the account stands for the store. */
 export function keptIdentity(text: string | null, place: Place, fingerprint: string): PlaceIdentity {
   if (text === null) return { store: `account ${fingerprint}`, ...place };

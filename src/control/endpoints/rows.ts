@@ -5,6 +5,7 @@ import type { Endpoint } from '../entities.ts';
 import { jobsOf } from '../job-counts.ts';
 import { FILTERS } from '../filters.ts';
 import { filtersOf, type Listing } from '../paging.ts';
+import { storeName } from './identity.ts';
 import { found, isUuid, keptOf } from '../rows.ts';
 import type { Db, Tx } from '../world.ts';
 
@@ -34,6 +35,7 @@ export function endpointOf(row: EndpointRow): Endpoint {
     provider: row.provider,
     place: JSON.parse(row.place) as Place,
     fullPath: row.full_path,
+    store: storeName(row.identity),
     description: row.description,
     facts: row.facts as TargetFacts | null,
     usedBy: { jobs: row.jobs },
