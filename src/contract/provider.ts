@@ -530,6 +530,8 @@ export interface TargetFacts {
   readonly tagsOnBegin: Honour;
   /** Whether a wrong size, told when an upload in parts is completed, is refused; omitted where it was not tried. */
   readonly sizeOnComplete?: Honour;
+  /** What is written over or deleted stays there as a version; omitted where that was not seen. */
+  readonly keepsVersions?: boolean;
   /** Whether ETags are made of the content's MD5; omitted where the store has no such ETags or it was not seen. */
   readonly etagIsMd5?: boolean;
 }

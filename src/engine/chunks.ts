@@ -33,6 +33,8 @@ export interface LaterRow {
   readonly entry: Entry;
   /** What the target held when the restore was asked for: hours later nothing else may be replaced. */
   readonly expect?: Expectation;
+  /** The newest of its key at the source is a deletion, which the target is to have too once all of it is there. */
+  readonly thenHidden?: true;
   /** What the target has under the key itself, where the item gets another name: it is nobody's any more. */
   readonly inTheWay?: Entry;
 }

@@ -80,7 +80,8 @@ function remover(context: RunContext): (line: string) => Promise<Settled> {
   };
 }
 
-async function removeOne(context: RunContext, entry: Entry): Promise<Settled> {
+/** Also what it failed with is told, as a deletion that did not succeed. */
+export async function removeOne(context: RunContext, entry: Entry): Promise<Settled> {
   const { removal } = context.target.facets;
   const leave = await context.deletionGate.enter(context.signal);
   try {

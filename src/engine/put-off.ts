@@ -5,12 +5,14 @@ import { joinSettled, putOff } from './account.ts';
 import { NOTHING_SETTLED, type LaterRow, type Settled } from './chunks.ts';
 import { kindAtTarget } from './item.ts';
 import type { Meeting } from './merge.ts';
+import { isDeletion } from './versions.ts';
 import { isMappedForm, mapKey, needsMapping, objectBesidePrefixName } from './naming.ts';
 
 /** Everything about this key. */
 export function putOffAll({ key, sources, target }: Meeting, rules: NameRules): Settled {
   const rows: LaterRow[] = sources.map((entry) => {
-    const targetKey = entry.kind === 'opaque' ? key : mapKey(key, rules, kindAtTarget(entry, rules));
+    const isNoObject = entry.kind === 'opaque' && !isDeletion(entry);
+    const targetKey = isNoObject ? key : mapKey(key, rules, kindAtTarget(entry, rules));
     return { reason: 'mapped', side: 'source', targetKey, entry };
   });
   if (target !== null) rows.push({ reason: 'mapped', side: 'target', targetKey: key, entry: target });

@@ -14,6 +14,7 @@ import { PIECE_RESTORES_MAX, RESTORE_POLL_MS } from './limits.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
 import { ExternalSort } from './sort.ts';
 import { expectedAfter } from './target-now.ts';
+import { hideWritten, lastWritten } from './versions.ts';
 
 /** Waiting for a restore occupies nothing; all of a piece wait at once. */
 export const RESTORES: Phase = {
@@ -29,7 +30,7 @@ export const RESTORES: Phase = {
       if (context.policy.versions === 'all') expect = expectedAfter(context, one) ?? expect;
       settled.push(one);
     }
-    return settled.length === 1 ? (settled[0] as Settled) : joinSettled(settled);
+    return hiddenAtLast(context, JSON.parse(line) as LaterRow[], settled);
   },
 };
 
@@ -47,6 +48,19 @@ async function* units(context: RunContext, lease: Lease, segments: readonly Segm
   } finally {
     await sort.clear();
   }
+}
+
+/** What the source has deleted is deleted here, too, once all of it is there, or nothing more of it comes. */
+async function hiddenAtLast(
+  context: RunContext,
+  rows: readonly LaterRow[],
+  settled: readonly Settled[],
+): Promise<Settled> {
+  const last = rows.findLast(({ thenHidden }) => thenHidden === true);
+  const before = rows[0]?.expect;
+  const there = lastWritten(settled) ?? (before?.kind === 'match' ? before.identity : null);
+  if (last === undefined || there === null) return joinSettled(settled);
+  return hideWritten(context, { ...last.entry, key: last.targetKey, identity: there }, settled);
 }
 
 async function copyRestored(context: RunContext, row: LaterRow, mayBeUnrecorded: boolean): Promise<Settled> {

@@ -143,10 +143,12 @@ class PassedOver {
   #folders = 0;
   #carried = 0;
   #rewritten = 0;
+  #hidden = 0;
 
-  isUsable({ key, carried, verification }: SnapshotRow): boolean {
+  isUsable({ key, carried, hidden, verification }: SnapshotRow): boolean {
     if (key.endsWith('/')) this.#folders += 1;
     else if (carried === true) this.#carried += 1;
+    else if (hidden === true) this.#hidden += 1;
     // What a provider rewrote is not meant to be equal.
     else if (verification === 'VM') this.#rewritten += 1;
     else return true;
@@ -159,6 +161,7 @@ class PassedOver {
       [this.#folders, 'folders'],
       [this.#carried, 'left by this run as they were'],
       [this.#rewritten, 'rewritten by the provider'],
+      [this.#hidden, 'deleted at the source'],
     ] as const;
     return whyFewer(usable, others);
   }
@@ -178,6 +181,7 @@ export class Drawing {
   #folders = 0;
   #rewritten = 0;
   #absent = 0;
+  #hidden = 0;
 
   constructor(options: ChoiceOptions) {
     this.#options = options;
@@ -188,16 +192,18 @@ export class Drawing {
       [this.#folders, 'folders'],
       [this.#absent, 'that are not the same at the target'],
       [this.#rewritten, 'rewritten by the provider'],
+      [this.#hidden, 'deleted at the source'],
     ] as const;
     const isEnough = this.#offered >= this.#options.objects;
     return { candidates: this.#chosen, whyFewer: isEnough ? null : whyFewer(this.#offered, others) };
   }
 
-  offer({ key, targetKey = key, sizeBytes, result, kind, verification }: ItemRecord): void {
+  offer({ key, targetKey = key, sizeBytes, result, code, kind, verification }: ItemRecord): void {
     const { objects, random } = this.#options;
     if (result !== 'copied' && result !== 'same') {
       if (ABSENT.includes(result)) this.#absent += 1;
     } else if (kind !== 'object' || key.endsWith('/')) this.#folders += 1;
+    else if (code === 'hidden-version') this.#hidden += 1;
     else if (verification === 'VM') this.#rewritten += 1;
     else {
       this.#offered += 1;

@@ -127,17 +127,21 @@ function streamOf(
   return new ArrayStream(entries, null);
 }
 
-/** `isCovered`: a newer version was written over it, so that a listing does not show it any more. */
+/** `isCovered`: a newer version was written over it, or it was deleted as it is at the source, so that a listing does not show it any more. */
 async function* latestOfName(
   rows: AsyncIterable<SnapshotRow>,
 ): AsyncGenerator<{ readonly row: SnapshotRow; readonly isCovered: boolean }> {
   let last: SnapshotRow | null = null;
   for await (const row of rows) {
     if (row.carried === true) continue;
-    if (last !== null) yield { row: last, isCovered: nameAtTarget(last) === nameAtTarget(row) };
+    if (last !== null) yield { row: last, isCovered: isHidden(last) || nameAtTarget(last) === nameAtTarget(row) };
     last = row;
   }
-  if (last !== null) yield { row: last, isCovered: false };
+  if (last !== null) yield { row: last, isCovered: isHidden(last) };
+}
+
+function isHidden({ hidden }: SnapshotRow): boolean {
+  return hidden === true;
 }
 
 /** Rows of all phases as one stream in the order of their names at the target. */

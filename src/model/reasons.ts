@@ -21,6 +21,12 @@ export const REASONS = {
     meaning: 'It was archived, was asked back, and was copied when it could be read.',
     remedy: NOTHING,
   },
+  'hidden-version': {
+    results: ['copied', 'same'],
+    meaning:
+      'A version of what is deleted at the source: at the target it was deleted after it was written, and is kept there as a version, too.',
+    remedy: NOTHING,
+  },
   'same-snapshot': {
     results: ['same'],
     meaning: 'Both sides are exactly in the states that the last run recorded and had proved.',
@@ -58,6 +64,13 @@ export const REASONS = {
     meaning: 'A filter leaves it out; the details say which.',
     remedy: 'Nothing to do, unless it should go along: then change the filter.',
   },
+  'deleted-at-source': {
+    results: ['excluded'],
+    meaning:
+      'A version of what is deleted at the source; the target is not known to keep versions, so it would be brought back to life there.',
+    remedy:
+      'Nothing to do, unless it should go along: then turn on versions at the target, or restore it at the source.',
+  },
   'target-newer': {
     results: ['skipped'],
     meaning: 'What is at the target is newer than the source, and newer objects are to be left alone.',
@@ -83,7 +96,8 @@ export const REASONS = {
     results: ['extra'],
     meaning:
       'It lies below a name that was not read at the source (a link, a device), so nobody knows whether the source has it; a mirror leaves it.',
-    remedy: 'Nothing to do, unless it should go: then delete it at the target yourself, or remove the link at the source.',
+    remedy:
+      'Nothing to do, unless it should go: then delete it at the target yourself, or remove the link at the source.',
   },
   'dry-run': {
     results: ['missing', 'different', 'extra'],

@@ -16,6 +16,8 @@ export interface SnapshotRow {
   readonly source: StateMark;
   readonly target: StateMark;
   readonly verification: VerificationClass;
+  /** The source has deleted it, and so it is at the target, if at all, as a version that no listing shows. */
+  readonly hidden?: true;
   /** From an earlier run: this one left the item as it was, or failed at it. Evidence for comparing, no part of what is proved. */
   readonly carried?: true;
 }

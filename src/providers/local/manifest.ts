@@ -61,6 +61,7 @@ export const TARGET_FACTS: TargetFacts = {
   returned: [DEFAULT_DIGEST],
   partNumberReads: 'refused',
   tagsOnBegin: 'refused',
+  keepsVersions: false,
 };
 
 export const MANIFEST: Manifest = {

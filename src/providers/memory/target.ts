@@ -42,7 +42,7 @@ export class MemoryTarget extends MemoryLister implements Target {
   ) {
     super(store, place, clock, false);
     this.traits = traits;
-    this.facts = options.facts ?? store.behaviour.facts;
+    this.facts = options.facts ?? factsOf(store);
     this.runId = options.runId;
     this.fingerprint = fingerprint;
     const parts = new MemoryParts(this);
@@ -75,7 +75,7 @@ export class MemoryTarget extends MemoryLister implements Target {
     throwIfCancelled(signal);
     return await this.store.request('OBSERVE', '', async () => {
       if (probing !== undefined) await this.#beSeen(probing);
-      return { ...this.store.behaviour.facts, observedAtMs: this.clock.now() };
+      return { ...factsOf(this.store), observedAtMs: this.clock.now() };
     });
   }
 
@@ -276,4 +276,8 @@ export class MemoryTarget extends MemoryLister implements Target {
     const { keepsSourceTime } = this.store.behaviour;
     return keepsSourceTime && options.modifiedAtMs !== null ? options.modifiedAtMs : this.clock.now();
   }
+}
+
+function factsOf({ behaviour }: MemoryStore): TargetFacts {
+  return { ...behaviour.facts, keepsVersions: behaviour.isVersioned };
 }
