@@ -2,9 +2,11 @@
 import type { CheckLine, CheckWish, Place, Use } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { blockId, READABLE_LENGTH } from './block-ids.ts';
-import type { BlobClient } from './client.ts';
+import { textBody, type BlobClient } from './client.ts';
 import { listContainersPage, listPage, type BlobPage } from './listing.ts';
-import { CHECK_CONTENT as PROBE_CONTENT, checkKey } from './old-probes.ts';
+import { CHECK_CONTENT as PROBE_CONTENT, CHECK_KEY, otherCheckKey } from './old-probes.ts';
+import { tagsDocument } from './tags.ts';
+import { TrialVersions } from './trial-versions.ts';
 
 export interface CheckSettings {
   readonly client: BlobClient;
@@ -77,26 +79,54 @@ async function* permissionLines(
   yield* writeLines(settings, place, signal);
 }
 
-/** A blob is written only where it can be deleted again; elsewhere one block is staged, which nobody sees. */
+/** A blob is written only where it can be deleted again, and does not stay; elsewhere one block is staged, which nobody sees. */
 async function* writeLines(settings: CheckSettings, place: Place, signal: AbortSignal): AsyncGenerator<CheckLine> {
-  const { client } = settings;
-  const blob = place.prefix + checkKey(client.clock.now());
-  const probe = { client, container: place.container, blob, signal };
+  const probe = await probeAt(settings, place, signal);
+  const tags = { what: 'tags', success: 'Tags can be written.' } as const;
   const deletable = await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(probe));
   const canDelete = deletable.result === 'ok';
+  // What an earlier one left, and maybe could not remove then.
+  const isStuck = canDelete && !(await probe.versions.remove(signal));
+  const isWritten = canDelete && !isStuck;
   const written = await tried(settings, 'write', 'Blobs can be written.', () =>
-    canDelete ? putProbe(probe, {}) : stageProbe(probe),
+    isWritten ? putProbe(probe, {}) : stageProbe(probe),
   );
   yield written;
-  if (canDelete && written.result === 'ok') {
-    if (settings.wish?.tags !== false) {
-      const tags = { 'x-ms-tags': 'drover=probe' };
-      yield await tried(settings, 'tags', 'Tags can be written.', () => putProbe(probe, tags));
+  const wantsTags = settings.wish?.tags !== false && canDelete && written.result === 'ok';
+  if (isWritten && written.result === 'ok') {
+    if (wantsTags) {
+      yield await tried(settings, tags.what, tags.success, () => putProbe(probe, { 'x-ms-tags': 'drover=probe' }));
     }
-    yield await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(probe));
-  } else {
-    yield settings.wish?.deletes === false ? unneeded(deletable) : deletable;
+    const removed = await tried(settings, 'delete', 'Blobs can be deleted.', () => deleteProbe(probe));
+    yield removed;
+    if (removed.result === 'ok' && !(await probe.versions.remove(signal))) yield staysLine(probe.blob);
+    return;
   }
+  if (wantsTags) yield await tried(settings, tags.what, tags.success, () => tagNothing(probe));
+  yield settings.wish?.deletes === false ? unneeded(deletable) : deletable;
+  if (isStuck) yield staysLine(probe.blob);
+}
+
+async function probeAt({ client }: CheckSettings, place: Place, signal: AbortSignal): Promise<Probe> {
+  const { container } = place;
+  const at = (key: string): Probe => {
+    const blob = place.prefix + key;
+    return { client, container, blob, versions: new TrialVersions(client, container, blob), signal };
+  };
+  const probe = at(CHECK_KEY);
+  const found = await probe.versions.find(PROBE_CONTENT.length, signal);
+  return found === 'ours' ? probe : at(otherCheckKey(client.clock.now()));
+}
+
+/** Of an account that keeps versions for good, as far as Drover is concerned. */
+function staysLine(blob: string): CheckLine {
+  return line(
+    'fact',
+    'warning',
+    `The account keeps versions, and Drover may not remove those of its trials: small ones stay at "${blob}", and another one named .drover-probe-… each time a start tries out what the store honours.`,
+    null,
+    'Grant the role Storage Blob Data Owner, or the permission x of a signature, or have a rule of the account remove older versions; what an immutability policy holds stays until its time is over.',
+  );
 }
 
 /** Only a mirror deletes. */
@@ -109,7 +139,7 @@ function unneeded(deletable: CheckLine): CheckLine {
 /** A target is looked at again by its headers; one that is not there answers the question too. */
 async function headLine(settings: CheckSettings, place: Place, signal: AbortSignal): Promise<CheckLine> {
   const { client } = settings;
-  const blob = place.prefix + checkKey(client.clock.now());
+  const blob = place.prefix + otherCheckKey(client.clock.now());
   const answer = await tried(settings, 'read', 'Blobs can be looked at.', () =>
     client.sendAndDiscard({
       method: 'HEAD',
@@ -295,11 +325,12 @@ interface Probe {
   readonly client: BlobClient;
   readonly container: string;
   readonly blob: string;
+  readonly versions: TrialVersions;
   readonly signal: AbortSignal;
 }
 
-async function putProbe({ client, ...where }: Probe, headers: Record<string, string>): Promise<void> {
-  await client.sendAndDiscard({
+async function putProbe({ client, versions, ...where }: Probe, headers: Record<string, string>): Promise<void> {
+  const answer = await client.sendAndDiscard({
     ...where,
     method: 'PUT',
     operation: 'PUT',
@@ -307,9 +338,23 @@ async function putProbe({ client, ...where }: Probe, headers: Record<string, str
     body: { sizeBytes: PROBE_CONTENT.length, content: PROBE_CONTENT },
     accepts: [201],
   });
+  versions.notice(answer);
 }
 
-async function stageProbe({ client, ...where }: Probe): Promise<void> {
+/** Permission is looked at before existence here, too. */
+async function tagNothing({ client, versions: _, ...where }: Probe): Promise<void> {
+  await client.sendAndDiscard({
+    ...where,
+    method: 'PUT',
+    operation: 'TAGS',
+    query: { comp: 'tags' },
+    headers: { 'content-type': 'application/xml; charset=UTF-8' },
+    body: textBody(tagsDocument({ drover: 'probe' })),
+    accepts: [204, 404],
+  });
+}
+
+async function stageProbe({ client, versions: _, ...where }: Probe): Promise<void> {
   const id = blockId({ runId: 'checkprobe', startedAtMs: 0 }, 0, null, READABLE_LENGTH);
   await client.sendAndDiscard({
     ...where,
@@ -322,7 +367,7 @@ async function stageProbe({ client, ...where }: Probe): Promise<void> {
 }
 
 /** Permission is looked at before existence, so a blob that is not there answers the question too. */
-async function deleteProbe({ client, ...where }: Probe): Promise<void> {
+async function deleteProbe({ client, versions: _, ...where }: Probe): Promise<void> {
   await client.sendAndDiscard({ ...where, method: 'DELETE', operation: 'DELETE', accepts: [202, 404] });
 }
 

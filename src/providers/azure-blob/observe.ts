@@ -10,6 +10,8 @@ import { textBody } from './client.ts';
 import { removeOldProbes, TRIAL_CONTENT, trialKey } from './old-probes.ts';
 import type { BlobPlace } from './place.ts';
 import { crc64FromWire, crc64ToWire } from './properties.ts';
+import { tagsDocument } from './tags.ts';
+import { TrialVersions } from './trial-versions.ts';
 
 const CONTENT = TRIAL_CONTENT;
 const OTHER_ETAG = '"0x8D00000000000000"';
@@ -35,24 +37,29 @@ export async function observeStore(
     const etag = plain.headers['etag'] ?? OTHER_ETAG;
     const again = await probe.put({ 'if-none-match': '*' });
     const wrongMatch = await probe.put({ 'if-match': OTHER_ETAG });
-    const current =
-      (wrongMatch.status === 201 ? wrongMatch : again.status === 201 ? again : plain).headers['etag'] ?? etag;
-    const rightMatch = await probe.put({ 'if-match': current });
+    const wrongMatchOnDelete = () => probe.remove({ 'if-match': OTHER_ETAG });
+    // Where it may be gone for good after the next step.
+    const early = probe.keepsVersions ? await wrongMatchOnDelete() : null;
+    const latest = [wrongMatch, again, plain].find(({ status }) => status === 201) ?? plain;
+    const anew = await probe.makeAnew();
+    const current = (anew === 'as it was' ? latest : anew)?.headers['etag'] ?? etag;
+    // What would stay for good is not written: the service's answers to these two are documented.
+    const rightMatch = anew === null ? null : await probe.put({ 'if-match': current });
     const wrongCommit = await probe.commit({ 'if-match': OTHER_ETAG });
-    const tagged = await probe.commit({ 'x-ms-tags': 'drover=probe' });
-    const wrongDelete = await probe.remove({ 'if-match': OTHER_ETAG });
+    const tagged = anew === null ? await probe.tagNothing() : await probe.commit({ 'x-ms-tags': 'drover=probe' });
+    const wrongDelete = early ?? (await wrongMatchOnDelete());
     return {
       observedAtMs: place.client.clock.now(),
       createOnly: honour(again, [409, 412], [201]),
       matchOnWrite: honour(wrongMatch, [412], [201]),
       matchOnComplete: honour(wrongCommit, [412], [201]),
       matchOnDelete: honour(wrongDelete, [412], [202]),
-      etagQuotes: rightMatch.status === 412 ? 'unquoted' : 'quoted',
+      etagQuotes: rightMatch?.status === 412 ? 'unquoted' : 'quoted',
       contentMd5: honour(wrongMd5, [400], [201]),
       checksums: { md5: honour(wrongMd5, [400], [201]), crc64nvme: honour(wrongCrc, [400], [201]) },
       returned: returnedKinds(plain),
       partNumberReads: 'refused',
-      tagsOnBegin: tagged.status === 201 ? 'honoured' : 'refused',
+      tagsOnBegin: [201, 404].includes(tagged.status) ? 'honoured' : 'refused',
     };
   } finally {
     await probe.cleanUp();
@@ -63,12 +70,14 @@ class Probe {
   readonly #place: BlobPlace;
   readonly #blob: string;
   readonly #signal: AbortSignal;
+  readonly #versions: TrialVersions;
   #isThere = false;
 
   constructor(place: BlobPlace, blob: string, signal: AbortSignal) {
     this.#place = place;
     this.#blob = blob;
     this.#signal = signal;
+    this.#versions = new TrialVersions(place.client, place.container, blob);
   }
 
   async put(headers: Headers): Promise<HttpResponse> {
@@ -87,6 +96,28 @@ class Probe {
     return this.#send('PUT', 'COMMIT', { comp: 'blocklist' }, headers, list as Uint8Array);
   }
 
+  get keepsVersions(): boolean {
+    return this.#versions.any;
+  }
+
+  /**
+   * Where the account keeps versions, those made so far are removed and the blob is written once more; the answer to that.
+   * `null`: they may not be removed, so the blob is gone and none is written any more.
+   */
+  async makeAnew(): Promise<HttpResponse | 'as it was' | null> {
+    if (!this.#versions.any) return 'as it was';
+    await this.remove({});
+    const isClear = await this.#versions.remove(this.#signal);
+    this.#isThere = isClear;
+    return isClear ? this.put({}) : null;
+  }
+
+  /** Whether tags may be set is looked at before whether there is a blob. */
+  tagNothing(): Promise<HttpResponse> {
+    const { content } = textBody(tagsDocument({ drover: 'probe' }));
+    return this.#send('PUT', 'TAGS', { comp: 'tags' }, {}, content as Uint8Array);
+  }
+
   remove(headers: Headers): Promise<HttpResponse> {
     return this.#send('DELETE', 'DELETE', {}, headers, null);
   }
@@ -99,24 +130,26 @@ class Probe {
   /** Also when the observation was stopped: nothing of ours may stay. */
   async cleanUp(): Promise<void> {
     if (!this.#isThere) return;
+    const signal = this.#signal.aborted ? new AbortController().signal : this.#signal;
     await this.#place.client.sendAndDiscard({
       method: 'DELETE',
       operation: 'DELETE',
       container: this.#place.container,
       blob: this.#blob,
-      signal: this.#signal.aborted ? new AbortController().signal : this.#signal,
+      signal,
       accepts: [202, 404],
     });
+    await this.#versions.remove(signal);
   }
 
-  #send(
+  async #send(
     method: 'PUT' | 'DELETE',
     operation: string,
     query: Record<string, string>,
     headers: Headers,
     content: Uint8Array | null,
-  ) {
-    return this.#place.client.sendAndDiscard({
+  ): Promise<HttpResponse> {
+    const answer = await this.#place.client.sendAndDiscard({
       method,
       operation,
       container: this.#place.container,
@@ -126,10 +159,12 @@ class Probe {
       ...(content === null ? {} : { body: { sizeBytes: content.length, content } }),
       signal: this.#signal,
       accepts:
-        operation === 'COMMIT' && headers['x-ms-tags'] !== undefined
-          ? [201, 400, 403, 409, 412]
+        operation === 'TAGS' || (operation === 'COMMIT' && headers['x-ms-tags'] !== undefined)
+          ? [201, 400, 403, 404, 409, 412]
           : [201, 202, 400, 404, 409, 412],
     });
+    this.#versions.notice(answer);
+    return answer;
   }
 }
 

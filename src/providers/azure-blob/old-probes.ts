@@ -15,7 +15,7 @@ export const CHECK_CONTENT = Buffer.from('Drover writes this to learn whether it
 
 const PREFIX = '.drover-probe-';
 /** Names of both kinds, for certain: nothing else is touched. */
-const PROBE = /^\.drover-probe-(?:[a-z0-9]{8,26}|check-[0-9a-z]{7,10})$/;
+const PROBE = /^\.drover-probe-(?:[a-z0-9]{8,26}|check|check-[0-9a-z]{7,10})$/;
 /** Longer than any trial takes. */
 const AGE_MS = 15 * 60_000;
 
@@ -24,8 +24,11 @@ export function trialKey(below: string, runId: string): string {
   return `${below}${PREFIX}${runId}`;
 }
 
-/** Within the place. */
-export function checkKey(nowMs: number): string {
+/** Within the place. The same each time, so that where it may not be removed it does not become many. */
+export const CHECK_KEY = `${PREFIX}check`;
+
+/** The same, where somebody else's blob has that name, and to look for what is not there. */
+export function otherCheckKey(nowMs: number): string {
   return `${PREFIX}check-${nowMs.toString(36)}`;
 }
 

@@ -157,7 +157,7 @@ function* candidates(
     const other = extra[at];
     if (other !== undefined && (name === undefined || compare(other, name) < 0)) {
       at++;
-      yield* otherRows(container, other);
+      yield* otherRows(container, other, include);
     } else if (name === undefined) return;
     else {
       index++;
@@ -167,10 +167,11 @@ function* candidates(
   }
 }
 
-function* otherRows(container: Container, name: string): Iterable<Row> {
+function* otherRows(container: Container, name: string, include: ReadonlySet<string>): Iterable<Row> {
   if (container.directories.get(name) !== undefined) yield { kind: 'directory', name };
-  else if (container.uncommitted.get(name) !== undefined) yield { kind: 'uncommitted', name };
-  else yield* versionRows(container, name, false);
+  else if (include.has('uncommittedblobs') && container.uncommitted.get(name) !== undefined) {
+    yield { kind: 'uncommitted', name };
+  } else yield* versionRows(container, name, false);
 }
 
 /** Oldest first. */
