@@ -16,9 +16,11 @@ const CLOCKS_APART_MS = 15 * 60_000;
 export class Unrecorded {
   #left: number;
 
-  constructor(context: Pick<RunContext, 'policy' | 'wasKilled'>, { wasLost = false }: Pick<Lease, 'wasLost'>) {
+  constructor(context: Pick<RunContext, 'policy' | 'wasKilled'>, { wasLost = false, epoch, segment }: Lease) {
     const { mode, dryRun } = context.policy;
-    const mayBe = (wasLost || context.wasKilled) && mode !== 'check' && !dryRun;
+    // Ranges of keys are cut while they are worked on, so a new one may come from one that was lost; pieces are not.
+    const wasHeld = segment.kind === 'keys' || epoch > 1;
+    const mayBe = (wasLost || context.wasKilled) && wasHeld && mode !== 'check' && !dryRun;
     this.#left = mayBe ? UNRECORDED_ITEMS_MAX : 0;
   }
 

@@ -157,6 +157,22 @@ test.each(['keys', 'mapped'] as const)(
   },
 );
 
+test('what nobody held before is not asked for again', async () => {
+  const phase = PHASES['names that the target cannot hold'] as Phase;
+  await using fleet = await open(phase, { keepsSourceTime: true });
+  await fleet.queue({ mode: 'mirror' });
+  // Lost while it lists: nothing was moved yet.
+  const victim = fleet.join('w1');
+  victim.tether.onCall = (name) => (name === 'scan' ? victim.tether.kill() : undefined);
+  await fleet.until(() => victim.tether.isDead);
+  let heads = 0;
+  fleet.target.hooks.before = (operation) => void (heads += operation === 'HEAD' ? 1 : 0);
+  await fleet.ended(fleet.join('w2'));
+  expect(fleet.leases.takeovers).toBe(1);
+  await mustBeProved(fleet, phase);
+  expect(heads).toBe(0);
+});
+
 test('what somebody else put there while a restore was awaited is not replaced, also after a loss', async () => {
   const phase = PHASES['restores'] as Phase;
   await using fleet = await open(phase, { keepsSourceTime: false });
