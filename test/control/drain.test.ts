@@ -66,3 +66,46 @@ test('and leaves what it clears up to others at once', async () => {
   await fleet.worker('two');
   await fleet.until(id, 'cancelled');
 }, 30_000);
+
+test('one that clears up keeps the right to it, also while its own part in the run does not let go', async () => {
+  const job = await fleet.job({ objects: 30, slowMs: 20 });
+  const hanging = Promise.withResolvers<void>();
+  const before = job.from.hooks.before;
+  job.from.hooks.before = async (operation, key) => {
+    if (operation === 'GET' && key === 'k/000007') await hanging.promise;
+    await before?.(operation, key);
+  };
+  const open = rowOpener(fleet.world);
+  let isCancelled = false;
+  const openConnector: OpenConnector = async (id, openTransport, ...rest) => {
+    if (isCancelled && id === job.target.connectorId) await hanging.promise;
+    return open(id, openTransport, ...rest);
+  };
+  const timing = { ...SHORT, leaseValidMs: 1_500, renewEveryMs: 300, giveUpMs: 600, sweepMsMax: 20_000 };
+  await fleet.worker('one', { openConnector, timing });
+  const { id } = await fleet.start(job);
+  await fleet.untilTrue('something was copied', async () => job.to.keys('box').length > 5);
+  isCancelled = true;
+  await fleet.runs.cancel(PERSON, id);
+  const sweep = async () => {
+    const { rows } = await sql<{ epoch: number; leftMs: number; nowMs: number }>`SELECT epoch,
+        (extract(epoch FROM lease_until - clock_timestamp()) * 1000)::float8 AS "leftMs",
+        (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"
+      FROM segments WHERE run_id = ${id} AND kind = 'sweep'`.execute(fleet.world.db);
+    return rows[0];
+  };
+  try {
+    await fleet.untilTrue('it clears up', async () => (await sweep()) !== undefined);
+    const first = (await sweep())!;
+    let last = first;
+    await fleet.untilTrue('longer than a lease holds', async () => {
+      last = (await sweep()) ?? { ...first, leftMs: -1 };
+      return last.leftMs < 0 || last.nowMs - first.nowMs > 3 * timing.leaseValidMs;
+    });
+    expect(last.leftMs).toBeGreaterThan(0);
+    expect(last.epoch).toBe(first.epoch);
+  } finally {
+    hanging.resolve();
+  }
+  await fleet.until(id, 'cancelled');
+});

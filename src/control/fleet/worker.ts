@@ -9,6 +9,7 @@ import { DroverError } from '../../model/errors.ts';
 import { inDatabase, fromDatabase } from '../runs/database-errors.ts';
 import { watchersOf } from '../runs/watching.ts';
 import { PostgresRunStore, type HeldLease } from '../runs/store.ts';
+import { SWEEP_ID } from '../runs/store-rows.ts';
 import type { ControlWorld } from '../world.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { carryOut, onEnded, tellEnd } from './endings.ts';
@@ -175,7 +176,9 @@ class FleetWorker implements Worker {
 
   /** Without those of a run that was told to stop and does not: they run out, so that nobody waits for it for ever. */
   #inHand(): readonly HeldLease[] {
-    return this.#store.held.filter(({ runId }) => this.#parts.get(runId)?.isOverdue !== true);
+    return this.#store.held.filter(
+      ({ runId, segmentId }) => segmentId === SWEEP_ID || this.#parts.get(runId)?.isOverdue !== true,
+    );
   }
 
   /** The others have counted this worker as gone, and may be of another version by now. */
