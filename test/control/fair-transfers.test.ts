@@ -61,6 +61,14 @@ describe('places', () => {
     expect(placeRuns(busy, [of('x', 't3', 'b')], PLACES)).toMatchObject({ start: ['b'], back: ['r9'] });
   });
 
+  test('are given back also for a run between two places of one connector', () => {
+    const busy = ['x', 'y', 'z'].map((target) => going('b', target, target));
+    expect(placeRuns(busy, [of('a', 'a', 'alone')], { ...PLACES, runsMax: 3 })).toMatchObject({
+      start: ['alone'],
+      back: ['z'],
+    });
+  });
+
   test('come to rest, whatever is slow, and leave no connector without one while another has what it could have', () => {
     const run = fc.record({ source: fc.constantFrom('a', 'b', 'c'), target: fc.constantFrom('a', 'x', 'y', 'z') });
     fc.assert(

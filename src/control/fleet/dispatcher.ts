@@ -12,10 +12,10 @@ import { refreshRun } from './aggregate.ts';
 import { wantSweep } from './cancelling.ts';
 import { Knowing } from './knowing.ts';
 import { noteInLog, type DispatchWorld } from './parts.ts';
-import { atTransfers } from './placing.ts';
 import { giveOutPlaces } from './queue.ts';
 import { sayLost } from './run-log.ts';
 import { fullAmong } from './transfers.ts';
+import { atTransfers } from './wait-reasons.ts';
 
 interface ActiveRow {
   readonly id: string;

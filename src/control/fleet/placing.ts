@@ -5,6 +5,7 @@
 import { subtreeOf } from '../../contract/places.ts';
 import type { WaitReason } from '../entities.ts';
 import { Areas } from './areas.ts';
+import { atLimit, atTransfers, busyTarget, gaveWay, workersBusy, type TransfersAllowed } from './wait-reasons.ts';
 
 export interface PlacedRun {
   readonly id: string;
@@ -39,11 +40,6 @@ export interface Places {
   readonly aloneMs: number;
   /** Connectors with a limit of transfers, by id: each run needs one at least. */
   readonly transfers?: ReadonlyMap<string, TransfersAllowed>;
-}
-
-export interface TransfersAllowed {
-  readonly name: string;
-  readonly most: number;
 }
 
 export interface Placing {
@@ -99,6 +95,8 @@ class Round implements Placing {
   #waiting = new Map<string, Entry>();
   /** Runs with a place, by connector. */
   readonly #held = new Map<string, number>();
+  /** Their ends, by connector. */
+  readonly #ends = new Map<string, number>();
   /** Pairs of connectors for which nobody can give way, as it is. */
   readonly #fixed = new Set<string>();
 
@@ -284,7 +282,7 @@ class Round implements Placing {
       // There would be a place less.
       if (run.is_held_back && this.#taken.length > this.#most(run)) continue;
       if (limited.some((id) => !endsOf(run).includes(id))) continue;
-      if (this.#gainOf(next, run) <= this.#lossOf(run) + EQUAL) continue;
+      if (this.#gainOf(next, run) <= this.#worthOf(run) + EQUAL) continue;
       if (chosen === undefined || this.#isRatherGiven(run, chosen)) chosen = run;
     }
     return chosen;
@@ -293,17 +291,27 @@ class Round implements Placing {
   /** Rather one that nobody works on, then one of those that hold most, then the last to begin. */
   #isRatherGiven(one: Entry, other: Entry): boolean {
     if ((one.workers === 0) !== (other.workers === 0)) return one.workers === 0;
-    return this.#lossOf(one) <= this.#lossOf(other) + EQUAL;
+    return this.#worthOf(one) <= this.#worthOf(other) + EQUAL;
   }
 
-  #lossOf(run: Entry): number {
-    return sum(endsOf(run).map((id) => 1 / this.#heldBy(id)));
-  }
-
-  /** What `run` would be worth without that other one. */
+  /** What `run` would be worth in the place of that other one. */
   #gainOf(run: Entry, without: Entry): number {
-    const less = endsOf(without);
-    return sum(endsOf(run).map((id) => 1 / (this.#heldBy(id) - (less.includes(id) ? 1 : 0) + 1)));
+    this.#count(without, -1);
+    this.#count(run, 1);
+    const worth = this.#worthOf(run);
+    this.#count(run, -1);
+    this.#count(without, 1);
+    return worth;
+  }
+
+  /** Both ends, each as the n-th of its connector; between two places of one connector, its last two. */
+  #worthOf({ source_connector_id: source, target_connector_id: target }: Entry): number {
+    const [ofSource, ofTarget] = [this.#ends.get(source) ?? 0, this.#ends.get(target) ?? 0];
+    return 1 / ofSource + 1 / (source === target ? ofTarget - 1 : ofTarget);
+  }
+
+  #count({ source_connector_id: source, target_connector_id: target }: Entry, more: 1 | -1): void {
+    for (const id of [source, target]) this.#ends.set(id, (this.#ends.get(id) ?? 0) + more);
   }
 
   #isLeftOut(run: Entry): boolean {
@@ -319,6 +327,7 @@ class Round implements Placing {
   }
 
   #hold(run: Entry, more: 1 | -1): void {
+    this.#count(run, more);
     for (const id of endsOf(run)) {
       const runs = this.#heldBy(id) + more;
       if (runs === 0) this.#held.delete(id);
@@ -341,10 +350,6 @@ class Round implements Placing {
 /** Sums of such parts may come out a little more or less. */
 const EQUAL = 1e-9;
 
-function sum(parts: readonly number[]): number {
-  return parts.reduce((all, part) => all + part, 0);
-}
-
 function endsOf({ source_connector_id: source, target_connector_id: target }: PlacedRun): readonly string[] {
   return source === target ? [source] : [source, target];
 }
@@ -360,34 +365,4 @@ function overlaps(a: Entry, b: Entry): boolean {
 /** All of `a` lies in `b`. */
 function isWithin(a: Entry, b: Entry): boolean {
   return a.area.startsWith(b.area);
-}
-
-function atLimit(runsMax: number): WaitReason {
-  const runs = runsMax === 1 ? 'one run goes' : `${runsMax} runs go`;
-  const text = `At most ${runs} on at once; it begins as soon as there is a place.`;
-  return { kind: 'limit', text, runId: null, connectorId: null };
-}
-
-/** A connector may have no more transfers than the runs that go on have already. */
-export function atTransfers(connectorId: string, { name, most }: TransfersAllowed): WaitReason {
-  const transfers = most === 1 ? 'one transfer' : `${most} transfers`;
-  const text = `The connector "${name}" may have ${transfers} at a time, over all runs, and others have all of them; it goes on as soon as there is one. Raise its limit (limits.transfersMax) for more runs at once.`;
-  return { kind: 'limit', text, runId: null, connectorId };
-}
-
-function workersBusy(room: number): WaitReason {
-  const runs = room === 1 ? 'one run' : `${room} runs`;
-  const text = `The workers that are there have room for ${runs} at once; it begins as soon as there is a place. Another worker brings more of them, and so does a higher "runsPerWorkerMax".`;
-  return { kind: 'workers-busy', text, runId: null, connectorId: null };
-}
-
-function gaveWay(to: PlacedRun): WaitReason {
-  const text = `It made way for run ${to.number} of "${to.job}", whose connector had no place at all; it goes on where it is as soon as there is a place.`;
-  return { kind: 'limit', text, runId: to.id, connectorId: null };
-}
-
-function busyTarget(other: PlacedRun): WaitReason {
-  const does = other.state === 'queued' ? 'waits in front of it for' : 'writes to';
-  const text = `Run ${other.number} of "${other.job}" ${does} the same part of the target; it begins when that one is done.`;
-  return { kind: 'target-busy', text, runId: other.id, connectorId: null };
 }

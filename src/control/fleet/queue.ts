@@ -12,7 +12,8 @@ import type { Tx } from '../world.ts';
 import { runsMaxOf } from './installation.ts';
 import { isAlive } from './membership.ts';
 import { noteInLog, type DispatchWorld } from './parts.ts';
-import { placeRuns, type PlacedRun, type Placing, type TransfersAllowed } from './placing.ts';
+import { placeRuns, type PlacedRun, type Placing } from './placing.ts';
+import type { TransfersAllowed } from './wait-reasons.ts';
 
 interface Row extends PlacedRun {
   readonly timetable_id: string | null;
