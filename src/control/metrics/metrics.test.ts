@@ -78,16 +78,21 @@ test('shows sums per connector, over all processes that have ever counted, with 
       traffic.add(target, 'throttles', 'target', 'PUT', 2);
       traffic.retried(target, 'target', 'THROTTLED');
       traffic.add(source, 'takeovers', 'source', 'leases');
-      const items = { ...ZERO_COUNTERS.items, copied: 5, failed: 2 };
+      const items = { ...ZERO_COUNTERS.items, copied: 5, failed: 2, excluded: 4, deleted: 7, unsupported: 1 };
       traffic.settled(
         { source, target },
-        { ...ZERO_COUNTERS, items, bytes: { ...ZERO_COUNTERS.bytes, scanned: 900, copied: 700 } },
+        { ...ZERO_COUNTERS, items, deletesFailed: 3, bytes: { ...ZERO_COUNTERS.bytes, scanned: 900, copied: 700 } },
       );
     }
     const lanes = { inFlight: 3, waiting: 1, waitingForRate: 0, ceiling: 32, throttledUntilMs: null, throttles: 0 };
     traffic.watch(target, 'target', () => lanes);
     await traffic.write(world.db);
   }
+  // As it was counted once, at both ends.
+  const before = new Traffic(newId(world));
+  for (const outcome of ['deleted', 'copied']) before.add(job.source.connectorId, 'items', 'source', outcome, 2);
+  before.add(job.target.connectorId, 'items', 'target', 'excluded', 2);
+  await before.write(world.db);
   const text = await openMetrics(world).text();
   const samples = parse(text);
   const expected: [string, number][] = [
@@ -101,8 +106,13 @@ test('shows sums per connector, over all processes that have ever counted, with 
     ['drover_lease_lock_wait_seconds', 0.5],
     ['drover_lease_claims{worker="w"}', 7],
     ['drover_lease_idle_seconds{worker="w"}', 3],
-    [`drover_items_total{${CONNECTOR},side="source",outcome="copied"}`, 15],
+    [`drover_items_total{${CONNECTOR},side="source",outcome="copied"}`, 17],
     ['drover_items_total{connector="New",side="target",outcome="failed"}', 6],
+    ['drover_items_total{connector="New",side="target",outcome="deleted"}', 21],
+    ['drover_items_total{connector="New",side="target",outcome="delete-failed"}', 9],
+    [`drover_items_total{${CONNECTOR},side="source",outcome="excluded"}`, 12],
+    [`drover_items_total{${CONNECTOR},side="source",outcome="unsupported"}`, 3],
+    ['drover_items_total{connector="New",side="target",outcome="unsupported"}', 3],
     [`drover_bytes_copied_total{${CONNECTOR},side="source"}`, 2_100],
     [`drover_bytes_per_second{${CONNECTOR}}`, 50],
     [`drover_items_in_flight{${CONNECTOR}}`, 4],
@@ -120,6 +130,9 @@ test('shows sums per connector, over all processes that have ever counted, with 
     ['drover_messages_pending', 0],
   ];
   for (const [name, value] of expected) expect([name, samples.get(name)]).toEqual([name, value]);
+  // Nothing is ever deleted at a source, and what a filter keeps out no target hears of.
+  const atWrongSide = /side="source",outcome="delete|side="target",outcome="excluded/;
+  expect([...samples.keys()].filter((name) => atWrongSide.test(name))).toEqual([]);
   expect([...samples.keys()].some((name) => name.startsWith('process_cpu'))).toBe(true);
   // Whatever is documented is there, and whatever is there is documented, with its type and its labels.
   const foreign = /^(?:process|nodejs)_/;

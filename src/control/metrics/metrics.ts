@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { sql } from 'kysely';
 import type { ControlWorld, Db } from '../world.ts';
 import { METRICS, type MetricDefinition, type MetricName } from './names.ts';
-import type { Counted } from './traffic.ts';
+import { isCountedAt, type Counted } from './traffic.ts';
 
 export interface Metrics {
   /** Prometheus text, version 0.0.4. */
@@ -94,6 +94,7 @@ async function traffic(db: Db, set: Set): Promise<void> {
     if (counted === 'most') set('lanesMost', { connector, side }, value);
     else if (counted === 'busy' || counted === 'waiting') set('lanes', { connector, side, state: counted }, value);
     else if (counted === 'takeovers') set('takeovers', { connector }, value);
+    else if (counted === 'items' && !isCountedAt(side, last)) continue;
     else if (counted in LAST_LABELS) {
       const label = LAST_LABELS[counted as Counted];
       set(counted as Counted, { connector, side, ...(label === null ? {} : { [label]: last }) }, value);

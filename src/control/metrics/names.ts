@@ -14,7 +14,8 @@ export const LABELS = {
   side: '`source` or `target` of a run; `server` for what a server asks by itself (tests, browsing, inventories, reports)',
   class: 'the class of the operation, as on a bill: `LIST`, `GET`, `HEAD`, `PUT`, `PART`, `DELETE`, …',
   code: 'the [error code](errors.md) of what was tried again',
-  outcome: '`copied`, `same`, `excluded`, `skipped`, `unsupported`, `failed`, `deleted`',
+  outcome:
+    '`copied`, `same`, `skipped`, `unsupported`, `failed`; `excluded` at the source alone; `deleted` and `delete-failed` at the target alone',
   state: 'the state, as the words of the metric say',
   worker: 'the name of a worker',
   by: '`source`, `target`, `bandwidth`, `limit`, `cpu`, `listing`, `link` or `latency`',
@@ -50,7 +51,7 @@ export const METRICS = {
   items: {
     name: 'drover_items_total',
     type: 'counter',
-    help: 'Items that runs have settled, at both of their ends. Dry runs and comparisons count too: they copy none.',
+    help: 'Items that runs have settled, at the end or ends where it happened. Dry runs and comparisons count too: they copy none.',
     labels: ['connector', 'side', 'outcome'],
   },
   bytes: {

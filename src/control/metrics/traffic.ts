@@ -24,7 +24,19 @@ type Numbers = Readonly<Record<string, number>>;
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 /** Whoever has not written for so long writes a new row, see `fold`. */
 export const FOLDED_AFTER_MS = 10 * 60_000;
-const OUTCOMES = ['copied', 'same', 'excluded', 'skipped', 'unsupported', 'failed', 'deleted'] as const;
+/** What both ends have a part in. */
+const AT_BOTH = ['copied', 'same', 'skipped', 'unsupported', 'failed'] as const;
+/** What a filter keeps out no target hears of; and nothing is ever deleted at a source. */
+const ONLY_AT: Readonly<Record<string, TrafficSide>> = {
+  excluded: 'source',
+  deleted: 'target',
+  'delete-failed': 'target',
+};
+
+/** Earlier versions counted each outcome at both ends. */
+export function isCountedAt(side: string, outcome: string): boolean {
+  return (ONLY_AT[outcome] ?? side) === side;
+}
 
 interface Row {
   readonly totals: Record<string, number>;
@@ -87,12 +99,18 @@ export class Traffic {
     this.add(connectorId, 'retries', side, code);
   }
 
-  /** What a run has settled, at both of its ends. */
-  settled(ends: { readonly source: string; readonly target: string }, { items, bytes }: Counters): void {
+  /** What a run has settled, at whichever of its ends it happened. */
+  settled(
+    ends: { readonly source: string; readonly target: string },
+    { items, bytes, deletesFailed }: Pick<Counters, 'items' | 'bytes' | 'deletesFailed'>,
+  ): void {
     for (const side of ['source', 'target'] as const) {
-      for (const outcome of OUTCOMES) this.add(ends[side], 'items', side, outcome, items[outcome]);
+      for (const outcome of AT_BOTH) this.add(ends[side], 'items', side, outcome, items[outcome]);
       this.add(ends[side], 'bytes', side, 'copied', bytes.copied);
     }
+    this.add(ends.source, 'items', 'source', 'excluded', items.excluded);
+    this.add(ends.target, 'items', 'target', 'deleted', items.deleted);
+    this.add(ends.target, 'items', 'target', 'delete-failed', deletesFailed);
   }
 
   /** Shows how many lanes to the network are in use, until it is disposed of. */
