@@ -162,6 +162,25 @@ describe('kinds', () => {
     expect(job.to.keys('box')).toEqual([]);
   });
 
+  test.each([true, false])(
+    'which empties the target is kept with the run as it was allowed: %s',
+    async (skipPreflight) => {
+      const job = await fleet.job({ objects: 1, settings: { mode: 'mirror', deleteShareMax: 'default' } });
+      const deletions = {
+        aspect: 'deletions',
+        detail: 'A source without any objects ends the run as failed.',
+      } as const;
+      fleet.preflight = { ...fleet.preflight, concessions: [deletions] };
+      const run = await fleet.start(job, { allowEmptySource: true, skipPreflight });
+      fleet.preflight = { ...fleet.preflight, concessions: [] };
+      const told = (await fleet.runs.snapshot(PERSON, run.id)).concessions.filter(
+        ({ aspect }) => aspect === 'deletions',
+      );
+      expect(told).toMatchObject([{ detail: expect.stringMatching(/may be without any objects: then everything/) }]);
+      await fleet.until(run.id, ...ENDED);
+    },
+  );
+
   test.each([
     ['default', 'succeeded', []],
     [0.5, 'failed', ['precious']],

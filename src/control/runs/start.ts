@@ -114,7 +114,12 @@ function madeOf(
     ...(allowEmptySource === true ? { allowEmptySource } : {}),
     ...(verify === undefined ? {} : { verify }),
   };
-  const concessions = told ?? outcomesOf(world, source, target, job.settings, null, kind);
+  const isAllowed = allowEmptySource === true && !job.settings.allowEmptySource;
+  const jobNow = isAllowed ? { ...job.settings, allowEmptySource } : job.settings;
+  const now = told === null || isAllowed ? outcomesOf(world, source, target, jobNow, null, kind) : [];
+  // Of what the job does by itself people were told; what is allowed for this run alone makes other words of one thing.
+  const concessions =
+    told?.map((one) => (isAllowed && isAboutDeletions(one) ? (now.find(isAboutDeletions) ?? one) : one)) ?? now;
   const definition = defineTransfer({
     command: kind === 'transfer' && policy.mode === 'mirror' ? 'sync' : COMMANDS[kind],
     source: endOf(source),
@@ -131,6 +136,8 @@ function madeOf(
   };
   return { definition, snapshot };
 }
+
+const isAboutDeletions = ({ aspect }: Concession): boolean => aspect === 'deletions';
 
 function endOf({ connectorName, provider, fingerprint, identity, place, fullPath }: EndFacts): EndDefinition {
   return { connector: connectorName, provider, fingerprint, identity, place, label: fullPath, only: null };
