@@ -16,13 +16,16 @@ import { openRuns } from '../../src/control/runs/service.ts';
 import type { Endpoints, Jobs, Runs } from '../../src/control/services.ts';
 import { openTestWorld, type TestWorld } from '../../src/control/testing.ts';
 import { systemClock } from '../../src/lib/system.ts';
+import { azureBlob } from '../../src/providers/azure-blob/provider.ts';
 import { local } from '../../src/providers/local/provider.ts';
 import { s3 } from '../../src/providers/s3/provider.ts';
+import { createAzureService } from '../../src/sim/azure-service.ts';
 import { createS3Service, type S3Service } from '../../src/sim/s3-service.ts';
 import { simTransport } from '../../src/sim/transport.ts';
 import { seededRandom } from '../../src/sim/world.ts';
 
 const { signal } = new AbortController();
+const AZURE_KEY = Buffer.alloc(64, 7).toString('base64');
 const SECRET = 'kx7Qm2vT9zR4bN8wPlaceHolderYd3fGh';
 
 let world: TestWorld;
@@ -57,7 +60,22 @@ beforeAll(async () => {
     ['http://alias.test', service],
     ['http://other.test', elsewhere],
   ]);
-  world = await openTestWorld({ providers: [s3, local], openTransport: simTransport((at) => hosts.get(at) ?? null) });
+  const azure = new Map<string, ReturnType<typeof createAzureService>>(
+    ['onedata', 'twodata'].map((accountName) => {
+      const own = createAzureService({
+        clock: systemClock,
+        random: seededRandom(2),
+        accountName,
+        accountKey: AZURE_KEY,
+      });
+      own.createContainer('archive');
+      return [`https://${accountName}.blob.core.windows.net`, own] as const;
+    }),
+  );
+  world = await openTestWorld({
+    providers: [s3, local, azureBlob],
+    openTransport: simTransport((at) => hosts.get(at) ?? azure.get(at) ?? null),
+  });
   admin = world.as('admin');
   const openConnector = connectorOpener(world);
   connectors = openConnectors(world);
@@ -212,6 +230,26 @@ describe('signing in anew', () => {
     await runs.cancel(admin, run.id);
     await sql`UPDATE runs SET state = 'cancelled', ended_at = now() WHERE id = ${run.id}`.execute(world.db);
     await expect(move()).resolves.toBeDefined();
+  });
+
+  test('shows the new address everywhere, and keeps nothing of what the other store honoured', async () => {
+    const config = { accountName: 'onedata', accountKey: AZURE_KEY };
+    const connectorId = (await connectors.authorize(admin, { provider: 'azure-blob', config })).id;
+    const target = await endpoint('target', connectorId, 'archive', `in${made}/`);
+    const source = await endpoint('source', await inStore('AKALICE'), `b${made}`);
+    const { id } = await jobs.create(admin, projectId, {
+      name: `Into ${target.id}`,
+      sourceEndpointId: source.id,
+      targetEndpointId: target.id,
+      targetSubPath: 'deep/',
+    });
+    expect(target.facts).not.toBeNull();
+    const again = { accountName: 'twodata', accountKey: AZURE_KEY };
+    await connectors.reauthorize(admin, connectorId, null, again, { acceptMove: true });
+    const fullPath = `https://twodata.blob.core.windows.net/archive/in${made}/`;
+    expect(await endpoints.get(admin, target.id)).toMatchObject({ fullPath, facts: null });
+    expect((await jobs.get(admin, id)).target.fullPath).toBe(`${fullPath}deep/`);
+    expect((await endpoints.get(admin, source.id)).fullPath).toBe(source.fullPath);
   });
 
   test('moves nothing where no endpoint was made', async () => {

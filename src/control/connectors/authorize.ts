@@ -3,7 +3,6 @@ import type { Provider } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, ConnectorLimits } from '../entities.ts';
-import { keepIdentity } from '../endpoints/identity.ts';
 import { newId } from '../ids.ts';
 import { lockVersion, stampOf } from '../rows.ts';
 import type { ConnectorInput, ReauthorizeHow } from '../services.ts';
@@ -13,7 +12,7 @@ import type { Verdict } from './check.ts';
 import { checkAccountId, checkTags, cloudOf, nextSyncAfter } from './cloud.ts';
 import { parseForm, type ParsedConfig } from './fields.ts';
 import { requireMembers } from './inventory.ts';
-import { moveChanges, refuseMove, refuseWhileUnended, whereLed } from './moving.ts';
+import { keepMoves, moveChanges, refuseMove, refuseWhileUnended, whereLed } from './moving.ts';
 import { named } from './names.ts';
 import { fingerprintsOf, KEEP_NOTHING, openAccount, providerOf, readSaved } from './open.ts';
 import { rowOf, type CloudRow } from './rows.ts';
@@ -98,7 +97,7 @@ export async function reauthorize(
       .where('id', '=', id)
       .execute();
     if (!hasSecrets && secretId !== null) await vault.remove(tx, secretId);
-    for (const { endpointId, to } of led) await keepIdentity(tx, endpointId, to);
+    await keepMoves(tx, led);
     const changes = changesOf(
       { ...saved.plain, ...secretWords(world, saved.secrets) },
       { ...parsed.plain, ...secretWords(world, parsed.secrets) },

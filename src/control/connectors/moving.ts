@@ -2,12 +2,13 @@
  * Signing in anew can lead elsewhere: to another store whose buckets have the same names. Endpoints and jobs would go
  * there without a word, and a mirror would delete at its target what that store does not have.
  */
+import { sql } from 'kysely';
 import { subtreeOf } from '../../contract/places.ts';
 import type { Place, PlaceIdentity, Provider } from '../../contract/provider.ts';
 import type { Config } from '../../contract/fields.ts';
 import { DroverError } from '../../model/errors.ts';
-import { identityText, keptIdentity, storeName } from '../endpoints/identity.ts';
-import type { ControlWorld, Db } from '../world.ts';
+import { fullPathOf, identityText, keepIdentity, keptIdentity, storeName } from '../endpoints/identity.ts';
+import type { ControlWorld, Db, Tx } from '../world.ts';
 import { ACTIVE_STATES } from '../runs/states.ts';
 import { KEEP_NOTHING, openAccount, type SavedConnector } from './open.ts';
 import { counted, usersOf } from './removal.ts';
@@ -17,6 +18,8 @@ export interface Led {
   readonly endpointId: string;
   readonly from: PlaceIdentity;
   readonly to: PlaceIdentity;
+  /** Its whole address there. */
+  readonly fullPath: string;
 }
 
 /** Of all its endpoints. Another address, region or root can make other places of them; touches no network. */
@@ -29,23 +32,35 @@ export async function whereLed(world: ControlWorld, id: string, saved: SavedConn
     .execute();
   if (rows.length === 0) return [];
   const places = rows.map(({ place }) => JSON.parse(place) as Place);
-  const after = await identitiesOf(world, saved.provider, config, places);
+  const after = await lookedUp(world, saved.provider, config, places);
   // What cannot be opened any more was somewhere: where it was when somebody looked last.
   const kept = rows.map(({ identity, fingerprint }, at) => keptIdentity(identity, places[at]!, fingerprint));
-  const before = await identitiesOf(world, saved.provider, saved.config, places).catch(() => kept);
-  return rows.map((row, at) => ({ endpointId: row.id, from: before[at]!, to: after[at]! }));
+  const before = await lookedUp(world, saved.provider, saved.config, places).then(
+    (all) => all.map(({ identity }) => identity),
+    () => kept,
+  );
+  return rows.map(({ id: endpointId }, at) => ({
+    endpointId,
+    from: before[at]!,
+    to: after[at]!.identity,
+    fullPath: after[at]!.fullPath,
+  }));
 }
 
-async function identitiesOf(
+async function lookedUp(
   world: ControlWorld,
   provider: Provider,
   config: Config,
   places: readonly Place[],
-): Promise<readonly PlaceIdentity[]> {
+): Promise<readonly { readonly identity: PlaceIdentity; readonly fullPath: string }[]> {
   const options = { openTransport: world.openTransport, saveAccount: KEEP_NOTHING };
   const { account } = await openAccount(world, provider, config, options);
   await using opened = account;
-  return Promise.all(places.map((place) => opened.identify(place)));
+  const looking = places.map(async (place) => ({
+    identity: await opened.identify(place),
+    fullPath: fullPathOf(opened, provider.manifest, place),
+  }));
+  return Promise.all(looking);
 }
 
 export function moved(led: readonly Led[]): readonly Led[] {
@@ -95,6 +110,18 @@ export async function refuseWhileUnended(db: Db, led: readonly Led[]): Promise<v
     `With these fields the connector leads elsewhere, and ${counted('run', names)} would go on there from where ${rows.length === 1 ? 'it' : 'they'} stopped.`,
     { remedy: 'Cancel what has not ended, or wait for its end, and sign in anew then.' },
   );
+}
+
+/** What endpoints and jobs show is where they are by now; what the other store was seen to honour says nothing here. */
+export async function keepMoves(tx: Tx, led: readonly Led[]): Promise<void> {
+  for (const { endpointId, to } of led) await keepIdentity(tx, endpointId, to);
+  for (const { endpointId, fullPath } of moved(led)) {
+    await sql`UPDATE endpoints SET full_path = ${fullPath}, facts = NULL WHERE id = ${endpointId}`.execute(tx);
+    await sql`UPDATE jobs SET source_full_path = ${fullPath} || source_sub_path
+      WHERE source_endpoint_id = ${endpointId}`.execute(tx);
+    await sql`UPDATE jobs SET target_full_path = ${fullPath} || target_sub_path
+      WHERE target_endpoint_id = ${endpointId}`.execute(tx);
+  }
 }
 
 /** For the audit line. */

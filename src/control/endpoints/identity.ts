@@ -1,7 +1,7 @@
 /** Which objects endpoints hold, whoever signs in: kept, so that lists of them can be compared without signing in. */
 import { sql } from 'kysely';
 import { identitiesOverlap } from '../../contract/places.ts';
-import type { Place, PlaceIdentity } from '../../contract/provider.ts';
+import type { Account, Manifest, Place, PlaceIdentity } from '../../contract/provider.ts';
 import { DroverError } from '../../model/errors.ts';
 import { storable } from '../runs/store-rows.ts';
 import type { Db, Tx } from '../world.ts';
@@ -28,6 +28,11 @@ export function keptIdentity(text: string | null, place: Place, fingerprint: str
   if (text === null) return { store: `account ${fingerprint}`, ...place };
   const [store, container, prefix] = JSON.parse(text) as [string, string, string];
   return { store, container, prefix };
+}
+
+/** The whole address, as people check it. */
+export function fullPathOf(account: Pick<Account, 'address'>, { id }: Pick<Manifest, 'id'>, place: Place): string {
+  return account.address?.(place) ?? `${id}://${place.container}/${place.prefix}`;
 }
 
 /** Runs that go on, and those that wait, hold the part of the target that it is by now. */

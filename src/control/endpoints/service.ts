@@ -13,7 +13,7 @@ import { DESCRIPTION_MAX, found, isUuid, lockVersion, nameOf, shortText, stampOf
 import { typedPath } from '../paths.ts';
 import type { Endpoints } from '../services.ts';
 import type { ControlWorld, OpenConnector, Tx } from '../world.ts';
-import { identityText } from './identity.ts';
+import { fullPathOf, identityText } from './identity.ts';
 import { warningsOf } from './warnings.ts';
 import { endpointOf, LISTING, rowOf, rowsOf } from './rows.ts';
 
@@ -152,7 +152,7 @@ async function lookAt(
   if (place.container === '') {
     throw new DroverError('INVALID_INPUT', `Choose a ${manifest.containerWord}.`, { field: 'place.container' });
   }
-  const fullPath = opened.address?.(place) ?? `${manifest.id}://${place.container}/${place.prefix}`;
+  const fullPath = fullPathOf(opened, manifest, place);
   const facts = await factsOf(world, opened, kind, place, signal);
   return { place, fullPath, facts, warnings, identity: await opened.identify(place) };
 }
