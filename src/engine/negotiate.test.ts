@@ -118,6 +118,18 @@ describe('negotiate', () => {
     ['case', { target: { names: { ...ALL_NAMES, caseSensitive: false } } }, 'names', /differ only by case/],
     ['all versions', { policy: { versions: 'all' } }, 'versions', /only the newest remains/],
     [
+      'what is deleted at the source, where versions are kept',
+      { policy: { versions: 'all' }, facts: { keepsVersions: true } },
+      'versions',
+      /deleted in Amazon S3 but for their versions are deleted in .* too.*goes on being shown/,
+    ],
+    [
+      'what is deleted at the source, where no versions are kept',
+      { policy: { versions: 'all', mode: 'mirror' }, facts: { keepsVersions: false } },
+      'versions',
+      /nothing is copied, because .* keeps no versions.*excluded.* is deleted like everything/,
+    ],
+    [
       'all versions, source has none',
       { policy: { versions: 'all' }, source: { facets: [] } },
       'versions',

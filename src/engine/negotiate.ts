@@ -123,16 +123,38 @@ const names: Aspect = ({ target, targetTitle, sourceNames }) => {
   return concessions;
 };
 
-const versions: Aspect = ({ source, policy, sourceTitle, targetTitle }) => {
+const versions: Aspect = ({ source, facts, policy, sourceTitle, targetTitle }) => {
   if (policy.versions !== 'all') return [];
   if (!source.facets.includes('versions')) {
     return [{ aspect: 'versions', detail: `${sourceTitle} tells no versions: only what is current is copied.` }];
   }
-  const detail = `Every version is written over the one before it, oldest first: unless ${targetTitle} keeps versions of its own at this place, only the newest remains.`;
-  if (source.versionsMax === undefined) return [{ aspect: 'versions', detail }];
-  const most = `Of a key with more than ${source.versionsMax} versions the newest are copied; the older ones are reported as unsupported.`;
-  return [{ aspect: 'versions', detail: `${detail} ${most}` }];
+  const keeps = facts?.keepsVersions ?? null;
+  const remains =
+    keeps === true
+      ? `${targetTitle} keeps versions of its own at this place.`
+      : keeps === false
+        ? `${targetTitle} keeps no versions at this place, so only the newest remains.`
+        : `unless ${targetTitle} keeps versions of its own at this place, only the newest remains.`;
+  const order = `Every version is written over the one before it, oldest first${keeps === null ? ': ' : '. '}${remains}`;
+  const most =
+    source.versionsMax === undefined
+      ? ''
+      : ` Of a key with more than ${source.versionsMax} versions the newest are copied; the older ones are reported as unsupported.`;
+  const deleted = deletedKeys(keeps, policy, sourceTitle, targetTitle);
+  return [{ aspect: 'versions', detail: `${order}${most} ${deleted}` }];
 };
+
+/** What becomes of keys whose newest version is a deletion. */
+function deletedKeys(keeps: boolean | null, policy: Policy, sourceTitle: string, targetTitle: string): string {
+  const had =
+    policy.mode === 'mirror'
+      ? `what ${targetTitle} shows of them already is deleted like everything that the source does not have`
+      : `what ${targetTitle} shows of them already goes on being shown`;
+  if (keeps === true)
+    return `Objects that are deleted in ${sourceTitle} but for their versions are deleted in ${targetTitle} too, after their versions were written there; ${had}. That one was deleted and written again later is not repeated: only its versions are.`;
+  const why = keeps === false ? 'keeps no versions' : 'is not known to keep versions';
+  return `Of objects that are deleted in ${sourceTitle} but for their versions nothing is copied, because ${targetTitle} ${why} at this place, where they would be brought back to life: they are told as excluded, and ${had}.`;
+}
 
 const protection: Aspect = ({ source, sourceTitle, targetTitle }) => {
   if (source.staysBehind === undefined || source.staysBehind.length === 0) return [];

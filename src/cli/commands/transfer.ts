@@ -13,6 +13,7 @@ import { abandonRun } from '../../engine/abandon.ts';
 import { runTransfer } from '../../engine/run.ts';
 import { defineTransfer } from '../../engine/transfer.ts';
 import { DroverError, toDroverError, toFailure } from '../../model/errors.ts';
+import type { Policy } from '../../model/policy.ts';
 import type { Standalone } from '../../standalone/standalone.ts';
 import { defineEnd, namedPlace, openEnd, openSource, patiently, type NamedEnd, type SourceEnd } from '../ends.ts';
 import { exitOfRun, hasDifferences } from '../exit.ts';
@@ -77,9 +78,10 @@ export async function transfer(
   const runId = continued?.runId ?? freshId;
   if (options.fresh) await forgetUnfinished(session, state, draft.transferId, targetEnd.end, targetPlace);
   const isFirst = (await state.store.findLatestSnapshot(draft.transferId, draft.pairId)) === null;
+  const { versions } = options.policy;
   const probing = (into: Target): Probing | undefined =>
     isFirst ? probingAt(source, target, into, session.signal) : undefined;
-  const opened = await openTarget(session, targetEnd.end, targetPlace, runId, writes, probing);
+  const opened = await openTarget(session, targetEnd.end, targetPlace, runId, { writes, versions }, probing);
   cleanup.use(opened);
   const { verify, dryRun } = (continued?.definition ?? draft).policy;
   const readsBack = verify === 'read-back' && !dryRun;
@@ -156,7 +158,7 @@ async function openTarget(
   end: NamedEnd,
   place: Place,
   runId: string,
-  writes: boolean,
+  { writes, versions }: { readonly writes: boolean; readonly versions: Policy['versions'] },
   probingOf: (target: Target) => Probing | undefined,
 ): Promise<Target> {
   const { facts: known } = await session.state();
@@ -164,7 +166,9 @@ async function openTarget(
   const target = await openOrMake(session, end, place, { facts, runId }, writes);
   if (writes) await target.ready?.(session.signal);
   const probing = probingOf(target);
-  const isKnown = facts !== null && probing === undefined;
+  // What earlier versions saw does not say it.
+  const isEnough = versions === 'current' || facts?.keepsVersions !== undefined;
+  const isKnown = facts !== null && isEnough && probing === undefined;
   if (!writes || isKnown || target.observe === undefined) return target;
   try {
     const observed = await target.observe(session.signal, probing);

@@ -3,6 +3,7 @@
  * of one name; names with characters beyond U+FFFF, which a server that compares UTF-16 units puts before U+E000–U+FFFF;
  * and folders that stand there under their name without the slash of their key. Everywhere else all known orders agree.
  */
+import { entryOf } from '../../model/entry.ts';
 import { compareKeys } from '../../model/key.ts';
 import type { ListedBlob } from './listing.ts';
 
@@ -76,6 +77,16 @@ function compareBlobs(a: ListedBlob, b: ListedBlob): number {
   const x = a.entry.identity.versionId ?? '';
   const y = b.entry.identity.versionId ?? '';
   return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** A name that has versions and no current one is deleted, which the service shows by nothing else. */
+export function withDeletions(blobs: readonly ListedBlob[]): ListedBlob[] {
+  return blobs.flatMap((blob, at) => {
+    const isLast = blobs[at + 1]?.entry.key !== blob.entry.key;
+    if (!isLast || blob.isCurrentVersion) return [blob];
+    const deletion = entryOf({ key: blob.entry.key, kind: 'opaque', nativeType: 'delete-marker' });
+    return [blob, { ...blob, entry: deletion }];
+  });
 }
 
 /** A hierarchical namespace lists each folder right before what is inside, and only that tells an empty one. */

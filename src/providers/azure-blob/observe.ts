@@ -33,6 +33,7 @@ export async function observeStore(
     const wrongCrc = await probe.put({ 'x-ms-content-crc64': crc64ToWire('00'.repeat(8)) });
     const plain = await probe.put({});
     if (plain.status !== 201) throw probe.refused(plain, 'The store refuses a small blob without any condition');
+    const { keepsVersions } = probe;
     await probing?.seen(key);
     const etag = plain.headers['etag'] ?? OTHER_ETAG;
     const again = await probe.put({ 'if-none-match': '*' });
@@ -60,6 +61,7 @@ export async function observeStore(
       returned: returnedKinds(plain),
       partNumberReads: 'refused',
       tagsOnBegin: [201, 404].includes(tagged.status) ? 'honoured' : 'refused',
+      keepsVersions,
     };
   } finally {
     await probe.cleanUp();

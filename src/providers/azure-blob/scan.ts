@@ -8,7 +8,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Json } from '../../model/json.ts';
 import { asciiHead, compareKeys, isWithin, prefixEnd } from '../../model/key.ts';
 import type { BlobClient } from './client.ts';
-import { inGroupOrder, lastFolderStart, openGroupStart, withImplied } from './groups.ts';
+import { inGroupOrder, lastFolderStart, openGroupStart, withDeletions, withImplied } from './groups.ts';
 import { listPage, type ListedBlob } from './listing.ts';
 
 export interface ScanPlace {
@@ -50,7 +50,9 @@ export async function* scanBlobs(place: ScanPlace, range: ScanRange, signal: Abo
     else if (keep >= held.length)
       cursor = { marker, after: keep > held.length ? (blobs[keep - 1]?.name ?? null) : after };
     held = blobs.slice(keep);
-    const given = place.isSorted ? inGroupOrder(blobs.slice(0, keep), withVersions) : withImplied(blobs).slice(0, keep);
+    const whole = blobs.slice(0, keep);
+    const sorted = place.isSorted ? inGroupOrder(whole, withVersions) : withImplied(blobs).slice(0, keep);
+    const given = withVersions ? withDeletions(sorted) : sorted;
     const entries: Entry[] = [];
     let isPast = false;
     for (const blob of given) {

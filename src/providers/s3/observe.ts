@@ -56,6 +56,7 @@ export async function observe(
       partNumberReads: parts.partNumber,
       tagsOnBegin: parts.tags,
       sizeOnComplete: parts.size,
+      keepsVersions: probe.keepsVersions,
       etagIsMd5: etag === digestOf('md5', CONTENT),
     };
   } finally {
@@ -87,6 +88,8 @@ class Probe {
   /** Each further version would stay for good. */
   #isFrugal = false;
   #uploadId: string | null = null;
+  /** Where keeping them is suspended, what is new is called `null`, and replaces what was called so. */
+  keepsVersions = false;
 
   constructor(objects: Objects, name: string, signal: AbortSignal) {
     this.#objects = objects;
@@ -302,6 +305,7 @@ class Probe {
     const isMarker = request.operation === 'DELETE';
     if ((makes || isMarker) && versionId !== undefined && key !== null) {
       this.#versions.push({ key, versionId, isMarker });
+      if (makes && versionId !== 'null') this.keepsVersions = true;
     }
     return answer;
   }
