@@ -1,6 +1,8 @@
 /** Runs and segments as rows of the state file. */
 import type { SQLOutputValue } from 'node:sqlite';
-import type { RunRecord, SegmentRecord } from '../engine/ports.ts';
+import { isEvidence } from '../engine/evidence.ts';
+import type { RequestCounts, RunRecord, SegmentRecord } from '../engine/ports.ts';
+import { addRequests } from '../engine/requests.ts';
 import { compareKeys } from '../model/key.ts';
 import { addCounters, ZERO_COUNTERS, type Counters } from '../model/outcome.ts';
 
@@ -14,6 +16,21 @@ export function runValues(run: RunRecord): (string | number)[] {
   const hasSnapshot = run.manifestRoot !== null && !dryRun && mode !== 'check';
   const { counters: _, ...record } = run;
   return [run.runId, run.transferId, run.pairId, run.state, run.startedAtMs, hasSnapshot ? 1 : 0, toText(record)];
+}
+
+export const RUN_COLUMNS = 'record, counters';
+
+/** Ended runs of a pair (twice its id) since its last snapshot, of which some are evidence, newest first. */
+export const EVIDENCE_RUNS = `SELECT ${RUN_COLUMNS} FROM runs WHERE pair_id = ? AND has_snapshot = 0
+  AND state IN ('cancelled', 'failed', 'succeeded', 'completed-with-issues')
+  AND number > (SELECT coalesce(max(number), 0) FROM runs WHERE pair_id = ? AND has_snapshot = 1)
+  ORDER BY number DESC LIMIT 100`;
+
+export function evidenceAmong(rows: readonly Row[], limit: number): RunRecord[] {
+  return rows
+    .map(runFromRow)
+    .filter(({ definition }) => isEvidence(definition.policy))
+    .slice(0, limit);
 }
 
 export function runFromRow(row: Row): RunRecord {
@@ -36,7 +53,7 @@ export function segmentFromRow(row: Row, chunks: readonly string[]): SegmentReco
   };
 }
 
-export function compareSegments(a: SegmentRecord, b: SegmentRecord): number {
+function compareSegments(a: SegmentRecord, b: SegmentRecord): number {
   const byKind = KIND_ORDER[a.kind] - KIND_ORDER[b.kind];
   if (byKind !== 0) return byKind;
   if (a.from === null || b.from === null) return (a.from === null ? 0 : 1) - (b.from === null ? 0 : 1);
@@ -50,4 +67,25 @@ export function toText(value: unknown): string {
 
 export function fromText(value: SQLOutputValue | undefined): unknown {
   return JSON.parse(String(value));
+}
+
+/** `chunks`: their names in the order in which they were made durable. */
+export function segmentsFromRows(segments: readonly Row[], chunks: readonly Row[]): SegmentRecord[] {
+  const names = Map.groupBy(chunks, (row) => String(row['segment_id']));
+  return segments
+    .map((row) =>
+      segmentFromRow(
+        row,
+        (names.get(String(row['segment_id'])) ?? []).map((one) => String(one['name'])),
+      ),
+    )
+    .toSorted(compareSegments);
+}
+
+/** Only one process works on a run at a time, so its sessions follow each other. */
+export function usageOf(sessions: readonly Row[]): Pick<RunRecord, 'requests' | 'durationMs'> {
+  return {
+    requests: sessions.map((row) => fromText(row['requests']) as RequestCounts).reduce(addRequests),
+    durationMs: Math.round(sessions.reduce((sum, row) => sum + Number(row['active_ms']), 0)),
+  };
 }

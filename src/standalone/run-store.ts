@@ -3,13 +3,11 @@
  * nothing behind that would have to expire, and the epoch in the file fences off whoever worked before.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { isEvidence } from '../engine/evidence.ts';
 import type {
   Commit,
   Intent,
   Lease,
   NewSegment,
-  RequestCounts,
   RunChange,
   RunEnd,
   RunRecord,
@@ -17,20 +15,28 @@ import type {
   SegmentRecord,
   Usage,
 } from '../engine/ports.ts';
-import { addRequests } from '../engine/requests.ts';
 import { hasLeft } from '../engine/split.ts';
 import type { Clock } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
 import { addCounters, ZERO_COUNTERS, type Counters, type RunState } from '../model/outcome.ts';
-import { compareSegments, fromText, runFromRow, runValues, segmentFromRow, toText, type Row } from './run-rows.ts';
+import {
+  EVIDENCE_RUNS,
+  evidenceAmong,
+  fromText,
+  RUN_COLUMNS,
+  runFromRow,
+  runValues,
+  segmentFromRow,
+  segmentsFromRows,
+  toText,
+  usageOf,
+  type Row,
+} from './run-rows.ts';
 import { query, transact } from './sqlite.ts';
 
 const UNFINISHED: readonly RunState[] = ['queued', 'running', 'pausing', 'paused'];
 /** What a run had cost before its sessions were written down one by one. */
 const EARLIER_SESSION = '';
-const RUN_COLUMNS = 'record, counters';
-/** Among so many runs since the last snapshot those that are evidence are looked for. */
-const EVIDENCE_LOOKED_AT_MAX = 100;
 
 export class SqliteRunStore implements RunStore {
   readonly #database: DatabaseSync;
@@ -96,23 +102,7 @@ export class SqliteRunStore implements RunStore {
   }
 
   async findEvidence(pairId: string, limit: number): Promise<readonly RunRecord[]> {
-    return this.#query(() => {
-      const found: RunRecord[] = [];
-      const rows = this.#all(
-        `SELECT ${RUN_COLUMNS} FROM runs WHERE pair_id = ? AND has_snapshot = 0
-           AND state IN ('cancelled', 'failed', 'succeeded', 'completed-with-issues')
-           AND number > (SELECT coalesce(max(number), 0) FROM runs WHERE pair_id = ? AND has_snapshot = 1)
-         ORDER BY number DESC LIMIT ${EVIDENCE_LOOKED_AT_MAX}`,
-        pairId,
-        pairId,
-      );
-      for (const row of rows) {
-        const run = runFromRow(row);
-        if (isEvidence(run.definition.policy)) found.push(run);
-        if (found.length === limit) break;
-      }
-      return found;
-    });
+    return this.#query(() => evidenceAmong(this.#all(EVIDENCE_RUNS, pairId, pairId), limit));
   }
 
   async updateRun(runId: string, change: RunChange): Promise<void> {
@@ -131,29 +121,17 @@ export class SqliteRunStore implements RunStore {
       }
       this.#writeUsage(runId, session, usage);
       const rows = this.#all('SELECT requests, active_ms FROM usages WHERE run_id = ?', runId);
-      this.#writeRun({
-        ...run,
-        updatedAtMs: this.#clock.now(),
-        requests: rows.map((row) => fromText(row['requests']) as RequestCounts).reduce(addRequests),
-        // Only one process works on a run at a time, so its sessions follow each other.
-        durationMs: Math.round(rows.reduce((sum, row) => sum + Number(row['active_ms']), 0)),
-      });
+      this.#writeRun({ ...run, updatedAtMs: this.#clock.now(), ...usageOf(rows) });
     });
   }
 
   async segments(runId: string): Promise<readonly SegmentRecord[]> {
-    return this.#query(() => {
-      const chunks = new Map<string, string[]>();
-      for (const row of this.#all('SELECT segment_id, name FROM chunks WHERE run_id = ? ORDER BY number', runId)) {
-        const segmentId = String(row['segment_id']);
-        const names = chunks.get(segmentId);
-        if (names === undefined) chunks.set(segmentId, [String(row['name'])]);
-        else names.push(String(row['name']));
-      }
-      return this.#all('SELECT * FROM segments WHERE run_id = ?', runId)
-        .map((row) => segmentFromRow(row, chunks.get(String(row['segment_id'])) ?? []))
-        .toSorted(compareSegments);
-    });
+    return this.#query(() =>
+      segmentsFromRows(
+        this.#all('SELECT * FROM segments WHERE run_id = ?', runId),
+        this.#all('SELECT segment_id, name FROM chunks WHERE run_id = ? ORDER BY number', runId),
+      ),
+    );
   }
 
   async startSegments(runId: string, segments: readonly NewSegment[]): Promise<void> {
@@ -178,10 +156,8 @@ export class SqliteRunStore implements RunStore {
   async claim(runId: string, worker: string): Promise<Lease | null> {
     const lease = this.#transact(() => {
       if ((this.#readRun(runId)?.endedAtMs ?? null) !== null) return null;
-      const free = this.#all("SELECT * FROM segments WHERE run_id = ? AND state = 'open'", runId)
-        .map((row) => segmentFromRow(row, []))
-        .filter((segment) => !this.#held.has(heldName(segment)))
-        .toSorted(compareSegments)[0];
+      const open = this.#all("SELECT * FROM segments WHERE run_id = ? AND state = 'open'", runId);
+      const free = segmentsFromRows(open, []).find((segment) => !this.#held.has(heldName(segment)));
       if (free === undefined) return null;
       const epoch = free.epoch + 1;
       this.#run('UPDATE segments SET epoch = ? WHERE run_id = ? AND segment_id = ?', epoch, free.runId, free.segmentId);

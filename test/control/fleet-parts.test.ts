@@ -184,7 +184,7 @@ describe('the picture of a run', () => {
       pendingItems: 20,
       bytesPerSecond: 200,
       totals: { items: 120, isExact: true },
-      remaining: { lowMs: 8_000, highMs: 13_000, confidence: 'high' },
+      remaining: { lowMs: 7_992, highMs: 12_987, confidence: 'high' },
       limitedBy: { kind: 'target', text: expect.stringContaining('"T"'), since: '1970-01-01T00:00:00.000Z' },
     });
     expect(live?.workers).toHaveLength(3);
