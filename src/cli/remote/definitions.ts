@@ -81,16 +81,21 @@ interface Parsed {
 /** JSON is YAML too. INVALID_INPUT names the line. */
 async function parse(text: string, name: string): Promise<Parsed> {
   const { isNode, LineCounter, parseDocument } = await import('yaml');
+  const { yamlValue } = await import('../../lib/yaml-value.ts');
   const lines = new LineCounter();
   const parsed = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const [error] = parsed.errors;
-  if (error !== undefined) {
-    const { line, col } = lines.linePos(error.pos[0]);
-    throw new DroverError('INVALID_INPUT', `${name}, line ${line}, column ${col}: ${error.message}`, {
+  const invalid = (line: number, column: number, message: string): DroverError =>
+    new DroverError('INVALID_INPUT', `${name}, line ${line}, column ${column}: ${message}`, {
       field: '--file',
       remedy: 'Correct that line.',
     });
+  const [error] = parsed.errors;
+  if (error !== undefined) {
+    const { line, col } = lines.linePos(error.pos[0]);
+    throw invalid(line, col, error.message);
   }
+  const read = yamlValue(parsed, lines);
+  if ('fault' in read) throw invalid(read.fault.line, read.fault.column, read.fault.message);
   const lineOf = (path: string): number | null => {
     for (let steps = stepsOf(path); ; steps = steps.slice(0, -1)) {
       const node: unknown = steps.length === 0 ? parsed.contents : parsed.getIn(steps, true);
@@ -99,7 +104,7 @@ async function parse(text: string, name: string): Promise<Parsed> {
       if (steps.length === 0) return null;
     }
   };
-  return { document: parsed.toJS({ maxAliasCount: 100 }) as unknown, lineOf };
+  return { document: read.value, lineOf };
 }
 
 /** `projects[0].jobs[2].name` → projects, 0, jobs, 2, name. */

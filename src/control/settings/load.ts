@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { nearest } from '../../lib/nearest.ts';
+import { yamlValue } from '../../lib/yaml-value.ts';
 import { isElsewhere, parseArtifactAddress } from '../artifacts/address.ts';
 import { listWords } from './kinds.ts';
 import { defaultSettings, flagOf, SETTING_NAMES, settingOf, variableOf } from './settings.ts';
@@ -106,7 +107,13 @@ function readFile(file: LoadInput['file'], problems: SettingProblem[]): Layer {
   }
   if (document.errors.length > 0 || document.contents === null) return found;
   const items = (document.contents as { items?: unknown }).items;
-  const content: unknown = document.toJS();
+  const read = yamlValue(document, lines);
+  if ('fault' in read) {
+    const { line, message } = read.fault;
+    problems.push({ name: 'config', source: `${file.path}, line ${line}`, message });
+    return found;
+  }
+  const content = read.value;
   if (!Array.isArray(items) || content === null || typeof content !== 'object' || Array.isArray(content)) {
     problems.push({
       name: 'config',

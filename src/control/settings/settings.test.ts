@@ -240,6 +240,13 @@ describe('the files of the data folder', () => {
     expect(read(null, { DROVER_DATA_DIR: '/elsewhere' })).toMatchObject({ settings: { runsMax: 10 } });
   });
 
+  test('an alias without an end is a mistake at its line', () => {
+    writeFileSync(join(folder, 'drover.yaml'), 'runsMax: 2\nlocalFolders: &a [*a]\n');
+    expect(read(null)).toMatchObject({
+      problems: [{ source: `${join(folder, 'drover.yaml')}, line 2`, message: expect.stringContaining('*a') }],
+    });
+  });
+
   test('a file that was named and is not there is a mistake', () => {
     expect(read(join(folder, 'absent.yaml'))).toMatchObject({ problems: [{ name: 'config', source: '--config' }] });
     expect(read(folder)).toMatchObject({

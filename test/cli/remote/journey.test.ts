@@ -269,6 +269,22 @@ test('problems of a document are named with their lines', async () => {
   expect(called.stderr).toContain('Nothing was changed: the document has 1 problem.');
   writeFileSync(file, 'drover: 1\nprojects: [\n');
   expect((await server.cli.call('apply', '-f', file)).stderr).toContain(`${file}, line 3`);
+  const letters = [...'abcdefgh'];
+  const growing = letters.map(
+    (name, at) => `${name}: &${name} [${Array(9).fill(at === 0 ? 1 : `*${letters[at - 1]}`)}]`,
+  );
+  for (const [wrong, line, alias] of [
+    ['drover: 1\nconnectors: &a [*a]\n', 2, '*a'],
+    ['drover: 1\nprojects: [*later]\n', 2, '*later'],
+    [growing.join('\n'), 7, '*f'],
+  ] as const) {
+    writeFileSync(file, wrong);
+    const { exit, stderr } = await server.cli.call('apply', '-f', file, '--yes');
+    expect(exit).toBe(2);
+    expect(stderr).toContain(`${file}, line ${line}, column `);
+    expect(stderr).toContain(`alias ${alias} `);
+    expect(stderr).not.toContain('unexpected');
+  }
 });
 
 test('a project is deleted only with a yes that has seen what goes along', async () => {
