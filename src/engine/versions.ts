@@ -35,10 +35,14 @@ export function isDeletion({ kind, nativeType }: Pick<Entry, 'kind' | 'nativeTyp
   return kind === 'opaque' && nativeType === 'delete-marker';
 }
 
-/** Somebody was writing these versions, and died before what he wrote was deleted: nothing else is there. */
+/** What is there was to be deleted once its versions were written, and that failed, or somebody died before. */
 function isLeftover(versions: readonly ItemSituation[], target: Entry): boolean {
+  const isAsLeft = ({ previous }: ItemSituation): boolean =>
+    previous?.toHide === true && previous.target.etag !== null && previous.target.etag === target.identity.etag;
+  if (versions.some(isAsLeft)) return true;
+  // Where nothing is known, it is ours when it is a copy of one of them: so nothing else is lost.
   return (
-    versions.every(({ previous, source }) => previous === null && source !== null) &&
+    versions.every(({ previous }) => previous === null) &&
     versions.some(({ source }) => isCopyOf(source as Entry, target))
   );
 }
@@ -112,8 +116,12 @@ export async function hideWritten(context: RunContext, written: Entry, all: read
   const removed = await removeOne(context, written);
   // It was not there for anybody before, so nothing that the target had is gone: this is no deletion that counts.
   if (removed.counters.deletesFailed === 0) return joinSettled(all.map(asHidden));
-  // Without rows the next run knows nothing of them, and does it all again.
-  return joinSettled([...all.map((one) => ({ ...one, rows: [] })), removed]);
+  // Its versions are there; the next run has nothing else to do.
+  const toHide = (one: Settled): Settled => ({
+    ...one,
+    rows: one.rows.map((row) => ({ ...row, toHide: true as const })),
+  });
+  return joinSettled([...all.map(toHide), removed]);
 }
 
 function thenHidden(settled: Settled): Settled {

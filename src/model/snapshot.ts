@@ -18,6 +18,8 @@ export interface SnapshotRow {
   readonly verification: VerificationClass;
   /** The source has deleted it, and so it is at the target, if at all, as a version that no listing shows. */
   readonly hidden?: true;
+  /** It was to be so, and the deletion at the target failed. */
+  readonly toHide?: true;
   /** From an earlier run: this one left the item as it was, or failed at it. Evidence for comparing, no part of what is proved. */
   readonly carried?: true;
 }

@@ -100,10 +100,23 @@ describe.each(['merge', 'mirror'] as const)('%s to a target that keeps versions'
     const failed = await bench.run(policy);
     expect(failed.run).toMatchObject({ state: 'completed-with-issues', counters: { deletesFailed: 1 } });
     sumsAgree(failed, await bench.log(failed));
+    expect((await bench.run(policy)).run.counters).toMatchObject({ items: { same: 2, copied: 0 }, deletesFailed: 1 });
     bench.target.hooks.before = null;
     const healed = await bench.run(policy);
-    expect(healed.run.state).toBe('succeeded');
-    expect(bench.content(bench.target)).toEqual({});
+    expect(healed.run).toMatchObject({ state: 'succeeded', counters: { items: { same: 2, copied: 0 } } });
+    expect(history(bench.target, 'a')).toEqual(['one', 'two', null]);
+    expect((await bench.run(policy)).run.state).toBe('succeeded');
+  });
+
+  test('what a worker that died had written and not deleted is deleted, and nothing else is', async () => {
+    await using bench = await openBench(VERSIONED, VERSIONED);
+    for (const key of ['ours', 'theirs']) put(bench.source, key, 'one', 'two', null);
+    put(bench.target, 'ours', 'one', 'two');
+    put(bench.target, 'theirs', 'of somebody else');
+    const { run } = await bench.run(policy);
+    expect(run.state).toBe('succeeded');
+    expect(bench.target.keys('out')).toEqual(mode === 'mirror' ? [] : ['theirs']);
+    expect(history(bench.target, 'ours').at(-1)).toBeNull();
   });
 
   test('what somebody else writes meanwhile is not deleted', async () => {

@@ -23,7 +23,7 @@ export interface BothSides {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly scanned: number;
-  /** What the comparison is about: without what the filter of the job leaves out. */
+  /** What the comparison is about: without what the job leaves out. */
   readonly source: SideTotals;
   /** Of the same; what only the target has is in it where that is looked for. */
   readonly target: SideTotals;

@@ -171,13 +171,13 @@ function bothSidesOf({ run, counters, bothSides }: ValidationReport): string {
     ['Different', different],
     ['Only at the target', extra],
     ['Could not be compared', notComparable],
-    ['Left out by the filter of the job', excluded],
+    ['Left out by the job', excluded],
   ];
   const weak =
     sameWeak === 0 ? '' : `<p>${number(sameWeak)} of the same ones by size alone: no digest that both sides know.</p>`;
   return (
     then +
-    `<p>Both were listed from ${moment(startedAt)} to ${moment(endedAt)}, without what the filter of the job leaves out:</p>` +
+    `<p>Both were listed from ${moment(startedAt)} to ${moment(endedAt)}, without what the job leaves out:</p>` +
     listOf([`Source: ${sizeOf(bothSides.source)}`, `Target: ${sizeOf(bothSides.target)}`], '') +
     countsOf('What both listings have', rows) +
     weak +

@@ -50,10 +50,14 @@ export function whatCanGo(source: SourceToLeave): readonly CanGo[] {
 }
 
 /** Why not everything that is there is at the target, too; `null` when it is. No command may delete what was not moved. */
-export function whyNotAll({ hasFilter, excluded }: SourceToLeave): string | null {
+export function whyNotAll({ hasFilter, excluded, versions }: SourceToLeave): string | null {
   if (excluded > 0) {
     const are = excluded === 1 ? 'is' : 'are';
-    return `Drover writes no command that deletes them: ${countOf(excluded, 'object')} that the job's filter leaves out ${are} here and at no target. The copy log of the validation (drover run report --kind copy-log-csv) names each object, with "NoCopyNecessary" what is at the target and may go.`;
+    const leaves =
+      versions === 'all'
+        ? 'the job leaves out, by its filter or as versions of what is deleted,'
+        : "the job's filter leaves out";
+    return `Drover writes no command that deletes them: ${countOf(excluded, 'object')} that ${leaves} ${are} here and at no target. The copy log of the validation (drover run report --kind copy-log-csv) names each object, with "NoCopyNecessary" what is at the target and may go.`;
   }
   if (!hasFilter) return null;
   return 'Drover writes no command that deletes them: the job has a filter, and what it leaves out would be deleted with the rest although it is at no target. Move it with a job of its own, or delete by the copy log of the validation.';
