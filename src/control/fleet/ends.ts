@@ -206,7 +206,10 @@ export async function openTarget(
     patiently(world, side, signal, () => account.target(place, { facts, runId: run.runId }, signal));
   const target = cleanup.use(await open(run.targetFacts));
   const writes = !policy.dryRun && policy.mode !== 'check';
-  if (!writes || run.targetFacts !== null || target.observe === undefined) return target;
+  // What earlier versions of the program saw does not say whether the target keeps versions.
+  const saysEnough = policy.versions === 'current' || run.targetFacts?.keepsVersions !== undefined;
+  const isKnown = run.targetFacts !== null && saysEnough;
+  if (!writes || isKnown || target.observe === undefined) return target;
   try {
     const observed = await patiently(world, side, signal, async () => target.observe!(signal));
     await keepFacts(world, run, observed);

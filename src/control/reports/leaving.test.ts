@@ -144,6 +144,30 @@ describe('what can go', () => {
     expect(await ask(job)).not.toHaveLength(0);
   });
 
+  test.each([
+    [true, 0],
+    [false, 2],
+  ])(
+    'is not closed by what is deleted at the source but for its versions; the target keeps some: %s',
+    async (isVersioned, excluded) => {
+      const job = await fleet.job({
+        objects: 3,
+        settings: { versions: 'all' },
+        sourceBehaviour: { isVersioned: true },
+        targetBehaviour: { isVersioned },
+      });
+      for (const content of ['one', 'two']) job.from.put('box', 'gone', content);
+      job.from.put('box', 'gone', '', { kind: 'opaque', nativeType: 'delete-marker' });
+      for (let times = 0; times < 2; times++) expect((await run(job)).state).toBe('succeeded');
+      expect(job.to.keys('box')).not.toContain('gone');
+      const validation = await run(job, { kind: 'validate' });
+      expect(validation.state).toBe('succeeded');
+      expect(await report(validation.id)).toMatchObject({ isClean: true, findings: [] });
+      expect(await ask(job)).not.toHaveLength(0);
+      expect(await sourceToLeave(fleet.world, job.jobId)).toMatchObject({ excluded });
+    },
+  );
+
   test('knows of the filter of the job, also where it left nothing out', async () => {
     const filter = { ...DEFAULT_POLICY.filter, exclude: ['*.tmp'] };
     const { job } = await proved({ settings: { filter } });
