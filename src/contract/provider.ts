@@ -140,6 +140,8 @@ export interface PlaceIdentity {
   readonly container: string;
   /** That of the place. */
   readonly prefix: string;
+  /** Perhaps each account of this store has containers of its own, also by one name: only a cloud's own is known not to. */
+  readonly mayBePerAccount?: true;
   /** Where one folder can have several paths (mounts, capital letters): what the system knows it by. Of this moment. */
   readonly folder?: { readonly itself: string | null; readonly within: readonly string[] };
 }

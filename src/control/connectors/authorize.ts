@@ -1,5 +1,5 @@
 /** Making connectors and signing them in again. Nothing is saved unless the sign-in works. */
-import type { Provider } from '../../contract/provider.ts';
+import type { CheckLine, Provider } from '../../contract/provider.ts';
 import { DroverError, toDroverError } from '../../model/errors.ts';
 import { changesOf, makeAudit } from '../audit.ts';
 import type { Actor, ConnectorLimits } from '../entities.ts';
@@ -8,7 +8,7 @@ import { lockVersion, stampOf } from '../rows.ts';
 import type { ConnectorInput, ReauthorizeHow } from '../services.ts';
 import type { ControlWorld } from '../world.ts';
 import { collectCheck, streamCheck } from './checking.ts';
-import type { Verdict } from './check.ts';
+import { judge, type Verdict } from './check.ts';
 import { checkAccountId, checkTags, cloudOf, nextSyncAfter } from './cloud.ts';
 import { parseForm, type ParsedConfig } from './fields.ts';
 import { requireMembers } from './inventory.ts';
@@ -82,7 +82,8 @@ export async function reauthorize(
   const before = await rowOf(db, id);
   const signedIn = await signIn(world, saved.provider, parsed, before.cloud as CloudRow | null);
   if (signedIn.fingerprint !== before.fingerprint) await requirePlaces(world, id, saved.provider, parsed);
-  const led = await whereLed(world, id, saved, parsed.config);
+  const accounts = { from: judge(before.check_lines as CheckLine[], null).accountId, to: signedIn.verdict.accountId };
+  const led = await whereLed(world, id, saved, parsed.config, accounts);
   if (!acceptMove) await refuseMove(db, id, saved.name, led);
   await db.transaction().execute(async (tx) => {
     const now = await lockVersion(tx, 'connectors', id, version, 'connector');

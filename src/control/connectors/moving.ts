@@ -20,10 +20,24 @@ export interface Led {
   readonly to: PlaceIdentity;
   /** Its whole address there. */
   readonly fullPath: string;
+  /** Another account of a store in which each may have containers of its own: nothing else tells them apart. */
+  readonly accounts: Accounts | null;
+}
+
+/** Of the cloud, or of the store; `null`: it does not say. */
+export interface Accounts {
+  readonly from: string | null;
+  readonly to: string | null;
 }
 
 /** Of all its endpoints. Another address, region or root can make other places of them; touches no network. */
-export async function whereLed(world: ControlWorld, id: string, saved: SavedConnector, config: Config): Promise<Led[]> {
+export async function whereLed(
+  world: ControlWorld,
+  id: string,
+  saved: SavedConnector,
+  config: Config,
+  accounts: Accounts,
+): Promise<Led[]> {
   const rows = await world.db
     .selectFrom('endpoints')
     .innerJoin('connectors', 'connectors.id', 'endpoints.connector_id')
@@ -39,11 +53,13 @@ export async function whereLed(world: ControlWorld, id: string, saved: SavedConn
     (all) => all.map(({ identity }) => identity),
     () => kept,
   );
+  const areOthers = accounts.from !== null && accounts.to !== null && accounts.from !== accounts.to;
   return rows.map(({ id: endpointId }, at) => ({
     endpointId,
     from: before[at]!,
     to: after[at]!.identity,
     fullPath: after[at]!.fullPath,
+    accounts: areOthers && after[at]!.identity.mayBePerAccount === true ? accounts : null,
   }));
 }
 
@@ -64,7 +80,7 @@ async function lookedUp(
 }
 
 export function moved(led: readonly Led[]): readonly Led[] {
-  return led.filter(({ from, to }) => identityText(from) !== identityText(to));
+  return led.filter(({ from, to, accounts }) => identityText(from) !== identityText(to) || accounts !== null);
 }
 
 /** GUARD_CONFIRM names the endpoints that would move, and the jobs. */
@@ -128,10 +144,17 @@ export async function keepMoves(tx: Tx, led: readonly Led[]): Promise<void> {
 export function moveChanges(led: readonly Led[]): Record<string, readonly [unknown, unknown]> {
   const [first] = moved(led);
   if (first === undefined) return {};
-  return { [`places (${moved(led).length})`]: [identityText(first.from), identityText(first.to)] };
+  const { from, to, accounts } = first;
+  const key = `places (${moved(led).length})`;
+  return identityText(from) === identityText(to)
+    ? { [key]: [`account ${accounts?.from}`, `account ${accounts?.to}`] }
+    : { [key]: [identityText(from), identityText(to)] };
 }
 
-function movesWords({ from, to }: Led): string {
+function movesWords({ from, to, accounts }: Led): string {
+  if (identityText(from) === identityText(to)) {
+    return `to the account "${accounts?.to}" instead of "${accounts?.from}" of a store in which each may have places of its own by these names`;
+  }
   return `to "${textOf(to)}" instead of "${textOf(from)}"`;
 }
 

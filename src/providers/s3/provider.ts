@@ -66,7 +66,12 @@ function openAccount(settings: S3Settings, context: Context): Account {
   };
   return {
     fingerprint,
-    identify: async ({ container, prefix }) => ({ store: `s3|${storeOf(settings, region)}`, container, prefix }),
+    identify: async ({ container, prefix }) => ({
+      store: `s3|${storeOf(settings, region)}`,
+      container,
+      prefix,
+      ...(client.isAmazon ? {} : { mayBePerAccount: true as const }),
+    }),
     check: (place, use, signal, wish) =>
       check({ client, sts, identities, random: context.random }, place, use, signal, wish),
     browse: (path, signal) => {
