@@ -667,6 +667,8 @@ export interface DefinitionPlan {
     readonly kind: string;
     readonly name: string;
     readonly changes: readonly { readonly field: string; readonly before: Json; readonly after: Json }[];
+    /** Of what is created: as the document says, without what a connector signs in with. */
+    readonly made: Json;
   }[];
   readonly problems: readonly { readonly path: string; readonly message: string }[];
   readonly hash: string;

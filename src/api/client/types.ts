@@ -1,4 +1,4 @@
-// Made from docs/reference/openapi.json (sha256 fe4adba32484ba75ad90c97789c419391b7dee3abb623d417b7c6dcac258e1e4) by tools/openapi-types; do not edit.
+// Made from docs/reference/openapi.json (sha256 d7ecdb11a17cd687d4fe402ff769db16320db1c7d2649689a6c43853cc0e21fe) by tools/openapi-types; do not edit.
 export interface paths {
   '/api/v1/sign-in': {
     parameters: {
@@ -2524,6 +2524,8 @@ export interface components {
           /** @description Any JSON. */
           after: unknown;
         }[];
+        /** @description Of what is created: as the document says, without what a connector signs in with. */
+        made: unknown;
       }[];
       problems: {
         path: string;

@@ -319,6 +319,7 @@ export const definitionPlan = named<DefinitionPlan>()(
         kind: z.string(),
         name: z.string(),
         changes: z.array(z.object({ field: z.string(), before: anyJson, after: anyJson })),
+        made: anyJson.describe('Of what is created: as the document says, without what a connector signs in with.'),
       }),
     ),
     problems: z.array(z.object({ path: z.string(), message: z.string() })),

@@ -4,6 +4,7 @@ import { DroverError } from '../../model/errors.ts';
 import { visible } from '../terminal.ts';
 import { collect } from './lists.ts';
 import { findProject } from './names.ts';
+import { planLines } from './plan-words.ts';
 import { answer, ask, type Remote, type RemoteStart, type Wire } from './remote.ts';
 
 type Plan = Wire['DefinitionPlan'];
@@ -139,16 +140,13 @@ const SIGNS = { create: '+', update: '~', keep: '=' } as const;
 async function showPlan({ session }: Remote, { steps }: Plan, type: string): Promise<void> {
   for (const step of steps) await session.terminal.record({ type, ...step });
   const kept = steps.filter(({ action }) => action === 'keep').length;
-  for (const { action, kind, name, changes } of steps) {
+  for (const step of steps) {
+    const { action, kind, name } = step;
     if (action === 'keep') continue;
     await session.terminal.print(`${SIGNS[action]} ${kind} "${visible(name)}"`);
-    for (const { field, before, after } of changes) {
-      await session.terminal.print(`    ${field}: ${valueOf(before)} → ${valueOf(after)}`);
+    for (const { text, isHarmful } of planLines(step, session.format)) {
+      await session.terminal.print(`  ${isHarmful ? '!' : ' '} ${visible(text)}`);
     }
   }
   if (kept > 0) await session.terminal.print(`= ${session.format.count(kept)} kept as they are`);
-}
-
-function valueOf(value: unknown): string {
-  return visible(value === null || value === undefined ? 'none' : JSON.stringify(value));
 }

@@ -1,6 +1,6 @@
 /** What a document changes in what is saved: pure. Nothing is ever deleted; what the document does not name stays. */
 import { createHash } from 'node:crypto';
-import { subPathOf } from '../../contract/places.ts';
+import { subPathOf, writtenPath } from '../../contract/places.ts';
 import type { Provider } from '../../contract/provider.ts';
 import { canonicalJson } from '../../engine/transfer-id.ts';
 import { DroverError } from '../../model/errors.ts';
@@ -13,7 +13,7 @@ import { checkTiming, whyNever } from '../schedules/rule.ts';
 import type { DefinitionPlan } from '../services.ts';
 import { checkTimetable } from '../timetables/service.ts';
 import type { Document, DocumentJob, DocumentProblem, DocumentSchedule } from './document.ts';
-import { documentCloud, documentSchedule, jobKey, type SavedState } from './state.ts';
+import { changedSettings, documentCloud, documentSchedule, jobKey, type SavedState } from './state.ts';
 
 export type Step = DefinitionPlan['steps'][number];
 type Change = Step['changes'][number];
@@ -57,11 +57,15 @@ export function planDocument(document: Document, state: SavedState, findings: Fi
   planner.endpoints();
   planner.projects();
   const { steps, problems } = planner;
-  const words = steps.map(({ action, kind, name, changes }) => ({ action, kind, name, changes }));
   const hash = createHash('sha256')
-    .update(canonicalJson(words as unknown as Json))
+    .update(canonicalJson(steps.map(shownStep) as unknown as Json))
     .digest('hex');
   return { steps, problems, hash };
+}
+
+/** What people are shown, and agree to. */
+export function shownStep({ action, kind, name, changes, made }: PlannedStep): Step {
+  return { action, kind, name, changes, made };
 }
 
 class Planner {
@@ -92,7 +96,8 @@ class Planner {
           ? null
           : { tags: saved.tags, limits: saved.limits, cloud: saved.cloud === null ? null : documentCloud(saved.cloud) };
       const after = { tags: given.tags, limits: given.limits, ...(cloud === undefined ? {} : { cloud }) };
-      this.#step(given.name, before, after, { kind: 'connector', at, id: saved?.id ?? null });
+      const made = { provider: given.provider, ...after };
+      this.#step(given.name, before, after, { kind: 'connector', at, id: saved?.id ?? null }, made);
     }
   }
 
@@ -127,7 +132,9 @@ class Planner {
       if (other === undefined) places.set(placeText(given.kind, given.connector, given), given.name);
       const before = saved === undefined ? null : { description: saved.description };
       const work = { kind: 'endpoint', at, id: saved?.id ?? null } as const;
-      this.#step(given.name, before, { description: given.description }, work);
+      const { kind, connector, container, description } = given;
+      const made = { kind, connector, container, prefix: writtenPath(subPathOf(given.prefix)), description };
+      this.#step(given.name, before, { description }, work, made);
     }
   }
 
@@ -168,7 +175,10 @@ class Planner {
           };
     const { description, transfersMax, timetable } = given;
     const work = { kind: 'job', at, id: saved?.id ?? null } as const;
-    this.#step(`${projectName} / ${given.name}`, before, { description, settings, transfersMax, timetable }, work);
+    const after = { description, settings, transfersMax, timetable };
+    const sides = { source: given.source, target: given.target };
+    const made = { ...sides, ...after, settings: { mode: settings.mode, ...changedSettings(settings) } };
+    this.#step(`${projectName} / ${given.name}`, before, after, work, made);
     this.#schedules(`${projectName} / ${given.name}`, given, saved, at);
   }
 
@@ -232,10 +242,11 @@ class Planner {
     return this.#state[list].has(folded) || this.#document[list].some((one) => one.name.toLowerCase() === folded);
   }
 
-  #step(name: string, before: object | null, after: object, work: Work): void {
+  #step(name: string, before: object | null, after: object, work: Work, made: object = after): void {
     const changes = before === null ? [] : changesBetween(before, after);
     const action = before === null ? 'create' : changes.length === 0 ? 'keep' : 'update';
-    this.steps.push({ action, kind: work.kind, name, changes, work });
+    const shown = (before === null ? made : null) as Json;
+    this.steps.push({ action, kind: work.kind, name, changes, made: shown, work });
   }
 
   #problem(path: string, message: string): void {

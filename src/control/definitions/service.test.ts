@@ -124,6 +124,25 @@ describe('definitions', () => {
     const server = await openServer();
     const plan = await server.plan(DOCUMENT);
     expect(plan.problems).toEqual([]);
+    const made = (kind: string) => plan.steps.filter((step) => step.kind === kind).map((step) => step.made);
+    expect(JSON.stringify(plan)).not.toContain(SECRET);
+    expect(made('connector')[1]).toMatchObject({ provider: 'vaulted', tags: {} });
+    expect(made('endpoint')[0]).toEqual({
+      kind: 'source',
+      connector: 'Old store',
+      container: 'photos',
+      prefix: 'raw/',
+      description: 'All',
+    });
+    expect(made('job')[0]).toEqual({
+      description: '',
+      source: { endpoint: 'From', subPath: '2026/' },
+      target: { endpoint: 'To', subPath: '' },
+      settings: { mode: 'mirror', filter: { exclude: ['*.tmp'] } },
+      transfersMax: 8,
+      timetable: 'Nights',
+    });
+    expect(made('schedule')[0]).toMatchObject({ rule: { kind: 'daily', time: '02:00' }, timeZone: 'UTC' });
     expect(actions(plan)).toEqual([
       'create connector',
       'create connector',
@@ -281,12 +300,12 @@ describe('definitions', () => {
     const server = await openServer();
     await server.apply(DOCUMENT);
     const more = structuredClone(DOCUMENT) as typeof DOCUMENT;
-    const [first] = more.endpoints;
-    more.endpoints.push({ ...first!, name: 'Twin' }, { ...first!, name: 'New', prefix: 'new' });
-    more.endpoints.push({ ...first!, name: 'Newer', prefix: 'new/' });
+    const first = more.endpoints[0] as Extract<(typeof more.endpoints)[number], { readonly prefix: string }>;
+    more.endpoints.push({ ...first, name: 'Twin' }, { ...first, name: 'New', prefix: 'new' });
+    more.endpoints.push({ ...first, name: 'Newer', prefix: 'new/' });
     const { problems } = await server.plan(more);
     expect(problems).toEqual([
-      { path: 'endpoints[2]', message: expect.stringContaining(`"${first!.name}"`) as string },
+      { path: 'endpoints[2]', message: expect.stringContaining(`"${first.name}"`) as string },
       { path: 'endpoints[4]', message: expect.stringContaining('"New"') as string },
     ]);
   });

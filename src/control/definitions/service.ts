@@ -8,7 +8,7 @@ import { DEFAULT_SETTINGS, settingsOf } from '../jobs/settings.ts';
 import { demand } from '../people/roles.ts';
 import type { DefinitionDocument, DefinitionPlan, Definitions } from '../services.ts';
 import { parseDocument, type Document, type DocumentJob, type DocumentSchedule } from './document.ts';
-import { planDocument, type Plan, type PlannedStep, type Providers } from './plan.ts';
+import { planDocument, shownStep, type Plan, type PlannedStep, type Providers } from './plan.ts';
 import { signInProblems, type SignInChecks } from './sign-ins.ts';
 import { documentOf, documentSchedule, jobKey, loadState, type DefinitionServices, type SavedState } from './state.ts';
 
@@ -68,7 +68,7 @@ export function openDefinitions(
 }
 
 function shown({ steps, problems, hash }: Plan): DefinitionPlan {
-  return { steps: steps.map(({ action, kind, name, changes }) => ({ action, kind, name, changes })), problems, hash };
+  return { steps: steps.map(shownStep), problems, hash };
 }
 
 /** Applies steps in order; ids of what it makes are known to the steps after. */

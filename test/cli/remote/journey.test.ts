@@ -246,7 +246,8 @@ test('what was exported is what the server has, and can be changed and applied',
   const refused = await server.cli.call('apply', '-f', file);
   expect(refused.exit).toBe(6);
   expect(refused.stdout).toContain('~ endpoint "New"\n    description: "safe" → "safer"\n');
-  expect(refused.stdout).toContain('+ job "Acme / Films"');
+  expect(refused.stdout).toContain('+ job "Acme / Films"\n    from: endpoint "Old"');
+  expect(refused.stdout).toMatch(/\+ schedule "Acme \/ Films"\n {4}Mon, Thu at 02:00 \(Europe\/Berlin\), transfer/);
   expect(refused.stderr).toContain('--yes');
   server.cli.answers = ['yes'];
   expect((await fine('apply', '-f', file)).stdout).toMatch(/Done: 3 changes\.$/m);
