@@ -28,6 +28,8 @@ import { Unrecorded } from './unrecorded.ts';
 import { planVersions } from './versions.ts';
 import type { Slot } from './window.ts';
 
+const NO_ENTRIES: readonly Entry[] = [];
+
 /** Everything that is left has come. */
 const NOT_LOOKED_FOR: Cut = { key: null, all: null };
 
@@ -252,9 +254,10 @@ export class SegmentWork {
     this.#running.add(task);
   }
 
-  #unreadOf({ sources }: Meeting): Entry[] {
+  #unreadOf({ sources }: Meeting): readonly Entry[] {
     const { source, policy } = this.#context;
-    return looksForExtras(policy) ? sources.filter((entry) => isUnread(source, entry)) : [];
+    if (source.traits.unread === undefined || !looksForExtras(policy)) return NO_ENTRIES;
+    return sources.filter((entry) => isUnread(source, entry));
   }
 
   #planMeeting(meeting: Meeting): Planned {

@@ -43,6 +43,7 @@ export class UnreadNames {
 
   /** Of a name behind which the order has come to a greater character than `/`, nothing lies ahead any more. */
   #advance(key: string): void {
+    if (this.#open.length === 0) return;
     this.#open = this.#open.filter((name) => key.startsWith(name.key) && mayComeBelow(key, name.key.length));
   }
 }
