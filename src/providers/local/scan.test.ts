@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Entry } from '../../model/entry.ts';
 import { compareKeys, isWithin } from '../../model/key.ts';
 import {
   entriesOf,
@@ -220,6 +221,17 @@ describe('a folder in whose place a link comes to stand while it is listed', () 
   ])('%s: %j', async (moved, more, expected) => {
     plant(folder, ...many, ...more);
     expect(await afterSwap(moved)).toEqual(expected);
+  });
+
+  test('what was a file and is a folder now is one that nobody has looked into', async () => {
+    plant(folder, ...many, 'b');
+    const pages = (await sourceOf(folder)).scan(EVERYTHING, never)[Symbol.asyncIterator]();
+    await pages.next();
+    rmSync(join(folder, 'b'));
+    plant(folder, 'b/inside');
+    const next = await pages.next();
+    const found = next.value?.entries.map(({ key, nativeType }: Entry) => `${key} ${nativeType}`);
+    expect(found).toEqual(['a/0999 null', 'b folder']);
   });
 
   test('what was removed, or became a file, is gone', async () => {

@@ -132,8 +132,8 @@ async function isHidden(root: Root, key: string, error: unknown): Promise<boolea
   return there?.nativeType === 'symlink';
 }
 
-function hiddenEntry(key: string): Entry {
-  return entryOf({ key, kind: 'opaque', nativeType: 'symlink' });
+function hiddenEntry(key: string, nativeType: 'symlink' | 'folder' = 'symlink'): Entry {
+  return entryOf({ key, kind: 'opaque', nativeType });
 }
 
 /** The handle's own name is a link to the folder; with a dot behind it, it is the folder. */
@@ -193,8 +193,10 @@ async function statFiles(root: Root, key: string, names: readonly string[], sign
       const batch = names.slice(at, at + STATS_AT_ONCE);
       const stats = await Promise.all(batch.map((name) => lstatOrGone(folder, name)));
       for (const [i, found] of stats.entries()) {
-        // What became a folder since its name was read is not a file of this listing any more.
-        if (found !== null && !found.isDirectory()) entries.push(fileEntry(key + (batch[i] as string), found));
+        if (found === null) continue;
+        const child = key + (batch[i] as string);
+        // What became a folder since its name was read is no file, and nobody has looked into it.
+        entries.push(found.isDirectory() ? hiddenEntry(child, 'folder') : fileEntry(child, found));
       }
     }
     return entries;
