@@ -3,7 +3,7 @@
  * addresses that nothing connects. Each worker of a run looks by itself, for names and mounts are its machine's own.
  */
 import { probeBetween } from '../contract/places.ts';
-import type { Lister, Source, Target, Traits, Written } from '../contract/provider.ts';
+import type { Lister, Source, Target, Traits, WriteOptions, Written } from '../contract/provider.ts';
 import type { Random } from '../lib/world.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
@@ -13,6 +13,16 @@ import type { TransferDefinition } from './definition.ts';
 /** As providers name and fill theirs, so that what a killed process leaves is taken away in time. */
 const PROBE_NAME = '.drover-probe-';
 const PROBE_CONTENT = Buffer.from('drover probe', 'utf8');
+
+const PROBE_OPTIONS: Omit<WriteOptions, 'signal'> = {
+  properties: NO_PROPERTIES,
+  digests: {},
+  expect: { kind: 'any' },
+  modifiedAtMs: null,
+  recorded: null,
+  storageClass: null,
+  kind: 'object',
+};
 
 /**
  * The target, with PLACES_OVERLAP instead of the first harm. Before a mirror's first deletion, what is at the target is
@@ -77,6 +87,8 @@ class Apartness {
   readonly #probe: NonNullable<ReturnType<typeof probeBetween>>;
   readonly #random: Random;
   #isProved = false;
+  #overlap: DroverError | null = null;
+  #looking: Promise<void> | null = null;
 
   constructor(
     target: Target,
@@ -98,7 +110,7 @@ class Apartness {
       await this.#look(key, signal);
     } catch (thrown) {
       const error = toDroverError(thrown);
-      if (error.code === 'PLACES_OVERLAP' || error.code !== 'PERMISSION_DENIED' || signal.aborted) throw error;
+      if (error.code !== 'PERMISSION_DENIED' || signal.aborted) throw error;
       throw new DroverError(
         'PLACES_OVERLAP',
         `Nothing was deleted. Whether ${this.#names} are one place could not be told: ${error.message}`,
@@ -129,9 +141,17 @@ class Apartness {
     }
   }
 
-  /** PLACES_OVERLAP; returns without an answer when neither side has what could tell. */
+  /** One after the other: what the first one finds out is the answer to all. */
   async #look(key: string, signal: AbortSignal): Promise<void> {
+    while (this.#looking !== null) await this.#looking.catch(() => undefined);
     if (this.#isProved) return;
+    if (this.#overlap !== null) throw this.#overlap;
+    this.#looking = this.#lookNow(key, signal).finally(() => (this.#looking = null));
+    await this.#looking;
+  }
+
+  /** PLACES_OVERLAP; returns without an answer when neither side has what could tell. */
+  async #lookNow(key: string, signal: AbortSignal): Promise<void> {
     const { below, keyAt } = this.#probe;
     // Inside the target every object of the source would be seen; around it, every object of the target at the source.
     const own = below === '' ? null : await this.#anyOfSource(signal);
@@ -140,7 +160,13 @@ class Apartness {
     const here = own ?? (await lookedUp(this.#source, keyAt(key), signal));
     if (there === null && here === null) return;
     const mayBeOne = there !== null && here !== null && there.sizeBytes === here.sizeBytes;
-    if (mayBeOne && (await this.#isSeenAtSource(signal))) throw this.#overlap();
+    if (mayBeOne && (await this.#isSeenAtSource(signal))) {
+      this.#overlap = new DroverError(
+        'PLACES_OVERLAP',
+        `${this.#names} are the same place, or one lies inside the other: what is written to the target shows up at the source.`,
+      );
+      throw this.#overlap;
+    }
     this.#isProved = true;
   }
 
@@ -159,37 +185,32 @@ class Apartness {
   async #isSeenAtSource(signal: AbortSignal): Promise<boolean> {
     const { below, keyAt } = this.#probe;
     const key = `${below}${PROBE_NAME}${Buffer.from(this.#random.bytes(8)).toString('hex')}`;
-    const { entry } = await this.#target.write(
-      key,
-      { sizeBytes: PROBE_CONTENT.length, content: PROBE_CONTENT },
-      {
-        properties: NO_PROPERTIES,
-        digests: {},
-        expect: { kind: 'any' },
-        modifiedAtMs: null,
-        recorded: null,
-        storageClass: null,
-        kind: 'object',
-        signal,
-      },
-    );
     try {
+      await this.#target.write(
+        key,
+        { sizeBytes: PROBE_CONTENT.length, content: PROBE_CONTENT },
+        { ...PROBE_OPTIONS, signal },
+      );
       return (await lookedUp(this.#source, keyAt(key), signal)) !== null;
     } finally {
-      await this.#target.facets.removal?.remove(entry, signal).catch(() => undefined);
+      await this.#remove(key);
+    }
+  }
+
+  /** Also when the run was stopped meanwhile, or the answer to the write was lost. */
+  async #remove(key: string): Promise<void> {
+    const { signal } = new AbortController();
+    try {
+      const entry = await lookedUp(this.#target, key, signal);
+      if (entry !== null) await this.#target.facets.removal?.remove(entry, signal);
+    } catch {
+      // Whoever tries this place out next takes it away.
     }
   }
 
   get #names(): string {
     const { source, target } = this.#definition;
     return `"${source.label}" and "${target.label}"`;
-  }
-
-  #overlap(): DroverError {
-    return new DroverError(
-      'PLACES_OVERLAP',
-      `${this.#names} are the same place, or one lies inside the other: what is written to the target shows up at the source.`,
-    );
   }
 }
 

@@ -14,9 +14,9 @@ let world: TestWorld;
 let bucket: string;
 let made = 0;
 
-beforeAll(async () => {
+function openService(): S3Service {
   const user = (key: string) => ({ name: key, accessKeyId: key, secretAccessKey: 'secret' });
-  service = createS3Service({
+  return createS3Service({
     clock: systemClock,
     random: systemRandom,
     accounts: [
@@ -24,6 +24,10 @@ beforeAll(async () => {
       { accountId: '444455556666', users: [user('AKBOB')] },
     ],
   });
+}
+
+beforeAll(async () => {
+  service = openService();
   store = await serveOnLoopback(service);
 });
 afterAll(() => store.close());
@@ -77,4 +81,23 @@ test('an object is copied beside itself by another address, and places beside ea
     expect((await world.json('copy', source, target)).summary).toMatchObject({ state: 'succeeded', error: null });
   }
   expect(service.keys(bucket)).toEqual([...CONTENT, 'sub/other', 'y/one', 'y/two'].toSorted());
+});
+
+test('an address that leads to the source since the last run: a mirror deletes nothing', async () => {
+  const other = openService();
+  let current = other;
+  const turning = await serveOnLoopback({ handle: (request) => current.handle(request) });
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => turning.close());
+  other.createBucket(bucket);
+  await add('turning', turning.origin, 'AKALICE');
+  const sync = () => world.json('sync', `alice:${bucket}/x`, `turning:${bucket}`, '--max-delete', '100%');
+  expect((await sync()).summary).toMatchObject({ state: 'succeeded', error: null });
+  expect(other.keys(bucket)).toEqual(['one', 'two']);
+  current = service;
+  expect((await sync()).summary).toMatchObject({ error: { code: 'PLACES_OVERLAP' } });
+  expect(service.keys(bucket)).toEqual(CONTENT);
+  // Beside it, it is a target like any other.
+  current = other;
+  expect((await sync()).summary).toMatchObject({ state: 'succeeded', error: null });
 });
