@@ -27,7 +27,7 @@ export function planVersions(context: RunContext, situations: readonly ItemSitua
   const { keepsVersions } = context.target.facts;
   if (mode === 'check' || keepsVersions !== true)
     return joined([...versions.map((one) => planHidden(context, one, keepsVersions)), ...extra]);
-  if (target === null || isLeftover(versions, target)) return planAll(context, versions, 'hidden');
+  if (target === null || isLeftover(context, versions, target)) return planAll(context, versions, 'hidden');
   return planAll(context, versions, mode === 'mirror' ? 'extra' : 'shown');
 }
 
@@ -36,15 +36,15 @@ export function isDeletion({ kind, nativeType }: Pick<Entry, 'kind' | 'nativeTyp
 }
 
 /** What is there was to be deleted once its versions were written, and that failed, or somebody died before. */
-function isLeftover(versions: readonly ItemSituation[], target: Entry): boolean {
+function isLeftover(context: RunContext, versions: readonly ItemSituation[], target: Entry): boolean {
+  // What the filters leave out stays.
+  const wanted = versions.filter(({ source }) => context.filter(source as Entry) === null);
   const isAsLeft = ({ previous }: ItemSituation): boolean =>
     previous?.toHide === true && previous.target.etag !== null && previous.target.etag === target.identity.etag;
-  if (versions.some(isAsLeft)) return true;
-  // Where nothing is known, it is ours when it is a copy of one of them: so nothing else is lost.
-  return (
-    versions.every(({ previous }) => previous === null) &&
-    versions.some(({ source }) => isCopyOf(source as Entry, target))
-  );
+  if (wanted.some(isAsLeft)) return true;
+  // Whoever died could say nothing of it: then it is ours when it is a copy of one of them, so that nothing else is lost.
+  const isUnknown = versions.every((one) => one.previous === null && one.mayBeUnrecorded === true);
+  return isUnknown && wanted.some(({ source }) => isCopyOf(source as Entry, target));
 }
 
 /** What becomes of the key once its versions are there. `extra`: what the target shows of it is a mirror's to delete. */

@@ -4,7 +4,7 @@ import { FakeClock } from '../../src/lib/fake-world.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
 import type { MemoryStore } from '../../src/providers/memory/provider.ts';
-import { openBench, sumsAgree } from './bench.ts';
+import { openBench, POLICY, sumsAgree } from './bench.ts';
 
 const VERSIONED = { isVersioned: true };
 const ALL = { versions: 'all' } as const;
@@ -110,13 +110,35 @@ describe.each(['merge', 'mirror'] as const)('%s to a target that keeps versions'
 
   test('what a worker that died had written and not deleted is deleted, and nothing else is', async () => {
     await using bench = await openBench(VERSIONED, VERSIONED);
-    for (const key of ['ours', 'theirs']) put(bench.source, key, 'one', 'two', null);
-    put(bench.target, 'ours', 'one', 'two');
+    for (const key of ['ours', 'theirs', 'left-out']) put(bench.source, key, 'one', 'two', null);
+    const chosen = { ...policy, filter: { ...POLICY.filter, exclude: ['left-out'] } };
+    const stopper = new AbortController();
+    bench.target.hooks.before = () => stopper.abort();
+    const stopped = await bench.run(chosen, { signal: stopper.signal });
+    expect(stopped.interrupted).toBe(true);
+    bench.target.hooks.before = null;
+    for (const key of ['ours', 'left-out']) put(bench.target, key, 'one', 'two');
     put(bench.target, 'theirs', 'of somebody else');
-    const { run } = await bench.run(policy);
+    const { run } = await bench.run(chosen, { continueRun: { ...stopped.run, state: 'running' } });
     expect(run.state).toBe('succeeded');
-    expect(bench.target.keys('out')).toEqual(mode === 'mirror' ? [] : ['theirs']);
+    expect(bench.target.keys('out')).toEqual(mode === 'mirror' ? ['left-out'] : ['left-out', 'theirs']);
     expect(history(bench.target, 'ours').at(-1)).toBeNull();
+  });
+
+  test('what the target had before any run is a mirror to delete, and a merge to leave, whatever is in it', async () => {
+    await using bench = await openBench(VERSIONED, VERSIONED);
+    for (const key of ['a', 'left-out']) put(bench.source, key, 'one', 'two', null);
+    for (const key of ['a', 'left-out']) put(bench.target, key, 'two');
+    const chosen = { ...policy, filter: { ...POLICY.filter, exclude: ['left-out'] } };
+    const result = await bench.run(chosen);
+    const { run } = result;
+    expect(run).toMatchObject({ state: 'succeeded', counters: { items: { deleted: mode === 'mirror' ? 1 : 0 } } });
+    sumsAgree(result, await bench.log(result));
+    expect(bench.content(bench.target)).toEqual(
+      mode === 'mirror' ? { 'left-out': 'two' } : { a: 'two', 'left-out': 'two' },
+    );
+    const again = await bench.run(chosen);
+    expect(again.run).toMatchObject({ state: 'succeeded', counters: { items: { copied: 0, same: 2, deleted: 0 } } });
   });
 
   test('what somebody else writes meanwhile is not deleted', async () => {
