@@ -25,6 +25,17 @@ describe('a flow', () => {
     expect([countedBytes, flow.countedBytes()]).toEqual([12, 12]);
   });
 
+  test('takes no harm from chunks without bytes, also after the last one', async () => {
+    const flow = flowOf(chunks('', 'some ', '', 'content', ''), {
+      compute: ['md5', 'crc64nvme'],
+      expected: { key: 'a', sizeBytes: 12, digests: {} },
+      take: null,
+      onBytes: () => undefined,
+    });
+    expect(Buffer.from(await collect(flow.chunks, 12, 'key')).toString()).toBe('some content');
+    expect(flow.digests().md5).toBe(createHash('md5').update('some content').digest('hex'));
+  });
+
   const crc32 = createHasher('crc32');
   crc32.update(Buffer.from('some content'));
   const right = crc32.hex();

@@ -32,6 +32,8 @@ export function flowOf(content: AsyncIterable<Uint8Array>, options: FlowOptions)
   const { expected } = options;
   async function* pass(): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
+      // After the last bytes it would be hashed into digests that were told already.
+      if (chunk.length === 0) continue;
       if (expected !== undefined && countedBytes + chunk.length > expected.sizeBytes) throw tooMuch(expected);
       if (options.take !== null) await options.take(chunk.length);
       for (const { hasher } of hashers) hasher.update(chunk);
