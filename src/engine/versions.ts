@@ -28,6 +28,11 @@ export function planVersions(context: RunContext, situations: readonly ItemSitua
   if (mode === 'check' || keepsVersions !== true)
     return joined([...versions.map((one) => planHidden(context, one, keepsVersions)), ...extra]);
   if (target === null || isLeftover(context, versions, target)) return planAll(context, versions, 'hidden');
+  // Over what is none of them nothing is written that the source has deleted.
+  const isOneOfThem = versions.some(
+    ({ source, previous }) => previous !== null || (source !== null && isCopyOf(source, target)),
+  );
+  if (!isOneOfThem) return joined([...versions.map((one) => planHidden(context, one, false)), ...extra]);
   return planAll(context, versions, mode === 'mirror' ? 'extra' : 'shown');
 }
 

@@ -67,7 +67,7 @@ export const REASONS = {
   'deleted-at-source': {
     results: ['excluded'],
     meaning:
-      'A version of what is deleted at the source; the target is not known to keep versions, so it would be brought back to life there.',
+      'A version of what is deleted at the source; the target is not known to keep versions, or shows something else under this name, so that it would be brought back to life there.',
     remedy:
       'Nothing to do, unless it should go along: then turn on versions at the target, or restore it at the source.',
   },

@@ -141,6 +141,20 @@ describe.each(['merge', 'mirror'] as const)('%s to a target that keeps versions'
     expect(again.run).toMatchObject({ state: 'succeeded', counters: { items: { copied: 0, same: 2, deleted: 0 } } });
   });
 
+  test('nothing that the source has deleted is written over what is none of it', async () => {
+    await using bench = await openBench(VERSIONED, VERSIONED);
+    put(bench.source, 'a', 'one', 'two', null);
+    put(bench.target, 'a', 'of somebody else');
+    const result = await bench.run(policy);
+    sumsAgree(result, await bench.log(result));
+    expect(result.run).toMatchObject({ state: 'succeeded', counters: { items: { scanned: 2, excluded: 2 } } });
+    expect(bench.content(bench.target)).toEqual(mode === 'mirror' ? {} : { a: 'of somebody else' });
+    // The mirror has made room.
+    expect((await bench.run(policy)).run.state).toBe('succeeded');
+    const room = ['of somebody else', null, 'one', 'two', null];
+    expect(history(bench.target, 'a')).toEqual(mode === 'mirror' ? room : ['of somebody else']);
+  });
+
   test('what somebody else writes meanwhile is not deleted', async () => {
     const clock = new FakeClock();
     await using bench = await openBench(VERSIONED, VERSIONED, clock);
