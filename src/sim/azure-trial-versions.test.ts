@@ -1,6 +1,7 @@
 /** In an account that keeps versions trials leave none where they may be removed, and no growing heap where they may not. */
 import { describe, expect, test } from 'vitest';
 import type { CheckLine, Context, TargetFacts } from '../contract/provider.ts';
+import { NO_PROPERTIES } from '../model/entry.ts';
 import { azureBlob } from '../providers/azure-blob/provider.ts';
 import { createAzureService } from './azure-service.ts';
 import { simTransport } from './transport.ts';
@@ -46,6 +47,7 @@ function world(versioning: boolean) {
       for await (const line of (await open()).check(PLACE, 'write', signal)) lines.push(line);
       return lines;
     },
+    target: async () => (await open()).target(PLACE, { facts: null, runId: 'abcdefgh' }, signal),
     async observe(): Promise<TargetFacts> {
       const target = await (await open()).target(PLACE, { facts: null, runId: `abcdefgh${++runs}` }, signal);
       return target.observe!(signal);
@@ -104,6 +106,29 @@ describe('versions that may not be removed', () => {
     expect([left(), service.keys('box')]).toEqual([1, []]);
     expect(facts).toEqual({ ...(await world(false).observe()), keepsVersions: true });
   });
+});
+
+test('what a run tries out by itself leaves no version either', async () => {
+  const { left, target, service } = world(true);
+  const to = await target();
+  const write = async (key: string) => {
+    const content = Buffer.from('drover probe', 'utf8');
+    const options = {
+      properties: NO_PROPERTIES,
+      digests: {},
+      expect: { kind: 'any' },
+      kind: 'object',
+      signal,
+    } as const;
+    const more = { modifiedAtMs: null, recorded: null, storageClass: null };
+    return (await to.write(key, { sizeBytes: content.length, content }, { ...options, ...more })).entry;
+  };
+  const entry = await write('deep/.drover-probe-0123456789abcdef');
+  expect(await to.facets.removal!.remove(entry, signal)).toBe('removed');
+  expect([left(), service.keys('box')]).toEqual([0, []]);
+  // Whatever else is deleted keeps its versions.
+  await to.facets.removal!.remove(await write('.drover-probe-Mine'), signal);
+  expect(left()).toBe(1);
 });
 
 test('a blob of somebody else who chose that very name stays as it is', async () => {

@@ -1,6 +1,7 @@
 /** In a bucket that keeps versions trials leave none where they may be removed, and no growing heap where they may not. */
 import { describe, expect, test } from 'vitest';
 import type { CheckLine, Context, TargetFacts } from '../contract/provider.ts';
+import { NO_PROPERTIES } from '../model/entry.ts';
 import { s3 } from '../providers/s3/provider.ts';
 import { createS3Service, type S3Service } from './s3-service.ts';
 import { simTransport } from './transport.ts';
@@ -46,6 +47,7 @@ function world(settings: Parameters<S3Service['createBucket']>[1], right: Right,
       for await (const line of (await open()).check(PLACE, 'write', signal)) lines.push(line);
       return lines;
     },
+    target: async () => (await open()).target(PLACE, { facts: null, runId: 'abcdefgh' }, signal),
     async observe(): Promise<TargetFacts> {
       const target = await (await open()).target(PLACE, { facts: null, runId: `abcdefgh${++runs}` }, signal);
       return target.observe!(signal);
@@ -155,6 +157,31 @@ describe.each<[string, Parameters<S3Service['createBucket']>[1], Right]>([
     expect(left(service).versions).toBeLessThanOrEqual(versions + 1);
     expect(service.keys('box')).toEqual([]);
   });
+});
+
+test.each(['aws', 'rgw'] as const)('what a run tries out by itself leaves no version either (%s)', async (dialect) => {
+  const { service, target } = world({ versioning: 'Enabled' }, 'all', dialect);
+  const to = await target();
+  const write = async (key: string) => {
+    const content = Buffer.from('drover probe', 'utf8');
+    const options = {
+      properties: NO_PROPERTIES,
+      digests: {},
+      expect: { kind: 'any' },
+      kind: 'object',
+      signal,
+    } as const;
+    const more = { modifiedAtMs: null, recorded: null, storageClass: null };
+    return (await to.write(key, { sizeBytes: content.length, content }, { ...options, ...more })).entry;
+  };
+  for (const name of ['.drover-probe-0123456789abcdef', 'deep/.drover-probe-0123456789abcdef']) {
+    const entry = await write(name);
+    expect(await to.facets.removal!.remove(entry, signal)).toBe('removed');
+    expect(left(service)).toEqual(NONE);
+  }
+  // Whatever else is deleted keeps its versions.
+  await to.facets.removal!.remove(await write('.drover-probe-mine'), signal);
+  expect(left(service)).toEqual({ versions: 1, markers: 1, keys: 1 });
 });
 
 test('an object of somebody else who chose that very name stays as it is', async () => {

@@ -12,8 +12,11 @@ import { quoted } from './properties.ts';
 /** What trials of a store write, and checks of permissions. */
 export const TRIAL_CONTENT = Buffer.from('Drover writes this to learn what the store checks, and removes it.');
 export const CHECK_CONTENT = Buffer.from('Drover writes this to learn whether it may, and removes it.');
+/** Of runs that look whether both their ends are one place. */
+const RUN_CONTENT = Buffer.from('drover probe');
 
 const PREFIX = '.drover-probe-';
+const ONCE = /(?:^|\/)\.drover-probe-[0-9a-f]{16}$/;
 /** Names of both kinds, for certain: nothing else is touched. */
 const PROBE = /^\.drover-probe-(?:[a-z0-9]{8,26}|check|check-[0-9a-z]{7,10})$/;
 /** Longer than any trial takes. */
@@ -71,10 +74,31 @@ async function removeIn(place: BlobPlace, folder: string, signal: AbortSignal): 
 
 /** By its digest; blobs that were put together of blocks have none. */
 async function isOurs({ client, container }: BlobPlace, blob: string, entry: Entry, signal: AbortSignal) {
-  const content = [TRIAL_CONTENT, CHECK_CONTENT].find(({ length }) => length === entry.sizeBytes);
+  const content = [TRIAL_CONTENT, CHECK_CONTENT, RUN_CONTENT].find(({ length }) => length === entry.sizeBytes);
   if (content === undefined) return false;
   const { md5 } = entry.digests;
   if (md5 !== undefined) return md5 === digestOf('md5', content);
   const answer = await client.send({ method: 'GET', operation: 'GET', container, blob, signal, accepts: [200] });
   return content.equals(await answer.bytes(content.length));
+}
+
+/** Of what a run wrote to try something out: the version that the account would keep when it is deleted. */
+export async function versionToRemove(place: BlobPlace, entry: Entry, signal: AbortSignal): Promise<string | null> {
+  if (!ONCE.test(entry.key) || entry.sizeBytes !== RUN_CONTENT.length) return null;
+  const { client, container } = place;
+  const blob = place.blobName(entry);
+  try {
+    if (!(await isOurs(place, blob, entry, signal))) return null;
+    const head = await client.sendAndDiscard({
+      method: 'HEAD',
+      operation: 'HEAD',
+      container,
+      blob,
+      signal,
+      accepts: [200],
+    });
+    return head.headers['x-ms-version-id'] ?? null;
+  } catch {
+    return null;
+  }
 }

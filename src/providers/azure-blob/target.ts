@@ -17,6 +17,7 @@ import { DroverError } from '../../model/errors.ts';
 import { BlockStage } from './blocks.ts';
 import { BlobCopy } from './copy.ts';
 import { observeStore } from './observe.ts';
+import { versionToRemove } from './old-probes.ts';
 import { BlobParts } from './parts.ts';
 import type { BlobPlace } from './place.ts';
 import { replaceProperties } from './replace.ts';
@@ -108,8 +109,10 @@ export class BlobTarget implements Target {
 
 async function removeBlob(place: BlobPlace, entry: Entry, signal: AbortSignal): Promise<'removed' | 'absent' | 'kept'> {
   if (entry.kind === 'folder' && (await place.hasInside(entry, signal))) return 'kept';
+  const versionid = await versionToRemove(place, entry, signal);
   try {
     await place.sendPinned(entry, { method: 'DELETE', operation: 'DELETE', signal, accepts: [202] });
+    if (versionid !== null) await removeVersion(place, entry, versionid, signal);
     return 'removed';
   } catch (thrown) {
     if (!(thrown instanceof DroverError)) throw thrown;
@@ -117,4 +120,13 @@ async function removeBlob(place: BlobPlace, entry: Entry, signal: AbortSignal): 
     if (entry.kind === 'folder' && thrown.details?.['code'] === 'DirectoryIsNotEmpty') return 'kept';
     throw thrown;
   }
+}
+
+/** Without the right to do that it stays, as those of everything else. */
+async function removeVersion(place: BlobPlace, entry: Entry, versionid: string, signal: AbortSignal): Promise<void> {
+  const { client, container } = place;
+  const on = { container, blob: place.blobName(entry), query: { versionid }, signal };
+  await client
+    .sendAndDiscard({ ...on, method: 'DELETE', operation: 'DELETE', accepts: [202, 404] })
+    .catch(() => undefined);
 }

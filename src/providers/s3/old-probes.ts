@@ -4,6 +4,7 @@
  */
 import { digestOf } from '../../lib/hash.ts';
 import { childText, children } from '../../lib/xml.ts';
+import type { Entry } from '../../model/entry.ts';
 import { keyParameter } from './address.ts';
 import type { S3Request } from './client.ts';
 import { encryptionOfRead } from './encryption.ts';
@@ -16,6 +17,8 @@ const PROBE = /^\.drover-probe-(?:check|[0-9a-f]{16}|[a-z0-9]{8,26}-[ab])$/;
 const PREFIX = '.drover-probe-';
 /** Of checks of permissions: the same each time, so that where it may not be removed it does not become many. */
 export const CHECK_PROBE = `${PREFIX}check`;
+/** Of a run that looks whether both its ends are one place: written once, and by that name alone. */
+const ONCE = /(?:^|\/)\.drover-probe-[0-9a-f]{16}$/;
 /** Longer than any trial takes. */
 const AGE_MS = 15 * 60_000;
 /** What each of them holds. */
@@ -107,4 +110,24 @@ async function listed(
 
 function isOld({ client }: Objects, atText: string | null): boolean {
   return client.time.now() - Date.parse(atText ?? '') > AGE_MS;
+}
+
+/**
+ * Removes for good what a run wrote to try something out, where the bucket would keep a version of it. False: it is to be
+ * deleted as anything else is.
+ */
+export async function removeForGood(objects: Objects, entry: Entry, signal: AbortSignal): Promise<boolean> {
+  if (!ONCE.test(entry.key) || entry.sizeBytes !== PROBE_CONTENT.length) return false;
+  try {
+    const head = await objects.head(entry.key, [], signal);
+    const versionId = head?.headers['x-amz-version-id'];
+    const isSame = plainEtag(head?.headers['etag']) === entry.identity.etag;
+    if (versionId === undefined || !isSame || !(await holdsOurs(objects, entry.key, signal))) return false;
+    const query = [['versionId', versionId]] as const;
+    await objects.client.run({ ...objects.on(entry.key), method: 'DELETE', operation: 'DELETE', query, signal });
+    return (await objects.head(entry.key, [], signal)) === null;
+  } catch {
+    // Without the right to do that it is hidden, as everything else.
+    return false;
+  }
 }

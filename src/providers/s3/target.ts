@@ -12,6 +12,7 @@ import { listOnce, scanCurrent } from './scan.ts';
 import { changed } from './objects.ts';
 import type { Objects } from './objects.ts';
 import { observe } from './observe.ts';
+import { removeForGood } from './old-probes.ts';
 import type { OwnIdentity } from './owner.ts';
 import { partsFacet } from './parts.ts';
 import { sourceTraits } from './source.ts';
@@ -100,6 +101,7 @@ async function remove(state: TargetState, entry: Entry, signal: AbortSignal): Pr
   const { objects, facts } = state;
   const { etag } = entry.identity;
   if (entry.kind === 'folder' && (await holdsMore(objects, entry.key, signal))) return 'kept';
+  if (await removeForGood(objects, entry, signal)) return 'removed';
   const headers: Record<string, string> = {};
   if (etag !== null && facts.matchOnDelete === 'honoured') {
     headers['if-match'] = quoteEtag(etag, facts);
