@@ -14,6 +14,47 @@ const preflight = (cloud: Cloud, options: Parameters<Cloud['preflight']['preflig
 const refused = (report: Preflight) =>
   [...report.source, ...report.target].filter(({ result }) => result === 'refused').map(({ what }) => what);
 
+/** Of names that Drover tries things out with, with delete markers. */
+const trials = (cloud: Cloud): number => {
+  const { objects } = cloud.service.bucket('archive');
+  const keys = objects.keys().filter((key) => key.includes('.drover-probe-'));
+  return keys.flatMap((key) => objects.get(key) ?? []).length;
+};
+
+describe('a target that keeps versions', () => {
+  test('keeps none of what is tried out where the policy is as Drover writes it', async () => {
+    const cloud = await openCloud();
+    cloud.service.bucket('archive').versioning = 'Enabled';
+    cloud.writer.push({ actions: ['s3:DeleteObjectVersion'], buckets: ['archive'], prefix: '.drover-probe-' });
+    for (let times = 0; times < 3; times += 1) {
+      const report = await preflight(cloud);
+      expect(report.ok).toBe(true);
+      expect(report.target.filter(({ result }) => result !== 'ok')).toEqual([]);
+      expect(trials(cloud)).toBe(0);
+    }
+    const { id } = await cloud.start();
+    await cloud.until(id, 'succeeded');
+    expect(trials(cloud)).toBe(0);
+  });
+
+  test('is said to keep some where they may not be removed, which refuses nothing', async () => {
+    const cloud = await openCloud();
+    cloud.service.bucket('archive').versioning = 'Enabled';
+    const counts: number[] = [];
+    for (let times = 0; times < 4; times += 1) {
+      const report = await preflight(cloud);
+      expect(report.ok).toBe(true);
+      expect(report.target.filter(({ result }) => result === 'warning')).toEqual([
+        expect.objectContaining({ remedy: expect.stringContaining('s3:DeleteObjectVersion on arn:aws:s3:::archive/') }),
+      ]);
+      counts.push(trials(cloud));
+    }
+    // The check's own stays once; each look at what the store honours adds one with its marker.
+    expect(counts).toEqual([4, 6, 8, 10]);
+    expect(cloud.service.keys('archive')).toEqual([]);
+  });
+});
+
 describe('what a job needs', () => {
   test('a merge needs no right to delete: said as a warning, and nothing is left at the target', async () => {
     const cloud = await openCloud();
