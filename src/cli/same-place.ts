@@ -1,6 +1,7 @@
 /** A run must never read what it writes, or delete what it reads, by whatever name the place is called. */
 import { identitiesOverlap, probeBetween } from '../contract/places.ts';
 import type { PlaceIdentity, Probing, Target } from '../contract/provider.ts';
+import { lookedUp } from '../engine/apart.ts';
 import type { EndDefinition } from '../engine/definition.ts';
 import { DroverError, toDroverError } from '../model/errors.ts';
 import type { NamedEnd, SourceEnd } from './ends.ts';
@@ -36,7 +37,7 @@ export function probingAt(
   return {
     below: probe.below,
     async seen(key) {
-      const entry = await source.source.stat(probe.keyAt(key), signal).catch((thrown: unknown) => {
+      const entry = await lookedUp(source.source, probe.keyAt(key), signal).catch((thrown: unknown) => {
         const error = toDroverError(thrown);
         if (error.code === 'CANCELLED') throw error;
         return null;

@@ -215,7 +215,7 @@ class Apartness {
 }
 
 /** Whoever may list below a path only is denied a look at what is not there; a listing of that one key is not. */
-async function lookedUp(
+export async function lookedUp(
   lister: Lister & { readonly traits: Pick<Traits, 'seek'> },
   key: string,
   signal: AbortSignal,

@@ -1,5 +1,6 @@
 /** A transfer must never hit its own source, by whatever account, root, link or address the place is reached. */
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { rmSync, writeFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
@@ -20,6 +21,7 @@ import { azureBlob } from '../../src/providers/azure-blob/provider.ts';
 import { local } from '../../src/providers/local/provider.ts';
 import { s3 } from '../../src/providers/s3/provider.ts';
 import { createAzureService } from '../../src/sim/azure-service.ts';
+import type { SimRequest } from '../../src/sim/http.ts';
 import { createS3Service, type S3Service } from '../../src/sim/s3-service.ts';
 import { simTransport } from '../../src/sim/transport.ts';
 import { seededRandom } from '../../src/sim/world.ts';
@@ -60,6 +62,15 @@ beforeAll(async () => {
     ['http://alias.test', service],
     ['http://other.test', elsewhere],
   ]);
+  // Shows a folder as a bucket: what is written there is a file of it at once.
+  const gateway = {
+    handle: (request: SimRequest) => {
+      const name = /^\/b\d+\/(\.drover-probe-[^/?]+)/.exec(request.path)?.[1];
+      if (name !== undefined && request.method === 'PUT') writeFileSync(join(folder, name), request.body);
+      if (name !== undefined && request.method === 'DELETE') rmSync(join(folder, name), { force: true });
+      return elsewhere.handle(request);
+    },
+  };
   const azure = new Map<string, ReturnType<typeof createAzureService>>(
     ['onedata', 'twodata'].map((accountName) => {
       const own = createAzureService({
@@ -74,7 +85,9 @@ beforeAll(async () => {
   );
   world = await openTestWorld({
     providers: [s3, local, azureBlob],
-    openTransport: simTransport((at) => hosts.get(at) ?? azure.get(at) ?? null),
+    openTransport: simTransport((at) =>
+      at === 'http://gateway.test' ? gateway : (hosts.get(at) ?? azure.get(at) ?? null),
+    ),
   });
   admin = world.as('admin');
   const openConnector = connectorOpener(world);
@@ -317,6 +330,13 @@ describe('no run begins', () => {
       await expect(runs.start(admin, id, start, signal)).rejects.toMatchObject({ code: 'PLACES_OVERLAP' });
     }
     expect(service.keys(`b${made}`)).toEqual(['x/one']);
+  });
+
+  test('where a gateway shows the source as a bucket', async () => {
+    const source = await endpoint('source', await inFolder(folder), folder);
+    await writeFile(join(folder, 'one'), 'content');
+    const { id } = await job(source, await endpoint('target', await inStore('AKALICE', 'gateway.test'), `b${made}`));
+    await refused(id, /are the same place/);
   });
 
   test('where it cannot be tried out, the run begins with a warning', async () => {

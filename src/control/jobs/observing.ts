@@ -4,6 +4,7 @@
  */
 import { probeBetween } from '../../contract/places.ts';
 import type { Probing, Source, SourceTraits, Target, TargetFacts, TargetTraits } from '../../contract/provider.ts';
+import { lookedUp } from '../../engine/apart.ts';
 import type { Concession } from '../../engine/definition.ts';
 import { newRunId } from '../../engine/run-id.ts';
 import { toDroverError } from '../../model/errors.ts';
@@ -82,15 +83,13 @@ function probingOf(
   { source, target }: JobFacts,
   signal: AbortSignal,
 ): Probing | undefined {
-  const probe =
-    source.provider === target.provider
-      ? probeBetween(source.place, target.place, !traits.names.objectAndPrefix)
-      : null;
+  // Also between providers: a gateway gives one store two protocols.
+  const probe = probeBetween(source.place, target.place, !traits.names.objectAndPrefix);
   if (probe === null) return undefined;
   return {
     below: probe.below,
     async seen(key) {
-      const entry = await opened.stat(probe.keyAt(key), signal).catch((thrown: unknown) => {
+      const entry = await lookedUp(opened, probe.keyAt(key), signal).catch((thrown: unknown) => {
         const error = toDroverError(thrown);
         if (error.code === 'CANCELLED') throw error;
         return null;
