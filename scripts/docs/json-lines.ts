@@ -74,7 +74,10 @@ export const JSON_LINES: readonly JsonLine[] = [
         meaning: '`V3`, `V2`, `V1`, `V0`, `VM`: how many copies are proved how strongly; the sum is `items.copied`.',
       },
       requests: { type: 'object', meaning: REQUESTS },
-      differences: { type: 'object', meaning: '`missing`, `extra`, `different`, and of `extra` what a mirror leaves (`kept`).' },
+      differences: {
+        type: 'object',
+        meaning: '`missing`, `extra`, `different`, and of `extra` what a mirror leaves (`kept`).',
+      },
       durationMs: { type: 'number', meaning: 'Time spent.' },
       error: { type: 'object|null', meaning: FAILURE },
       sameWeak: {
