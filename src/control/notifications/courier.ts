@@ -39,7 +39,8 @@ export class Courier {
     let handled = 0;
     for (;;) {
       const spread = signal.aborted ? 0 : await emptyOutbox(this.#world);
-      const due = signal.aborted || busy.size >= SENT_AT_ONCE ? null : await this.#takeDue([...busy.keys()]);
+      const passedOver = [...busy.keys()];
+      const due = signal.aborted || busy.size >= SENT_AT_ONCE ? null : await this.#takeDue(passedOver);
       if (due !== null) {
         handled += 1;
         const { subscription, rows } = due;
@@ -49,6 +50,9 @@ export class Courier {
         busy.set(subscription.id, delivering);
       } else if (spread > 0) {
         // Also where nobody wants to hear of them: there may be more behind.
+        continue;
+      } else if (!signal.aborted && passedOver.some((id) => !busy.has(id))) {
+        // Told meanwhile, and maybe there is more for it.
         continue;
       } else if (busy.size === 0) return handled;
       else {
