@@ -27,10 +27,13 @@ export const EVIDENCE_RUNS = `SELECT ${RUN_COLUMNS} FROM runs WHERE pair_id = ? 
   ORDER BY number DESC LIMIT 100`;
 
 export function evidenceAmong(rows: readonly Row[], limit: number): RunRecord[] {
-  return rows
-    .map(runFromRow)
-    .filter(({ definition }) => isEvidence(definition.policy))
-    .slice(0, limit);
+  return (
+    rows
+      .map(runFromRow)
+      // One that ended before it had settled anything knows nothing, and takes nobody's place.
+      .filter(({ definition, counters }) => isEvidence(definition.policy) && counters.items.scanned > 0)
+      .slice(0, limit)
+  );
 }
 
 export function runFromRow(row: Row): RunRecord {

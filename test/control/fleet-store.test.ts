@@ -150,6 +150,12 @@ describe.each([
     await home.createRun('going', { pairId: 'e' });
     await home.createRun('foreign', { pairId: 'f', policy: readBack });
     const ended = ['before', 'settled', 'failed', 'read', 'dry', 'check', 'foreign'];
+    for (const id of [...ended, 'going']) {
+      await store.startSegments(id, [whole]);
+      await store.commit((await store.claim(id, randomUUID())) as Lease, commitOf(1, [`${id}-1`]));
+    }
+    await home.createRun('never-began', { pairId: 'e' });
+    ended.push('never-began');
     for (const id of ended) await store.updateRun(id, { state: 'failed', endedAtMs: Date.now() });
     const found = async (limit: number) => (await store.findEvidence('e', limit)).map(({ runId }) => runId);
     expect(await found(9)).toEqual(['read', 'failed']);

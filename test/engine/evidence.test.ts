@@ -77,6 +77,19 @@ describe('what was proved is known from', () => {
     const { run } = await opened.run({ mode: 'check' }, { command: 'check' });
     expect(run).toMatchObject({ state: 'succeeded', counters: { sameWeak: 0 } });
   });
+
+  test('a run before many that failed at their start', async () => {
+    await using opened = await bench('a');
+    opened.target.put('out', 'a', 'content of a');
+    await opened.run({ mode: 'check', verify: 'read-back' }, { command: 'check' });
+    opened.source.hooks.before = async (operation) => {
+      if (operation === 'LIST') throw new DroverError('PLACE_NOT_FOUND', 'The container is gone.');
+    };
+    for (let run = 0; run < EVIDENCE_RUNS_MAX; run++) expect((await opened.run()).run.state).toBe('failed');
+    opened.source.hooks.before = null;
+    const { run } = await opened.run({ mode: 'check' }, { command: 'check' });
+    expect(run).toMatchObject({ state: 'succeeded', counters: { sameWeak: 0 } });
+  });
 });
 
 describe('nothing is known from', () => {

@@ -19,6 +19,11 @@ export function isEvidenceOf(runs: string): RawBuilder<boolean> {
     OR ${of('kind')} = 'validate' AND ${of('definition')} LIKE '%"verify":"read-back"%'))`;
 }
 
+/** One that was cancelled or failed before it had settled anything knows nothing, and takes nobody's place. */
+export function hasRows(runs: string): RawBuilder<boolean> {
+  return sql<boolean>`EXISTS (SELECT FROM chunks WHERE chunks.run_id = ${sql.ref(`${runs}.id`)})`;
+}
+
 /**
  * It repeated what had failed, or read both sides, since that snapshot: nobody else knows that. Only as many as a run
  * looks at. What a failed or cancelled run knew ages with its log.
@@ -26,7 +31,8 @@ export function isEvidenceOf(runs: string): RawBuilder<boolean> {
 export const IS_NEEDED_EVIDENCE = sql<boolean>`(kind <> 'transfer' AND ${isEvidenceOf('runs')}
   AND queued_at > ${newestSnapshotOf(sql`runs.pair_id`)}
   AND ${sql.lit(EVIDENCE_RUNS_MAX)} > (SELECT count(*) FROM runs newer WHERE newer.pair_id = runs.pair_id
-    AND newer.queued_at > runs.queued_at AND newer.ended_at IS NOT NULL AND ${isEvidenceOf('newer')}))`;
+    AND newer.queued_at > runs.queued_at AND newer.ended_at IS NOT NULL AND ${isEvidenceOf('newer')}
+    AND ${hasRows('newer')}))`;
 
 /** A retry that goes on reads from the log of the run that it repeats. */
 export const IS_READ = sql<boolean>`EXISTS (SELECT 1 FROM runs retry WHERE retry.retry_of = runs.id

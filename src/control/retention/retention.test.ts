@@ -107,6 +107,15 @@ test('what the last retries know stays as long as no whole transfer has followed
   const snapshot = await makeRun(90, 'r');
   const retries: string[] = [];
   for (let days = 80; days > 75; days--) retries.push(await makeRun(days, 'r', known));
+  // What failed before it had settled anything takes nobody's place.
+  for (let days = 75; days > 70; days--) {
+    await makeRunRow(world, job, `empty${days}`, {
+      state: 'failed',
+      pairId: 'r',
+      queuedAtMs: clock.now() - days * DAY_MS,
+    });
+    await sql`UPDATE runs SET ended_at = queued_at WHERE id = ${`empty${days}`}`.execute(world.db);
+  }
   const [read, looked] = [await makeRun(70, 's', { snapshot: false, kind: 'validate' }), await makeRun(69, 's')];
   const [comparison, listing] = [
     await makeRun(68, 's', { snapshot: false, kind: 'validate' }),

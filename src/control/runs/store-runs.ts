@@ -5,7 +5,7 @@ import { DroverError } from '../../model/errors.ts';
 import type { Db, Tx } from '../world.ts';
 import { fromDatabase } from './database-errors.ts';
 import { ACTIVE_STATES } from './states.ts';
-import { isEvidenceOf, newestSnapshotOf } from '../retention/kept.ts';
+import { hasRows, isEvidenceOf, newestSnapshotOf } from '../retention/kept.ts';
 import {
   heldRow,
   jsonbText,
@@ -56,7 +56,7 @@ export async function findLatestSnapshot(db: Db, pairId: string): Promise<RunRec
 export function findEvidence(db: Db, pairId: string, limit: number): Promise<readonly RunRecord[]> {
   return select(
     db,
-    sql`WHERE pair_id = ${pairId} AND ${isEvidenceOf('runs')} AND ended_at IS NOT NULL
+    sql`WHERE pair_id = ${pairId} AND ${isEvidenceOf('runs')} AND ended_at IS NOT NULL AND ${hasRows('runs')}
       AND queued_at > ${newestSnapshotOf(sql`${pairId}::text`)} ORDER BY queued_at DESC, id DESC LIMIT ${limit}`,
   );
 }
