@@ -21,7 +21,7 @@ import { azureBlob } from '../../src/providers/azure-blob/provider.ts';
 import { local } from '../../src/providers/local/provider.ts';
 import { s3 } from '../../src/providers/s3/provider.ts';
 import { createAzureService } from '../../src/sim/azure-service.ts';
-import type { SimRequest } from '../../src/sim/http.ts';
+import { bytesBody, type SimRequest } from '../../src/sim/http.ts';
 import { createS3Service, type S3Service } from '../../src/sim/s3-service.ts';
 import { simTransport } from '../../src/sim/transport.ts';
 import { seededRandom } from '../../src/sim/world.ts';
@@ -29,6 +29,12 @@ import { seededRandom } from '../../src/sim/world.ts';
 const { signal } = new AbortController();
 const AZURE_KEY = Buffer.alloc(64, 7).toString('base64');
 const SECRET = 'kx7Qm2vT9zR4bN8wPlaceHolderYd3fGh';
+
+const DENIED = {
+  status: 403,
+  headers: { 'content-type': 'application/xml' },
+  body: bytesBody(Buffer.from('<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>')),
+};
 
 let world: TestWorld;
 let service: S3Service;
@@ -71,6 +77,13 @@ beforeAll(async () => {
       return elsewhere.handle(request);
     },
   };
+  // Lets nobody look for what is tried out.
+  const blind = {
+    handle: (request: SimRequest) =>
+      request.method !== 'PUT' && request.path.includes('.drover-probe-')
+        ? Promise.resolve(DENIED)
+        : service.handle(request),
+  };
   const azure = new Map<string, ReturnType<typeof createAzureService>>(
     ['onedata', 'twodata'].map((accountName) => {
       const own = createAzureService({
@@ -85,9 +98,10 @@ beforeAll(async () => {
   );
   world = await openTestWorld({
     providers: [s3, local, azureBlob],
-    openTransport: simTransport((at) =>
-      at === 'http://gateway.test' ? gateway : (hosts.get(at) ?? azure.get(at) ?? null),
-    ),
+    openTransport: simTransport((at) => {
+      if (at === 'http://gateway.test') return gateway;
+      return at === 'http://blind.test' ? blind : (hosts.get(at) ?? azure.get(at) ?? null);
+    }),
   });
   admin = world.as('admin');
   const openConnector = connectorOpener(world);
@@ -346,6 +360,15 @@ describe('no run begins', () => {
     elsewhere.createBucket(`b${made}`, { sharedWith: [] });
     const run = await runs.start(admin, id, { kind: 'transfer', trigger: 'person', skipPreflight: true }, signal);
     expect(run.warnings).toEqual([expect.stringMatching(/could not be tried out\. Before it deletes anything/)]);
+  });
+
+  test('where the source lets nobody look for what was written, that is said before the run, too', async () => {
+    const source = await endpoint('source', await inStore('AKALICE', 'blind.test'), `b${made}`);
+    const { id } = await job(source, await endpoint('target', await inStore('AKALICE', 'alias.test'), `b${made}`));
+    const run = await runs.start(admin, id, { kind: 'transfer', trigger: 'person', skipPreflight: true }, signal);
+    expect(run.warnings).toEqual([expect.stringMatching(/could not be tried out\. Before it deletes anything/)]);
+    const { warnings } = await jobs.preflight(admin, id, { count: false, kind: 'transfer' }, signal);
+    expect(warnings).toEqual(expect.arrayContaining([expect.stringMatching(/could not be tried out/)]));
   });
 
   async function opened(runId: string, cleanup: AsyncDisposableStack) {

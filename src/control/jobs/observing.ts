@@ -22,6 +22,8 @@ export interface Observed {
   readonly facts: TargetFacts | null;
   /** Of the target: what is there may be overwritten. `null`: nobody asked, or it could not be told. */
   readonly holdsAnything: boolean | null;
+  /** What was written to the target could not be looked for at the source: whether they are one place is not told. */
+  readonly isUntold: boolean;
 }
 
 /**
@@ -67,20 +69,23 @@ async function observe(
   // Before it is tried out, which may leave something there.
   const holdsAnything = looksInside ? await holdsObjects(taking, signal) : null;
   const seen = { source: opened.traits, target: taking.traits, holdsAnything };
-  if (taking.observe === undefined) return { ...seen, facts: target.facts };
-  const facts = await taking.observe(signal, probingOf(opened, taking, ends, signal));
+  if (taking.observe === undefined) return { ...seen, facts: target.facts, isUntold: false };
+  let isUntold = false;
+  const probing = probingOf(opened, taking, ends, () => (isUntold = true), signal);
+  const facts = await taking.observe(signal, probing);
   await world.db
     .updateTable('endpoints')
     .set({ facts: JSON.stringify(facts) })
     .where('id', '=', target.endpointId)
     .execute();
-  return { ...seen, facts };
+  return { ...seen, facts, isUntold };
 }
 
 function probingOf(
   opened: Source,
   { traits }: Target,
   { source, target }: JobFacts,
+  onUntold: () => void,
   signal: AbortSignal,
 ): Probing | undefined {
   // Also between providers: a gateway gives one store two protocols.
@@ -92,6 +97,7 @@ function probingOf(
       const entry = await lookedUp(opened, probe.keyAt(key), signal).catch((thrown: unknown) => {
         const error = toDroverError(thrown);
         if (error.code === 'CANCELLED') throw error;
+        onUntold();
         return null;
       });
       if (entry !== null) throw overlapError(source, target);

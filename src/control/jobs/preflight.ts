@@ -84,7 +84,7 @@ async function examine(
       ...(writes ? writeWarnings(target) : []),
       ...(kind === 'validate' ? [] : await sharedTargetWarnings(world.db, facts)),
       ...changes,
-      ...(writes && isFine && same === null && seen === null ? unprovedWarnings(facts) : []),
+      ...(writes && isFine && same === null && isUnproved(observed) ? unprovedWarnings(facts) : []),
       ...warningsOf(estimate, job.settings, kind, {
         overwrites: overwrites && mayHold,
         deletes: deletes && mayHold,
@@ -114,13 +114,17 @@ async function provePlaces(
     target: [],
     grants: [],
     concessions: [],
-    warnings: writes && seen === null ? unprovedWarnings(facts) : [],
+    warnings: writes && isUnproved(seen) ? unprovedWarnings(facts) : [],
     estimate: null,
   };
 }
 
 function isWriting(kind: RunKind): boolean {
   return kind === 'transfer' || kind === 'retry';
+}
+
+function isUnproved(seen: Observed | null): boolean {
+  return seen === null || seen.isUntold;
 }
 
 /** Not where a second address would show: names of folders are what the system knows them by. */
