@@ -87,6 +87,7 @@ class Apartness {
   readonly #probe: NonNullable<ReturnType<typeof probeBetween>>;
   readonly #random: Random;
   #isProved = false;
+  #isDenied = false;
   #overlap: DroverError | null = null;
   #looking: Promise<void> | null = null;
 
@@ -132,19 +133,21 @@ class Apartness {
     return written;
   }
 
+  /** What was denied once is not asked again with each copy. */
   async #lookIfAllowed(key: string, signal: AbortSignal): Promise<void> {
     try {
-      await this.#look(key, signal);
+      await this.#look(key, signal, () => this.#isDenied);
     } catch (thrown) {
       const error = toDroverError(thrown);
       if (signal.aborted || error.code === 'PLACES_OVERLAP') throw error;
+      this.#isDenied ||= error.code === 'PERMISSION_DENIED';
     }
   }
 
   /** One after the other: what the first one finds out is the answer to all. */
-  async #look(key: string, signal: AbortSignal): Promise<void> {
-    while (this.#looking !== null) await this.#looking.catch(() => undefined);
-    if (this.#isProved) return;
+  async #look(key: string, signal: AbortSignal, isVain = (): boolean => false): Promise<void> {
+    while (this.#looking !== null && !isVain()) await this.#looking.catch(() => undefined);
+    if (this.#isProved || isVain()) return;
     if (this.#overlap !== null) throw this.#overlap;
     this.#looking = this.#lookNow(key, signal).finally(() => (this.#looking = null));
     await this.#looking;

@@ -133,6 +133,29 @@ describe('two stores', () => {
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   });
 
+  test.each([
+    ['inside', 'p/', ''],
+    ['around', '', 'p/'],
+  ])(
+    'what may not be looked at is not asked for again with each copy: %s',
+    async (_where, sourcePrefix, targetPrefix) => {
+      const keys = Array.from({ length: 200 }, (_, at) => `p/${at}`);
+      const [from, to] = [storeOf('one', ...keys), storeOf('two')];
+      let looks = 0;
+      const change = (source: Source): Source => ({
+        ...denying(source, (range, own) => source.scan(range, own)),
+        traits: { ...source.traits, seek: 'none' },
+        stat: async () => {
+          looks += 1;
+          throw new DroverError('PERMISSION_DENIED', 'You may not look.');
+        },
+      });
+      const { run: record } = await run({ from, to, sourcePrefix, targetPrefix, policy: { mode: 'merge' }, change });
+      expect(record).toMatchObject({ state: 'succeeded', counters: { items: { copied: keys.length } } });
+      expect(looks).toBeLessThan(5);
+    },
+  );
+
   test('where single objects of the source may not be looked at, a listing tells', async () => {
     const [from, to] = [storeOf('one', '1'), storeOf('two', '1', 'extra')];
     const change = (source: Source): Source => denying(source, (range, own) => source.scan(range, own));
