@@ -72,7 +72,10 @@ describe.each<[Kind, Kind]>([
     expect(check.run).toMatchObject({ state: 'succeeded', counters: { items: { same: 3 } } });
   });
 
-  test.skipIf(from === 'azure' && to === 'azure')('left out where no versions are kept', async () => {
+  // An account of Azure keeps versions, or does not: of all that is in it.
+  if (from === 'azure' && to === 'azure') return;
+
+  test('left out where no versions are kept', async () => {
     await using clouds = await opened(false);
     const { run } = await clouds.run(ALL);
     expect(run).toMatchObject({ state: 'succeeded', counters: { items: { scanned: 3, copied: 1, excluded: 2 } } });
