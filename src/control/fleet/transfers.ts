@@ -26,12 +26,13 @@ export async function fullAmong(db: Db, runIds: readonly string[]): Promise<Read
     sql<FullRun>`
       SELECT runs.id, NULL AS "connectorId", NULL AS name, jobs.transfers_max AS most
       FROM runs JOIN jobs ON jobs.id = runs.job_id
-      WHERE runs.id = ANY(${runIds}::text[])
+      WHERE runs.id = ANY(${runIds}::text[]) AND jobs.transfers_max IS NOT NULL
         AND jobs.transfers_max <= (SELECT count(*) FROM run_workers WHERE run_workers.run_id = runs.id AND ${IS_THERE})
       UNION ALL
       SELECT runs.id, connectors.id::text, connectors.name, (connectors.limits->>'transfersMax')::float8
       FROM runs JOIN connectors ON connectors.id IN (runs.source_connector_id, runs.target_connector_id)
-      WHERE runs.id = ANY(${runIds}::text[]) AND (connectors.limits->>'transfersMax')::float8 <= (
+      WHERE runs.id = ANY(${runIds}::text[]) AND connectors.limits->>'transfersMax' IS NOT NULL
+        AND (connectors.limits->>'transfersMax')::float8 <= (
         SELECT count(*) FROM run_workers JOIN runs AS others ON others.id = run_workers.run_id
         WHERE connectors.id IN (others.source_connector_id, others.target_connector_id) AND ${IS_THERE})`.execute(db),
   );
