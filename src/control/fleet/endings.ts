@@ -11,7 +11,7 @@ import type { Tx } from '../world.ts';
 import { wantSweep } from './cancelling.ts';
 import { TRIED_AGAIN } from './dispatcher.ts';
 import { traceRun } from './lease-traces.ts';
-import { noteInLog, type FleetWorld } from './parts.ts';
+import type { FleetWorld } from './parts.ts';
 import type { UsedConnector } from './participation.ts';
 import { codesOf, sumsText } from './run-log.ts';
 import type { Verdict } from './verdict.ts';
@@ -36,35 +36,40 @@ export async function carryOut(
   }
 }
 
+/** With its line in the log, or neither: whoever sees what a run waits for finds there what happened. */
 async function showDisk(world: FleetWorld, runId: string, message: string): Promise<void> {
+  const { db, bus } = world;
   const text = `${message} The run goes on by itself when there is room.`;
   const waits: WaitReason = { kind: 'disk', text, runId: null, connectorId: null };
-  const isNew =
-    (await haltUnlessShared(world, runId, waits)) ??
-    (await changeWaits(world.db, world.bus, runId, ['running'], waits));
-  if (isNew) await noteInLog(world, runId, 'warn', text, 'DISK_FULL');
+  await inDatabase(() =>
+    db.transaction().execute(async (tx) => {
+      const isNew =
+        (await haltUnlessShared(world, tx, runId, waits)) ?? (await changeWaits(tx, bus, runId, ['running'], waits));
+      if (isNew) await writeLine(world, tx, runId, 'warn', text, 'DISK_FULL');
+    }),
+  );
 }
 
 /**
  * A run that stands still gives its place back, and gets one again for its next try. `null` where others are at it, who
  * may have room; otherwise whether it says something new.
  */
-async function haltUnlessShared(world: FleetWorld, runId: string, waits: WaitReason): Promise<boolean | null> {
-  const { db, bus, timing } = world;
-  return inDatabase(() =>
-    db.transaction().execute(async (tx) => {
-      const { rows: others } = await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND left_at IS NULL
-        AND seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond' LIMIT 1`.execute(tx);
-      if (others.length > 0) return null;
-      // It may have looked well for a moment while it was tried again, and told of that.
-      const { rows } = await sql<{ isSaid: boolean }>`SELECT coalesce(waits ->> 'kind' = 'disk', false) OR coalesce((
-          SELECT code = 'DISK_FULL' AND at > clock_timestamp() - interval '1 hour' FROM run_log
-          WHERE run_id = runs.id AND level <> 'info' ORDER BY number DESC LIMIT 1), false) AS "isSaid"
-        FROM runs WHERE id = ${runId}`.execute(tx);
-      const has = await changeState(tx, bus, runId, { from: ['running'], to: 'queued', waits });
-      return has && rows[0]?.isSaid !== true;
-    }),
-  );
+async function haltUnlessShared(
+  { bus, timing }: FleetWorld,
+  tx: Tx,
+  runId: string,
+  waits: WaitReason,
+): Promise<boolean | null> {
+  const { rows: others } = await sql`SELECT FROM run_workers WHERE run_id = ${runId} AND left_at IS NULL
+    AND seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond' LIMIT 1`.execute(tx);
+  if (others.length > 0) return null;
+  // It may have looked well for a moment while it was tried again, and told of that.
+  const { rows } = await sql<{ isSaid: boolean }>`SELECT coalesce(waits ->> 'kind' = 'disk', false) OR coalesce((
+      SELECT code = 'DISK_FULL' AND at > clock_timestamp() - interval '1 hour' FROM run_log
+      WHERE run_id = runs.id AND level <> 'info' ORDER BY number DESC LIMIT 1), false) AS "isSaid"
+    FROM runs WHERE id = ${runId}`.execute(tx);
+  const has = await changeState(tx, bus, runId, { from: ['running'], to: 'queued', waits });
+  return has && rows[0]?.isSaid !== true;
 }
 
 /**
