@@ -197,6 +197,7 @@ describe.skipIf(inject('servers').postgres === null)('the database', () => {
         'evidence e3ddfdfd09e26da6c4296d6dcdd5e0fcbe0b1d4b387f264060dcc46eaf095f6e',
         'more-orders ee50506e9ff75319672bcc4455d50e773e8c65dc1c0e3ab981dac51417b5f92b',
         'distinct-orders 9eceab23ae4339cc7b41460fc77111538ba5b4fa8164299abaa37ffc7a75a136',
+        'workers-there 2fc989d9badd75ee6b8d5facaec198587246da270659994309cbc6a0db64966c',
       ]);
       const { outputFiles } = await build({
         entryPoints: [fileURLToPath(new URL('migrate.ts', import.meta.url))],

@@ -14,6 +14,7 @@ import { dismissals } from './migrations/0007-dismissals.ts';
 import { evidence } from './migrations/0008-evidence.ts';
 import { moreOrders } from './migrations/0009-more-orders.ts';
 import { distinctOrders } from './migrations/0010-distinct-orders.ts';
+import { workersThere } from './migrations/0011-workers-there.ts';
 
 export interface Migration {
   readonly version: number;
@@ -33,6 +34,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 8, name: 'evidence', statements: evidence },
   { version: 9, name: 'more-orders', statements: moreOrders },
   { version: 10, name: 'distinct-orders', statements: distinctOrders },
+  { version: 11, name: 'workers-there', statements: workersThere },
 ];
 
 /** Of the tables that this program works with. */

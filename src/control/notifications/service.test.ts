@@ -259,24 +259,33 @@ describe('a webhook', () => {
     const { subscription } = await subscribe();
     await tell();
     await tell();
-    let lookups = 0;
+    let [hasFirst, lookups] = [false, 0];
     const selects = new WeakSet<object>();
+    // The first one is on its way until somebody has looked for more.
+    const looked = Promise.withResolvers<void>();
+    answer = async () => {
+      await looked.promise;
+      return 204;
+    };
     const lookedFor = world.db.withPlugin({
       transformQuery({ node, queryId }) {
         if (node.kind === 'SelectQueryNode' && JSON.stringify(node.from).includes('"deliveries"')) selects.add(queryId);
         return node;
       },
       async transformResult({ queryId, result }) {
+        if (!selects.has(queryId)) return result;
+        if (result.rows.length > 0) hasFirst = true;
+        if (result.rows.length > 0 || !hasFirst || lookups > 0) return result;
         // Nothing is due for anybody else; before this is known, the first one was delivered.
-        if (!selects.has(queryId) || result.rows.length > 0 || received.length !== 1) return result;
         lookups += 1;
+        looked.resolve();
         await vi.waitFor(async () => expect(await states(subscription.id)).toContainEqual(['delivered', 1]));
         await new Promise((resolve) => setImmediate(resolve));
         return result;
       },
     });
     expect(await openNotifications({ ...world, db: lookedFor }).tick(NEVER)).toBe(2);
-    expect(lookups).toBeGreaterThan(0);
+    expect(lookups).toBe(1);
     expect(received).toHaveLength(2);
   });
 });
