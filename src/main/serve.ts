@@ -18,6 +18,7 @@ import { openCounting } from '../control/metrics/traffic.ts';
 import { openMetrics } from '../control/metrics/metrics.ts';
 import { openReplays } from '../control/replays.ts';
 import { openRetention } from '../control/retention/retention.ts';
+import { fromDatabase } from '../control/runs/database-errors.ts';
 import type { Settings } from '../control/settings/settings.ts';
 import type { ControlWorld } from '../control/world.ts';
 import { systemClock } from '../lib/system.ts';
@@ -35,10 +36,36 @@ const FREE_BYTES_MIN = 200e6;
 const FOREIGN_MS_MAX = 35_000;
 const FOREIGN_LOOK_MS = 1_000;
 
-export async function serve(
+/** So often a start is begun anew when its database goes away in the middle of it. */
+const STARTS_MAX = 5;
+const START_AGAIN_MS = 1_000;
+
+interface ServeOptions {
+  readonly newArtifacts: boolean;
+}
+
+/** A database that dies while the server starts is no reason to end: the start is begun anew, database and all. */
+export async function serve(call: ServerCall, options: ServeOptions, environment: Environment): Promise<void> {
+  for (let starts = 1; ; starts++) {
+    let isReady = false;
+    try {
+      return await serveOnce(call, options, environment, () => (isReady = true));
+    } catch (thrown) {
+      // What goes wrong while it is all let go follows from that.
+      const error = fromDatabase(thrown instanceof SuppressedError ? thrown.suppressed : thrown);
+      const mayGoOn = error.code === 'DATABASE_UNAVAILABLE' && !call.signal.aborted;
+      if (isReady || !mayGoOn || starts === STARTS_MAX) throw error;
+      await call.say(`  ${error.message} The start begins anew.`);
+      await systemClock.sleep(START_AGAIN_MS, call.signal);
+    }
+  }
+}
+
+async function serveOnce(
   call: ServerCall,
-  { newArtifacts }: { readonly newArtifacts: boolean },
+  { newArtifacts }: ServeOptions,
   environment: Environment,
+  onReady: () => void,
 ): Promise<void> {
   const { settings } = settingsOf(call, environment.variables);
   const log = logOf(settings);
@@ -88,6 +115,7 @@ export async function serve(
   closing.use(openDispatching(world));
   await workers.ready;
   await announce(call, settings, services, settings.publicUrl ?? url);
+  onReady();
   await untilStopped(call.signal, [workers.failed, lost, presence.failed]);
   await call.say('Stopping. Runs that are going on continue at the next start.');
 }
