@@ -60,27 +60,40 @@ function expectOnlyForward(seen: readonly Run[], end: Run): void {
   for (const [at, run] of seen.entries()) {
     expect(run.counters.items.scanned).toBeGreaterThanOrEqual(seen[at - 1]?.counters.items.scanned ?? 0);
   }
-  expect(live.some((run) => run.live!.counters.items.scanned > run.counters.items.scanned)).toBe(true);
-  const commits = new Set(seen.map(({ counters }) => counters.items.scanned));
-  expect(commits.size, 'commits came in between').toBeGreaterThan(3);
+  expect(live.some(isAhead), 'more was shown than is committed').toBe(true);
+  const between = seen.filter(
+    ({ counters }) => counters.items.scanned > 0 && counters.items.scanned < end.counters.items.scanned,
+  );
+  expect(between.length, 'commits came in between').toBeGreaterThan(0);
 }
 
-/** Some objects take far longer than those behind them. */
-function uneven(job: MemoryJob, slowMs: number): void {
+/**
+ * Some objects take far longer than those behind them. Of the others, `open` says after how many objects the rest only
+ * trickles until something has happened, so that it happens in the middle however slow or fast this machine is.
+ */
+function uneven(job: MemoryJob, slowMs: number, open: () => number): void {
+  let begun = 0;
   job.from.hooks.before = async (operation, key) => {
     if (operation !== 'GET' && operation !== 'LIST') return;
+    if (operation === 'GET') begun += 1;
     const isLong = key.endsWith('0') && operation === 'GET';
     await new Promise((resolve) => setTimeout(resolve, isLong ? slowMs * 40 : slowMs));
+    const untilMs = performance.now() + 500;
+    while (begun > open() && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
   };
 }
+
+const isAhead = (run: Run): boolean => (run.live?.counters.items.scanned ?? 0) > run.counters.items.scanned;
+const hasCommitted = (run: Run): boolean => run.counters.items.scanned > 0;
 
 test.each([1, 2])(
   'with %i workers and commits in between, what was shown is never more and never taken back',
   async (n) => {
     const job = await fleet.job({ objects: 1_500 });
-    uneven(job, 30);
     const run = await fleet.start(job);
     const following = follow(run.id);
+    const hasShown = (): boolean => following.seen.some(isAhead) && following.seen.some(hasCommitted);
+    uneven(job, 30, () => (hasShown() ? Number.POSITIVE_INFINITY : 750));
     for (let at = 0; at < n; at++) await fleet.worker(`w${at}`, { segmentsMax: 2 });
     const end = await fleet.until(run.id, 'succeeded');
     await following.stop();
@@ -91,17 +104,18 @@ test.each([1, 2])(
 
 test('pausing and going on takes nothing back of what was shown', async () => {
   const job = await fleet.job({ objects: 1_200 });
-  uneven(job, 30);
   const run = await fleet.start(job);
   const following = follow(run.id);
+  let openMax = 300;
+  uneven(job, 30, () => (openMax === 900 && following.seen.some(hasCommitted) ? Number.POSITIVE_INFINITY : openMax));
   await fleet.worker('one', { segmentsMax: 2 });
-  for (const items of [200, 600]) {
-    await fleet.untilTrue(`${items} are done`, async () => {
-      const { live } = await fleet.runs.get(PERSON, run.id);
-      return (live?.counters.items.scanned ?? 0) > items;
-    });
+  for (const doneMin of [100, 400]) {
+    await fleet.untilTrue(`${doneMin} are done`, async () =>
+      following.seen.some(({ live }) => (live?.counters.items.scanned ?? 0) > doneMin),
+    );
     await fleet.runs.pause(PERSON, run.id);
     await fleet.until(run.id, 'paused');
+    openMax += 300;
     await fleet.runs.resume(PERSON, run.id);
   }
   const end = await fleet.until(run.id, 'succeeded');
