@@ -18,7 +18,6 @@ import { openCounting } from '../control/metrics/traffic.ts';
 import { openMetrics } from '../control/metrics/metrics.ts';
 import { openReplays } from '../control/replays.ts';
 import { openRetention } from '../control/retention/retention.ts';
-import { fromDatabase } from '../control/runs/database-errors.ts';
 import type { Settings } from '../control/settings/settings.ts';
 import type { ControlWorld } from '../control/world.ts';
 import { systemClock } from '../lib/system.ts';
@@ -29,6 +28,7 @@ import { settingsOf } from './server-settings.ts';
 import { openTracing } from './tracing.ts';
 import { connectPatiently, logOf, openWorld, type Environment, type OpenedDatabase } from './server-world.ts';
 import { openServices, type AllServices } from './services.ts';
+import { startAgain } from './start-again.ts';
 
 /** Below this a start is refused: the database could not even write what it must to stop. */
 const FREE_BYTES_MIN = 200e6;
@@ -36,29 +36,17 @@ const FREE_BYTES_MIN = 200e6;
 const FOREIGN_MS_MAX = 35_000;
 const FOREIGN_LOOK_MS = 1_000;
 
-/** So often a start is begun anew when its database goes away in the middle of it. */
-const STARTS_MAX = 5;
-const START_AGAIN_MS = 1_000;
-
 interface ServeOptions {
   readonly newArtifacts: boolean;
 }
 
 /** A database that dies while the server starts is no reason to end: the start is begun anew, database and all. */
 export async function serve(call: ServerCall, options: ServeOptions, environment: Environment): Promise<void> {
-  for (let starts = 1; ; starts++) {
-    let isReady = false;
-    try {
-      return await serveOnce(call, options, environment, () => (isReady = true));
-    } catch (thrown) {
-      // What goes wrong while it is all let go follows from that.
-      const error = fromDatabase(thrown instanceof SuppressedError ? thrown.suppressed : thrown);
-      const mayGoOn = error.code === 'DATABASE_UNAVAILABLE' && !call.signal.aborted;
-      if (isReady || !mayGoOn || starts === STARTS_MAX) throw error;
-      await call.say(`  ${error.message} The start begins anew.`);
-      await systemClock.sleep(START_AGAIN_MS, call.signal);
-    }
-  }
+  await startAgain((onReady) => serveOnce(call, options, environment, onReady), {
+    clock: systemClock,
+    signal: call.signal,
+    say: call.say,
+  });
 }
 
 async function serveOnce(
