@@ -181,10 +181,15 @@ export class SilenceWatch {
   private readonly timer: NodeJS.Timeout;
   private isWatching = false;
   private isEnded = false;
+  private begun = 0;
 
   constructor(idleMsMax: number, onSilence: () => void) {
     this.timer = setTimeout(() => {
-      if (this.isWatching) onSilence();
+      const { begun } = this;
+      // Where it was this process that stood still, what came meanwhile is read only after its timers: heard it is first.
+      setImmediate(() => {
+        if (this.isWatching && this.begun === begun) onSilence();
+      });
     }, idleMsMax);
   }
 
@@ -193,6 +198,7 @@ export class SilenceWatch {
     // Refreshing a cleared timer would start it again.
     if (this.isEnded) return;
     this.isWatching = true;
+    this.begun += 1;
     this.timer.refresh();
   }
 

@@ -55,6 +55,22 @@ describe('endings that are not good', () => {
     await expect(response.bytes(100)).rejects.toMatchObject({ code: 'TIMED_OUT' });
   });
 
+  test('what the service said while this process stood still counts', async () => {
+    const standstill = (ms: number): void => {
+      for (const endMs = performance.now() + ms; performance.now() < endMs;);
+    };
+    const server = await wire((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n');
+      standstill(200);
+      setTimeout(() => {
+        socket.write('abc');
+        standstill(200);
+      }, 20);
+    });
+    const response = await transport().send(request(server.origin, { idleMsMax: 100 }));
+    expect(await text(response)).toBe('abc');
+  });
+
   test('our own slowness is not silence of the service', async () => {
     const origin = await httpServer((incoming, outgoing) => incoming.pipe(outgoing));
     const mute = await wire(() => undefined);
