@@ -455,9 +455,9 @@ export interface Parts {
   begin(key: string, sizeBytes: number, partBytes: number, options: WriteOptions): Promise<Upload>;
   /**
    * Own uploads of exactly this key begun at or after `sinceMs` (less 15 minutes for clock skew) and named by this run;
-   * never foreign ones.
+   * never foreign ones. What may be either is marked: left out, it would be taken for one that does not exist.
    */
-  find(key: string, sinceMs: number, signal: AbortSignal): Promise<readonly Upload[]>;
+  find(key: string, sinceMs: number, signal: AbortSignal): Promise<readonly FoundUpload[]>;
   /** Part `index` (from 0) of the plan. Repeating one replaces it. UPLOAD_LOST when the upload is gone. */
   put(upload: Upload, index: number, body: WriteBody, digests: Digests, signal: AbortSignal): Promise<PartReceipt>;
   /** Parts that arrived, by index. UPLOAD_LOST when the upload is gone. */
@@ -486,6 +486,11 @@ export interface Upload {
   readonly key: string;
   readonly startedAtMs: number;
   readonly token: Json;
+}
+
+export interface FoundUpload extends Upload {
+  /** It may be somebody else's: nobody can tell who began it. */
+  readonly isUnsure?: true;
 }
 
 export interface PartReceipt {

@@ -285,8 +285,9 @@ export class UploadBook {
   }
 
   /**
-   * `null`: what was found may be another run's, or that of another worker who has not journaled its name yet; nobody
-   * knows. It holds no parts before its name is journaled, so that it may as well wait for the end of the run.
+   * `null`: what was found may be another run's, or that of another worker who has not journaled its name yet, or
+   * somebody else's altogether; nobody knows. It holds no parts before its name is journaled, so that it may as well wait
+   * for the end of the run.
    */
   async #findOwn(
     parts: Parts,
@@ -307,7 +308,8 @@ export class UploadBook {
     if (!isOver && own.some((one) => one.targetKey === intent.targetKey && !hasBegun(one))) return null;
     const named = [...others, ...own.map(begunOf)].flatMap((one) => (one === null ? [] : [one.upload.token]));
     const spared = new Set(named.map(canonicalJson));
-    return rest.filter(({ token }) => !spared.has(canonicalJson(token)));
+    const left = rest.filter(({ token }) => !spared.has(canonicalJson(token)));
+    return left.some(({ isUnsure }) => isUnsure) ? null : left;
   }
 }
 

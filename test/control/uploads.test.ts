@@ -3,6 +3,7 @@
  * whoever ends the run, the journal and the store. Each step is held until the test lets it go.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Config } from '../../src/contract/fields.ts';
 import type { Context, Target } from '../../src/contract/provider.ts';
 import { clearLeftovers } from '../../src/engine/abandon.ts';
 import { changeState } from '../../src/control/runs/transitions.ts';
@@ -16,13 +17,25 @@ import { NO_PROPERTIES, type Entry } from '../../src/model/entry.ts';
 import { s3 } from '../../src/providers/s3/provider.ts';
 import { createS3Service, type S3Service } from '../../src/sim/s3-service.ts';
 import { simTransport, type Fault } from '../../src/sim/transport.ts';
+import { awsSigned } from '../../src/sim/test-signing.ts';
 import { seededRandom, simClock, type SimClock } from '../../src/sim/world.ts';
 import { makeConnector, makeJob, makeRunRow, type MadeJob } from './made.ts';
 
-const RUN = 'run-1';
+const RUN = 'run-00001';
 const SECRET = 'kx7Qm2vT9zR4bN8wPlaceHolderYd3fGh';
 const { signal } = new AbortController();
 
+/** What each of them lets us know of ourselves. */
+const STORES: Readonly<Record<string, { readonly config: Config; readonly hasSts: boolean }>> = {
+  Amazon: { config: {}, hasSts: true },
+  'Amazon, with no way to STS,': { config: {}, hasSts: false },
+  'a store that names users, while its list of buckets names their account,': {
+    config: { endpoint: 'https://store.example', pathStyle: true, region: 'us-east-1' },
+    hasSts: false,
+  },
+};
+
+let at = STORES['Amazon']!;
 let world: TestWorld;
 let job: MadeJob;
 let clock: SimClock;
@@ -36,7 +49,12 @@ beforeEach(async () => {
   service = createS3Service({
     clock,
     random: seededRandom(1),
-    accounts: [{ accountId: '111111111111', users: [{ name: 'a', accessKeyId: 'AKA', secretAccessKey: SECRET }] }],
+    accounts: [
+      {
+        accountId: '111111111111',
+        users: ['a', 'b'].map((name) => ({ name, accessKeyId: `AK${name}`, secretAccessKey: SECRET })),
+      },
+    ],
   });
   service.createBucket('t');
   fault = null;
@@ -50,7 +68,11 @@ afterEach(() => world.close());
 
 /** Whoever is told to stop, or is cut off, does not wait for an answer: the store may still do it much later. */
 const openTransport: OpenTransport = (limits) => {
-  const inner = simTransport(() => service, { plan: ({ request }) => fault?.(request) ?? null })(limits);
+  const plan = ({ request }: { readonly request: HttpRequest }): Fault | null => {
+    if (request.operation === 'STS' && !at.hasSts) return { kind: 'status', status: 403, code: 'AccessDenied' };
+    return fault?.(request) ?? null;
+  };
+  const inner = simTransport(() => service, { plan })(limits);
   return {
     ...inner,
     send: (request) => {
@@ -74,7 +96,7 @@ async function openTarget(): Promise<Target> {
     environment: {},
     saveAccount: async () => undefined,
   };
-  const account = await s3.open({ accessKeyId: 'AKA', secretAccessKey: SECRET }, context);
+  const account = await s3.open({ ...at.config, accessKeyId: 'AKa', secretAccessKey: SECRET }, context);
   return account.target({ container: 't', prefix: '' }, { facts: null, runId: RUN }, signal);
 }
 
@@ -220,57 +242,6 @@ async function expectNothingLeft(): Promise<void> {
   expect(await intents()).toEqual([]);
 }
 
-describe('a worker that takes over finds nothing of an upload', () => {
-  test('whose begin is journaled while it looks: it does not forget it', async () => {
-    const ghost = await hand();
-    const begun = late('BEGIN');
-    const opened = ghost.open();
-    await begun.reached;
-    const heir = await hand();
-    const looked = heir.at('find', 'after');
-    const heirs = heir.open();
-    await looked.reached;
-    begun.pass();
-    await opened;
-    looked.pass();
-    await heir.book.close(await heirs);
-    await heir.target.facets.parts!.abort((await heirs).upload, signal);
-    ghost.stop('LEASE_LOST');
-    await ghost.book.keep(plan(AbortSignal.abort(new DroverError('LEASE_LOST', 'Lost.'))), await opened);
-    expect(uploads()).toBe(1);
-    await end(heir);
-    await expectNothingLeft();
-  });
-
-  test('that comes to the store after whoever began it was stopped', async () => {
-    const first = await hand();
-    const begun = late('BEGIN');
-    const opened = first.open();
-    await begun.reached;
-    first.stop('CANCELLED');
-    await expect(opened).rejects.toMatchObject({ code: 'CANCELLED' });
-    const heir = await hand();
-    const own = await heir.open();
-    begun.pass();
-    await expect.poll(uploads).toBe(2);
-    await heir.target.facets.parts!.abort(own.upload, signal);
-    await heir.book.close(own);
-    await end(heir);
-    await expectNothingLeft();
-  });
-
-  test('that comes to the store after the end of the run', async () => {
-    const killed = await hand();
-    const begun = late('BEGIN');
-    void killed.open();
-    await begun.reached;
-    await end(await hand());
-    begun.pass();
-    await expect.poll(uploads).toBe(1);
-    await expectNothingLeft();
-  });
-});
-
 /** Killed there: it goes no further, and nothing of it is ever heard again. */
 const MOMENTS = [
   ['saveIntent', 'before'],
@@ -279,219 +250,330 @@ const MOMENTS = [
   ['begin', 'after'],
 ] as const;
 
-describe('a worker that is killed', () => {
-  const killedAt = async (what: string, when: 'before' | 'after', second: boolean): Promise<void> => {
-    const killed = await hand();
-    const first = second ? killed.at(what, when) : null;
-    const moment = killed.at(what, when);
-    void killed.open();
-    await first?.reached;
-    first?.pass();
-    await moment.reached;
-  };
+/** What it opened is no upload any more. */
+async function completed(of: Hand): ReturnType<UploadBook['open']> {
+  const open = await of.open();
+  await of.target.facets.parts!.abort(open.upload, signal);
+  return open;
+}
 
-  test.each(MOMENTS)('at %s (%s it happened) leaves its upload to whoever takes over', async (what, when) => {
-    await killedAt(what, when, false);
-    const heir = await hand();
-    const open = await heir.open();
-    expect(uploads()).toBe(1);
-    await heir.book.abort(heir.target.facets.parts!, open, signal);
-    await end(heir);
-    await expectNothingLeft();
+describe.each(Object.keys(STORES))('at %s', (store) => {
+  beforeEach(() => {
+    at = STORES[store]!;
   });
 
-  test.each(MOMENTS)('at %s (%s it happened) leaves nothing when nobody takes over', async (what, when) => {
-    await killedAt(what, when, false);
-    await endRun();
-    await expectNothingLeft();
-  });
-
-  test.each(['before', 'after'] as const)('%s it could journal what it began: the same', async (when) => {
-    await killedAt('saveIntent', when, true);
-    expect(uploads()).toBe(1);
-    const heir = await hand();
-    const open = await heir.open();
-    expect(uploads()).toBe(1);
-    await heir.book.keep(plan(signal), open);
-    await end(await hand());
-    await expectNothingLeft();
-  });
-});
-
-describe('a request to begin', () => {
-  test('whose answer is lost is found and ended before another one is sent', async () => {
-    const one = await hand();
-    fault = ({ operation }) => (operation === 'BEGIN' ? { kind: 'lost-answer' } : null);
-    await expect(one.open()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    expect(uploads()).toBe(0);
-    fault = null;
-    await one.open();
-    expect(uploads()).toBe(1);
-    await end(await hand());
-    await expectNothingLeft();
-  });
-
-  test('that is cut off and comes to the store after the next one: both are ended', async () => {
-    const one = await hand();
-    const begun = late('BEGIN');
-    const opened = one.open();
-    await begun.reached;
-    cutConnections();
-    await expect(opened).rejects.toMatchObject({ code: 'UNREACHABLE' });
-    await one.open();
-    begun.pass();
-    await expect.poll(uploads).toBe(2);
-    await end(one);
-    await expectNothingLeft();
-  });
-
-  test.each([
-    [403, 'AccessDenied', 'PERMISSION_DENIED'],
-    [503, 'SlowDown', 'THROTTLED'],
-  ])('that the store refuses with %i %s is forgotten at once', async (status, name, code) => {
-    refuse('BEGIN', status, name);
-    await expect((await hand()).open()).rejects.toMatchObject({ code });
-    expect(await intents()).toEqual([]);
-  });
-
-  test('that is not journaled is never sent', async () => {
-    const one = await hand();
-    let sent = 0;
-    fault = ({ operation }) => {
-      sent += operation === 'BEGIN' ? 1 : 0;
-      return null;
-    };
-    one.breaks('saveIntent', 'before', away());
-    await expect(one.open()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
-    one.breaks('saveIntent', 'after', away());
-    await expect(one.open()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
-    expect(sent).toBe(0);
-    await endRun();
-    await expect((await hand()).open()).rejects.toMatchObject({ code: 'LEASE_LOST' });
-    expect(sent).toBe(0);
-    await expectNothingLeft();
-  });
-});
-
-describe('an upload that cannot be journaled', () => {
-  test.each(['before', 'after'] as const)(
-    'since the database is away (%s it took it) is ended at once',
-    async (when) => {
-      const one = await hand();
-      const moment = one.at('begin', 'after');
-      const opened = one.open();
-      await moment.reached;
-      one.breaks('saveIntent', when, away());
-      moment.pass();
-      await expect(opened).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
-      expect(uploads()).toBe(0);
-      await end(await hand());
-      await expectNothingLeft();
-    },
-  );
-
-  test('since the run has ended is ended by whoever began it', async () => {
-    const ghost = await hand();
-    const begun = late('BEGIN');
-    const opened = ghost.open();
-    await begun.reached;
-    await end(await hand());
-    begun.pass();
-    await expect(opened).rejects.toMatchObject({ code: 'LEASE_LOST' });
-    expect(uploads()).toBe(0);
-    await expectNothingLeft();
-  });
-
-  test('since the run has ended, and cannot be ended now, is ended when everybody has left', async () => {
-    const ghost = await hand();
-    const begun = late('BEGIN');
-    const opened = ghost.open();
-    await begun.reached;
-    await end(await hand());
-    refuse('ABORT', 500, 'InternalError');
-    begun.pass();
-    await expect(opened).rejects.toMatchObject({ code: 'LEASE_LOST' });
-    expect(uploads()).toBe(1);
-    fault = null;
-    await expectNothingLeft();
-  });
-});
-
-describe('an upload that is journaled', () => {
-  test('is not ended for another intent of the same key that never began', async () => {
-    const ghost = await hand();
-    const moment = ghost.at('begin');
-    const opened = ghost.open();
-    await moment.reached;
-    const heir = await hand();
-    const own = await heir.open();
-    refuse('BEGIN', 500, 'InternalError');
-    moment.pass();
-    await expect(opened).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    fault = null;
-    expect(await heir.target.facets.parts!.list(own.upload, signal)).toEqual([]);
-    // Whoever takes over goes on with the one that began, whenever the other intent was journaled.
-    expect(await intents()).toHaveLength(2);
-    expect((await (await hand()).open()).upload.token).toEqual(own.upload.token);
-    await end(heir);
-    await expectNothingLeft();
-  });
-
-  test.each(['of its own', 'that it inherits'] as const)(
-    'is not ended before its name is journaled, by whoever looks for an older intent %s',
-    async (whose) => {
+  describe('a worker that takes over finds nothing of an upload', () => {
+    test('whose begin is journaled while it looks: it does not forget it', async () => {
       const ghost = await hand();
-      const refused = ghost.at('begin');
+      const begun = late('BEGIN');
       const opened = ghost.open();
-      await refused.reached;
-      const heir = await hand();
-      // Has looked at the journal while there was the intent of the ghost alone.
-      const third = await hand();
-      const begun = heir.at('begin', 'after');
-      const heirs = heir.open();
       await begun.reached;
-      const ownToken = [...service.bucket('t').uploads.keys()];
-      if (whose === 'that it inherits') {
-        await third.open();
-      } else {
-        refuse('BEGIN', 500, 'InternalError');
-        refused.pass();
-        await expect(opened).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-        fault = null;
-      }
-      expect([...service.bucket('t').uploads.keys()]).toEqual(expect.arrayContaining(ownToken));
+      const heir = await hand();
+      const looked = heir.at('find', 'after');
+      const heirs = heir.open();
+      await looked.reached;
       begun.pass();
-      const own = await heirs;
-      expect(await heir.target.facets.parts!.list(own.upload, signal)).toEqual([]);
+      await opened;
+      looked.pass();
+      await heir.book.close(await heirs);
+      await heir.target.facets.parts!.abort((await heirs).upload, signal);
+      ghost.stop('LEASE_LOST');
+      await ghost.book.keep(plan(AbortSignal.abort(new DroverError('LEASE_LOST', 'Lost.'))), await opened);
+      expect(uploads()).toBe(1);
       await end(heir);
       await expectNothingLeft();
-    },
-  );
+    });
 
-  test('and cannot be ended stays journaled until it can', async () => {
-    const one = await hand();
-    const open = await one.open();
-    refuse('ABORT', 500, 'InternalError');
-    await expect(one.book.abort(one.target.facets.parts!, open, signal)).rejects.toThrow();
-    await expect(one.book.sweep(one.target.facets.parts!, signal)).rejects.toThrow();
-    await endRun();
-    expect(await intents()).toHaveLength(1);
-    expect(uploads()).toBe(1);
-    fault = null;
-    await expectNothingLeft();
+    test('that comes to the store after whoever began it was stopped', async () => {
+      const first = await hand();
+      const begun = late('BEGIN');
+      const opened = first.open();
+      await begun.reached;
+      first.stop('CANCELLED');
+      await expect(opened).rejects.toMatchObject({ code: 'CANCELLED' });
+      const heir = await hand();
+      const own = await heir.open();
+      begun.pass();
+      await expect.poll(uploads).toBe(2);
+      await heir.target.facets.parts!.abort(own.upload, signal);
+      await heir.book.close(own);
+      await end(heir);
+      await expectNothingLeft();
+    });
+
+    test('that comes to the store after the end of the run', async () => {
+      const killed = await hand();
+      const begun = late('BEGIN');
+      void killed.open();
+      await begun.reached;
+      await end(await hand());
+      begun.pass();
+      await expect.poll(uploads).toBe(1);
+      await expectNothingLeft();
+    });
   });
 
-  test('anew by a worker that was away, after another one has ended it, is ended once more', async () => {
-    const ghost = await hand();
-    const open = await ghost.open();
-    const heir = await hand();
-    const continued = await heir.open();
-    expect(continued.upload.token).toEqual(open.upload.token);
-    await heir.book.abort(heir.target.facets.parts!, continued, signal);
-    // It goes on with what it knows: the journal names an upload that is gone, which is ended once more.
-    await ghost.book.saveReceipts(plan(signal), open);
-    expect(await intents()).toHaveLength(1);
-    await end(heir);
-    await expectNothingLeft();
+  describe('a worker that is killed', () => {
+    const killedAt = async (what: string, when: 'before' | 'after', second: boolean): Promise<void> => {
+      const killed = await hand();
+      const first = second ? killed.at(what, when) : null;
+      const moment = killed.at(what, when);
+      void killed.open();
+      await first?.reached;
+      first?.pass();
+      await moment.reached;
+    };
+
+    test.each(MOMENTS)('at %s (%s it happened) leaves its upload to whoever takes over', async (what, when) => {
+      await killedAt(what, when, false);
+      const heir = await hand();
+      const open = await heir.open();
+      expect(uploads()).toBe(1);
+      await heir.book.abort(heir.target.facets.parts!, open, signal);
+      await end(heir);
+      await expectNothingLeft();
+    });
+
+    test.each(MOMENTS)('at %s (%s it happened) leaves nothing when nobody takes over', async (what, when) => {
+      await killedAt(what, when, false);
+      await endRun();
+      await expectNothingLeft();
+    });
+
+    test.each(['before', 'after'] as const)('%s it could journal what it began: the same', async (when) => {
+      await killedAt('saveIntent', when, true);
+      expect(uploads()).toBe(1);
+      const heir = await hand();
+      const open = await heir.open();
+      expect(uploads()).toBe(1);
+      await heir.book.keep(plan(signal), open);
+      await end(await hand());
+      await expectNothingLeft();
+    });
+  });
+
+  describe('a request to begin', () => {
+    test('whose answer is lost is found and ended before another one is sent', async () => {
+      const one = await hand();
+      let isLost = false;
+      fault = ({ operation }) => {
+        if (operation !== 'BEGIN' || isLost) return null;
+        isLost = true;
+        return { kind: 'lost-answer' };
+      };
+      await expect(one.open()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      expect(uploads()).toBe(0);
+      fault = null;
+      await one.open();
+      expect(uploads()).toBe(1);
+      await end(await hand());
+      await expectNothingLeft();
+    });
+
+    test('that is cut off and comes to the store after the next one: both are ended', async () => {
+      const one = await hand();
+      const begun = late('BEGIN');
+      const opened = one.open();
+      await begun.reached;
+      cutConnections();
+      await expect(opened).rejects.toMatchObject({ code: 'UNREACHABLE' });
+      await one.open();
+      begun.pass();
+      await expect.poll(uploads).toBe(2);
+      await end(one);
+      await expectNothingLeft();
+    });
+
+    test.each([
+      [403, 'AccessDenied', 'PERMISSION_DENIED'],
+      [503, 'SlowDown', 'THROTTLED'],
+    ])('that the store refuses with %i %s is forgotten at once', async (status, name, code) => {
+      refuse('BEGIN', status, name);
+      await expect((await hand()).open()).rejects.toMatchObject({ code });
+      expect(await intents()).toEqual([]);
+    });
+
+    test('that is not journaled is never sent', async () => {
+      const one = await hand();
+      let sent = 0;
+      fault = ({ operation }) => {
+        sent += operation === 'BEGIN' ? 1 : 0;
+        return null;
+      };
+      one.breaks('saveIntent', 'before', away());
+      await expect(one.open()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+      one.breaks('saveIntent', 'after', away());
+      await expect(one.open()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+      expect(sent).toBe(0);
+      await endRun();
+      await expect((await hand()).open()).rejects.toMatchObject({ code: 'LEASE_LOST' });
+      expect(sent).toBe(0);
+      await expectNothingLeft();
+    });
+  });
+
+  describe('an upload that cannot be journaled', () => {
+    test.each(['before', 'after'] as const)(
+      'since the database is away (%s it took it) is ended at once',
+      async (when) => {
+        const one = await hand();
+        const moment = one.at('begin', 'after');
+        const opened = one.open();
+        await moment.reached;
+        one.breaks('saveIntent', when, away());
+        moment.pass();
+        await expect(opened).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+        expect(uploads()).toBe(0);
+        await end(await hand());
+        await expectNothingLeft();
+      },
+    );
+
+    test('since the run has ended is ended by whoever began it', async () => {
+      const ghost = await hand();
+      const begun = late('BEGIN');
+      const opened = ghost.open();
+      await begun.reached;
+      await end(await hand());
+      begun.pass();
+      await expect(opened).rejects.toMatchObject({ code: 'LEASE_LOST' });
+      expect(uploads()).toBe(0);
+      await expectNothingLeft();
+    });
+
+    test('since the run has ended, and cannot be ended now, is ended when everybody has left', async () => {
+      const ghost = await hand();
+      const begun = late('BEGIN');
+      const opened = ghost.open();
+      await begun.reached;
+      await end(await hand());
+      refuse('ABORT', 500, 'InternalError');
+      begun.pass();
+      await expect(opened).rejects.toMatchObject({ code: 'LEASE_LOST' });
+      expect(uploads()).toBe(1);
+      fault = null;
+      await expectNothingLeft();
+    });
+  });
+
+  describe('an upload that is journaled', () => {
+    test('is not ended for another intent of the same key that never began', async () => {
+      const ghost = await hand();
+      const moment = ghost.at('begin');
+      const opened = ghost.open();
+      await moment.reached;
+      const heir = await hand();
+      const own = await heir.open();
+      refuse('BEGIN', 500, 'InternalError');
+      moment.pass();
+      await expect(opened).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      fault = null;
+      expect(await heir.target.facets.parts!.list(own.upload, signal)).toEqual([]);
+      // Whoever takes over goes on with the one that began, whenever the other intent was journaled.
+      expect(await intents()).toHaveLength(2);
+      expect((await (await hand()).open()).upload.token).toEqual(own.upload.token);
+      await end(heir);
+      await expectNothingLeft();
+    });
+
+    test.each(['of its own', 'that it inherits'] as const)(
+      'is not ended before its name is journaled, by whoever looks for an older intent %s',
+      async (whose) => {
+        const ghost = await hand();
+        const refused = ghost.at('begin');
+        const opened = ghost.open();
+        await refused.reached;
+        const heir = await hand();
+        // Has looked at the journal while there was the intent of the ghost alone.
+        const third = await hand();
+        const begun = heir.at('begin', 'after');
+        const heirs = heir.open();
+        await begun.reached;
+        const ownToken = [...service.bucket('t').uploads.keys()];
+        if (whose === 'that it inherits') {
+          await third.open();
+        } else {
+          refuse('BEGIN', 500, 'InternalError');
+          refused.pass();
+          await expect(opened).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+          fault = null;
+        }
+        expect([...service.bucket('t').uploads.keys()]).toEqual(expect.arrayContaining(ownToken));
+        begun.pass();
+        const own = await heirs;
+        expect(await heir.target.facets.parts!.list(own.upload, signal)).toEqual([]);
+        await end(heir);
+        await expectNothingLeft();
+      },
+    );
+
+    test('and cannot be ended stays journaled until it can', async () => {
+      const one = await hand();
+      const open = await one.open();
+      refuse('ABORT', 500, 'InternalError');
+      await expect(one.book.abort(one.target.facets.parts!, open, signal)).rejects.toThrow();
+      await expect(one.book.sweep(one.target.facets.parts!, signal)).rejects.toThrow();
+      await endRun();
+      expect(await intents()).toHaveLength(1);
+      expect(uploads()).toBe(1);
+      fault = null;
+      await expectNothingLeft();
+    });
+
+    test('anew by a worker that was away, after another one has ended it, is ended once more', async () => {
+      const ghost = await hand();
+      const open = await ghost.open();
+      const heir = await hand();
+      const continued = await heir.open();
+      expect(continued.upload.token).toEqual(open.upload.token);
+      await heir.book.abort(heir.target.facets.parts!, continued, signal);
+      // It goes on with what it knows: the journal names an upload that is gone, which is ended once more.
+      await ghost.book.saveReceipts(plan(signal), open);
+      expect(await intents()).toHaveLength(1);
+      await end(heir);
+      await expectNothingLeft();
+    });
+  });
+
+  describe('an upload that is found and named nowhere', () => {
+    test.each(['heir', 'sweep'] as const)(
+      'and was begun by somebody else meanwhile is not touched by the %s',
+      async (who) => {
+        const killed = await hand();
+        const moment = killed.at('begin');
+        void killed.open();
+        await moment.reached;
+        const by = { id: 'AKb', secret: SECRET, nowMs: clock.now() };
+        await service.handle(awsSigned(by, { method: 'POST', path: '/t/large', query: { uploads: '' } }));
+        const heir = await hand();
+        if (who === 'heir') await heir.book.close(await completed(heir));
+        await end(heir);
+        await lookAfter();
+        expect([...service.bucket('t').uploads.values()].map(({ initiator }) => initiator.arn)).toEqual([
+          'arn:aws:iam::111111111111:user/b',
+        ]);
+        expect(await intents()).toEqual([]);
+      },
+    );
+
+    test('and that may be ours or not stays, and the question stays journaled until it can be answered', async () => {
+      const killed = await hand();
+      const moment = killed.at('begin', 'after');
+      void killed.open();
+      await moment.reached;
+      fault = ({ operation, path }) =>
+        operation === 'BEGIN' && path.includes('.drover-probe-')
+          ? { kind: 'status', status: 403, code: 'AccessDenied' }
+          : null;
+      const heir = await hand();
+      await heir.book.close(await completed(heir));
+      await end(heir);
+      await lookAfter();
+      const left = at.hasSts ? 0 : 1;
+      expect(uploads()).toBe(left);
+      expect(await intents()).toHaveLength(left);
+      fault = null;
+      await expectNothingLeft();
+    });
   });
 });

@@ -1,20 +1,26 @@
 /** Whose an unfinished upload is. */
-import { child, childText } from '../../lib/xml.ts';
+import { child, childText, children } from '../../lib/xml.ts';
 import type { XmlElement } from '../../lib/xml.ts';
-import { DroverError } from '../../model/errors.ts';
+import { DroverError, toDroverError } from '../../model/errors.ts';
+import { keyParameter } from './address.ts';
 import type { S3Client } from './client.ts';
+import { encryptionOfWrite } from './encryption.ts';
+import type { Objects } from './objects.ts';
 import type { Sts } from './sts.ts';
 
-/** The names under which a store may list us; asked for once. */
 export interface OwnIdentity {
-  names(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Whether we began that upload of a listing; `null` where nobody can tell. */
+  began(upload: XmlElement, signal: AbortSignal): Promise<boolean | null>;
 }
 
-/** In a private network S3 may be all that can be reached; then STS is given up, and nothing counts as ours. */
+/** In a private network S3 may be all that can be reached; then STS is given up. */
 const STS_TRIES_MAX = 3;
 
-export function ownIdentity(client: S3Client, sts: Sts): OwnIdentity {
-  let known: ReadonlySet<string> | null = null;
+/** The names under which a store may list us, each asked for once. */
+export function ownIdentity(objects: Objects, sts: Sts, runId: string): OwnIdentity {
+  const { client } = objects;
+  let told: { readonly names: ReadonlySet<string>; readonly isAll: boolean } | null = null;
+  let shown: { readonly name: string | null } | null = null;
   let tries = 0;
   const caller = async (signal: AbortSignal): Promise<string[]> => {
     try {
@@ -25,19 +31,69 @@ export function ownIdentity(client: S3Client, sts: Sts): OwnIdentity {
       return [];
     }
   };
+  const askNames = async (signal: AbortSignal) => {
+    const callers = await caller(signal);
+    const names = new Set([...callers, ...(await ownerNames(client, signal))]);
+    return { names, isAll: client.isAmazon && callers.length > 0 };
+  };
   return {
-    async names(signal) {
-      known ??= new Set([...(await caller(signal)), ...(await ownerNames(client, signal))]);
-      return known;
+    async began(upload, signal) {
+      const name = initiatorOf(upload);
+      if (name === null) return null;
+      told ??= await askNames(signal);
+      if (told.names.has(name)) return true;
+      if (told.isAll) return false;
+      shown ??= { name: await nameOfOwnUpload(objects, `.drover-probe-${runId}-a`, signal) };
+      return shown.name === null ? null : shown.name === name;
     },
   };
 }
 
 /** The initiator's name decides; the owner's only where no initiator is told and nobody else shares the account. */
-export async function isOwn(own: OwnIdentity, upload: XmlElement, signal: AbortSignal): Promise<boolean> {
+function initiatorOf(upload: XmlElement): string | null {
   const initiator = child(upload, 'Initiator') ?? child(upload, 'Owner');
-  const id = initiator === null ? null : childText(initiator, 'ID');
-  return id !== null && id !== '' && (await own.names(signal)).has(id);
+  return (initiator === null ? null : childText(initiator, 'ID')) || null;
+}
+
+/**
+ * A store may name users while its list of buckets names their account, and STS may be out of reach: how it calls us
+ * stands in its list of uploads, once we have begun one. What a killed process leaves of that goes with its other trials.
+ * `null`: we may not do that, or it names nobody.
+ */
+async function nameOfOwnUpload(objects: Objects, name: string, signal: AbortSignal): Promise<string | null> {
+  const { client, place } = objects;
+  const on = objects.on(name);
+  let uploadId: string | null = null;
+  try {
+    const headers = encryptionOfWrite(client.settings);
+    const begun = await client.document({
+      ...on,
+      method: 'POST',
+      query: [['uploads', '']],
+      headers,
+      operation: 'BEGIN',
+      signal,
+    });
+    uploadId = childText(begun.root, 'UploadId');
+    const query = [
+      ['encoding-type', 'url'],
+      ['prefix', keyParameter(objects.fullKey(name))],
+      ['uploads', ''],
+    ] as const;
+    const { bucket } = place;
+    const { root } = await client.document({ method: 'GET', bucket, key: null, query, operation: 'LIST', signal });
+    const own = children(root, 'Upload').find((upload) => childText(upload, 'UploadId') === uploadId);
+    return own === undefined ? null : initiatorOf(own);
+  } catch (thrown) {
+    const { code, policy } = toDroverError(thrown);
+    if (policy.retry !== 'never' || code === 'CANCELLED') throw thrown;
+    return null;
+  } finally {
+    if (uploadId) {
+      const end = { ...on, method: 'DELETE', query: [['uploadId', uploadId]], operation: 'ABORT' } as const;
+      await client.run({ ...end, signal: new AbortController().signal }).catch(() => undefined);
+    }
+  }
 }
 
 async function callerNames(client: S3Client, sts: Sts, signal: AbortSignal): Promise<string[]> {

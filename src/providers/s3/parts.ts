@@ -1,5 +1,13 @@
 /** Uploads in parts: begun once, continued by whoever finds them, completed exactly once. */
-import type { PartReceipt, Parts, Upload, WriteBody, WriteOptions, Written } from '../../contract/provider.ts';
+import type {
+  FoundUpload,
+  PartReceipt,
+  Parts,
+  Upload,
+  WriteBody,
+  WriteOptions,
+  Written,
+} from '../../contract/provider.ts';
 import { hexToBase64 } from '../../lib/encode.ts';
 import { COMPUTABLE_DIGESTS, digestOf } from '../../lib/hash.ts';
 import { childText, children } from '../../lib/xml.ts';
@@ -12,7 +20,6 @@ import { checksumHeader, digestsOfEtag, hexOfChecksum, isEncryptedApart, plainEt
 import type { Headers } from './headers.ts';
 import { complete } from './complete.ts';
 import { decodeListedKey } from './listing.ts';
-import { isOwn } from './owner.ts';
 import type { OwnIdentity } from './owner.ts';
 import {
   checkKey,
@@ -210,7 +217,7 @@ function earliestBegin(state: TargetState, sinceMs: number): number {
 /**
  * Uploads carry no mark of whoever began them, so ours are known by three things together: exactly this key, begun
  * at or after the moment we had written down, and begun by the identity that signs for us (roles sign under a session
- * name of our own). Where the store does not name the initiator, or we do not know ourselves, nothing is ours.
+ * name of our own). Where the store does not name the initiator, or we cannot learn our own name, it may be ours.
  */
 async function find(
   state: TargetState,
@@ -218,10 +225,10 @@ async function find(
   key: string,
   sinceMs: number,
   signal: AbortSignal,
-): Promise<Upload[]> {
+): Promise<FoundUpload[]> {
   const { objects } = state;
   const fullKey = objects.fullKey(key);
-  const found: Upload[] = [];
+  const found: FoundUpload[] = [];
   const earliestMs = earliestBegin(state, sinceMs);
   let keyMarker: string | null = null;
   let uploadMarker: string | null = null;
@@ -246,10 +253,11 @@ async function find(
       const startedAtMs = Date.parse(childText(element, 'Initiated') ?? '');
       const uploadId = childText(element, 'UploadId');
       if (!isKeyText(childText(element, 'Key'), fullKey) || !uploadId || !(startedAtMs >= earliestMs)) continue;
-      if (!(await isOwn(own, element, signal))) continue;
+      const isOwn = await own.began(element, signal);
+      if (isOwn === false) continue;
       const algorithm = childText(element, 'ChecksumAlgorithm')?.toLowerCase() ?? '';
       const checksum = algorithm === 'crc32' || algorithm === 'crc32c' ? algorithm : null;
-      found.push({ key, startedAtMs, token: { uploadId, checksum } });
+      found.push({ key, startedAtMs, token: { uploadId, checksum }, ...(isOwn === null && { isUnsure: true }) });
     }
     const next: string | null = childText(root, 'NextKeyMarker') || null;
     if (childText(root, 'IsTruncated') !== 'true' || next === null) return found;

@@ -84,7 +84,7 @@ function openAccount(settings: S3Settings, context: Context): Account {
     },
     async target(place, options, signal) {
       const objects = await objectsAt(place, signal);
-      const own = ownIdentity(client, sts);
+      const own = ownIdentity(objects, sts, options.runId);
       return openTarget({ objects, facts: options.facts, runId: options.runId, account: fingerprint, own });
     },
     makeContainer: (name, signal) => {
