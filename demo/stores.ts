@@ -53,6 +53,8 @@ export interface Store {
 export interface OpenUpload {
   readonly key: string;
   readonly uploadId: string;
+  /** As the store tells it; only in its lists. */
+  readonly initiated?: string;
 }
 
 const PART_BYTES = 8 * 1024 * 1024;
@@ -126,6 +128,7 @@ export class S3Store implements Store {
     return elements(page, 'Upload').map((upload) => ({
       key: decodeURIComponent((texts(upload, 'Key')[0] ?? '').replaceAll('+', ' ')),
       uploadId: texts(upload, 'UploadId')[0] ?? '',
+      initiated: texts(upload, 'Initiated')[0] ?? '',
     }));
   }
 

@@ -44,6 +44,8 @@ export class Installation {
   readonly #server: Service;
   readonly #workers: Service[] = [];
   #token = '';
+  /** Of one that was made from a backup. */
+  restoredAt: string | null = null;
 
   private constructor(options: InstallationOptions, port: number) {
     this.#options = options;
@@ -60,6 +62,7 @@ export class Installation {
     if (from !== undefined) {
       await made.command(['db', 'restore', from.backup]);
       made.#token = from.other.#token;
+      made.restoredAt = new Date(systemClock.now()).toISOString();
     }
     made.#server.start();
     await made.#server.ready();

@@ -51,9 +51,35 @@ async function leftProblems(server: Installation, runId: string, { target }: Rou
     const intents = row?.intents ?? 0;
     const left = await target.leftovers();
     const problems = intents === 0 ? left : [...left, `${intents} intents are still journaled`];
-    if (problems.length === 0 || systemClock.now() > endAtMs) return problems;
+    if (problems.length === 0) return problems;
+    if (systemClock.now() > endAtMs) return [...problems, ...(await journalFacts(server, runId))];
     await pause(500);
   }
+}
+
+/** What tells how something could be left: everything that the journal says, and who was when at work. */
+async function journalFacts(server: Installation, runId: string): Promise<readonly string[]> {
+  const questions: readonly (readonly [what: string, text: string])[] = [
+    ['the run', 'SELECT id, state, started_at, ended_at, clock_timestamp() AS now FROM runs WHERE id = $1'],
+    ['journaled, of any run', 'SELECT run_id, intent, run_id = $1 AS is_of_this_run FROM intents'],
+    [
+      'its workers',
+      `SELECT run_workers.worker_id, workers.state, joined_at, left_at, run_workers.seen_at, workers.seen_at AS alive_at
+       FROM run_workers LEFT JOIN workers ON workers.id = run_workers.worker_id WHERE run_id = $1 ORDER BY joined_at`,
+    ],
+    [
+      'its segments',
+      'SELECT segment_id, kind, state, epoch, takeovers, worker_id, checkpoint FROM segments WHERE run_id = $1',
+    ],
+    ['its log', 'SELECT at, level, code, message FROM run_log WHERE run_id = $1 ORDER BY number'],
+  ];
+  const facts = questions.map(async ([what, text]) => {
+    const rows = await server.query(text, [runId]);
+    return `  ${what}: ${rows.map((row) => `\n        ${JSON.stringify(row)}`).join('') || 'nothing'}`;
+  });
+  const { restoredAt } = server;
+  const restored = restoredAt === null ? 'was never restored' : `was restored at ${restoredAt}`;
+  return [`  the installation ${restored}`, ...(await Promise.all(facts))];
 }
 
 /** What the next run will compare with: every item that is at the target, once, with what it was at the source. */

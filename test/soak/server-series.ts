@@ -52,6 +52,7 @@ const GAP_MS_MIN = 200;
 const EARLY_SHARE = 0.25;
 const FIRST_MS_MAX = 400;
 const VIOLATIONS_MAX = 20;
+const LAST_REQUESTS_MS = 1_000;
 
 export async function soakServer(plan: ServerPlan): Promise<ServerSoak> {
   const { folder, program, random, workers } = plan;
@@ -183,6 +184,8 @@ class Soaking {
     await this.#gap();
     other.abandon();
     const journaled = journaledKeys(backup);
+    // What they had sent when they died still comes to the store.
+    await pause(LAST_REQUESTS_MS);
     // What was begun after the backup is journaled nowhere any more, and so is nobody's.
     for (const { target } of this.#routes) {
       const count = await target.adopt(journaled);

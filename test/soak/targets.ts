@@ -31,6 +31,10 @@ function isTrial({ key }: OpenUpload): boolean {
   return key.startsWith('.drover-probe-');
 }
 
+function told({ uploadId, initiated }: OpenUpload): string {
+  return `begun at ${initiated}, called ${uploadId}`;
+}
+
 export function bucketTarget(store: S3Store, name: string, bucket: string, options: readonly string[]): SoakTarget {
   let foreign: readonly OpenUpload[] = [];
   return {
@@ -59,8 +63,10 @@ export function bucketTarget(store: S3Store, name: string, bucket: string, optio
       return [
         ...open
           .filter((one) => !has(foreign, one) && !isTrial(one))
-          .map(({ key }) => `an upload of ${show(key)} is left open`),
-        ...foreign.filter((one) => !has(open, one)).map(({ key }) => `a foreign upload of ${show(key)} is gone`),
+          .map((one) => `an upload of ${show(one.key)} is left open (${told(one)})`),
+        ...foreign
+          .filter((one) => !has(open, one))
+          .map((one) => `a foreign upload of ${show(one.key)} is gone (${told(one)})`),
       ];
     },
     adopt: async (names) => {
