@@ -209,6 +209,23 @@ describe('objects', () => {
   });
 });
 
+test.each([
+  ['PUT', 'k', {}, 'content'],
+  ['PUT', 'k', {}, ''],
+  ['PUT', 'k', { partNumber: '1', uploadId: 'x' }, 'content'],
+  ['POST', 'k', { uploads: '' }, ''],
+  ['GET', 'k', {}, ''],
+  ['DELETE', 'k', {}, ''],
+] as const)(
+  '%s of an object in a bucket that is gone says so, and makes none: %j %j %j',
+  async (method, key, query, body) => {
+    s3.removeBucket('one');
+    const response = await ask({ method, path: `/one/${key}`, query, body });
+    expect([response.status, code(response)]).toEqual([404, 'NoSuchBucket']);
+    expect((await ask({ method: 'HEAD', path: '/one' })).status).toBe(404);
+  },
+);
+
 describe('listing', () => {
   async function listAll(query: Record<string, string>): Promise<string[]> {
     const keys: string[] = [];

@@ -15,7 +15,7 @@ import type { BucketCall, Call } from './s3/call.ts';
 import { unframe } from './s3/chunked.ts';
 import { S3Error, accessDenied, s3ErrorResponse, stsErrorResponse } from './s3/error.ts';
 import { answerOrganizations, isOrganizations } from './s3/organizations.ts';
-import { routeBucket, routeObject, routeService } from './s3/route.ts';
+import { noSuchBucket, routeBucket, routeObject, routeService } from './s3/route.ts';
 import type { Bucket, ObjectAttributes, S3Options, S3Role, S3World, StoredPart, StoredVersion } from './s3/state.ts';
 import { SSE_S3, addVersion, currentVersion } from './s3/state.ts';
 import { handleSts, stsForm } from './s3/sts.ts';
@@ -275,7 +275,7 @@ function answerS3(world: S3World, request: SimRequest, target: Target, address: 
   const bucket = world.buckets.get(address.bucket);
   if (bucket === undefined) {
     checkRegion(call, region);
-    return routeBucket(call, address.bucket, null);
+    return address.key === null ? routeBucket(call, address.bucket, null) : noSuchBucket(address.bucket);
   }
   checkBucketRegion(call, bucket, address.region);
   const inner: BucketCall = { ...call, bucket };

@@ -101,9 +101,11 @@ export function routeService(call: Call): SimResponse {
 
 export function routeBucket(call: Call, name: string, inner: BucketCall | null): SimResponse {
   if (call.request.method === 'PUT' && call.query.entries.length === 0) return createBucket(call, name);
-  if (inner === null)
-    throw new S3Error('NoSuchBucket', 'The specified bucket does not exist', { fields: { BucketName: name } });
-  return dispatch(inner, BUCKET_TABLE);
+  return inner === null ? noSuchBucket(name) : dispatch(inner, BUCKET_TABLE);
+}
+
+export function noSuchBucket(name: string): never {
+  throw new S3Error('NoSuchBucket', 'The specified bucket does not exist', { fields: { BucketName: name } });
 }
 
 export function routeObject(call: ObjectCall): SimResponse {
