@@ -9,6 +9,7 @@ import { DroverError, toDroverError } from '../model/errors.ts';
 import { NO_PROPERTIES, type Entry } from '../model/entry.ts';
 import { keyAfter } from '../model/key.ts';
 import type { TransferDefinition } from './definition.ts';
+import { lookAt } from './places.ts';
 
 /** As providers name and fill theirs, so that what a killed process leaves is taken away in time. */
 const PROBE_NAME = '.drover-probe-';
@@ -161,6 +162,8 @@ class Apartness {
     if (below !== '' && own === null) return;
     const there = await lookedUp(this.#target, own === null ? key : below + own.key, signal);
     const here = own ?? (await lookedUp(this.#source, keyAt(key), signal));
+    // Nor does a source that is gone have it.
+    if (here === null) await lookAt(this.#source, signal);
     if (there === null && here === null) return;
     const mayBeOne = there !== null && here !== null && there.sizeBytes === here.sizeBytes;
     if (mayBeOne && (await this.#isSeenAtSource(signal))) {

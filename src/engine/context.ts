@@ -6,6 +6,7 @@ import type { CopyContext } from './copy-context.ts';
 import type { SegmentProgress } from './definition.ts';
 import type { Denials } from './denials.ts';
 import type { Gate } from './lanes.ts';
+import type { Places } from './places.ts';
 import type { RunRecord } from './ports.ts';
 import type { Knowledge } from './snapshot.ts';
 import type { Waits } from './waits.ts';
@@ -34,6 +35,7 @@ export interface RunContext extends CopyContext {
   readonly wasKilled: boolean;
   readonly waits: Waits;
   readonly denials: Denials;
+  readonly places: Places;
 }
 
 /** Sums and positions as they are now, ahead of the last commit. */

@@ -11,7 +11,7 @@ import { markedAs, propertiesFor, proved, retryWorldOf, takeOf, writeOptions } f
 import type { Attempt, Copied, CopyContext, CopyOrder } from './copy-context.ts';
 import { copyInParts } from './copy-parts.ts';
 import { copyByReference } from './copy-reference.ts';
-import { afterTries, atSide, ofItsSide } from './failure-facts.ts';
+import { afterTries, atSide, noteSide, ofItsSide } from './failure-facts.ts';
 import { collect, flowOf, letGo, refuseOtherContent } from './flow.ts';
 import { BYTES_IN_FLIGHT_MAX, ITEM_ATTEMPTS_MAX, SMALL_BYTES_MAX } from './limits.ts';
 import { guessPartBytes } from './part-plan.ts';
@@ -55,13 +55,10 @@ async function refreshed(
   const entry =
     order.entry.identity.versionId === null ? await context.source.stat(order.entry.key, signal) : order.entry;
   if (entry === null) {
-    throw new DroverError(
-      'NOT_FOUND',
-      `${JSON.stringify(order.entry.key)} was removed from the source after it was listed.`,
-      {
-        key: order.entry.key,
-      },
-    );
+    const words = `${JSON.stringify(order.entry.key)} was removed from the source after it was listed.`;
+    const gone = new DroverError('NOT_FOUND', words, { key: order.entry.key });
+    noteSide(gone, 'source');
+    throw gone;
   }
   if (order.expect.kind === 'any') return { ...order, entry };
   const target = await context.target.stat(order.targetKey, signal);

@@ -9,10 +9,10 @@ import { recordOf, settle } from './account.ts';
 import { chunkPrefix, chunksOfKind, NOTHING_SETTLED, type ExtraRow, type Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { factsOf } from './failure-facts.ts';
-import { onlyOfItem } from './item.ts';
 import type { Phase, Unit } from './later.ts';
 import { DELETIONS_AT_ONCE, PIECE_FOLDERS_MAX, PIECE_ITEMS_MAX } from './limits.ts';
 import { readChunks } from './lines.ts';
+import { onlyOfItem } from './only-of-item.ts';
 import type { Lease, SegmentRecord } from './ports.ts';
 import { inKeyOrder } from './snapshot.ts';
 import { ExternalSort } from './sort.ts';
@@ -70,7 +70,10 @@ export async function* folderUnits(rows: AsyncIterable<ExtraRow>, perPiece = PIE
 /** Several go at once, but a folder waits for what is inside it, or it would be found full a moment too early. */
 function remover(context: RunContext): (line: string) => Promise<Settled> {
   const running = new Set<{ readonly key: string; readonly removal: Promise<Settled> }>();
+  let looking: Promise<void> | null = null;
   return async (line) => {
+    // What a source that is gone does not have is no reason to delete anything.
+    await (looking ??= context.places.demand('source', context.signal));
     const { entry } = JSON.parse(line) as ExtraRow;
     const inside = entry.kind === 'folder' ? [...running].filter(({ key }) => key.startsWith(entry.key)) : [];
     const removal = Promise.allSettled(inside.map((one) => one.removal)).then(async () => removeOne(context, entry));

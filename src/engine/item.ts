@@ -1,7 +1,6 @@
 /** One key from its meeting of both sides to its outcome: what `decide` said, carried out. */
 import type { Expectation } from '../contract/provider.ts';
 import type { Entry } from '../model/entry.ts';
-import type { DroverError } from '../model/errors.ts';
 import type { NameRules } from '../model/names.ts';
 import type { ReasonCode } from '../model/reasons.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
@@ -12,10 +11,9 @@ import { contentToRead, withContentRead, type ContentToRead } from './compare-co
 import type { CopyOrder } from './copy-context.ts';
 import { copyItem } from './copy-item.ts';
 import { decide, overwriteExpectation, withoutClaims, type Action } from './decide.ts';
-import { ofItsSide } from './failure-facts.ts';
-import { cancelled } from './lanes.ts';
 import { SMALL_BYTES_MAX } from './limits.ts';
 import { isMappedForm, originalOf } from './naming.ts';
+import { onlyOfItem } from './only-of-item.ts';
 import { refreshProperties } from './refresh.ts';
 import { expectedNow } from './target-now.ts';
 import { isNotReadBack, isOwnLeftover, mayBeOfThisRun } from './unrecorded.ts';
@@ -266,17 +264,6 @@ export async function failedOrStop(
   timing: Timing,
 ): Promise<Settled> {
   return failedSettled(entry, await onlyOfItem(context, thrown), timing);
-}
-
-/** Throws, and stops the run here, for what concerns more than the item: also for a right that is gone for all of them. */
-export async function onlyOfItem(context: RunContext, thrown: unknown): Promise<DroverError> {
-  if (context.signal.aborted) throw cancelled();
-  const error = ofItsSide(thrown);
-  const stopper = error.policy.scope === 'item' ? await context.denials.judge(error, context.signal) : error;
-  if (context.signal.aborted) throw cancelled();
-  if (stopper === null) return error;
-  context.stop(stopper);
-  throw stopper;
 }
 
 function mappedName(situation: ItemSituation): { targetKey?: string } {

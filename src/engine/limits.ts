@@ -133,3 +133,6 @@ export const SPLIT_REST_MS_MAX = 10_000;
 export const DENIED_IN_A_ROW = 8;
 export const DENIED_IN_A_ROW_MAX = 1_024;
 export const DENIED_WAIT_MS = 1_000;
+
+/** Where objects are gone one after the other, it is looked this often whether their place still is there. */
+export const PLACE_LOOK_EVERY_MS = 1_000;

@@ -1,13 +1,12 @@
 /** `--metadata refresh`: content that is the same may still carry other headers, metadata or tags; listings do not tell. */
 import type { Entry, Properties } from '../model/entry.ts';
-import { toDroverError } from '../model/errors.ts';
 import type { SnapshotRow } from '../model/snapshot.ts';
 import { recordOf, settle } from './account.ts';
 import type { Settled } from './chunks.ts';
 import type { RunContext } from './context.ts';
 import { propertiesFor } from './copy-context.ts';
 import { factsOf } from './failure-facts.ts';
-import { cancelled } from './lanes.ts';
+import { onlyOfItem } from './only-of-item.ts';
 
 export interface RefreshOrder {
   readonly source: Entry;
@@ -40,12 +39,7 @@ export async function refreshProperties(context: RunContext, order: RefreshOrder
           };
     return settle(recordOf(source, 'same', 'properties-refreshed', { verification: row.verification }), row);
   } catch (error) {
-    if (signal.aborted) throw cancelled();
-    const failure = toDroverError(error);
-    if (failure.policy.scope !== 'item') {
-      context.stop(failure);
-      throw failure;
-    }
+    const failure = await onlyOfItem(context, error);
     return settle(recordOf(source, 'failed', failure.code, { details: failure.message, ...factsOf(error) }));
   }
 }

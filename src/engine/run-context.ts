@@ -8,6 +8,7 @@ import { Denials } from './denials.ts';
 import { compileFilter } from './filter.ts';
 import { Gate } from './lanes.ts';
 import { DELETIONS_AT_ONCE, LARGE_AHEAD_BUDGETS, LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
+import { Places } from './places.ts';
 import type { RunRecord } from './ports.ts';
 import type { Knowledge } from './snapshot.ts';
 import { rateAt } from './timetable.ts';
@@ -35,6 +36,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
   const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random, onRetry, denials });
   const patient = retryingTarget(ends.target, { clock: waits.clockFor('target'), random, onRetry, denials });
   const target = keepApart(patient, source, started.definition, random);
+  const whole = ends.whole ?? ends;
   const live = new LiveState();
   live.add(started.counters);
   const budget = new ByteBudget(() => tuning.bytesInFlightMax);
@@ -60,6 +62,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     wasKilled: options.isShared !== true && options.continueRun?.state === 'running',
     waits,
     denials,
+    places: new Places({ source: whole.source, target: whole.target }, clock),
     signal: AbortSignal.any([options.signal, stopper.signal]),
     uploads: new UploadBook(world.store, started.runId, clock, random, options.isShared === true ? 'kept' : 'awaited'),
     partGate: new Gate(lanes(PARTS_IN_FLIGHT)),

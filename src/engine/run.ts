@@ -12,7 +12,8 @@ import { knowledgeOf } from './evidence.ts';
 import { firstSegments } from './first-segments.ts';
 import { joinAllAside } from './join-aside.ts';
 import { PROGRESS_EVERY_MS, SHARED_PIECES_PER_LANE } from './limits.ts';
-import type { RunRecord, SegmentKind } from './ports.ts';
+import { sumOf } from './phase-order.ts';
+import type { RunRecord, SegmentKind, SegmentRecord } from './ports.ts';
 import { ProgressMeter } from './progress.ts';
 import { makeContext } from './run-context.ts';
 import { settleRun } from './settle.ts';
@@ -89,13 +90,30 @@ async function perform(
       meter.phase = PHASES[kind];
       meter.listingComplete = kind !== 'keys';
     },
-    settle: (own, lease, segments) =>
-      settleRun(own, lease, segments, {
+    settle: async (own, lease, segments) => {
+      await demandPlaces(own, segments, writes);
+      await settleRun(own, lease, segments, {
         mayHoldLeftovers: isShared || isContinued,
         recordUsage: () => session.recordUsage(),
-      }),
+      });
+    },
   });
   await crew.work();
+}
+
+/**
+ * A run does not end as if all were fine at a target that is gone with everything in it, nor with objects left out that
+ * went with their place. What the source became after all of it was read does not matter.
+ */
+async function demandPlaces(
+  { places, signal }: RunContext,
+  segments: readonly SegmentRecord[],
+  writes: boolean,
+): Promise<void> {
+  const { items } = sumOf(segments);
+  const isLeftOut = items.failed + items.skipped > 0;
+  if (isLeftOut) await places.demand('source', signal);
+  if (isLeftOut || writes) await places.demand('target', signal);
 }
 
 const PHASES: Readonly<Record<SegmentKind, ProgressMeter['phase']>> = {

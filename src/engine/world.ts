@@ -1,5 +1,5 @@
 /** What a run is given beside its definition: its ends, the world it touches, and how it is watched and stopped. */
-import type { Source, Target } from '../contract/provider.ts';
+import type { Lister, Source, Target } from '../contract/provider.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
 import type { DroverError, Failure } from '../model/errors.ts';
 import type { AskRights } from './denials.ts';
@@ -9,6 +9,8 @@ import type { ArtifactStore, RequestCounts, RunRecord, RunStore } from './ports.
 export interface Ends {
   readonly source: Source;
   readonly target: Target;
+  /** What tells whether both places are there, where `source` and `target` show a choice of what is in them. */
+  readonly whole?: { readonly source: Pick<Lister, 'scan'>; readonly target: Pick<Lister, 'scan'> };
   /** The target's place opened for reading: where the policy's `verify` is `read-back`. */
   readonly readBack?: Source;
   /** Asked when objects are denied in a row; absent: every denial is the object's own. */

@@ -172,8 +172,10 @@ export async function openClouds(options: CloudsOptions): Promise<Clouds> {
         policy: { ...POLICY, ...policy },
         concessions: [],
       });
+      const readBack = policy.verify === 'read-back' ? await to.source(OUT, { versions: 'current' }, signal) : null;
       options.onBegin?.();
-      return runTransfer(definition, { source, target }, world, {
+      const ends = { source, target, ...(readBack !== null && { readBack }) };
+      return runTransfer(definition, ends, world, {
         runId,
         tuning: TUNING,
         signal,

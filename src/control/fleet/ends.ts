@@ -145,7 +145,7 @@ export async function openEnds(
     target: watchedSide(world, sides.target, target),
   };
   const seen = run.kind === 'retry' && run.retryOf !== null ? await retryEnds(world, run, ends, signal) : ends;
-  return { ...ends, ...seen, rights: rightsAt(run, sides) };
+  return { ...ends, ...seen, whole: ends, rights: rightsAt(run, sides) };
 }
 
 /** Once more at the last moment: links, and what connectors lead to, can have changed since the run was started. */
