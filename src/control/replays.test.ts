@@ -120,7 +120,13 @@ test('a repeat that meets a transaction waits for it, and never takes over what 
   let isAnswered = false;
   const repeat = replays.begin('ana', 'k-meet', 'h').finally(() => (isAnswered = true));
   await expect
-    .poll(async () => (await sql`SELECT FROM pg_locks WHERE NOT granted`.execute(world.db)).rows.length)
+    .poll(
+      async () =>
+        (
+          await sql`SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND wait_event_type = 'Lock'`.execute(world.db)
+        ).rows.length,
+    )
     .toBeGreaterThan(0);
   expect(isAnswered).toBe(false);
   held.resolve();

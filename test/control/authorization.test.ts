@@ -1,6 +1,7 @@
 /** Rights and credentials that go away in mid-run: on a real database, real connectors and a simulated Amazon S3. */
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
+import type { Fault, Seen } from '../../src/sim/transport.ts';
 import { openCloud, SECRET, take } from './cloud-world.ts';
 import { makeJob, PERSON } from './made.ts';
 
@@ -14,11 +15,12 @@ describe('a policy that is removed in mid-run', () => {
   ] as const)('at the %s, of %s, pauses it and loses nothing', async (side, action, operation, count) => {
     const cloud = await openCloud();
     if (operation === 'LIST') for (let at = 0; at < 1_000; at++) cloud.service.put('photos', `z/${at}`, 'more');
-    const { id } = await cloud.start();
     let giveBack = (): void => undefined;
-    cloud.after(operation, count, () => {
-      giveBack = take(side === 'source' ? cloud.reader : cloud.writer, action);
-    });
+    const { id } = await cloud.start(() =>
+      cloud.after(operation, count, () => {
+        giveBack = take(side === 'source' ? cloud.reader : cloud.writer, action);
+      }),
+    );
     const paused = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
     expect(paused).toMatchObject({
       state: 'paused',
@@ -43,11 +45,12 @@ test('the right to write tags, taken away in mid-run, pauses a job that carries 
   const cloud = await openCloud({ tags: 'preserve' });
   for (const key of cloud.service.keys('photos'))
     cloud.service.put('photos', key, 'x', { tags: new Map([['kept', key]]) });
-  const { id } = await cloud.start();
   let giveBack = (): void => undefined;
-  cloud.after('PUT', 40, () => {
-    giveBack = take(cloud.writer, 's3:*Tagging');
-  });
+  const { id } = await cloud.start(() =>
+    cloud.after('PUT', 40, () => {
+      giveBack = take(cloud.writer, 's3:*Tagging');
+    }),
+  );
   const paused = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
   expect(paused).toMatchObject({ state: 'paused', error: { remedy: expect.stringContaining('s3:PutObjectTagging') } });
   giveBack();
@@ -65,8 +68,7 @@ test('a run of another job that ends well does not wake what waits for a right',
   cloud.service.put('other', 'one', 'content');
   cloud.reader.push({ actions: ['*'], buckets: ['other'] });
   cloud.writer.push({ actions: ['*'], buckets: ['elsewhere'] });
-  const { id } = await cloud.start();
-  cloud.after('GET', 40, () => void take(cloud.reader, 's3:GetObject'));
+  const { id } = await cloud.start(() => cloud.after('GET', 40, () => void take(cloud.reader, 's3:GetObject')));
   await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
   const other = await makeJob(
     cloud.world,
@@ -117,16 +119,11 @@ describe('credentials that are revoked in mid-run', () => {
     ['target', 'AKWRITER'],
   ] as const)('of the %s pause it, and the connector authorized anew lets it end', async (side, key) => {
     const cloud = await openCloud();
-    const { id } = await cloud.start();
-    cloud.after(
-      'GET',
-      40,
-      () => undefined,
-      ({ request }) =>
-        new RegExp(`${key}/`).test(request.headers['authorization'] ?? '')
-          ? { kind: 'status', status: 403, code: 'InvalidAccessKeyId' }
-          : null,
-    );
+    const revoked = ({ request }: Seen): Fault | null =>
+      new RegExp(`${key}/`).test(request.headers['authorization'] ?? '')
+        ? { kind: 'status', status: 403, code: 'InvalidAccessKeyId' }
+        : null;
+    const { id } = await cloud.start(() => cloud.after('GET', 40, () => undefined, revoked));
     const paused = await cloud.until(id, 'paused', 'failed', 'succeeded', 'completed-with-issues');
     expect(paused).toMatchObject({ state: 'paused', waits: { kind: 'attention', connectorId: cloud.ids[side] } });
     expect(paused.counters.items.failed).toBe(0);

@@ -12,7 +12,7 @@ import type { Run } from '../../src/control/entities.ts';
 import type { FleetTiming } from '../../src/control/fleet/timing.ts';
 import { systemClock, systemRandom } from '../../src/lib/system.ts';
 import { makeTestFolder } from '../postgres.ts';
-import { expectComplete, looksInVain, openFleetTest, SHORT, type FleetTest } from './fleet-world.ts';
+import { expectComplete, looksInVain, openFleetTest, PATIENT, SHORT, type FleetTest } from './fleet-world.ts';
 import { makeConnector, makeJob, type MadeJob } from './made.ts';
 import { startStopwatch } from '../stopwatch.ts';
 
@@ -52,7 +52,14 @@ interface Folders {
   readonly to: string;
 }
 
-/** Files from one folder to another, at a rate that leaves time for a bad day. */
+/** Leaves time for whatever a bad day brings, until the rest is let go on in a hurry. */
+const SLOW = 8_000;
+
+async function hurry(): Promise<void> {
+  await sql`UPDATE jobs SET timetable_id = NULL`.execute(fleet.world.db);
+}
+
+/** Files from one folder to another, at a rate. */
 async function folderJob(files: number, bytesPerSecond: number): Promise<Folders> {
   const { world } = fleet;
   const [from, to] = [join(world.folder, 'from'), join(world.folder, 'to')];
@@ -125,8 +132,8 @@ describe('a worker process', () => {
   test('that is killed in mid-run is replaced within 15 seconds, with the leases as they really are', async () => {
     fleet = await openFleetTest();
     const victim = await startProcess('victim', {});
-    const folders = await folderJob(600, 40_000);
-    const id = await underWay(folders, 60);
+    const folders = await folderJob(600, SLOW);
+    const id = await underWay(folders, 30);
     await startProcess('heir', {});
     const sinceKilled = startStopwatch();
     await kill(victim);
@@ -135,7 +142,7 @@ describe('a worker process', () => {
       return rows.length > 0;
     });
     expect(sinceKilled.elapsedMs()).toBeLessThan(15_000);
-    await sql`UPDATE jobs SET timetable_id = NULL`.execute(fleet.world.db);
+    await hurry();
     const run = await fleet.until(id, 'succeeded');
     await expectExact(folders, run);
   });
@@ -146,8 +153,8 @@ describe('a worker process', () => {
   ] as const)('that %s among three leaves a run that is exact', async (_words, what) => {
     fleet = await openFleetTest();
     const workers = [await startProcess('a'), await startProcess('b'), await startProcess('c')];
-    const folders = await folderJob(900, 120_000);
-    const id = await underWay(folders, 100);
+    const folders = await folderJob(900, SLOW);
+    const id = await underWay(folders, 30);
     await fleet.untilTrue('at least two are at it', async () => (await holders(id)) >= 2);
     const [first] = workers as [ChildProcess];
     if (what === 'kill') await kill(first);
@@ -156,6 +163,7 @@ describe('a worker process', () => {
       await fleet.untilTrue('its leases have run out', async () => (await validLeasesOf('a')) === 0);
       first.kill('SIGCONT');
     }
+    await hurry();
     const run = await fleet.until(id, 'succeeded');
     await expectExact(folders, run);
     if (what === 'freeze') return;
@@ -168,23 +176,25 @@ describe('a worker process', () => {
   test('and all others killed at once leave a run that waits, says so, and goes on with the next', async () => {
     fleet = await openFleetTest();
     const workers = [await startProcess('a'), await startProcess('b')];
-    const folders = await folderJob(600, 80_000);
-    const id = await underWay(folders, 60);
+    const folders = await folderJob(600, SLOW);
+    const id = await underWay(folders, 30);
     await Promise.all(workers.map(kill));
     await startProcess('next');
+    await hurry();
     const run = await fleet.until(id, 'succeeded');
     await expectExact(folders, run);
   });
 
   test('that is told to end gives back what it holds, so that nobody has to wait for its leases', async () => {
     fleet = await openFleetTest();
-    const leaving = await startProcess('leaving');
-    const folders = await folderJob(600, 80_000);
-    const id = await underWay(folders, 60);
-    await startProcess('staying');
+    const leaving = await startProcess('leaving', PATIENT);
+    const folders = await folderJob(600, SLOW);
+    const id = await underWay(folders, 30);
+    await startProcess('staying', PATIENT);
     const ended = new Promise((resolve) => leaving.once('exit', resolve));
     leaving.kill('SIGTERM');
     expect(await ended).toBe(0);
+    await hurry();
     const run = await fleet.until(id, 'succeeded');
     await expectExact(folders, run);
     const { rows } = await sql`SELECT FROM segments WHERE run_id = ${id} AND takeovers > 0`.execute(fleet.world.db);
@@ -203,8 +213,8 @@ describe('the database', () => {
       await migrate(connection);
       await connection.close();
       fleet = await openFleetTest({ databaseUrl: server.url });
-      const workers = [await fleet.worker('one'), await fleet.worker('two')];
-      const job = await fleet.job({ objects: 800, slowMs: 80 });
+      const workers = [await fleet.worker('one', { timing: SHORT }), await fleet.worker('two', { timing: SHORT })];
+      const job = await fleet.job({ objects: 800, slowMs: 80, heldFrom: 400 });
       const { id } = await fleet.start(job);
       await fleet.untilTrue('something was copied', async () => job.to.keys('box').length > 20);
       await server.stop();
@@ -214,6 +224,7 @@ describe('the database', () => {
       await fleet.untilTrue('they have looked in vain again and again', looksInVain(fleet, 8));
       expect(job.to.keys('box')).toHaveLength(there);
       server = await start();
+      job.release();
       const run = await fleet.until(id, 'succeeded');
       await expectComplete(fleet, job, run);
       expect((await fleet.runs.active()).length).toBe(0);

@@ -16,7 +16,7 @@ import { s3 } from '../../src/providers/s3/provider.ts';
 import { createS3Service, type Grant } from '../../src/sim/s3-service.ts';
 import { simTransport, type Fault, type Seen } from '../../src/sim/transport.ts';
 import { seededRandom } from '../../src/sim/world.ts';
-import { SHORT } from './fleet-world.ts';
+import { PATIENT } from './fleet-world.ts';
 import { makeJob, PERSON } from './made.ts';
 
 export const SECRET = 'kx7Qm2vT9zR4bN8wPlaceHolderYd3fGh';
@@ -86,12 +86,18 @@ export async function openCloud(settings: Partial<Policy> = {}, workerOptions: P
   const lines: string[] = [];
   const append = async (_: string, { message }: { message: string }) => void lines.push(message);
   const runs = openRuns(world, { preflight: preflight.preflight, append });
+  /** What is arranged for a run is so before its worker asks for anything. */
+  let arranged = Promise.resolve();
+  const openForWorker: typeof openConnector = async (...given) => {
+    await arranged;
+    return openConnector(...given);
+  };
   const worker = await startWorker(world, {
     name: 'one',
     host: 'here',
     pid: process.pid,
-    timing: SHORT,
-    openConnector,
+    timing: PATIENT,
+    openConnector: openForWorker,
     reportHealth: connectors.reportHealth,
     append,
     ...workerOptions,
@@ -135,7 +141,18 @@ export async function openCloud(settings: Partial<Policy> = {}, workerOptions: P
     faults: (made: typeof plan) => void (plan = made),
     /** Of every request from now on. */
     watch: (seen: typeof onAsked) => void (onAsked = seen),
-    start: () => runs.start(PERSON, job.jobId, { kind: 'transfer', trigger: 'person' }, signal),
+    /** `arrange`: after the checks before the run, and before the run itself. */
+    async start(arrange: () => void = () => undefined) {
+      const over = Promise.withResolvers<void>();
+      arranged = over.promise;
+      try {
+        const run = await runs.start(PERSON, job.jobId, { kind: 'transfer', trigger: 'person' }, signal);
+        arrange();
+        return run;
+      } finally {
+        over.resolve();
+      }
+    },
     async items(id: string): Promise<ItemRecord[]> {
       const items: ItemRecord[] = [];
       for await (const item of readItems((await store.getRun(id))!, { store, artifacts: world.artifacts }))

@@ -8,8 +8,8 @@ import { changeState } from '../../src/control/runs/transitions.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { ALL_NAMES } from '../../src/model/names.ts';
 import { addCounters, ZERO_COUNTERS, type Counters, type RunState } from '../../src/model/outcome.ts';
-import { openFleetTest, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
-import { makeRunRow, PERSON } from './made.ts';
+import { openFleetTest, SHORT, type FleetTest, type HeldJob } from './fleet-world.ts';
+import { makeRunRow, PERSON, type MadeJob } from './made.ts';
 
 let fleet: FleetTest;
 beforeEach(async () => {
@@ -50,7 +50,7 @@ async function deadWorker(runId: string): Promise<void> {
       clock_timestamp() + interval '3 seconds')`.execute(fleet.world.db);
 }
 
-async function inState(state: RunState, job: MemoryJob): Promise<string> {
+async function inState(state: RunState, job: MadeJob): Promise<string> {
   const { id } = await fleet.start(job);
   const hasStarted = state !== 'queued';
   const hasEnded = (ENDED as readonly string[]).includes(state);
@@ -66,11 +66,11 @@ describe.each(['nobody', 'a dead worker', 'a worker that hangs', 'a living worke
       await using _server = openDispatching(fleet.world, TIMING);
       const never = Promise.withResolvers<void>();
       // Orders that are late for a living worker are raced with completion elsewhere.
-      const slowMs = whose === 'a living worker' ? 400 : 0;
-      const cases: { order: Order; state: RunState; id: string; job: MemoryJob }[] = [];
+      const held = whose === 'a living worker' ? { heldFrom: 30 } : {};
+      const cases: { order: Order; state: RunState; id: string; job: HeldJob }[] = [];
       for (const order of ['pause', 'resume', 'cancel'] as const) {
         for (const state of STATES) {
-          const job = await fleet.job({ objects: 60, slowMs });
+          const job = await fleet.job({ objects: 60, ...held });
           if (whose === 'a worker that hangs') {
             job.from.hooks.before = (operation) => (operation === 'LIST' ? never.promise : undefined);
           }
@@ -95,6 +95,7 @@ describe.each(['nobody', 'a dead worker', 'a worker that hangs', 'a living worke
         if (wanted === undefined) expect(said, `${order} ${state}`).toBe('WRONG_STATE');
         else expect(said, `${order} ${state}`).toMatchObject({ id });
       }
+      for (const { job } of cases) job.release();
       for (const { order, state, id } of cases) {
         const wanted =
           LEADS[order][state] ?? (state === 'cancelling' ? 'cancelled' : state === 'pausing' ? 'paused' : state);
@@ -184,7 +185,7 @@ describe('sums', () => {
     'of a run that two workers %s in mid-run are those of its log',
     async (how) => {
       await Promise.all([fleet.worker('one'), fleet.worker('two')]);
-      const job = await fleet.job({ objects: 600, slowMs: 40 });
+      const job = await fleet.job({ objects: 600, slowMs: 40, heldFrom: 300 });
       const { id } = await fleet.start(job);
       await fleet.untilTrue('something was copied', async () => job.to.keys('box').length > 50);
       if (how === 'cancel') await fleet.runs.cancel(PERSON, id);
@@ -193,6 +194,7 @@ describe('sums', () => {
           throw new DroverError('PLACE_NOT_FOUND', 'The container is gone.');
         };
       }
+      job.release();
       const told = await fleet.until(id, 'failed', 'cancelled');
       expect(told.counters.items.scanned).toBe((await fleet.items(id)).length);
       await fleet.untilTrue('both have left', async () => {

@@ -10,7 +10,7 @@ import type { Worker } from '../../src/control/fleet/worker.ts';
 import { SYSTEM } from '../../src/control/entities.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
-import { expectComplete, openFleetTest, SHORT, type FleetTest } from './fleet-world.ts';
+import { expectComplete, openFleetTest, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
 import { PERSON, rowOpener, placedRun } from './made.ts';
 
 let fleet: FleetTest;
@@ -36,7 +36,7 @@ function order(what: 'pause' | 'resume' | 'cancel', { id }: { id: string }): Pro
 
 describe('starting', () => {
   test('freezes what the job is made of, and refuses a second one', async () => {
-    const job = await fleet.job({ objects: 100, slowMs: 30 });
+    const job = await fleet.job({ objects: 20, heldFrom: 10 });
     const run = await fleet.start(job);
     await expect(fleet.start(job)).rejects.toMatchObject({ code: 'GUARD_BUSY' });
     const snapshot = await fleet.runs.snapshot(PERSON, run.id);
@@ -47,6 +47,7 @@ describe('starting', () => {
     });
     expect(Array.isArray(snapshot.concessions)).toBe(true);
     await order('cancel', run);
+    job.release();
     await fleet.until(run.id, 'cancelled');
   });
 
@@ -195,10 +196,11 @@ describe('kinds', () => {
 
 describe('pause, resume, cancel', () => {
   test('a paused run keeps what it settled and goes on from there', async () => {
-    const job = await fleet.job({ objects: 300, slowMs: 40 });
+    const job = await fleet.job({ objects: 300, slowMs: 40, heldFrom: 150 });
     const { id } = await fleet.start(job);
     await fleet.untilTrue('something was copied', async () => job.to.keys('box').length > 20);
     expect((await order('pause', { id })).state).toBe('pausing');
+    job.release();
     const paused = await fleet.until(id, 'paused');
     expect(paused.waits).toMatchObject({ kind: 'person', text: `Paused by ${PERSON.name}.` });
     expect((await order('pause', { id })).state).toBe('paused');
@@ -215,12 +217,11 @@ describe('pause, resume, cancel', () => {
   test('a cancelled run leaves nothing half-made at its target', async () => {
     const job = await fleet.job({ objects: 1, targetBehaviour: IN_PARTS });
     job.from.put('box', 'large', new Uint8Array(8 * MIB));
-    job.from.hooks.before = async (operation) => {
-      if (operation === 'CHUNK') await new Promise((resolve) => setTimeout(resolve, 20));
-    };
+    const { upload, cancelled } = halfWay(job);
     const { id } = await fleet.start(job);
-    await fleet.untilTrue('an upload is open', async () => job.to.uploads.size > 0);
+    await upload;
     await order('cancel', { id });
+    cancelled();
     const run = await fleet.until(id, 'cancelled');
     expect(run.endedAt).not.toBeNull();
     expect(job.to.uploads.size).toBe(0);
@@ -233,17 +234,18 @@ describe('pause, resume, cancel', () => {
   test('one whose target cannot be reached is cancelled all the same, and says what may remain', async () => {
     const job = await fleet.job({ objects: 0, targetBehaviour: IN_PARTS });
     job.from.put('box', 'large', new Uint8Array(8 * MIB));
-    job.from.hooks.before = async (operation) => {
-      if (operation === 'CHUNK') await new Promise((resolve) => setTimeout(resolve, 20));
-    };
+    const { upload, cancelled } = halfWay(job);
     const { id } = await fleet.start(job);
-    await fleet.untilTrue('an upload is open', async () => job.to.uploads.size > 0);
+    await upload;
     job.to.hooks.before = (operation) => {
       if (operation === 'ABORT' || operation === 'CONTAINERS') throw refused();
     };
     await order('cancel', { id });
+    cancelled();
     await fleet.until(id, 'cancelled');
-    const [line] = fleet.lines.filter(({ runId, level }) => runId === id && level === 'warn');
+    const warnings = () => fleet.lines.filter(({ runId, level }) => runId === id && level === 'warn');
+    await fleet.untilTrue('what may remain is said', async () => warnings().length > 0);
+    const [line] = warnings();
     expect(line?.message).toContain('unfinished uploads may remain there: "large"');
   });
 
@@ -302,7 +304,7 @@ describe('pause, resume, cancel', () => {
 
 describe('places', () => {
   test('so many run at once, the rest wait in order and say why', async () => {
-    const jobs = await Promise.all([1, 2, 3, 4].map(() => fleet.job({ objects: 60, slowMs: 40 })));
+    const jobs = await Promise.all([1, 2, 3, 4].map(() => fleet.job({ objects: 40, heldFrom: 20 })));
     const ids: string[] = [];
     for (const job of jobs) ids.push((await fleet.start(job)).id);
     await fleet.until(ids[1]!, 'running');
@@ -314,11 +316,12 @@ describe('places', () => {
     expect(await states()).toBe(2);
     await order('cancel', { id: ids[3]! });
     expect((await fleet.runs.get(PERSON, ids[3]!)).state).toBe('cancelled');
+    for (const job of jobs) job.release();
     for (const id of ids.slice(0, 3)) await fleet.until(id, 'succeeded');
   });
 
   test('two runs never write to the same part of a target at once', async () => {
-    const first = await fleet.job({ objects: 60, slowMs: 40, targetPrefix: 'a/' });
+    const first = await fleet.job({ objects: 40, heldFrom: 20, targetPrefix: 'a/' });
     const inside = await fleet.job({ objects: 3, sharing: first, targetPrefix: 'a/b/' });
     const beside = await fleet.job({ objects: 3, sharing: first, targetPrefix: 'c/' });
     const { id } = await fleet.start(first);
@@ -330,6 +333,7 @@ describe('places', () => {
       return waits?.kind === 'target-busy' && waits.runId === id;
     });
     await fleet.until(free.id, 'succeeded');
+    first.release();
     await fleet.until(id, 'succeeded');
     await fleet.until(waiting.id, 'succeeded');
   });
@@ -350,8 +354,8 @@ describe('places', () => {
 
 describe('looking', () => {
   test('lists by filter, in order, with totals; acts on many with the number that was shown', async () => {
-    const job = await fleet.job({ objects: 200, slowMs: 40 });
-    const other = await fleet.job({ objects: 200, slowMs: 40 });
+    const job = await fleet.job({ objects: 40, heldFrom: 20 });
+    const other = await fleet.job({ objects: 40, heldFrom: 20 });
     const runs = [await fleet.start(job), await fleet.start(other)];
     const filter = { jobId: [job.jobId, other.jobId] };
     const page = await fleet.runs.list(PERSON, { filter, sort: 'queuedAt', withTotal: true });
@@ -374,11 +378,12 @@ describe('looking', () => {
     await expect(fleet.runs.bulk(PERSON, 'cancel', selection)).rejects.toMatchObject({ code: 'COUNT_CHANGED' });
     await fleet.until(runs[0]!.id, 'running');
     expect(await fleet.runs.bulk(PERSON, 'cancel', { ...selection, expectedCount: 2 })).toEqual({ changed: 2 });
+    for (const one of [job, other]) one.release();
     for (const { id } of runs) await fleet.until(id, 'cancelled');
   });
 
   test('shows speeds, workers, segments and the map while it goes on', async () => {
-    const job = await fleet.job({ objects: 400, slowMs: 200 });
+    const job = await fleet.job({ objects: 400, slowMs: 20, heldFrom: 200 });
     const { id } = await fleet.start(job);
     await fleet.untilTrue('it shows life', async () => {
       const { live, counters, sequence } = await fleet.runs.get(PERSON, id);
@@ -391,6 +396,7 @@ describe('looking', () => {
     const { cells: map } = await fleet.runs.map(PERSON, id, 24);
     expect(map.length).toBeGreaterThan(0);
     expect(map.some(({ state }) => state === 'listing')).toBe(true);
+    job.release();
     await fleet.until(id, 'succeeded');
     const { cells: done } = await fleet.runs.map(PERSON, id, 24);
     expect(done.every(({ state }) => state === 'done')).toBe(true);
@@ -437,6 +443,17 @@ describe('the fleet', () => {
     expect(worker.runs).toBeDefined();
   });
 });
+
+/** A large object of the source stands still in the middle, when its upload is open, until the run was cancelled. */
+function halfWay(job: MemoryJob): { upload: Promise<void>; cancelled: () => void } {
+  const [upload, cancelled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  job.from.hooks.before = async (operation) => {
+    if (operation !== 'CHUNK' || job.to.uploads.size === 0) return;
+    upload.resolve();
+    await cancelled.promise;
+  };
+  return { upload: upload.promise, cancelled: cancelled.resolve };
+}
 
 function refused(): Error {
   return new Error('the target is gone');

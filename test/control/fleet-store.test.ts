@@ -57,7 +57,8 @@ let made = 0;
 async function openPostgres(): Promise<Home> {
   await sql`DELETE FROM runs`.execute(world.db);
   return {
-    store: new PostgresRunStore(world.db),
+    // So that no lease runs out while the machine stands still.
+    store: new PostgresRunStore(world.db, { leaseValidMs: 60_000 }),
     createRun: (runId, change = {}) => {
       const { policy } = change;
       const kind = policy?.dryRun === true ? 'dry-run' : policy?.mode === 'check' ? 'validate' : 'transfer';

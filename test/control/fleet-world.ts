@@ -1,5 +1,5 @@
 /** Workers and runs in a test: short but real leases, stores in memory, the state in a real database. */
-import { sql } from 'kysely';
+import { sql, type QueryId } from 'kysely';
 import type { NewRunLogLine, RunLogLine, Run } from '../../src/control/entities.ts';
 import type { FleetTiming } from '../../src/control/fleet/timing.ts';
 import { startWorker, type Worker, type WorkerOptions } from '../../src/control/fleet/worker.ts';
@@ -35,6 +35,9 @@ export const SHORT: Partial<FleetTiming> = {
   againMsMax: 500,
 };
 
+/** For whatever is not about silence: nobody loses a lease because the machine stood still for a while. */
+export const PATIENT: Partial<FleetTiming> = { ...SHORT, leaseValidMs: 40_000, giveUpMs: 30_000 };
+
 const READY: Preflight = {
   ok: true,
   source: [],
@@ -55,7 +58,7 @@ export interface FleetTest extends AsyncDisposable {
   told(): Promise<{ readonly event: string; readonly runId: string | null }[]>;
   preflight: Preflight;
   worker(name: string, more?: Partial<WorkerOptions>, change?: Partial<ControlWorld>): Promise<Worker>;
-  job(options?: JobOptions): Promise<MemoryJob>;
+  job(options?: JobOptions): Promise<HeldJob>;
   start(job: MadeJob, input?: Partial<StartRun>): Promise<Run>;
   /** Looks again and again until the run is in one of these states. */
   until(runId: string, ...states: RunState[]): Promise<Run>;
@@ -74,11 +77,18 @@ export interface JobOptions {
   readonly sharing?: MemoryJob;
   /** How long a listing page and an object take at the source. */
   readonly slowMs?: number;
+  /** Its objects from this number on are not read before the test releases them: so long the run does not end. */
+  readonly heldFrom?: number;
 }
 
 export interface MemoryJob extends MadeJob {
   readonly from: MemoryStore;
   readonly to: MemoryStore;
+}
+
+export interface HeldJob extends MemoryJob {
+  /** What was held is read from now on, as it comes. */
+  release(): void;
 }
 
 let stores = 0;
@@ -106,6 +116,7 @@ export function makeStore(name: string, behaviour: Partial<MemoryBehaviour> = {}
 export async function openFleetTest(overrides: TestOverrides = {}): Promise<FleetTest> {
   const world = await openTestWorld({ providers: [memory, local], ...overrides });
   const workers: Worker[] = [];
+  const releases: (() => void)[] = [];
   const lines: (RunLogLine & { runId: string })[] = [];
   const health: { id: string; code: string | null }[] = [];
   const append = async (runId: string, line: NewRunLogLine): Promise<void> => {
@@ -142,7 +153,7 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
             await setHealth(world, id, error);
           },
           append,
-          timing: SHORT,
+          timing: PATIENT,
           ...more,
         },
       );
@@ -150,15 +161,20 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
       return worker;
     },
     async job(options = {}) {
-      const { objects = 50, settings = {}, targetPrefix = '', limits, targetBehaviour, sharing, slowMs = 0 } = options;
+      const { objects = 50, settings = {}, targetPrefix = '', limits, targetBehaviour, sharing } = options;
+      const { slowMs = 0, heldFrom = Number.POSITIVE_INFINITY } = options;
       const name = `fleet-${process.pid}-${stores++}`;
       const [from, to] = [
         makeStore(`${name}-from`, options.sourceBehaviour),
         sharing?.to ?? makeStore(`${name}-to`, targetBehaviour),
       ];
-      if (slowMs > 0) {
-        from.hooks.before = async (operation) => {
-          if (operation === 'GET' || operation === 'LIST') await new Promise((resolve) => setTimeout(resolve, slowMs));
+      const held = Promise.withResolvers<void>();
+      releases.push(held.resolve);
+      if (slowMs > 0 || Number.isFinite(heldFrom)) {
+        from.hooks.before = async (operation, key) => {
+          if (operation !== 'GET' && operation !== 'LIST') return;
+          if (slowMs > 0) await new Promise((resolve) => setTimeout(resolve, slowMs));
+          if (operation === 'GET' && Number(key.slice('k/'.length)) >= heldFrom) await held.promise;
         };
       }
       for (let at = 0; at < objects; at++) from.put('box', `k/${String(at).padStart(6, '0')}`, `content of ${at}`);
@@ -178,7 +194,7 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
         { connectorId: toId, container: 'box', prefix: targetPrefix },
         settings,
       );
-      return { ...job, from, to };
+      return { ...job, from, to, release: held.resolve };
     },
     start: (job, input = {}) =>
       test.runs.start(
@@ -215,11 +231,30 @@ export async function openFleetTest(overrides: TestOverrides = {}): Promise<Flee
     async [Symbol.asyncDispose]() {
       if (isClosed) return;
       isClosed = true;
+      for (const release of releases) release();
       await Promise.all(workers.map((worker) => worker.drain().catch(() => undefined)));
       await world.close();
     },
   };
   return test;
+}
+
+/** How often a worker on that database has renewed what it holds: time as workers have it, however slow the machine. */
+export function countRenewals({ world }: FleetTest) {
+  const executor = world.db.getExecutor();
+  const renewals = new WeakSet<QueryId>();
+  let count = 0;
+  const db = world.db.withPlugin({
+    transformQuery: ({ node, queryId }) => {
+      if (executor.compileQuery(node, queryId).sql.includes('renewed AS')) renewals.add(queryId);
+      return node;
+    },
+    transformResult: async ({ result, queryId }) => {
+      if (renewals.has(queryId)) count += 1;
+      return result;
+    },
+  });
+  return { db, count: () => count };
 }
 
 /** For `untilTrue`, while the database is away for somebody: true when he has looked in vain so many times more. */

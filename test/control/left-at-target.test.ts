@@ -9,7 +9,7 @@ import { fleetWorld } from '../../src/control/fleet/parts.ts';
 import { Shares } from '../../src/control/fleet/shares.ts';
 import type { OpenConnector } from '../../src/control/world.ts';
 import { DroverError } from '../../src/model/errors.ts';
-import { makeStore, openFleetTest, SHORT, type FleetTest } from './fleet-world.ts';
+import { makeStore, openFleetTest, PATIENT, SHORT, type FleetTest } from './fleet-world.ts';
 import { makeConnector, makeJob, PERSON, rowOpener, type MadeJob } from './made.ts';
 
 let fleet: FleetTest;
@@ -52,7 +52,7 @@ const worker = (name: string) => {
     }
     return open(id, openTransport, ...rest);
   };
-  return fleet.worker(name, { openConnector, timing: { ...SHORT, reachAgainMs: 200 } });
+  return fleet.worker(name, { openConnector, timing: { ...PATIENT, reachAgainMs: 200 } });
 };
 
 /** Cancelled with the target away; a file of the run lies there, as one that a killed worker wrote at. */
@@ -121,6 +121,7 @@ test('unless the place itself is gone', async () => {
   await worker('one');
   const id = await cancelled(new DroverError('PLACE_NOT_FOUND', 'The folder is gone.'));
   await fleet.untilTrue('nobody looks after it any more', () => isSwept(id));
+  await fleet.untilTrue('that is said', async () => linesOf(id, 'LEFTOVERS').length > 0);
   expect(linesOf(id, 'LEFTOVERS')).toHaveLength(1);
   expect(linesOf(id, 'LEFTOVERS_GONE')).toEqual([]);
 });

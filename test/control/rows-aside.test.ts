@@ -7,7 +7,7 @@ import { refuseHalfLog } from '../../src/control/runs/store-aside.ts';
 import type { ArtifactStore } from '../../src/engine/ports.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
-import { openFleetTest, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
+import { openFleetTest, PATIENT, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
 import { PERSON, rowOpener } from './made.ts';
 
 const MIB = 1024 * 1024;
@@ -186,7 +186,7 @@ describe('rows that were kept aside', () => {
   });
 
   test('hold up no end where the store hangs', async () => {
-    await fleet.worker('one', { timing: { ...SHORT, sweepMsMax: 300 } }, { artifacts: artifacts() });
+    await fleet.worker('one', { timing: { ...PATIENT, sweepMsMax: 300 } }, { artifacts: artifacts() });
     const { job, id, release } = await stuck();
     reading = 'hangs';
     await fleet.runs.cancel(PERSON, id);
@@ -205,6 +205,7 @@ describe('rows that were kept aside', () => {
     release();
     await fleet.until(id, 'cancelled');
     await fleet.untilTrue('nobody clears up any more', () => isSwept(id));
+    await fleet.untilTrue('that is said', async () => linesOf(id, 'ROWS_MISSING').length > 1);
     expect(linesOf(id, 'ROWS_MISSING')).toHaveLength(2);
     expect(linesOf(id, 'ROWS_MISSING').at(-1)?.message).toMatch(/not be tried again/);
     expect(linesOf(id, 'ROWS_JOINED')).toEqual([]);

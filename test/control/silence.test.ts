@@ -83,7 +83,9 @@ describe('a worker that is not heard of', () => {
     isAway = false;
     await look(GONE_MS - 1_000);
     expect(await states()).toEqual(['cancelling', 'active']);
-    await sql`UPDATE workers SET seen_at = clock_timestamp() WHERE id = ${worker}`.execute(fleet.world.db);
+    await sql`UPDATE workers SET seen_at = clock_timestamp() + interval '1 minute' WHERE id = ${worker}`.execute(
+      fleet.world.db,
+    );
     await look(3_000);
     expect(await states()).toEqual(['cancelling', 'active']);
   });

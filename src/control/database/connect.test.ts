@@ -63,7 +63,7 @@ describe.skipIf(inject('servers').postgres === null)('the database', () => {
 
   test('a server that takes the question and never answers is DATABASE_UNAVAILABLE', async () => {
     const impatient = await openDatabase({ url: server.url, log, queryMsMax: 500 });
-    await expect(sql`SELECT pg_sleep(5)`.execute(impatient.kysely)).rejects.toMatchObject({
+    await expect(sql`SELECT pg_sleep(600)`.execute(impatient.kysely)).rejects.toMatchObject({
       code: 'DATABASE_UNAVAILABLE',
     });
     await impatient.close();

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DroverError } from '../../model/errors.ts';
 import { newId } from '../ids.ts';
 import { openTestWorld, type TestWorld } from '../testing.ts';
 import { signOn } from './membership.ts';
@@ -14,6 +15,8 @@ beforeEach(async () => {
 afterEach(async () => world.close());
 
 const SHORT = { goneAfterMs: 1_200 };
+/** Says soon that it lives, and counts as living however long the machine stands still. */
+const LONG = { goneAfterMs: 30_000 };
 const HERE = { host: 'here', pid: 1 };
 
 async function insertWorker(name: string, version: string, state: string, secondsAgo: number): Promise<void> {
@@ -80,8 +83,16 @@ describe('others of another version', () => {
 
   test('that were cut off have to sign on again when they come back, and are refused then', async () => {
     await using old = await openTestWorld({ databaseUrl: world.databaseUrl, programVersion: '0.8.0' });
-    // It looks for itself every two seconds.
-    const presence = await signOnServer(old, HERE, { goneAfterMs: 12_000 });
+    let isCutOff = false;
+    const db = old.db.withPlugin({
+      transformQuery: ({ node }) => {
+        if (isCutOff) throw new DroverError('DATABASE_UNAVAILABLE', 'The way to the database is blocked.');
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    const presence = await signOnServer({ ...old, db }, HERE, LONG);
+    isCutOff = true;
     await insertWorker('cut off', '0.9.0', 'active', 60);
     await insertWorker('of this version', '1.0.0', 'active', 60);
     await insertServer('0.9.0', 60);
@@ -92,7 +103,8 @@ describe('others of another version', () => {
       { name: 'cut off', state: 'gone' },
       { name: 'of this version', state: 'active' },
     ]);
-    await using _now = await signOnServer(world, HERE, SHORT);
+    await using _now = await signOnServer(world, HERE, LONG);
+    isCutOff = false;
     await expect(presence.failed).rejects.toMatchObject({ code: 'VERSION_MISMATCH' });
     await presence[Symbol.asyncDispose]();
     expect(await serverRows()).toBe(1);
@@ -111,7 +123,8 @@ describe('others of another version', () => {
     const joining = signOnServer(world, HERE).finally(() => (isDone = true));
     joining.catch(() => undefined);
     await until(async () => {
-      const { rows } = await sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`.execute(world.db);
+      const { rows } = await sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`.execute(world.db);
       return rows.length > 0;
     });
     expect(isDone).toBe(false);
@@ -136,7 +149,7 @@ describe('a server', () => {
   });
 
   test('keeps servers and workers of another version out', async () => {
-    await using _presence = await signOnServer(world, HERE, SHORT);
+    await using _presence = await signOnServer(world, HERE);
     await using other = await openTestWorld({ databaseUrl: world.databaseUrl, programVersion: '0.9.0' });
     const message = expect.stringContaining('the server on here (1.0.0)');
     await expect(signOnServer(other, HERE)).rejects.toMatchObject({ code: 'VERSION_MISMATCH', message });
@@ -150,8 +163,8 @@ describe('a server', () => {
     await using presence = await signOnServer(world, HERE, SHORT);
     await forgetServers(world.db);
     await until(async () => (await serverRows()) === 1);
-    await world.db.deleteFrom('servers').execute();
     await insertServer('2.0.0', -3_600);
+    await world.db.deleteFrom('servers').where('program_version', '=', '1.0.0').execute();
     await expect(presence.failed).rejects.toMatchObject({ code: 'VERSION_MISMATCH' });
   });
 });

@@ -166,6 +166,7 @@ describe('the log of a run', () => {
   test('keeps lines in order, by level and word', async () => {
     const runId = await makeRun();
     const told: string[] = [];
+    await world.bus.ready();
     const ignore = world.bus.listen((topic, id) => void told.push(`${topic} ${id}`));
     await logs.append(runId, { level: 'info', code: null, message: 'It begins.' });
     await logs.append(runId, { level: 'warn', code: 'THROTTLED', message: 'Slower.' });

@@ -88,6 +88,8 @@ test('shows sums per connector, over all processes that have ever counted, with 
     traffic.watch(target, 'target', () => lanes);
     await traffic.write(world.db);
   }
+  // What is under way is shown, however long the machine stands still until it is asked for.
+  await sql`UPDATE traffic SET seen_at = clock_timestamp() + interval '50 seconds'`.execute(world.db);
   // As it was counted once, at both ends.
   const before = new Traffic(newId(world));
   for (const outcome of ['deleted', 'copied']) before.add(job.source.connectorId, 'items', 'source', outcome, 2);

@@ -83,9 +83,10 @@ describe('what the target cannot hold as it is', () => {
 });
 
 test('of a run that was canceled does not say that everything made it', async () => {
-  const job = await fleet.job({ objects: 200, slowMs: 50 });
+  const job = await fleet.job({ objects: 20, heldFrom: 10 });
   const { id } = await fleet.start(job);
   await fleet.runs.cancel(PERSON, id);
+  job.release();
   await fleet.until(id, 'cancelled');
   expect(await fileOf(id, 'report-html')).not.toContain('Everything made it.');
 });
@@ -198,12 +199,13 @@ describe('files that are made as they go out', () => {
   });
 
   test('of a run that goes on it may still change, so nothing is kept', async () => {
-    const job = await fleet.job({ objects: 200, slowMs: 50 });
+    const job = await fleet.job({ objects: 20, heldFrom: 10 });
     const { id: runId } = await fleet.start(job);
     const { id } = await reports.request(PERSON, runId, 'copy-log-csv', {});
     await contentOf(id);
     expect(await reports.get(PERSON, id)).toMatchObject({ sizeBytes: null, sha256: null });
     await fleet.runs.cancel(PERSON, runId);
+    job.release();
     await fleet.until(runId, 'cancelled');
   });
 

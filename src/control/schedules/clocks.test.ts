@@ -80,14 +80,18 @@ describe('a server whose clock is a year off', () => {
   ])('%s reckons and starts by the clock of the database', async (_words, offMs) => {
     serverMs = offMs;
     const schedules = open();
-    const id = await enabled(schedules, HOURLY);
+    // Far from the moments at which it would start while it is looked at.
+    const { rows: now } = await sql<{ minute: number }>`
+      SELECT extract(minute FROM clock_timestamp())::integer AS minute`.execute(world.db);
+    const rule = (minutesLater: number) => ({ ...HOURLY, minute: (now[0]!.minute + minutesLater) % 60 });
+    const id = await enabled(schedules, rule(30));
     const nextMs = async () => Date.parse(String((await schedules.get(world.as('viewer'), id)).nextAt));
     const databaseNow = async () =>
       (await sql<{ ms: number }>`SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms`.execute(world.db))
         .rows[0]!.ms;
     expect((await nextMs()) - (await databaseNow())).toBeGreaterThan(0);
     expect((await nextMs()) - (await databaseNow())).toBeLessThanOrEqual(HOUR_MS);
-    await schedules.update(world.as('operator'), id, null, { rule: { ...HOURLY, minute: 30 } });
+    await schedules.update(world.as('operator'), id, null, { rule: rule(20) });
     expect((await nextMs()) - (await databaseNow())).toBeLessThanOrEqual(HOUR_MS);
     expect(await schedules.tick(NEVER)).toBe(0);
     await sql`UPDATE schedules SET next_at = clock_timestamp() - interval '1 second'`.execute(world.db);

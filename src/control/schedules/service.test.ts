@@ -392,6 +392,7 @@ describe('a schedule', () => {
     );
     expect(started).toMatchObject([{ scheduledAt: '2026-11-23T02:00:00.000Z' }]);
     // The rest waits, since so many with one connector wait already.
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThanOrEqual(8), { timeout: 60_000 });
     expect(asked).toHaveLength(8);
     gate.resolve();
     expect(await ticking).toBe(13);
