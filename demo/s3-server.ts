@@ -8,7 +8,7 @@ import type { S3Service } from '../src/sim/s3-service.ts';
 import { plantSample } from '../src/sim/sample.ts';
 import { serveOnLoopback } from '../src/sim/serve.ts';
 import type { SimBody, SimService } from '../src/sim/http.ts';
-import type { S3Setting } from './servers.ts';
+import type { S3Order, S3Setting } from './servers.ts';
 
 const REPORT_EVERY_BYTES = 512 * 1024;
 
@@ -28,11 +28,15 @@ const service = createS3Service({
     },
   ],
 });
+let killing: S3Order['kill'];
 if (setting.sample !== null) plant(service, setting.sample);
 const served = await serveOnLoopback(counting(service));
-process.on('message', ({ removeBucket }: { readonly removeBucket: string }) => {
-  service.removeBucket(removeBucket);
-  process.send?.({ removedBucket: removeBucket });
+process.on('message', ({ removeBucket, kill }: S3Order) => {
+  if (removeBucket !== undefined) {
+    service.removeBucket(removeBucket);
+    process.send?.({ removedBucket: removeBucket });
+  }
+  killing = kill ?? killing;
 });
 process.send?.({ origin: served.origin });
 
@@ -57,6 +61,12 @@ function counting(inner: SimService): SimService {
         if (sentBytes - reportedBytes >= REPORT_EVERY_BYTES) {
           reportedBytes = sentBytes;
           process.send?.({ sentBytes });
+        }
+        if (killing !== undefined && sentBytes >= killing.whenSentBytes) {
+          const { processId } = killing;
+          killing = undefined;
+          process.kill(processId, 'SIGKILL');
+          process.send?.({ sentBytes, killed: processId });
         }
         yield chunk;
       }

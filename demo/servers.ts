@@ -1,6 +1,5 @@
 /** The two servers of the demo: each a child that dies with this process, even if this one is killed. */
 import { fork, type ChildProcess } from 'node:child_process';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { SampleOptions } from '../src/sim/sample.ts';
 import type { AzureAccess, S3Access } from './stores.ts';
@@ -24,8 +23,11 @@ export interface S3Setting {
 
 export interface S3Server {
   readonly access: S3Access;
-  /** Resolves when this many bytes of answers have left the server since it began. */
-  whenSent(bytes: number): Promise<void>;
+  /**
+   * Kills this process with SIGKILL in the moment in which so many bytes of answers have left the server since it
+   * began: the next one never does, however slow anybody is to notice. Resolves with their number when it is done.
+   */
+  killWhenSent(bytes: number, processId: number): Promise<number>;
   /** At once, with all that is in it: no request does that while somebody else writes. */
   removeBucket(name: string): Promise<void>;
   readonly sentBytes: number;
@@ -39,6 +41,13 @@ interface Message {
   readonly removedBucket?: string;
   readonly origin?: string;
   readonly sentBytes?: number;
+  readonly killed?: number;
+}
+
+/** What the stand-in is asked for. */
+export interface S3Order {
+  readonly removeBucket?: string;
+  readonly kill?: { readonly processId: number; readonly whenSentBytes: number };
 }
 
 const children = new Set<ChildProcess>();
@@ -61,54 +70,53 @@ export async function startS3(sample: S3Setting['sample']): Promise<S3Server> {
   const setting: S3Setting = { accessKeyId: 'AKIADROVERDEMO', secretAccessKey: 'demo-secret-of-no-value', sample };
   const child = start('s3-server.ts', [JSON.stringify(setting)], undefined);
   let sentBytes = 0;
-  const waiting: { readonly bytes: number; readonly wake: () => void }[] = [];
   const origin = await new Promise<string>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`The S3 stand-in ended with code ${code}.`)));
     child.on('message', (message: Message) => {
       if (message.origin !== undefined) resolve(message.origin);
       sentBytes = message.sentBytes ?? sentBytes;
-      for (const { bytes, wake } of waiting) if (sentBytes >= bytes) wake();
     });
   });
+  const ordered = (order: S3Order, isDone: (message: Message) => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      const hear = (message: Message): void => {
+        if (!isDone(message)) return;
+        child.off('message', hear);
+        resolve();
+      };
+      child.on('message', hear);
+      child.send(order);
+    });
   return {
     access: { endpoint: origin, accessKeyId: setting.accessKeyId, secretAccessKey: setting.secretAccessKey },
-    removeBucket: (name) =>
-      new Promise((resolve) => {
-        const hear = (message: Message): void => {
-          if (message.removedBucket !== name) return;
-          child.off('message', hear);
-          resolve();
-        };
-        child.on('message', hear);
-        child.send({ removeBucket: name });
-      }),
-    whenSent: (bytes) => new Promise((resolve) => waiting.push({ bytes, wake: resolve })),
+    removeBucket: (name) => ordered({ removeBucket: name }, ({ removedBucket }) => removedBucket === name),
+    killWhenSent: async (bytes, processId) => {
+      await ordered({ kill: { processId, whenSentBytes: bytes } }, ({ killed }) => killed === processId);
+      return sentBytes;
+    },
     get sentBytes() {
       return sentBytes;
     },
   };
 }
 
-/** The emulator's account and key are Microsoft's well-known ones. */
+/** The emulator's account and key are Microsoft's well-known ones. It takes a port by itself, which nobody else gets. */
 export async function startAzurite(folder: string): Promise<AzuriteServer> {
-  const port = await freePort();
-  const words = ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', folder];
+  const words = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--location', folder];
   const child = start(
     'azurite-server.ts',
     [...words, '--silent', '--disableTelemetry', '--skipApiVersionCheck'],
     folder,
   );
-  const endpoint = `http://127.0.0.1:${port}/devstoreaccount1`;
-  const ended = new Promise<never>((_resolve, reject) => {
+  const origin = await new Promise<string>((resolve, reject) => {
+    child.on('message', (message: Message) => message.origin !== undefined && resolve(message.origin));
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`Azurite ended with code ${code}.`)));
   });
-  ended.catch(() => undefined);
-  await Promise.race([answers(endpoint), ended]);
   return {
     access: {
-      endpoint,
+      endpoint: `${origin}/devstoreaccount1`,
       accountName: 'devstoreaccount1',
       accountKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
     },
@@ -125,26 +133,4 @@ function start(file: string, words: readonly string[], cwd: string | undefined):
   children.add(child);
   child.once('exit', () => children.delete(child));
   return child;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('There is no free port.');
-  return address.port;
-}
-
-async function answers(url: string): Promise<void> {
-  const endAtMs = Date.now() + 30_000;
-  for (;;) {
-    try {
-      await fetch(url);
-      return;
-    } catch (error) {
-      if (Date.now() > endAtMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
 }

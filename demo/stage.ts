@@ -14,8 +14,8 @@ export interface Ran {
 export interface RunOptions {
   /** Besides what every command gets; for secrets, which do not belong on a command line. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Kills the process with SIGKILL when this resolves, and says so. */
-  readonly killWhen?: Promise<void>;
+  /** Is told the process as soon as it is there, and kills it with SIGKILL at some moment; then that is said. */
+  readonly killer?: (processId: number) => void;
 }
 
 export class Stage {
@@ -103,20 +103,20 @@ export class Stage {
       stdout += text;
       if (isSeen) process.stdout.write(text);
     });
-    void options.killWhen?.then(() => this.#kill(child));
+    if (child.pid !== undefined) options.killer?.(child.pid);
     return new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (exit, signal) => {
         this.#running = null;
+        if (options.killer !== undefined && signal === 'SIGKILL' && !this.#isOver) this.#sayKilled(child.pid);
         resolve({ exit, signal, stdout });
       });
     });
   }
 
-  #kill(child: ChildProcess): void {
-    if (child.exitCode !== null || !child.kill('SIGKILL')) return;
+  #sayKilled(processId: number | undefined): void {
     this.#mendTerminal();
-    this.say(`\n${this.#style('1;31', `$ kill -9 ${child.pid}`)}`);
+    this.say(`\n${this.#style('1;31', `$ kill -9 ${processId}`)}`);
   }
 
   /** A killed process could not show the cursor again, nor let lines wrap. */

@@ -156,9 +156,13 @@ async function interrupted(scene: Scene): Promise<string> {
   stage.tell(`The rate is limited to ${sample.rate} in a second, so that there is something to watch.`);
   stage.say('');
   const before = s3.sentBytes;
-  const killed = await stage.drover(copyWords(scene), { killWhen: s3.whenSent(before + sample.bytes * 0.6) });
-  const sent = s3.sentBytes - before;
-  stage.expect('the process was killed before it was done', killed.signal === 'SIGKILL', killed);
+  let killing: Promise<number> | null = null;
+  const killed = await stage.drover(copyWords(scene), {
+    killer: (processId) => (killing = s3.killWhenSent(before + sample.bytes * 0.6, processId)),
+  });
+  const isKilled = killed.signal === 'SIGKILL';
+  stage.expect('the process was killed before it was done', isKilled, killed);
+  const sent = (isKilled && killing !== null ? await (killing as Promise<number>) : s3.sentBytes) - before;
   const share = Math.round((100 * sent) / sample.bytes);
   stage.expect(`${share} % of the bytes had left the source by then`, share >= 40 && share < 95);
   stage.say('');
