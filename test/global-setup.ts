@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** The one that is asked for, or any (0); `null` when somebody else has it. */
+/** `null` when somebody else has it. */
 async function freePort(port: number): Promise<number | null> {
   const server = createServer();
   const isOurs = await new Promise<boolean>((resolve) => {
@@ -46,9 +46,8 @@ async function freePort(port: number): Promise<number | null> {
     server.listen(port, '127.0.0.1', () => resolve(true));
   });
   if (!isOurs) return null;
-  const { port: found } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  return found;
+  return port;
 }
 
 /** Below those that the system gives to connections: they may be in use a moment later. See `ceph.sh` for the others. */
@@ -60,8 +59,8 @@ async function freeCephPort(): Promise<number> {
   }
 }
 
+/** It takes a port by itself: one that we had looked for may be somebody else's before it is up. */
 async function startAzurite() {
-  const port = (await freePort(0)) as number;
   const main = require.resolve('azurite/dist/src/blob/main.js');
   const child = spawn(
     process.execPath,
@@ -70,19 +69,27 @@ async function startAzurite() {
       '--blobHost',
       '127.0.0.1',
       '--blobPort',
-      String(port),
+      '0',
       '--silent',
       '--inMemoryPersistence',
       '--disableTelemetry',
       '--skipApiVersionCheck',
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'pipe', 'ignore'] },
   );
-  const endpoint = `http://127.0.0.1:${port}/devstoreaccount1`;
-  await answers(endpoint, 120_000);
+  const origin = await new Promise<string>((resolve, reject) => {
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      const found = /listens on (http:\/\/\S+)\s/.exec(said)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`Azurite ended with ${code}: ${said}`)));
+  });
   return {
     server: {
-      endpoint,
+      endpoint: `${origin}/devstoreaccount1`,
       accountName: 'devstoreaccount1',
       accountKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
     },

@@ -38,6 +38,8 @@ export async function serveOnLoopback(
     server.emit('request', incoming, outgoing);
   });
   server.requestTimeout = 0;
+  // Who keeps a connection may use it, however long it stood still in between.
+  server.keepAliveTimeout = 0;
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
