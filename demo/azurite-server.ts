@@ -11,12 +11,4 @@ process.once = ((name: string, listener: () => void) =>
   name === 'SIGINT' ? process : once.call(process, name, listener)) as typeof process.once;
 on.call(process, 'SIGINT', () => undefined);
 
-// It writes for people where it listens; whoever started this is told.
-const { log } = console;
-console.log = (...words: unknown[]) => {
-  log(...words);
-  const origin = /listens on (http:\/\/\S+)/.exec(words.join(' '))?.[1];
-  if (origin !== undefined) process.send?.({ origin });
-};
-
 createRequire(import.meta.url)('azurite/dist/src/blob/main.js');

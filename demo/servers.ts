@@ -110,7 +110,12 @@ export async function startAzurite(folder: string): Promise<AzuriteServer> {
     folder,
   );
   const origin = await new Promise<string>((resolve, reject) => {
-    child.on('message', (message: Message) => message.origin !== undefined && resolve(message.origin));
+    let said = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      const found = /listens on (http:\/\/\S+)\s/.exec(said)?.[1];
+      if (found !== undefined) resolve(found);
+    });
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`Azurite ended with code ${code}.`)));
   });
@@ -127,10 +132,11 @@ function start(file: string, words: readonly string[], cwd: string | undefined):
   if (isStopped) throw new Error('The servers were stopped.');
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [...words], {
     cwd,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     execArgv: ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0040', '--disable-warning=DEP0169'],
   });
   children.add(child);
+  child.stdout?.resume();
   child.once('exit', () => children.delete(child));
   return child;
 }
