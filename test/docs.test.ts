@@ -25,7 +25,10 @@ const files = [
   ...['.ci', 'bin', 'docs', 'scripts', 'src', 'test'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((path) => join(folder, String(path))),
   ),
-].filter((path) => path !== 'package-lock.json' && statSync(join(root, path)).isFile());
+].filter(
+  // What somebody writes there for a moment may be gone again.
+  (path) => path !== 'package-lock.json' && statSync(join(root, path), { throwIfNoEntry: false })?.isFile() === true,
+);
 const markdown = files.filter((path) => path.endsWith('.md'));
 
 function read(path: string): string {

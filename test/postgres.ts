@@ -40,7 +40,8 @@ async function makeDatabase(adminUrl: string, options: string): Promise<TestData
   await whenFree(() => run(adminUrl, `CREATE DATABASE ${name} ${options}`));
   return {
     url: urlFor(adminUrl, name),
-    drop: () => run(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    // Those who are connected are sent away, and waited for no longer than elsewhere.
+    drop: () => whenFree(() => run(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
   };
 }
 

@@ -22,9 +22,11 @@ test('no new master key is made for what another one has locked', async () => {
     const call = { flags: {}, configPath: null, say: async () => undefined, line, signal: stopper.signal };
     await serve(call, { newArtifacts: false }, { variables, programVersion: '1.2.3' });
   };
+  let first: Promise<void> | null = null;
   try {
     await new Promise<void>((resolve, reject) => {
-      start('here', resolve).catch(reject);
+      first = start('here', resolve);
+      first.catch(reject);
     });
     expect(existsSync(join(home, 'here', 'master.key'))).toBe(true);
     const elsewhere = start('elsewhere', () => undefined);
@@ -35,6 +37,8 @@ test('no new master key is made for what another one has locked', async () => {
     expect(existsSync(join(home, 'elsewhere', 'master.key'))).toBe(false);
   } finally {
     stopper.abort();
+    // It lets go of its database by itself.
+    await first;
     await database.drop();
   }
 });

@@ -15,7 +15,8 @@ import { makeQuickFolder } from '../quick-folder.ts';
 const PROGRAM = fileURLToPath(new URL('../../bin/drover', import.meta.url));
 const folder = makeQuickFolder('drover-versions-');
 const KEY = randomBytes(32).toString('base64');
-const children: ChildProcess[] = [];
+/** Those that have not ended. */
+const children = new Set<ChildProcess>();
 let made: TestDatabase;
 let database: Database;
 
@@ -58,9 +59,10 @@ function start(words: readonly string[], environment: Readonly<Record<string, st
   });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (text += part.toString()));
-  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  children.push(child);
-  void ended.then(() => children.splice(children.indexOf(child), 1));
+  // Not before all that it said is here.
+  const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+  children.add(child);
+  void ended.then(() => children.delete(child));
   return { said: () => text, ended, stop: () => child.kill('SIGTERM'), closeInput: () => child.stdin.end() };
 }
 

@@ -243,7 +243,10 @@ describe('sweeping', () => {
       import { targetOf, optionsOf } from ${JSON.stringify(here)};
       const target = await targetOf(${JSON.stringify(folder)});
       const content = (async function* () {
-        for (;;) { yield new Uint8Array(65536); process.stdout.write('.'); }
+        yield new Uint8Array(65536);
+        process.stdout.write('.');
+        // However late it is killed, the disk does not fill meanwhile.
+        await new Promise(() => setInterval(() => undefined, 1000));
       })();
       await target.write('a', { sizeBytes: 2 ** 40, content }, optionsOf());`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
