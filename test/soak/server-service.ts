@@ -30,6 +30,8 @@ export class Service {
   /** Lines of the log that tell of faults, without their times and numbers, and how often each came. */
   readonly faults = new Map<string, number>();
   starts = 0;
+  /** What it said of itself when it was last ready. */
+  readyLine: Readonly<Record<string, unknown>> = {};
   readonly #options: ServiceOptions;
   readonly #log: WriteStream;
   #child: ChildProcess | null = null;
@@ -60,9 +62,13 @@ export class Service {
     });
     this.#child = child;
     let said = '';
-    child.stdout?.on('data', (content: Buffer) => {
-      this.#log.write(content);
-      if (content.toString('utf8').includes('"type":"ready"')) this.#becomeReady();
+    let begun = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#log.write(text);
+      const lines = (begun + text).split('\n');
+      begun = lines.pop() ?? '';
+      const ready = lines.find((line) => line.includes('"type":"ready"'));
+      if (ready !== undefined) this.#becomeReady(ready);
     });
     child.stderr?.on('data', (content: Buffer) => {
       this.#log.write(content);
@@ -120,8 +126,9 @@ export class Service {
     return code;
   }
 
-  #becomeReady(): void {
+  #becomeReady(line: string): void {
     this.#isReady = true;
+    this.readyLine = JSON.parse(line) as Readonly<Record<string, unknown>>;
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
