@@ -106,7 +106,8 @@ describe.each(targets)('a folder and %s', (connector, largeBytes, isThere) => {
     mkdirSync(folder);
     for (let i = 0; i < 400; i++) writeFileSync(join(folder, `k${i}`), Buffer.alloc(20_000, i % 251));
     let runId = '';
-    const words = ['copy', `./many-${connector}`, `${place}/many`, '--bwlimit', '2MB', '--transfers', '4'];
+    // So slow that it is under way for a minute, whenever what it says is heard.
+    const words = ['copy', `./many-${connector}`, `${place}/many`, '--bwlimit', '128kB', '--transfers', '4'];
     const killed = await shell.start(
       (line, child) => {
         const value = JSON.parse(line) as { type: string; runId: string; items?: { copied: number } };
@@ -139,7 +140,7 @@ describe.each(targets)('a folder and %s', (connector, largeBytes, isThere) => {
   });
 
   test.runIf(isThere())('interrupted, it says how to go on', async () => {
-    const words = ['copy', `./many-${connector}`, `${place}/again`, '--bwlimit', '1MB'];
+    const words = ['copy', `./many-${connector}`, `${place}/again`, '--bwlimit', '128kB', '--transfers', '4'];
     const stopped = await shell.start(
       (line, child) => {
         if ((JSON.parse(line) as { type: string }).type === 'progress') child.kill('SIGINT');
@@ -155,7 +156,7 @@ describe.each(targets)('a folder and %s', (connector, largeBytes, isThere) => {
 
   test.runIf(isThere())('a target that another run is writing to is refused', async () => {
     let other: Promise<Ended> | null = null;
-    const words = ['copy', `./many-${connector}`, `${place}/busy`, '--bwlimit', '1MB'];
+    const words = ['copy', `./many-${connector}`, `${place}/busy`, '--bwlimit', '128kB', '--transfers', '4'];
     const stopped = await shell.start(
       (line, child) => {
         if ((JSON.parse(line) as { type: string }).type !== 'progress' || other !== null) return;

@@ -59,13 +59,15 @@ export function openShell(azurite: AzuriteServer, rgw: RgwServer | null): Shell 
       const child = spawn(DROVER, words, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
       let stdout = '';
       let stderr = '';
-      child.stdout.on('data', (chunk: Buffer) => {
-        stdout += chunk.toString();
-        for (const line of chunk.toString().split('\n')) if (line !== '') onLine?.(line, child);
+      let begun = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        stdout += text;
+        // A long line may come in pieces.
+        const lines = (begun + text).split('\n');
+        begun = lines.pop() ?? '';
+        for (const line of lines) if (line !== '') onLine?.(line, child);
       });
-      child.stderr.on('data', (chunk: Buffer) => {
-        stderr += chunk.toString();
-      });
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
       child.once('error', reject);
       child.once('close', (exit) => {
         const lines = words.includes('--json') && exit !== null ? parseLines(stdout) : [];
