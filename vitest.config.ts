@@ -9,7 +9,7 @@ export default defineConfig({
     // What hangs ends; what is only slow, on a machine that does much else, does not.
     testTimeout: 180_000,
     hookTimeout: 240_000,
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 120_000 } },
     // One more than there are cores, because many tests wait for other processes. Not more: they share the servers.
     maxWorkers: Math.min(availableParallelism() + 1, 6),
     sequence: { sequencer: LongestFirst },

@@ -166,7 +166,7 @@ describe('at work', () => {
       const [from, to] = [await connector('slow'), await connector('into')];
       const letGo = slowDown(from);
       const runs: Run[] = [];
-      for (let at = 0; at < 6; at++) runs.push(await start(from, to, `${at}`, 300));
+      for (let at = 0; at < 6; at++) runs.push(await start(from, to, `${at}`, 2_000));
       await fleet.untilTrue('all places are taken by it', async () => {
         const states = await Promise.all(runs.map(now));
         return states.filter(({ live }) => live !== null).length === 2 * workers;
@@ -183,7 +183,7 @@ describe('at work', () => {
     for (const name of ['one', 'two', 'three']) await fleet.worker(name);
     const [from, to] = [await connector('slow'), await connector('into', 3)];
     const letGo = slowDown(from);
-    const slow = await start(from, to, 's', 600);
+    const slow = await start(from, to, 's', 4_000);
     await fleet.untilTrue('all three are at it', async () => (await atWork(slow)) === 3);
     const quick = await start(await connector('quick'), to, 'q', 40);
     expect(await copied(quick)).toBe(40);

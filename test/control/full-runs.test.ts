@@ -32,7 +32,7 @@ test.each([
     SELECT 'past', gen_random_uuid(), now() - interval '1 day', now() - interval '1 day', now() - interval '1 day'
     FROM generate_series(1, ${PAST}::integer)`.execute(db);
   await sql`INSERT INTO run_workers (run_id, worker_id, joined_at, seen_at)
-    SELECT 'going', gen_random_uuid(), now(), now() FROM generate_series(1, 2)`.execute(db);
+    SELECT 'going', gen_random_uuid(), now(), now() + interval '30 seconds' FROM generate_series(1, 2)`.execute(db);
   await sql`ANALYZE run_workers`.execute(db);
   expect([...(await fullAmong(db, ['going'])).keys()]).toEqual(full);
   const watched = watchQueries(world);

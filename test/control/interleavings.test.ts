@@ -102,7 +102,7 @@ describe('a database whose clock was set back', () => {
   async function leftBehind(runId: string, state: string): Promise<PostgresRunStore> {
     const job = await fleet.job({ objects: 0 });
     await makeRunRow(fleet.world, job, runId, { state: 'running' });
-    const store = new PostgresRunStore(fleet.world.db);
+    const store = new PostgresRunStore(fleet.world.db, { leaseValidMs: 60_000 });
     await store.startSegments(runId, [WHOLE]);
     const lease = await store.claim(runId, randomUUID());
     await store.commit(lease!, { ...COMMIT, addCounters: ZERO_COUNTERS });
@@ -261,7 +261,7 @@ test('an error of credentials that were replaced meanwhile marks no connector an
 
 test('a worker that is full leaves a run that others work on for one that nobody does', async () => {
   await Promise.all(['a', 'b'].map((name) => fleet.worker(name, { runsMax: 1 })));
-  const long = await fleet.job({ objects: 3_000, slowMs: 80 });
+  const long = await fleet.job({ objects: 10_000, slowMs: 80 });
   const first = await fleet.start(long);
   await fleet.untilTrue('both are at it', async () => {
     const { rows } = await sql`SELECT FROM run_workers WHERE run_id = ${first.id} AND left_at IS NULL`.execute(

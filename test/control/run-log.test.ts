@@ -102,7 +102,7 @@ test('of a run that failed has what it came to before, and why it ended', async 
 
 describe('who comes and goes', () => {
   test('is told once for each phase, however many workers there are, and with those who left before the end', async () => {
-    const job = await fleet.job({ objects: 400, slowMs: 60, limits: { transfersMax: 8 } });
+    const job = await fleet.job({ objects: 3_000, slowMs: 60, limits: { transfersMax: 8 } });
     const one = await fleet.worker('one');
     const { id } = await fleet.start(job);
     await fleet.untilTrue('one is at it', async () => (await linesOf(id)).some(({ code }) => code === 'LISTING'));
@@ -111,6 +111,7 @@ describe('who comes and goes', () => {
       (await linesOf(id)).some(({ message }) => message.includes('two')),
     );
     await one.drain();
+    job.from.hooks.before = null;
     await fleet.until(id, ...ENDED);
     const lines = await linesOf(id);
     const count = (code: string) => lines.filter((line) => line.code === code).length;
