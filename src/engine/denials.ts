@@ -7,6 +7,7 @@ import type { Account, CheckLine, CheckWish, Place } from '../contract/provider.
 import type { Clock } from '../lib/world.ts';
 import { DroverError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
+import { atSide, noteSide } from './failure-facts.ts';
 import { DENIED_IN_A_ROW, DENIED_IN_A_ROW_MAX, DENIED_WAIT_MS } from './limits.ts';
 
 export type SideName = 'source' | 'target';
@@ -124,7 +125,8 @@ export class Denials {
   }
 
   async #look(row: Row, ask: AskRights, signal: AbortSignal): Promise<DroverError | null> {
-    row.verdict = await ask(row.side, row.need, signal);
+    row.verdict = await atSide(row.side, () => ask(row.side, row.need, signal));
+    if (row.verdict !== null) noteSide(row.verdict, row.side);
     if (row.verdict === null) {
       row.isCleared = true;
       row.most = Math.min(DENIED_IN_A_ROW_MAX, Math.max(row.most, row.denied) * 2);

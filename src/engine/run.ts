@@ -9,6 +9,7 @@ import type { RunContext } from './context.ts';
 import { Crew } from './crew.ts';
 import type { TransferDefinition } from './definition.ts';
 import { knowledgeOf } from './evidence.ts';
+import { sideOf } from './failure-facts.ts';
 import { firstSegments } from './first-segments.ts';
 import { joinAllAside } from './join-aside.ts';
 import { PROGRESS_EVERY_MS, SHARED_PIECES_PER_LANE } from './limits.ts';
@@ -202,6 +203,7 @@ class Session {
       run,
       interrupted: !hasEnded && cause === null,
       error: cause === null ? run.error : toFailure(cause),
+      side: sideOf(cause),
       canContinue: !hasEnded && (cause === null || isContinuable(cause)),
     };
   }

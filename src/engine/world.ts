@@ -2,7 +2,7 @@
 import type { Lister, Source, Target } from '../contract/provider.ts';
 import type { Clock, Log, Random } from '../lib/world.ts';
 import type { DroverError, Failure } from '../model/errors.ts';
-import type { AskRights } from './denials.ts';
+import type { AskRights, SideName } from './denials.ts';
 import type { Progress, Tuning } from './definition.ts';
 import type { ArtifactStore, RequestCounts, RunRecord, RunStore } from './ports.ts';
 
@@ -73,6 +73,8 @@ export interface RunResult {
   readonly interrupted: boolean;
   /** What stopped this worker, else what the run ended with. */
   readonly error: Failure | null;
+  /** Whose answer stopped this worker; `null`: neither side's, or nothing did. */
+  readonly side: SideName | null;
   /** The run has not ended, and will go on where it stopped once what stopped it is gone. */
   readonly canContinue: boolean;
 }

@@ -2,13 +2,22 @@
  * The production wrappers: the same contract, with single requests retried. Content streams are not retried here (the
  * copy of the item is, from a fresh range); a listing that breaks goes on after the last entry it gave.
  */
-import type { Lister, Page, Parts, ScanRange, Source, Target, WriteBody } from '../contract/provider.ts';
+import type {
+  Lister,
+  Page,
+  Parts,
+  ScanRange,
+  ServerSideCopy,
+  Source,
+  Target,
+  WriteBody,
+} from '../contract/provider.ts';
 import type { Clock, Random } from '../lib/world.ts';
 import { retrying } from '../lib/retry.ts';
 import { toDroverError, type DroverError } from '../model/errors.ts';
 import { keyAfter } from '../model/key.ts';
 import type { Denials, Need, SideName } from './denials.ts';
-import { atSide, contentOf } from './failure-facts.ts';
+import { atSide, contentOf, noteSide } from './failure-facts.ts';
 import { REQUEST_ATTEMPTS_MAX } from './limits.ts';
 
 export interface RetryWorld {
@@ -23,13 +32,14 @@ interface Try {
   <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
   /** For what begins anew by itself. */
   readonly again: (error: DroverError) => void;
+  readonly side: SideName;
 }
 
 function tryer({ clock, random, onRetry }: RetryWorld, side: SideName): Try {
   const options = { clock, random, attemptsMax: REQUEST_ATTEMPTS_MAX, ...(onRetry !== undefined && { onRetry }) };
   const attempt = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     atSide(side, () => retrying(work, { ...options, signal }));
-  return Object.assign(attempt, { again: (error: DroverError) => onRetry?.(error) });
+  return Object.assign(attempt, { again: (error: DroverError) => onRetry?.(error), side });
 }
 
 type Watch = <T>(kind: string, need: Need, work: () => Promise<T>) => Promise<T>;
@@ -114,6 +124,7 @@ export function retryingTarget(inner: Target, world: RetryWorld): Target {
       ...(facets.tags && {
         tags: { read: (entry, signal) => attempt(signal, () => facets.tags!.read(entry, signal)) },
       }),
+      ...(facets.serverSideCopy && { serverSideCopy: asked(facets.serverSideCopy) }),
     },
     write: (key, body, options) =>
       watch('write', 'write', async () =>
@@ -147,6 +158,26 @@ function retryingParts(inner: Parts, attempt: Try, watch: Watch): Parts {
   };
 }
 
+/** The target is who was asked; but what it says of an object may be said of the one that it should have fetched. */
+function asked(inner: ServerSideCopy): ServerSideCopy {
+  const noted = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (thrown) {
+      if (toDroverError(thrown).policy.scope === 'account') noteSide(thrown, 'target');
+      throw thrown;
+    }
+  };
+  return {
+    accepts: (reference) => inner.accepts(reference),
+    get copyBytesMax() {
+      return inner.copyBytesMax;
+    },
+    copy: (...of) => noted(inner.copy(...of)),
+    copyPart: (...of) => noted(inner.copyPart(...of)),
+  };
+}
+
 function isRepeatable(body: WriteBody): boolean {
   return body.content instanceof Uint8Array;
 }
@@ -176,7 +207,10 @@ async function* resumingScan(
         if (result.value.complete) return;
       }
     } catch (error) {
-      if (toDroverError(error).policy.retry === 'never' || signal.aborted) throw error;
+      if (toDroverError(error).policy.retry === 'never' || signal.aborted) {
+        noteSide(error, attempt.side);
+        throw error;
+      }
       attempt.again(toDroverError(error));
       // One more page is fetched with back-off; the listing then goes on from behind it.
       const page = await attempt(signal, () => firstPage(inner, rest, signal));

@@ -139,7 +139,7 @@ function contextOf(clock: Clock): Context {
 }
 
 /** The sums that must hold for every run that has ended. */
-export function sumsAgree(result: RunResult, records: readonly ItemRecord[]): void {
+export function sumsAgree(result: Pick<RunResult, 'run'>, records: readonly ItemRecord[]): void {
   const { items, verification } = result.run.counters;
   const sum = items.copied + items.same + items.excluded + items.skipped + items.unsupported + items.failed;
   if (sum !== items.scanned) throw new Error(`scanned ${items.scanned}, outcomes ${sum}`);

@@ -125,7 +125,9 @@ describe('a mark that does not say, as earlier versions left them', () => {
     bench.target.put('out', 'a', 'content', { recorded: mark });
     const { run } = await bench.run();
     expect(run.counters).toMatchObject({ sameWeak, items: { same: 1 } });
-    expect((await bench.log({ run, error: null, interrupted: false, canContinue: false }))[0]?.code).toBe(code);
+    expect((await bench.log({ run, error: null, side: null, interrupted: false, canContinue: false }))[0]?.code).toBe(
+      code,
+    );
   });
 });
 

@@ -26,6 +26,8 @@ interface ActiveRow {
   readonly workers: number;
   readonly waited_ms: number;
   readonly health: string | null;
+  /** Nobody knows whose fault it was; one of its connectors was authorized anew, or tested well, since. */
+  readonly is_renewed: boolean;
 }
 
 const NO_WORKER: WaitReason = {
@@ -145,11 +147,14 @@ async function readActive({ db, timing }: DispatchWorld): Promise<readonly Activ
         (SELECT count(*)::integer FROM segments WHERE segments.run_id = runs.id AND ${IS_HELD}) AS leases,
         (SELECT count(*)::integer FROM run_workers WHERE run_workers.run_id = runs.id AND run_workers.left_at IS NULL
           AND run_workers.seen_at > clock_timestamp() - ${timing.leaseValidMs} * interval '1 millisecond') AS workers,
-        ${UNCHANGED_MS} AS waited_ms
+        ${UNCHANGED_MS} AS waited_ms,
+        runs.waits ->> 'kind' = 'attention' AND connectors.id IS NULL AND EXISTS (SELECT FROM connectors AS own
+          WHERE own.id IN (runs.source_connector_id, runs.target_connector_id) AND own.health <> 'needs-attention'
+            AND greatest(own.updated_at, own.checked_at) > runs.updated_at) AS is_renewed
       FROM (
-        SELECT id, state, waits, updated_at FROM runs WHERE state IN ('running', 'pausing', 'cancelling')
+        SELECT id, state, waits, updated_at, source_connector_id, target_connector_id FROM runs WHERE state IN ('running', 'pausing', 'cancelling')
           OR (state = 'paused' AND waits ->> 'kind' = 'attention')
-        UNION ALL (SELECT id, state, waits, updated_at FROM runs WHERE state = 'queued' LIMIT 1)
+        UNION ALL (SELECT id, state, waits, updated_at, source_connector_id, target_connector_id FROM runs WHERE state = 'queued' LIMIT 1)
       ) AS runs LEFT JOIN connectors ON connectors.id = (runs.waits ->> 'connectorId')::uuid`.execute(db),
   );
   return rows;
@@ -238,8 +243,8 @@ async function settlePause(world: DispatchWorld, { id }: ActiveRow): Promise<voi
 /** Also what could not be reached, after a while: networks come back without anybody telling us. */
 async function goOnWhenMended(world: DispatchWorld, run: ActiveRow): Promise<void> {
   const { db, bus, timing } = world;
-  // What lies beside both connectors (the artifacts) has no health that could tell.
-  const isMended = run.health !== null && run.health !== 'needs-attention';
+  // What lies beside both connectors (the artifacts) has no health that could tell; either of them may have been it.
+  const isMended = run.health === null ? run.is_renewed : run.health !== 'needs-attention';
   if (!isMended && run.waited_ms < timing.reachAgainMs) return;
   if (!isMended && run.waits?.text.includes(TRIED_AGAIN) !== true) return;
   // Only tried again, it keeps its error: should it be the same one, nobody is told a second time.

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Account, Source, Target, TargetFacts } from '../../contract/provider.ts';
 import type { TransferDefinition } from '../../engine/definition.ts';
 import { rightsOf, type AskRights, type Need } from '../../engine/denials.ts';
+import { noteSide, sideOf } from '../../engine/failure-facts.ts';
 import type { RequestCounts } from '../../engine/ports.ts';
 import type { Ends } from '../../engine/world.ts';
 import { countRequests } from '../../lib/counting.ts';
@@ -44,10 +45,6 @@ export class Side {
   /** Of the connector when it was opened: what fails with what was replaced since says nothing about it. */
   version: number | undefined = undefined;
   readonly counts: Record<string, number> = {};
-  /** The last error of the whole account. */
-  accountError: DroverError | null = null;
-  /** The last denial, of one object or of all. */
-  denied: DroverError | null = null;
   /** While it is open. */
   account: Account | null = null;
   throttledAtMs = Number.NEGATIVE_INFINITY;
@@ -131,7 +128,7 @@ export async function openEnds(
   cleanup.use(source);
   const target = await openTarget(world, run, sides.target, shares, cleanup, signal);
   const into = sides.target.account;
-  if (into !== null) await refuseSamePlace(run, from, into);
+  if (into !== null) await refuseSamePlace(world, run, sides, { from, into }, signal);
   const readBack =
     policy.verify === 'read-back' && !policy.dryRun && into !== null
       ? await patiently(world, sides.target, signal, () =>
@@ -149,12 +146,19 @@ export async function openEnds(
 }
 
 /** Once more at the last moment: links, and what connectors lead to, can have changed since the run was started. */
-async function refuseSamePlace({ definition }: RunToOpen, from: Account, into: Account): Promise<void> {
+async function refuseSamePlace(
+  world: FleetWorld,
+  { definition }: RunToOpen,
+  sides: Sides,
+  { from, into }: { readonly from: Account; readonly into: Account },
+  signal: AbortSignal,
+): Promise<void> {
   const { source, target } = definition;
-  refuseOverlap(
-    { identity: await from.identify(source.place), fullPath: source.label },
-    { identity: await into.identify(target.place), fullPath: target.label },
-  );
+  const [ofSource, ofTarget] = [
+    await patiently(world, sides.source, signal, () => from.identify(source.place)),
+    await patiently(world, sides.target, signal, () => into.identify(target.place)),
+  ];
+  refuseOverlap({ identity: ofSource, fullPath: source.label }, { identity: ofTarget, fullPath: target.label });
 }
 
 const AND_THEN = 'Then test the connector or resume the run: it goes on where it stopped.';
@@ -167,7 +171,7 @@ function rightsAt({ definition }: Pick<RunToOpen, 'definition'>, sides: Sides): 
     const { place, label } = definition[name];
     const asked = { account: side.account, place, label };
     const refusal = await rightsOf({ source: asked, target: asked }, definition.policy, AND_THEN)(name, need, signal);
-    if (refusal !== null) side.accountError = refusal;
+    if (refusal !== null) noteSide(refusal, name);
     return refusal;
   };
 }
@@ -179,12 +183,11 @@ export async function explained(
   sides: Sides,
   signal: AbortSignal,
 ): Promise<DroverError> {
-  if (error.code !== 'PERMISSION_DENIED' || signal.aborted) return error;
-  const side = [sides.source, sides.target].find(({ denied }) => denied?.message === error.message);
-  if (side === undefined) return error;
-  const needs: readonly Need[] = side.name === 'source' ? ['read'] : ['read', 'write'];
+  const side = sideOf(error);
+  if (error.code !== 'PERMISSION_DENIED' || side === null || signal.aborted) return error;
+  const needs: readonly Need[] = side === 'source' ? ['read'] : ['read', 'write'];
   for (const need of needs) {
-    const refusal = await rightsAt(run, sides)(side.name, need, signal).catch(() => null);
+    const refusal = await rightsAt(run, sides)(side, need, signal).catch(() => null);
     if (refusal?.code === 'PERMISSION_DENIED') return refusal;
   }
   return error;
@@ -260,23 +263,10 @@ function watchedSide<T extends Source | Target>({ clock }: FleetWorld, side: Sid
   return watched(end, (error) => noteError(clock.monotonic(), side, error));
 }
 
-/** Which side an error came from: the engine that tries again does not know. */
-const SIDES_OF_ERRORS = new WeakMap<object, Side>();
-
-/** `null` for what no side was seen to fail with: content that broke off while it was read. */
-export function sideOfError(error: DroverError): Side | null {
-  for (let one: unknown = error; one instanceof Error; one = one.cause) {
-    const side = SIDES_OF_ERRORS.get(one);
-    if (side !== undefined) return side;
-  }
-  return null;
-}
-
+/** What the source breaks off with inside of a write to the target is seen by both: it stays the source's. */
 function noteError(nowMs: number, side: Side, error: DroverError): void {
-  SIDES_OF_ERRORS.set(error, side);
-  if (error.code === 'THROTTLED') side.throttledAtMs = nowMs;
-  if (error.policy.scope === 'account') side.accountError = error;
-  if (error.code === 'PERMISSION_DENIED') side.denied = error;
+  noteSide(error, side.name);
+  if (error.code === 'THROTTLED' && sideOf(error) === side.name) side.throttledAtMs = nowMs;
 }
 
 async function patiently<T>(

@@ -1,6 +1,8 @@
 /** One worker's part in one run, from opening both ends to saying how it went. */
 import { sql } from 'kysely';
 import type { Progress, SegmentProgress, Tuning } from '../../engine/definition.ts';
+import type { SideName } from '../../engine/denials.ts';
+import { noteSide, sideOf } from '../../engine/failure-facts.ts';
 import type { RequestCounts } from '../../engine/ports.ts';
 import { MIB } from '../../engine/limits.ts';
 import { runTransfer } from '../../engine/run.ts';
@@ -14,16 +16,7 @@ import { sumAgain } from '../runs/store-runs.ts';
 import { WAITS_NO_MORE } from '../runs/store-workers.ts';
 import type { PostgresRunStore } from '../runs/store.ts';
 import type { LeaseWatcher } from '../runs/watching.ts';
-import {
-  explained,
-  openEnds,
-  readRunToOpen,
-  requestsOf,
-  Side,
-  sideOfError,
-  type RunToOpen,
-  type Sides,
-} from './ends.ts';
+import { explained, openEnds, readRunToOpen, requestsOf, Side, type RunToOpen, type Sides } from './ends.ts';
 import type { SetLimit } from './limit-text.ts';
 import { sayJoined, sayLeft } from './run-log.ts';
 import type { FleetWorld } from './parts.ts';
@@ -200,11 +193,11 @@ export class Participation {
       const failure = await this.#work((items) => {
         scanned = items;
       });
-      return { error: failure, side: this.#sideOf(failure), scanned };
+      return { error: failure, side: sideOf(failure), scanned };
     } catch (thrown) {
       const error = toDroverError(thrown);
       if (this.#stopper.signal.aborted) return { error: null, side: null, scanned };
-      return { error, side: this.#sideOf(error), scanned };
+      return { error, side: sideOf(error), scanned };
     } finally {
       this.#options.shares.leave(runId);
       await this.#leave(store, runId);
@@ -232,7 +225,9 @@ export class Participation {
     for (const id of this.connectorIds) this.#revisions.set(id, shares.revisionOf(id));
     // Of an earlier part whose giving back was lost with the database.
     await store.releaseAll(runId, workerId);
-    await using cleanup = new AsyncDisposableStack();
+    const cleanup = new AsyncDisposableStack();
+    // What this part ended with counts, not what closing it says.
+    await using _closing = { [Symbol.asyncDispose]: () => this.#close(cleanup) };
     const ends = await openEnds(world, run, sides, shares, cleanup, signal).catch(async (thrown: unknown) => {
       throw await explained(toDroverError(thrown), run, sides, signal);
     });
@@ -252,7 +247,7 @@ export class Participation {
         eventLoopUse: load,
         takeBandwidth: (bytes, signal) => shares.takeBandwidth(runId, bytes, signal),
         onRetry: (error) => {
-          const { connectorId, name } = sideOfError(error) ?? sides.source;
+          const { connectorId, name } = sides[sideOf(error) ?? 'source'];
           world.traffic.retried(connectorId, name, error.code);
         },
       },
@@ -269,7 +264,17 @@ export class Participation {
     );
     onScanned(result.run.counters.items.scanned);
     if (result.run.endedAtMs !== null || result.interrupted || result.error === null) return null;
-    return explained(errorOf(result.error), run, sides, signal);
+    return explained(errorOf(result.error, result.side), run, sides, signal);
+  }
+
+  async #close(cleanup: AsyncDisposableStack): Promise<void> {
+    const { world, runId } = this.#options;
+    await cleanup.disposeAsync().catch((error: unknown) => {
+      world.log('debug', 'A worker could not close what it had opened for a run.', {
+        run: runId,
+        error: String(error),
+      });
+    });
   }
 
   #heldBack({ source, target }: Sides): HeldBack {
@@ -298,20 +303,6 @@ export class Participation {
       // Held back beside it: several runs may share one limit.
       bandwidth: null,
     };
-  }
-
-  /** The side whose account said this, when one did. */
-  #sideOf(error: DroverError | null): 'source' | 'target' | null {
-    if (error === null || this.#sides === null) return null;
-    for (const side of ['source', 'target'] as const) {
-      const { accountError, denied } = this.#sides[side];
-      if ([accountError, denied].some((seen) => seen?.code === error.code && seen.message === error.message))
-        return side;
-    }
-    for (const side of ['source', 'target'] as const) {
-      if (this.#sides[side].accountError?.code === error.code) return side;
-    }
-    return null;
   }
 
   async #join(): Promise<void> {
@@ -362,6 +353,8 @@ function countsWithout(all: Readonly<Record<string, number>>, counted: Readonly<
   return Object.fromEntries(rest.filter(([, count]) => count > 0));
 }
 
-function errorOf({ code, message, field, remedy }: Failure): DroverError {
-  return new DroverError(code, message, { field, remedy });
+function errorOf({ code, message, field, remedy }: Failure, side: SideName | null): DroverError {
+  const error = new DroverError(code, message, { field, remedy });
+  if (side !== null) noteSide(error, side);
+  return error;
 }

@@ -2,7 +2,7 @@
 import { toDroverError, type DroverError } from '../../model/errors.ts';
 
 /**
- * The same object, except that every failure of its methods, of their listings and of what hangs on it is shown to `seen`
+ * The same object, except that every failure of its methods, of their listings and contents, and of what hangs on it is shown to `seen`
  * before it goes on its way.
  */
 export function watched<T extends object>(inner: T, seen: (error: DroverError) => void): T {
@@ -43,12 +43,20 @@ function isFacet(value: unknown): boolean {
 
 function watchedResult(result: unknown, seen: (error: DroverError) => void): unknown {
   if (result instanceof Promise) {
-    return result.catch((error: unknown) => {
-      seen(toDroverError(error));
-      throw error;
-    });
+    return result.then(
+      (value: unknown) => (isReading(value) ? { ...value, body: watchedStream(value.body, seen) } : value),
+      (error: unknown) => {
+        seen(toDroverError(error));
+        throw error;
+      },
+    );
   }
   return isStream(result) ? watchedStream(result, seen) : result;
+}
+
+/** Content comes after the answer, and may fail by itself. */
+function isReading(value: unknown): value is { readonly body: AsyncIterable<unknown> } {
+  return value !== null && typeof value === 'object' && 'body' in value && isStream(value.body);
 }
 
 function isStream(value: unknown): value is AsyncIterable<unknown> {
