@@ -2,7 +2,7 @@
 import type { Settings } from '../control/settings/settings.ts';
 import { systemClock } from '../lib/system.ts';
 import type { Tracing } from '../lib/tracing.ts';
-import type { Log } from '../lib/world.ts';
+import type { Clock, Log } from '../lib/world.ts';
 import type { Environment } from './server-world.ts';
 
 export type OpenedTracing = Tracing & AsyncDisposable;
@@ -21,6 +21,7 @@ export async function openTracing(
   log: Log,
   { variables, programVersion }: Environment,
   process: TracedProcess,
+  clock: Clock = systemClock,
 ): Promise<OpenedTracing | null> {
   const url = tracesUrl(settings);
   if (url === null || variables['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return null;
@@ -30,7 +31,7 @@ export async function openTracing(
   }
   const { openTelemetry } = await import('./telemetry.ts');
   const headers = headersOf(settings.otlpHeaders);
-  return openTelemetry({ url, headers, ...process, programVersion, log, clock: systemClock });
+  return openTelemetry({ url, headers, ...process, programVersion, log, clock });
 }
 
 function tracesUrl({ otlpTracesEndpoint, otlpEndpoint }: TraceSettings): string | null {
