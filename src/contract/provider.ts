@@ -456,8 +456,11 @@ export interface Parts {
   /**
    * Own uploads of exactly this key begun at or after `sinceMs` (less 15 minutes for clock skew) and named by this run;
    * never foreign ones. What may be either is marked: left out, it would be taken for one that does not exist.
+   * `by`: what `initiator` said to whoever may have begun it.
    */
-  find(key: string, sinceMs: number, signal: AbortSignal): Promise<readonly FoundUpload[]>;
+  find(key: string, sinceMs: number, signal: AbortSignal, by?: Json): Promise<readonly FoundUpload[]>;
+  /** As whom this process begins uploads. Left out where every worker of the connector is the same to the store. */
+  initiator?(signal: AbortSignal): Promise<Json>;
   /** Part `index` (from 0) of the plan. Repeating one replaces it. UPLOAD_LOST when the upload is gone. */
   put(upload: Upload, index: number, body: WriteBody, digests: Digests, signal: AbortSignal): Promise<PartReceipt>;
   /** Parts that arrived, by index. UPLOAD_LOST when the upload is gone. */

@@ -23,9 +23,12 @@ interface UploadRecord {
   readonly received: readonly PartDigests[];
 }
 
-/** What an intent says before its upload is begun: those of the same key that are not ours. */
-interface ForeignRecord {
-  readonly foreign: readonly Json[];
+/** What an intent says before its upload is begun. */
+interface UnbegunRecord {
+  /** Those of the same key that are not ours. */
+  readonly foreign?: readonly Json[];
+  /** As whom it is begun. */
+  readonly by?: Json;
 }
 
 export interface UploadPlan {
@@ -195,7 +198,7 @@ export class UploadBook {
 
   async #begin(parts: Parts, plan: UploadPlan): Promise<OpenUpload> {
     const intentId = Buffer.from(this.#random.bytes(10)).toString('hex');
-    const upload = await this.#foreignBefore(parts, plan);
+    const upload = await this.#knownBefore(parts, plan);
     const startedAtMs = this.#clock.now();
     const intent: Intent = { runId: this.#runId, intentId, targetKey: plan.key, startedAtMs, upload };
     this.#own.add(intentId);
@@ -245,12 +248,18 @@ export class UploadBook {
     });
   }
 
-  /** `null` where the store itself tells whose an upload is. */
-  async #foreignBefore(parts: Parts, { key, options }: UploadPlan): Promise<Json> {
-    if (parts.limits.tellsInitiator !== false) return null;
+  /** `null` where the store itself tells whose an upload is, and we are the same to it everywhere. */
+  async #knownBefore(parts: Parts, plan: UploadPlan): Promise<Json> {
+    const foreign = parts.limits.tellsInitiator === false ? await this.#foreignBefore(parts, plan) : null;
+    const by = (await parts.initiator?.(plan.options.signal)) ?? null;
+    if (foreign === null && by === null) return null;
+    return { ...(foreign !== null && { foreign }), ...(by !== null && { by }) };
+  }
+
+  async #foreignBefore(parts: Parts, { key, options }: UploadPlan): Promise<Json[] | null> {
     try {
       const before = await parts.find(key, this.#clock.now(), options.signal);
-      return { foreign: before.map(({ token }) => token) };
+      return before.map(({ token }) => token);
     } catch (error) {
       if (options.signal.aborted) throw error;
       // Who may not look now finds nothing later either, so nobody's upload is in danger.
@@ -295,9 +304,9 @@ export class UploadBook {
     signal: AbortSignal,
     isOver: boolean,
   ): Promise<readonly Upload[] | null> {
-    const record = intent.upload as unknown as ForeignRecord | null;
+    const record = intent.upload as unknown as UnbegunRecord | null;
     const foreign = new Set((record?.foreign ?? []).map(canonicalJson));
-    const found = await parts.find(intent.targetKey, intent.startedAtMs, signal);
+    const found = await parts.find(intent.targetKey, intent.startedAtMs, signal, record?.by);
     const rest = found.filter(({ token }) => !foreign.has(canonicalJson(token)));
     if (rest.length === 0) return rest;
     // Asked after the upload was found: every run journals before it begins one.
@@ -330,7 +339,7 @@ export function hasBegun(intent: Intent): boolean {
 
 /** `null`: begun or not, nobody knows. */
 function begunOf(intent: Intent): UploadRecord | null {
-  const record = intent.upload as unknown as UploadRecord | ForeignRecord | null;
+  const record = intent.upload as unknown as UploadRecord | UnbegunRecord | null;
   return record !== null && 'upload' in record ? record : null;
 }
 

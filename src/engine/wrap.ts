@@ -145,7 +145,8 @@ function retryingParts(inner: Parts, attempt: Try, watch: Watch): Parts {
     // A begin whose answer was lost may have begun: the journal of intents deals with that, not a blind repeat.
     begin: (key, sizeBytes, partBytes, options) =>
       watch('begin', 'write', () => inner.begin(key, sizeBytes, partBytes, options)),
-    find: (key, sinceMs, signal) => attempt(signal, () => inner.find(key, sinceMs, signal)),
+    find: (key, sinceMs, signal, by) => attempt(signal, () => inner.find(key, sinceMs, signal, by)),
+    ...(inner.initiator && { initiator: (signal) => attempt(signal, () => inner.initiator!(signal)) }),
     put: (upload, index, body, digests, signal) =>
       watch('part', 'write', async () =>
         isRepeatable(body)

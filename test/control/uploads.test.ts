@@ -17,22 +17,27 @@ import { NO_PROPERTIES, type Entry } from '../../src/model/entry.ts';
 import { s3 } from '../../src/providers/s3/provider.ts';
 import { createS3Service, type S3Service } from '../../src/sim/s3-service.ts';
 import { simTransport, type Fault } from '../../src/sim/transport.ts';
+import { collect } from '../../src/sim/http.ts';
 import { awsSigned } from '../../src/sim/test-signing.ts';
 import { seededRandom, simClock, type SimClock } from '../../src/sim/world.ts';
 import { makeConnector, makeJob, makeRunRow, type MadeJob } from './made.ts';
 
 const RUN = 'run-00001';
 const SECRET = 'kx7Qm2vT9zR4bN8wPlaceHolderYd3fGh';
+const ROLE = 'arn:aws:iam::111111111111:role/mover';
 const { signal } = new AbortController();
+
+const KEYS: Config = { accessKeyId: 'AKa', secretAccessKey: SECRET };
+const CHAIN: Config = { authorization: 'chain' };
+const ELSEWHERE: Config = { endpoint: 'https://store.example', pathStyle: true, region: 'us-east-1' };
 
 /** What each of them lets us know of ourselves. */
 const STORES: Readonly<Record<string, { readonly config: Config; readonly hasSts: boolean }>> = {
-  Amazon: { config: {}, hasSts: true },
-  'Amazon, with no way to STS,': { config: {}, hasSts: false },
-  'a store that names users, while its list of buckets names their account,': {
-    config: { endpoint: 'https://store.example', pathStyle: true, region: 'us-east-1' },
-    hasSts: false,
-  },
+  Amazon: { config: KEYS, hasSts: true },
+  'Amazon, with no way to STS,': { config: KEYS, hasSts: false },
+  'Amazon, by a role of which each machine has a session of its own,': { config: CHAIN, hasSts: true },
+  'Amazon, by such a role and with no way to STS,': { config: CHAIN, hasSts: false },
+  'a store whose list of buckets names accounts only,': { config: { ...KEYS, ...ELSEWHERE }, hasSts: false },
 };
 
 let at = STORES['Amazon']!;
@@ -53,6 +58,7 @@ beforeEach(async () => {
       {
         accountId: '111111111111',
         users: ['a', 'b'].map((name) => ({ name, accessKeyId: `AK${name}`, secretAccessKey: SECRET })),
+        roles: [{ name: 'mover', trustedPrincipals: ['arn:aws:iam::111111111111:user/a'] }],
       },
     ],
   });
@@ -87,16 +93,33 @@ const openTransport: OpenTransport = (limits) => {
   };
 };
 
+let machines = 0;
+
+/** What a machine of that role finds around itself: the same rights each time, and another name. */
+async function sessionOfMachine(): Promise<Record<string, string>> {
+  const form = { Action: 'AssumeRole', RoleArn: ROLE, RoleSessionName: `machine-${++machines}`, Version: '2011-06-15' };
+  const host = 'sts.us-east-1.amazonaws.com';
+  const want = { method: 'POST', host, path: '/', body: new URLSearchParams(form).toString() };
+  const by = { id: 'AKa', secret: SECRET, nowMs: clock.now(), service: 'sts' };
+  const answer = collect((await service.handle(awsSigned(by, want))).body).toString('utf8');
+  const told = (name: string): string => new RegExp(`<${name}>(.*?)<`).exec(answer)![1]!;
+  return {
+    AWS_ACCESS_KEY_ID: told('AccessKeyId'),
+    AWS_SECRET_ACCESS_KEY: told('SecretAccessKey'),
+    AWS_SESSION_TOKEN: told('SessionToken'),
+  };
+}
+
 async function openTarget(): Promise<Target> {
   const context: Context = {
     openTransport,
     clock,
     random: seededRandom(2),
     log: () => undefined,
-    environment: {},
+    environment: at.config === CHAIN ? await sessionOfMachine() : {},
     saveAccount: async () => undefined,
   };
-  const account = await s3.open({ ...at.config, accessKeyId: 'AKa', secretAccessKey: SECRET }, context);
+  const account = await s3.open(at.config, context);
   return account.target({ container: 't', prefix: '' }, { facts: null, runId: RUN }, signal);
 }
 
@@ -187,12 +210,16 @@ function plan(stopped: AbortSignal): UploadPlan {
   return { key: 'large', source, sizeBytes: 20, partBytes: 10, options };
 }
 
+/** Of the upload, not of one begun to learn our name. */
+const isOf = ({ operation, path }: HttpRequest, wanted: string): boolean =>
+  operation === wanted && !path.includes('.drover-probe-');
+
 /** The next request of that kind comes to the store when the moment passes, whatever becomes of whoever sent it. */
 function late(operation: string): Moment {
   const moment = new Moment();
   let isDone = false;
   fault = (request) => {
-    if (request.operation !== operation || isDone) return null;
+    if (!isOf(request, operation) || isDone) return null;
     isDone = true;
     return { kind: 'meanwhile', run: () => moment.stand() };
   };
@@ -210,9 +237,8 @@ function cutConnections(): void {
   broken.promise.catch(() => undefined);
 }
 
-/** As the answer that says that the store did nothing. */
 function refuse(operation: string, status: number, code: string): void {
-  fault = (request) => (request.operation === operation ? { kind: 'status', status, code } : null);
+  fault = (request) => (isOf(request, operation) ? { kind: 'status', status, code } : null);
 }
 
 /** What the last segment of a run does before and after the end, with somebody's book. */
@@ -355,12 +381,7 @@ describe.each(Object.keys(STORES))('at %s', (store) => {
   describe('a request to begin', () => {
     test('whose answer is lost is found and ended before another one is sent', async () => {
       const one = await hand();
-      let isLost = false;
-      fault = ({ operation }) => {
-        if (operation !== 'BEGIN' || isLost) return null;
-        isLost = true;
-        return { kind: 'lost-answer' };
-      };
+      fault = (request) => (isOf(request, 'BEGIN') ? { kind: 'lost-answer' } : null);
       await expect(one.open()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
       expect(uploads()).toBe(0);
       fault = null;
@@ -396,8 +417,8 @@ describe.each(Object.keys(STORES))('at %s', (store) => {
     test('that is not journaled is never sent', async () => {
       const one = await hand();
       let sent = 0;
-      fault = ({ operation }) => {
-        sent += operation === 'BEGIN' ? 1 : 0;
+      fault = (request) => {
+        sent += isOf(request, 'BEGIN') ? 1 : 0;
         return null;
       };
       one.breaks('saveIntent', 'before', away());
@@ -561,15 +582,15 @@ describe.each(Object.keys(STORES))('at %s', (store) => {
       const moment = killed.at('begin', 'after');
       void killed.open();
       await moment.reached;
-      fault = ({ operation, path }) =>
-        operation === 'BEGIN' && path.includes('.drover-probe-')
+      fault = (request) =>
+        request.operation === 'BEGIN' && !isOf(request, 'BEGIN')
           ? { kind: 'status', status: 403, code: 'AccessDenied' }
           : null;
       const heir = await hand();
       await heir.book.close(await completed(heir));
       await end(heir);
       await lookAfter();
-      const left = at.hasSts ? 0 : 1;
+      const left = at.hasSts || at.config === CHAIN ? 0 : 1;
       expect(uploads()).toBe(left);
       expect(await intents()).toHaveLength(left);
       fault = null;

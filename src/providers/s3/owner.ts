@@ -9,15 +9,23 @@ import type { Objects } from './objects.ts';
 import type { Sts } from './sts.ts';
 
 export interface OwnIdentity {
-  /** Whether we began that upload of a listing; `null` where nobody can tell. */
-  began(upload: XmlElement, signal: AbortSignal): Promise<boolean | null>;
+  /** Whether we began that upload of a listing, or whoever has one of those names; `null` where nobody can tell. */
+  began(upload: XmlElement, by: readonly string[], signal: AbortSignal): Promise<boolean | null>;
+  /** Our names, for those who go on with our work under others. Only where they may have others. */
+  readonly names?: (signal: AbortSignal) => Promise<readonly string[]>;
+}
+
+interface Who {
+  readonly runId: string;
+  /** Of the same connector, each machine may sign under a name of its own: as a session of the role that is its own. */
+  readonly isOfMachine: boolean;
 }
 
 /** In a private network S3 may be all that can be reached; then STS is given up. */
 const STS_TRIES_MAX = 3;
 
 /** The names under which a store may list us, each asked for once. */
-export function ownIdentity(objects: Objects, sts: Sts, runId: string): OwnIdentity {
+export function ownIdentity(objects: Objects, sts: Sts, { runId, isOfMachine }: Who): OwnIdentity {
   const { client } = objects;
   let told: { readonly names: ReadonlySet<string>; readonly isAll: boolean } | null = null;
   let shown: { readonly name: string | null } | null = null;
@@ -36,16 +44,30 @@ export function ownIdentity(objects: Objects, sts: Sts, runId: string): OwnIdent
     const names = new Set([...callers, ...(await ownerNames(client, signal))]);
     return { names, isAll: client.isAmazon && callers.length > 0 };
   };
+  const toldTo = async (signal: AbortSignal) => (told ??= await askNames(signal));
+  const shownTo = async (signal: AbortSignal) => {
+    shown ??= { name: await nameOfOwnUpload(objects, `.drover-probe-${runId}-a`, signal) };
+    return shown.name;
+  };
   return {
-    async began(upload, signal) {
+    async began(upload, by, signal) {
       const name = initiatorOf(upload);
       if (name === null) return null;
-      told ??= await askNames(signal);
-      if (told.names.has(name)) return true;
-      if (told.isAll) return false;
-      shown ??= { name: await nameOfOwnUpload(objects, `.drover-probe-${runId}-a`, signal) };
-      return shown.name === null ? null : shown.name === name;
+      if (by.includes(name)) return true;
+      const { names, isAll } = await toldTo(signal);
+      if (names.has(name)) return true;
+      if (isAll) return false;
+      const own = await shownTo(signal);
+      return own === null ? null : own === name;
     },
+    ...(isOfMachine &&
+      client.isAmazon && {
+        names: async (signal) => {
+          const { names, isAll } = await toldTo(signal);
+          const own = isAll ? null : await shownTo(signal);
+          return own === null ? [...names] : [...names, own];
+        },
+      }),
   };
 }
 

@@ -13,6 +13,7 @@ import { COMPUTABLE_DIGESTS, digestOf } from '../../lib/hash.ts';
 import { childText, children } from '../../lib/xml.ts';
 import { DroverError } from '../../model/errors.ts';
 import type { DigestKind, Digests } from '../../model/digest.ts';
+import type { Json } from '../../model/json.ts';
 import { keyParameter } from './address.ts';
 import type { Query } from './client.ts';
 import { encryptionOfRead } from './encryption.ts';
@@ -50,7 +51,8 @@ export function partsFacet(state: TargetState, own: OwnIdentity): Parts {
       tellsInitiator: state.objects.client.isAmazon,
     },
     begin: (key, sizeBytes, _partBytes, options) => begin(state, key, sizeBytes, options),
-    find: (key, sinceMs, signal) => find(state, own, key, sinceMs, signal),
+    ...(own.names && { initiator: own.names }),
+    find: (key, sinceMs, signal, by) => find(state, own, key, { sinceMs, by: namesIn(by) }, signal),
     put: (upload, index, body, digests, signal) => put(state, upload, index, body, digests, signal),
     list: (upload, signal) => listParts(state, upload, signal),
     complete: (upload, receipts, options): Promise<Written> => complete(state, upload, receipts, options),
@@ -216,14 +218,14 @@ function earliestBegin(state: TargetState, sinceMs: number): number {
 
 /**
  * Uploads carry no mark of whoever began them, so ours are known by three things together: exactly this key, begun
- * at or after the moment we had written down, and begun by the identity that signs for us (roles sign under a session
- * name of our own). Where the store does not name the initiator, or we cannot learn our own name, it may be ours.
+ * at or after the moment we had written down, and begun by the identity that signs for us (roles that we assume sign
+ * under a session name of our own; those of machines under one of theirs, which is journaled). Where the store does not name the initiator, or we cannot learn our own name, it may be ours.
  */
 async function find(
   state: TargetState,
   own: OwnIdentity,
   key: string,
-  sinceMs: number,
+  { sinceMs, by }: { readonly sinceMs: number; readonly by: readonly string[] },
   signal: AbortSignal,
 ): Promise<FoundUpload[]> {
   const { objects } = state;
@@ -253,7 +255,7 @@ async function find(
       const startedAtMs = Date.parse(childText(element, 'Initiated') ?? '');
       const uploadId = childText(element, 'UploadId');
       if (!isKeyText(childText(element, 'Key'), fullKey) || !uploadId || !(startedAtMs >= earliestMs)) continue;
-      const isOwn = await own.began(element, signal);
+      const isOwn = await own.began(element, by, signal);
       if (isOwn === false) continue;
       const algorithm = childText(element, 'ChecksumAlgorithm')?.toLowerCase() ?? '';
       const checksum = algorithm === 'crc32' || algorithm === 'crc32c' ? algorithm : null;
@@ -266,6 +268,10 @@ async function find(
     keyMarker = fullKey;
     uploadMarker = childText(root, 'NextUploadIdMarker') || null;
   }
+}
+
+function namesIn(by: Json | undefined): readonly string[] {
+  return Array.isArray(by) ? by.filter((name) => typeof name === 'string') : [];
 }
 
 /**

@@ -47,6 +47,8 @@ export const s3 = defineProvider({
 export interface Identities {
   readonly base: CredentialSource;
   readonly acting: CredentialSource;
+  /** Found on the machine, and nothing is assumed: another one may find another. */
+  readonly isOfMachine: boolean;
 }
 
 function openAccount(settings: S3Settings, context: Context): Account {
@@ -84,7 +86,8 @@ function openAccount(settings: S3Settings, context: Context): Account {
     },
     async target(place, options, signal) {
       const objects = await objectsAt(place, signal);
-      const own = ownIdentity(objects, sts, options.runId);
+      const { isOfMachine } = identities;
+      const own = ownIdentity(objects, sts, { runId: options.runId, isOfMachine });
       return openTarget({ objects, facts: options.facts, runId: options.runId, account: fingerprint, own });
     },
     makeContainer: (name, signal) => {
@@ -133,13 +136,15 @@ function identitiesOf(
   if (fromToken && tokenFile !== null && tokenRole !== null && !environment['AWS_ACCESS_KEY_ID']) {
     const load = async () => sts.assumeRoleWithWebIdentity(tokenRole, await readTokenFile(tokenFile), closing);
     const acting = new RenewingCredentials(load, now, log);
-    return { base: acting, acting };
+    return { base: acting, acting, isOfMachine: false };
   }
   const base = baseCredentials(settings, environment, now, log, openTransport);
   // A role beside the standard chain or a key: that identity signs, the role acts.
-  if (roleArn === null || settings.authorization === 'access-key') return { base, acting: base };
+  if (roleArn === null || settings.authorization === 'access-key') {
+    return { base, acting: base, isOfMachine: settings.accessKeyId === null || settings.authorization === 'chain' };
+  }
   const load = async () => sts.assumeRole({ roleArn, externalId }, await base.current(closing), closing);
-  return { base, acting: new RenewingCredentials(load, now, log) };
+  return { base, acting: new RenewingCredentials(load, now, log), isOfMachine: false };
 }
 
 /** Only a role can be assumed in other accounts, too; and a restriction to one bucket leaves nothing to look for there. */
