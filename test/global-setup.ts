@@ -1,5 +1,5 @@
 /** Starts what the tests need from npm packages, finds real servers, and says at the end what was not there. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -19,6 +19,8 @@ const CEPH_PORT_MIN = 20_000;
 const CEPH_FOLDER = /^drover-ceph-(\d+)$/;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // The program is built before anybody starts it, or looks at what is built. What cannot be built fails where it is used.
+  spawnSync('bin/drover', ['--version'], { stdio: 'ignore' });
   const [azurite, started] = await Promise.all([startAzurite(), startRgw()]);
   const rgw = started.server;
   const missing: string[] = [];
