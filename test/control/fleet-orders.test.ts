@@ -10,7 +10,7 @@ import type { Worker } from '../../src/control/fleet/worker.ts';
 import { SYSTEM } from '../../src/control/entities.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { DEFAULT_BEHAVIOUR } from '../../src/providers/memory/provider.ts';
-import { expectComplete, openFleetTest, SHORT, type FleetTest, type MemoryJob } from './fleet-world.ts';
+import { expectComplete, openFleetTest, PATIENT, type FleetTest, type MemoryJob } from './fleet-world.ts';
 import { PERSON, rowOpener, placedRun } from './made.ts';
 
 let fleet: FleetTest;
@@ -426,7 +426,10 @@ describe('the fleet', () => {
       append: async () => undefined,
     };
     const identity = { name: 'odd', host: 'here', pid: 1 };
-    const older = fleetWorld({ ...fleet.world, programVersion: '0.0.9' }, { ...parts, timing: SHORT });
+    const older = fleetWorld(
+      { ...fleet.world, programVersion: '0.0.9' },
+      { ...parts, timing: { ...PATIENT, goneAfterMs: 60_000 } },
+    );
     await expect(signOn(older, identity)).rejects.toMatchObject({
       code: 'VERSION_MISMATCH',
       message: expect.stringContaining('"one"'),
@@ -438,7 +441,7 @@ describe('the fleet', () => {
       list: async () => [...kept.keys()],
       removeAll: async (prefix: string) => kept.forEach((_, name) => name.startsWith(prefix) && kept.delete(name)),
     };
-    const apart = fleetWorld({ ...fleet.world, artifacts }, { ...parts, timing: SHORT });
+    const apart = fleetWorld({ ...fleet.world, artifacts }, { ...parts, timing: { ...PATIENT, goneAfterMs: 60_000 } });
     await expect(signOn(apart, identity)).rejects.toMatchObject({ code: 'ARTIFACTS_NOT_SHARED' });
     expect(worker.runs).toBeDefined();
   });

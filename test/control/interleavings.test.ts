@@ -16,7 +16,7 @@ import { PostgresRunStore } from '../../src/control/runs/store.ts';
 import { changeState } from '../../src/control/runs/transitions.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { ZERO_COUNTERS } from '../../src/model/outcome.ts';
-import { expectComplete, makeStore, openFleetTest, setHealth, SHORT, type FleetTest } from './fleet-world.ts';
+import { expectComplete, makeStore, openFleetTest, PATIENT, setHealth, SHORT, type FleetTest } from './fleet-world.ts';
 import { makeConnector, makeJob, makeRunRow, PERSON, rowOpener, placedRun } from './made.ts';
 
 let fleet: FleetTest;
@@ -209,7 +209,7 @@ describe('places', () => {
 
 describe('limits', () => {
   test('of a connector hold from the first request of a run on', async () => {
-    await fleet.worker('one', { timing: { ...SHORT, sharesEveryMs: 60_000 } });
+    await fleet.worker('one', { timing: { ...PATIENT, sharesEveryMs: 60_000 } });
     const job = await fleet.job({ objects: 30, limits: { requestsPerSecond: null, transfersMax: 2 } });
     let [now, most] = [0, 0];
     job.from.hooks.before = async (operation) => {
