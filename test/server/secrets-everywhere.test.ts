@@ -69,7 +69,7 @@ function leakOf(text: string, secrets: readonly string[] = all): string | null {
   return null;
 }
 
-test('no secret stands anywhere it does not belong', { timeout: 240_000 }, async () => {
+test('no secret stands anywhere it does not belong', { timeout: 420_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'drover-secrets-'));
   const database = await openTestDatabase();
   const [s3, blobs, issuer, receiver, mail] = await Promise.all([
@@ -314,10 +314,10 @@ test('no secret stands anywhere it does not belong', { timeout: 240_000 }, async
       .poll(
         async () =>
           (JSON.parse((await ask('GET', `${API_BASE}/runs/${run.id}`)).text) as { endedAt: string | null }).endedAt,
-        { timeout: 90_000, interval: 250 },
+        { timeout: 150_000, interval: 250 },
       )
       .not.toBeNull();
-    await expect.poll(() => receiver.heard.length, { timeout: 30_000 }).toBeGreaterThan(1);
+    await expect.poll(() => receiver.heard.length, { timeout: 120_000 }).toBeGreaterThan(1);
     await tell('POST', '/definitions/export', {});
 
     // Everything that can be read, by who may see all, and of the subscriptions by who may not.
