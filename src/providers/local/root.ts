@@ -65,6 +65,8 @@ export class Root {
   readonly #path: Buffer;
   /** The container is made on the first write when it is missing; what it lies in is not. */
   readonly #made: { readonly container: Buffer; readonly below: readonly string[] };
+  /** The disk that the place was seen on; `null`: it was not there yet. */
+  #device: bigint | null = null;
 
   constructor(path: Buffer, made: { readonly container: Buffer; readonly below: readonly string[] }) {
     this.#path = path;
@@ -91,6 +93,7 @@ export class Root {
         ? await readlink(`${HANDLES}/${handle.fd}`, { encoding: 'buffer' })
         : await realpath(path, { encoding: 'buffer' });
       if (!where.equals(path)) throw linkOnTheWay(path);
+      if (key === '') await this.#see(handle);
       return new Folder(handle, path);
     } catch (error) {
       await handle.close();
@@ -116,6 +119,7 @@ export class Root {
     if (there !== null) return there;
     let folder = await this.folder('');
     if (folder === null) {
+      if (this.wasSeen) throw this.gone();
       await this.#makeRoot();
       folder = await this.#opened('');
     }
@@ -133,6 +137,31 @@ export class Root {
       await folder[Symbol.asyncDispose]().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** The place was there before. */
+  get wasSeen(): boolean {
+    return this.#device !== null;
+  }
+
+  /** PLACE_NOT_FOUND when the place is not there, or not the one that it was: a disk was taken out. */
+  async demand(): Promise<void> {
+    try {
+      await using folder = await this.folder('');
+      if (folder === null) throw this.gone();
+    } catch (error) {
+      throw fromErrno(error, `Opening ${this.label}`, null);
+    }
+  }
+
+  gone(how = 'is not there any more'): DroverError {
+    return new DroverError('PLACE_NOT_FOUND', `The folder ${this.label} ${how}.`);
+  }
+
+  async #see(handle: FileHandle): Promise<void> {
+    const { dev } = await handle.stat({ bigint: true });
+    this.#device ??= dev;
+    if (this.#device !== dev) throw this.gone('holds another disk than before');
   }
 
   async #opened(key: string): Promise<Folder> {

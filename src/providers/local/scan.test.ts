@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { canMount } from '../../../test/abilities.ts';
 import type { Entry } from '../../model/entry.ts';
 import { compareKeys, isWithin } from '../../model/key.ts';
 import {
@@ -253,6 +254,33 @@ describe('a place that is not there', () => {
     rmSync(join(folder, 'soon'), { recursive: true });
     await expect(entriesOf(source)).rejects.toMatchObject({ code: 'PLACE_NOT_FOUND' });
   });
+
+  test.each(['source', 'target'] as const)('is no end of a listing of a %s that began', async (side) => {
+    plant(folder, ...Array.from({ length: 1_001 }, (_, i) => `a/${i}`), 'z/1');
+    const open = side === 'source' ? sourceOf : targetOf;
+    const pages = (await open(folder)).scan(EVERYTHING, never)[Symbol.asyncIterator]();
+    await pages.next();
+    rmSync(folder, { recursive: true });
+    await expect(pages.next()).rejects.toMatchObject({ code: 'PLACE_NOT_FOUND' });
+  });
+
+  test.runIf(canMount)(
+    'is no end of a listing either when its disk is taken out and an empty folder is left',
+    async () => {
+      const mounted = (...words: string[]) => execFileSync('mount', ['-t', 'tmpfs', ...words, 'tmpfs', folder]);
+      mounted('-o', 'size=8m');
+      try {
+        plant(folder, ...Array.from({ length: 1_001 }, (_, i) => `a/${i}`), 'z/1');
+        const pages = (await sourceOf(folder)).scan(EVERYTHING, never)[Symbol.asyncIterator]();
+        await pages.next();
+        execFileSync('umount', ['-l', folder]);
+        const isGone = { code: 'PLACE_NOT_FOUND', message: expect.stringContaining('another disk') as unknown };
+        await expect(pages.next()).rejects.toMatchObject(isGone);
+      } finally {
+        spawnSync('umount', ['-l', folder]);
+      }
+    },
+  );
 
   test('is empty for a target whose parent is there', async () => {
     const target = await targetOf(join(folder, 'none'));

@@ -45,7 +45,7 @@ export async function* scanTree(
   const bounds: Bounds = { from: laterOf(range.from, resumedFrom(range.resume)), to: range.to };
   const first = await readFolder(root, '', bounds, signal);
   if (first === null || first === 'hidden') {
-    if (!isAbsentFine) throw new DroverError('PLACE_NOT_FOUND', `The folder ${root.label} is not there any more.`);
+    if (!isAbsentFine || root.wasSeen) throw root.gone();
     yield { entries: [], cursor: range.resume, complete: true };
     return;
   }
@@ -77,6 +77,8 @@ export async function* scanTree(
       page = [];
     }
   }
+  // What vanished while it was listed is simply not there; but with the place itself all of it vanishes.
+  await root.demand();
   yield {
     entries: page,
     cursor: page.length === 0 ? range.resume : { after: (page.at(-1) as Entry).key },

@@ -283,6 +283,17 @@ test.each(['short', 'UPPERCASE', 'a'.repeat(27), 'a/../../b'])('the run id %j is
   await expect(targetOf(folder, '', runId)).rejects.toMatchObject({ code: 'INTERNAL' });
 });
 
+test('a folder that was there and is gone is not made again, as if it still held what was written', async () => {
+  await target.write('a', bodyOf('x'), optionsOf());
+  rmSync(folder, { recursive: true });
+  const isGone = { code: 'PLACE_NOT_FOUND', message: expect.stringContaining(folder) as unknown };
+  await expect(target.write('b', bodyOf('x'), optionsOf())).rejects.toMatchObject(isGone);
+  await expect(target.write('sub/b', bodyOf('x'), optionsOf())).rejects.toMatchObject(isGone);
+  expect(everythingIn(outer)).toEqual([]);
+  const listing = target.scan({ from: null, to: null, resume: null }, new AbortController().signal);
+  await expect(listing[Symbol.asyncIterator]().next()).rejects.toMatchObject(isGone);
+});
+
 test('the folder of the place is made by the first write and not before', async () => {
   const late = await targetOf(join(outer, 'late'), 'sub/deep/');
   expect(everythingIn(outer)).toEqual(['place/']);
