@@ -274,12 +274,17 @@ function read(id: number, name: string): string {
   }
 }
 
-/** Below those that the system gives to whoever asks for any: nobody gets it while the server is dead. */
-const PORTS = { least: 15_000, count: 15_000 };
+/**
+ * Below those that the system gives to whoever asks for any: nobody gets it while the server is dead. Tests that run
+ * beside each other choose from ports of their own, since a server takes its one only when its database is up.
+ */
+const PORTS = { least: 15_000, count: 3_000, pools: 5 };
 
 async function freePort(): Promise<number> {
+  const pool = Number(process.env['VITEST_POOL_ID'] ?? 0) % PORTS.pools;
   for (let tries = 0; tries < 100; tries++) {
-    const port = PORTS.least + ((process.pid * 7 + tries * 131 + (systemClock.now() % 997)) % PORTS.count);
+    const port =
+      PORTS.least + pool * PORTS.count + ((process.pid * 7 + tries * 131 + (systemClock.now() % 997)) % PORTS.count);
     const server = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false));
