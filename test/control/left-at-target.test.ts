@@ -8,6 +8,7 @@ import { Leftovers } from '../../src/control/fleet/leftovers.ts';
 import { fleetWorld } from '../../src/control/fleet/parts.ts';
 import { Shares } from '../../src/control/fleet/shares.ts';
 import type { OpenConnector } from '../../src/control/world.ts';
+import type { Account, Parts } from '../../src/contract/provider.ts';
 import { DroverError } from '../../src/model/errors.ts';
 import { makeStore, openFleetTest, PATIENT, SHORT, type FleetTest } from './fleet-world.ts';
 import { makeConnector, makeJob, PERSON, rowOpener, type MadeJob } from './made.ts';
@@ -18,6 +19,8 @@ let job: MadeJob;
 let toId: string;
 let away: DroverError | null;
 let tries: number;
+/** A folder has none of its own. */
+let parts: Parts | null;
 /** One object that does not come. */
 let held: PromiseWithResolvers<never>;
 
@@ -26,6 +29,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'drover-left-'));
   away = null;
   tries = 0;
+  parts = null;
   const from = makeStore(`left-${process.pid}-${folder}`);
   const config = { store: `left-${process.pid}-${folder}` };
   for (let i = 0; i < 30; i++) from.put('box', `k/${i}`, `content of ${i}`);
@@ -50,10 +54,20 @@ const worker = (name: string) => {
       tries += 1;
       throw away;
     }
-    return open(id, openTransport, ...rest);
+    const opened = await open(id, openTransport, ...rest);
+    if (id === toId && parts !== null) addParts(opened.account, parts);
+    return opened;
   };
   return fleet.worker(name, { openConnector, timing: { ...PATIENT, reachAgainMs: 200 } });
 };
+
+function addParts(account: Account, given: Parts): void {
+  const inner = account.target.bind(account);
+  account.target = async (...asked) => {
+    const target = await inner(...asked);
+    return Object.defineProperty(target, 'facets', { value: { ...target.facets, parts: given } });
+  };
+}
 
 /** Cancelled with the target away; a file of the run lies there, as one that a killed worker wrote at. */
 async function cancelled(error: DroverError): Promise<string> {
@@ -124,4 +138,32 @@ test('unless the place itself is gone', async () => {
   await fleet.untilTrue('that is said', async () => linesOf(id, 'LEFTOVERS').length > 0);
   expect(linesOf(id, 'LEFTOVERS')).toHaveLength(1);
   expect(linesOf(id, 'LEFTOVERS_GONE')).toEqual([]);
+});
+
+test('and an upload of which nobody can tell whose it is stays in the journal, and that is said', async () => {
+  let isThere = true;
+  const found = { key: 'k/9', startedAtMs: 0, token: 'u', isUnsure: true } as const;
+  const aborted: unknown[] = [];
+  parts = {
+    limits: { partBytesMin: 1, partBytesMax: 100, partsMax: 100, objectBytesMax: 10_000, equalParts: false },
+    find: async () => (isThere ? [found] : []),
+    abort: async (upload: unknown) => void aborted.push(upload),
+  } as unknown as Parts;
+  const one = await worker('one');
+  const { id } = await fleet.start(job);
+  await fleet.untilTrue('something is there', async () => existsSync(join(folder, 'k')));
+  await fleet.store.saveIntent({ runId: id, intentId: 'i', targetKey: 'k/9', startedAtMs: 0, upload: null });
+  await fleet.runs.cancel(PERSON, id);
+  held.reject(new DroverError('UNAVAILABLE', 'It does not answer.'));
+  await fleet.until(id, 'cancelled');
+  await fleet.untilTrue('that is said', async () => linesOf(id, 'LEFTOVERS').length > 0);
+  expect(linesOf(id, 'LEFTOVERS')).toMatchObject([{ message: expect.stringContaining('"k/9"') }]);
+  await one.drain();
+  await worker('two');
+  expect(await fleet.store.intents(id)).toHaveLength(1);
+  isThere = false;
+  await fleet.untilTrue('that is over', async () => linesOf(id, 'LEFTOVERS_GONE').length > 0);
+  expect(await fleet.store.intents(id)).toEqual([]);
+  expect(linesOf(id, 'LEFTOVERS')).toHaveLength(1);
+  expect(aborted).toEqual([]);
 });

@@ -80,7 +80,8 @@ export async function clearAfter(
     const isLeft = left?.isAgain === true;
     const rest = isMissing || isLeft ? { faults: isMissing ? faults : null, isLeft } : null;
     if (!(await endCancelled(world, lease, workerId, rest))) return null;
-    if (left !== null && (isFirst || (before?.isLeft === true && !isLeft)))
+    // Once when there is something to be tried again, and once when that is over.
+    if (left !== null && (isFirst || (before?.isLeft === true) !== isLeft))
       await noteInLog(world, runId, 'warn', left.words, 'LEFTOVERS');
     if (left === null && before?.isLeft === true) await noteInLog(world, runId, 'info', GONE, 'LEFTOVERS_GONE');
     if (failure !== null && (isFirst || !isMissing)) await sayMissing(world, runId, failure, isMissing);
@@ -170,6 +171,12 @@ class CarefulJournal implements UploadJournal {
 
   async dropIntent(runId: string, intentId: string): Promise<void> {
     if (!this.#kept.has(intentId)) await this.#store.dropIntent(runId, intentId);
+  }
+
+  /** Keys that nobody will begin anymore, and of which something is there that may be this run's or not. */
+  async unsolved(runId: string): Promise<readonly string[]> {
+    const left = (await this.#store.intents(runId)).filter(({ intentId }) => !this.#kept.has(intentId));
+    return left.map(({ targetKey }) => targetKey);
   }
 }
 
@@ -267,7 +274,7 @@ interface Remains {
 async function sweep(
   world: FleetWorld,
   store: PostgresRunStore,
-  journal: UploadJournal,
+  journal: CarefulJournal,
   shares: Shares,
   runId: string,
   signal: AbortSignal,
@@ -286,19 +293,33 @@ async function sweep(
       const target = await openTarget(world, run, side, shares, cleanup, stopped);
       await clearLeftovers(record, target, { store: journal, clock: world.clock, random: world.random }, stopped);
     });
-    return null;
   } catch (thrown) {
     const error = toDroverError(thrown);
     const intents = await store.intents(runId);
-    const named = intents.slice(0, NAMED_MAX).map(({ targetKey }) => JSON.stringify(targetKey));
-    const more = intents.length > NAMED_MAX ? ` and ${intents.length - NAMED_MAX} more` : '';
     const what =
       intents.length === 0
         ? 'temporary objects of this run may remain there'
-        : `unfinished uploads may remain there: ${named.join(', ')}${more}`;
+        : `unfinished uploads may remain there: ${named(intents.map(({ targetKey }) => targetKey))}`;
     const { scope, retry } = error.policy;
     const isAgain = scope === 'account' || retry !== 'never' || error.code === 'PERMISSION_DENIED';
     const then = isAgain ? ' That is tried again by itself.' : '';
     return { words: `The target could not be cleaned up (${error.message}); ${what}.${then}`, isAgain };
   }
+  return unsolved(journal, runId);
+}
+
+/** Found, and left alone: for whoever else may have begun them. */
+async function unsolved(journal: CarefulJournal, runId: string): Promise<Remains | null> {
+  const keys = await journal.unsolved(runId);
+  if (keys.length === 0) return null;
+  const words = `Unfinished uploads are open at the target, and nobody can tell whether this run or somebody else began them: ${named(keys)}. They stay. That is tried again by itself.`;
+  return { words, isAgain: true };
+}
+
+function named(keys: readonly string[]): string {
+  const more = keys.length > NAMED_MAX ? ` and ${keys.length - NAMED_MAX} more` : '';
+  return `${keys
+    .slice(0, NAMED_MAX)
+    .map((key) => JSON.stringify(key))
+    .join(', ')}${more}`;
 }
