@@ -66,7 +66,8 @@ export async function openTestWorld(overrides: TestOverrides = {}): Promise<Test
     programVersion: '0.0.0-test',
     ...rest,
   };
-  const connection = await openDatabase({ url, log: base.log });
+  // A database that stands still for a while is not away.
+  const connection = await openDatabase({ url, log: base.log, connectMsMax: 60_000 });
   const db = connection.kysely;
   const bus = openBus({ db, connection: connection.connection, clock: systemClock, log: base.log });
   const vault = await openVault({ db, masterKey, clock: base.clock, random: base.random });

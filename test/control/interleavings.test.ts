@@ -34,12 +34,12 @@ const COMMIT = {
 };
 
 /** What moves runs on, without a loop of its own. */
-function dispatching(runsAtOnceMax = 10): { world: FleetWorld; tick: () => Promise<boolean> } {
+function dispatching(runsAtOnceMax = 10, timing = SHORT): { world: FleetWorld; tick: () => Promise<boolean> } {
   const parts = {
     openConnector: rowOpener(fleet.world),
     reportHealth: async () => undefined,
     append: async () => undefined,
-    timing: SHORT,
+    timing,
     runsAtOnceMax,
   };
   const world = fleetWorld(fleet.world, parts);
@@ -137,7 +137,7 @@ describe('a database whose clock was set back', () => {
   });
 
   test('does not keep a run whose disk was full from its next try, nor one that nobody sweeps from its end', async () => {
-    const { world, tick } = dispatching();
+    const { world, tick } = dispatching(10, { ...SHORT, goneAfterMs: 500 });
     const job = await fleet.job({ objects: 0 });
     await makeRunRow(fleet.world, job, 'disk-1', { state: 'queued', targetPrefix: 'a/' });
     await makeRunRow(fleet.world, job, 'sweep-1', { state: 'cancelling', targetPrefix: 'b/' });

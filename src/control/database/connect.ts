@@ -15,6 +15,8 @@ export interface DatabaseOptions {
   readonly applicationName?: string;
   /** No answer for so long counts as a lost connection. */
   readonly queryMsMax?: number;
+  /** Nor one to the wish for a connection. */
+  readonly connectMsMax?: number;
 }
 
 export interface Database extends AsyncDisposable {
@@ -164,7 +166,7 @@ function connectionOf(options: DatabaseOptions): pg.ClientConfig {
   return {
     connectionString: options.url,
     application_name: options.applicationName ?? 'drover',
-    connectionTimeoutMillis: CONNECT_MS_MAX,
+    connectionTimeoutMillis: options.connectMsMax ?? CONNECT_MS_MAX,
     query_timeout: options.queryMsMax ?? QUERY_MS_MAX,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS_MAX,
     keepAlive: true,
