@@ -168,7 +168,7 @@ test('folders go from the inside out, in whatever order their pieces are done', 
         expect([...left]).toEqual([]);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 300 },
   );
   // Otherwise it was not about anything.
   expect(waited).toBeGreaterThan(20);
