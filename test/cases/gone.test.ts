@@ -71,6 +71,7 @@ const POLICIES: Readonly<Record<string, Partial<Policy>>> = {
   'a mirror': { mode: 'mirror', deleteShareMax: 1 },
   'a merge that reads back': { mode: 'merge', verify: 'read-back' },
   'a merge that refreshes metadata': { mode: 'merge', metadata: 'refresh' },
+  'a comparison': { mode: 'check', verify: 'read-back' },
   'a copy that the stores make': { mode: 'merge', serverSide: 'auto', acceptV0: true },
 };
 
@@ -85,8 +86,8 @@ describe.each([
     test('whose target goes before any of its requests fails with that, and blames no object', async () => {
       const way: Way = { from, to, side: 'target', policy };
       const whole = await runWithout(way, null);
-      expect(shown(whole.result)).toBe('succeeded');
-      expect(whole.asked.length).toBeGreaterThan(4);
+      expect(shown(whole.result)).toBe(policy.mode === 'check' ? 'completed-with-issues' : 'succeeded');
+      expect(whole.asked.length).toBeGreaterThan(1);
       const wrong: string[] = [];
       for (let at = 0; at < whole.asked.length; at++) {
         const { result, asked, left } = await runWithout(way, at);
@@ -100,7 +101,7 @@ describe.each([
     test('whose source goes before any of its requests fails with that, deletes nothing, and leaves nothing out', async () => {
       const way: Way = { from, to, side: 'source', policy };
       const whole = await runWithout(way, null);
-      expect(whole.asked.length).toBeGreaterThan(4);
+      expect(whole.asked.length).toBeGreaterThan(1);
       const wrong: string[] = [];
       for (let at = 0; at < whole.asked.length; at++) {
         const { result, asked, left, keys } = await runWithout(way, at);
