@@ -143,7 +143,12 @@ describe('a project', () => {
     await expect(jobs.get(admin, job.id)).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' });
     const endpoint = world.db.selectFrom('endpoints').select('id').where('id', '=', job.source.endpointId);
     expect(await endpoint.execute()).toHaveLength(1);
-    const lines = await world.db.selectFrom('audit').selectAll().where('entity_id', '=', job.projectId).execute();
+    const lines = await world.db
+      .selectFrom('audit')
+      .selectAll()
+      .where('entity_id', '=', job.projectId)
+      .orderBy('number')
+      .execute();
     expect(lines.map(({ action }) => action)).toEqual(['project.create', 'project.remove']);
     expect(lines.at(-1)?.changes).toEqual({ jobs: [1, 0], runs: [1, 0], schedules: [3, 0], subscriptions: [1, 0] });
   });
@@ -170,7 +175,12 @@ describe('a project', () => {
     expect(await world.db.selectFrom('intents').selectAll().where('run_id', '=', runId).execute()).toHaveLength(1);
     await remove({ forgetUploads: true });
     const id = what === 'job' ? job.id : job.projectId;
-    const lines = await world.db.selectFrom('audit').selectAll().where('entity_id', '=', id).execute();
+    const lines = await world.db
+      .selectFrom('audit')
+      .selectAll()
+      .where('entity_id', '=', id)
+      .orderBy('number')
+      .execute();
     expect(lines.at(-1)?.changes).toMatchObject({ openUploads: [1, 0] });
   });
 });
@@ -250,7 +260,12 @@ describe('a job', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'COUNT_CHANGED' });
     await jobs.remove(admin, job.id, null, { expectedRuns: 1 });
     expect(removed.at(-1)).toEqual(['run-of-removed-job']);
-    const lines = await world.db.selectFrom('audit').selectAll().where('entity_id', '=', job.id).execute();
+    const lines = await world.db
+      .selectFrom('audit')
+      .selectAll()
+      .where('entity_id', '=', job.id)
+      .orderBy('number')
+      .execute();
     expect(lines.at(-1)).toMatchObject({
       action: 'job.remove',
       changes: { runs: [1, 0], schedules: [2, 0], reports: [1, 0] },

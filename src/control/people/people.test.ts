@@ -182,7 +182,11 @@ describe('signing in', () => {
     await makeAna();
     await enter('a wrong password').catch(() => null);
     await enter();
-    const lines = await world.db.selectFrom('audit').select(['action', 'actor_name', 'address']).execute();
+    const lines = await world.db
+      .selectFrom('audit')
+      .select(['action', 'actor_name', 'address'])
+      .orderBy('number')
+      .execute();
     expect(lines.map(({ action }) => action)).toEqual(['person.set-up', 'person.sign-in-refused', 'person.sign-in']);
     expect(lines[2]).toMatchObject({ actor_name: 'ana', address: VISITOR.address });
   });
@@ -257,7 +261,12 @@ describe('a session', () => {
       await people.update(actor, ben.id, null, { state: 'active' });
       expect(await signIn.token(made.secret, null)).toBeNull();
       expect(await signIn.token(ofAna.secret, null)).not.toBeNull();
-      const lines = await world.db.selectFrom('audit').select('changes').where('entity_id', '=', ben.id).execute();
+      const lines = await world.db
+        .selectFrom('audit')
+        .select('changes')
+        .where('entity_id', '=', ben.id)
+        .orderBy('number')
+        .execute();
       expect(lines.map(({ changes }) => (changes as Record<string, unknown>)['tokens']).filter(Boolean)).toEqual([
         ['ci', null],
       ]);
