@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
+import type { Target } from '../contract/provider.ts';
+import { FakeClock, seededRandom } from '../lib/fake-world.ts';
 import { entryOf } from '../model/entry.ts';
 import { DroverError } from '../model/errors.ts';
 import { failedSettled } from './account.ts';
-import { afterTries, atSide, contentOf, sideOf } from './failure-facts.ts';
+import { afterTries, atSide, contentOf, noteSide, sideOf } from './failure-facts.ts';
+import { retryingTarget } from './wrap.ts';
 
 const TIMING = { startedAtMs: 0, durationMs: 0 };
 
@@ -24,6 +27,28 @@ test('content that breaks off inside of a write is the fault of whoever sent it'
     for await (const _ of content);
   });
   expect(sideOf(await write.catch((thrown: unknown) => thrown))).toBe('source');
+});
+
+test('the first word counts also where the second one only tells of it', async () => {
+  const error = new DroverError('UNREACHABLE', 'The source broke off.');
+  noteSide(error, 'source');
+  const told = new DroverError('UNAVAILABLE', 'The write failed.', { cause: error });
+  noteSide(told, 'target');
+  expect(sideOf(told)).toBe('source');
+});
+
+test.each([
+  ['UNAUTHENTICATED', 'target'],
+  // It may be the object of the source that is not there.
+  ['NOT_FOUND', null],
+] as const)('of a copy that the target makes by itself, %s is the fault of: %s', async (code, side) => {
+  const fails = () => Promise.reject(new DroverError(code, 'No.'));
+  const copier = { accepts: () => 'yes', copyBytesMax: 1, copy: fails, copyPart: fails };
+  const inner = { facets: { serverSideCopy: copier } } as unknown as Target;
+  const { serverSideCopy } = retryingTarget(inner, { clock: new FakeClock(), random: seededRandom(1) }).facets;
+  const of = [] as unknown as [never, never, never, never];
+  const tries = [serverSideCopy?.copy(...of), serverSideCopy?.copyPart(...of, undefined as never)];
+  for (const one of tries) expect(sideOf(await one?.catch((thrown: unknown) => thrown))).toBe(side);
 });
 
 test('content that is left is closed', async () => {

@@ -90,6 +90,36 @@ describe.each([1, 2])('with so many workers: %i', (workers) => {
     await setHealth(fleet.world, connectorId, null);
     expect(await fleet.until(id, 'succeeded', 'failed', 'completed-with-issues')).toMatchObject({ state: 'succeeded' });
   });
+
+  test('of both sides at once pauses with one after the other, and goes on when both are authorized anew', async () => {
+    const job = await planted({});
+    const stores = { source: job.from, target: job.to };
+    const refuse = (store: MemoryJob['from']): void => {
+      store.hooks.before = () => {
+        throw new DroverError('UNAUTHENTICATED', 'The key is not valid any more.');
+      };
+    };
+    let isUnderWay = false;
+    job.from.hooks.before = (operation) => {
+      if (operation !== 'GET' || isUnderWay) return;
+      isUnderWay = true;
+      for (const store of Object.values(stores)) refuse(store);
+    };
+    const { id } = await fleet.start(job);
+    const named: string[] = [];
+    for (;;) {
+      const { state, waits, version } = await fleet.until(id, 'paused', 'succeeded', 'failed', 'completed-with-issues');
+      if (state !== 'paused') break;
+      const side = waits?.connectorId === job.source.connectorId ? 'source' : 'target';
+      expect(waits?.connectorId).toBe(job[side].connectorId);
+      named.push(side);
+      stores[side].hooks.before = null;
+      await setHealth(fleet.world, job[side].connectorId, null);
+      await fleet.untilTrue('it goes on', async () => (await fleet.runs.get(PERSON, id)).version > version);
+    }
+    expect(named.toSorted()).toEqual(['source', 'target']);
+    expect(await fleet.runs.get(PERSON, id)).toMatchObject({ state: 'succeeded' });
+  });
 });
 
 test('where nobody can tell whose fault it was, it goes on when either connector was authorized anew', async () => {
