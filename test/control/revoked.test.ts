@@ -153,6 +153,22 @@ test('where nobody can tell whose fault it was, it goes on when either connector
   }
 });
 
+test('a listing that breaks off again and again blames no connector; the run goes on when one was tested well since', async () => {
+  await using fleet = await openFleetTest();
+  await fleet.worker('one');
+  const job = await fleet.job({ objects: 20 });
+  job.from.hooks.listing = () => null;
+  const { id } = await fleet.start(job);
+  const paused = await fleet.until(id, 'paused');
+  expect(paused).toMatchObject({ error: { code: 'LISTING_INCOMPLETE' }, waits: { connectorId: null } });
+  expect(fleet.health).toEqual([]);
+  job.from.hooks.listing = null;
+  const { connectorId } = job.source;
+  await sql`UPDATE connectors SET checked_at = clock_timestamp() WHERE id = ${connectorId}`.execute(fleet.world.db);
+  await fleet.world.bus.tell('connector', connectorId);
+  await fleet.until(id, 'succeeded');
+});
+
 /** True when a run that was started meanwhile has been through all that is looked at. */
 function looksAgain(fleet: FleetTest): () => Promise<boolean> {
   const other = fleet.job({ objects: 1 }).then((job) => fleet.start(job));

@@ -43,7 +43,7 @@ export type WorkerProgress = Pick<
 export interface Ending {
   /** `null`: the run has ended, or this part was told to stop. */
   readonly error: DroverError | null;
-  readonly side: 'source' | 'target' | null;
+  readonly side: SideName | null;
   /** Grows when items were settled. */
   readonly scanned: number;
 }
@@ -193,11 +193,11 @@ export class Participation {
       const failure = await this.#work((items) => {
         scanned = items;
       });
-      return { error: failure, side: sideOf(failure), scanned };
+      return { error: failure, side: accountOf(failure), scanned };
     } catch (thrown) {
       const error = toDroverError(thrown);
       if (this.#stopper.signal.aborted) return { error: null, side: null, scanned };
-      return { error, side: sideOf(error), scanned };
+      return { error, side: accountOf(error), scanned };
     } finally {
       this.#options.shares.leave(runId);
       await this.#leave(store, runId);
@@ -351,6 +351,12 @@ export class Participation {
 function countsWithout(all: Readonly<Record<string, number>>, counted: Readonly<Record<string, number>>) {
   const rest = Object.entries(all).map(([name, count]) => [name, count - (counted[name] ?? 0)] as const);
   return Object.fromEntries(rest.filter(([, count]) => count > 0));
+}
+
+/** The side whose account, or right, it is; a fault of the service says nothing about the connector. */
+function accountOf(error: DroverError | null): SideName | null {
+  const isAccount = error?.policy.scope === 'account' || error?.code === 'PERMISSION_DENIED';
+  return isAccount ? sideOf(error) : null;
 }
 
 function errorOf({ code, message, field, remedy }: Failure, side: SideName | null): DroverError {
