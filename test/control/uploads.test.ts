@@ -269,12 +269,18 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 /** Killed there: it goes no further, and nothing of it is ever heard again. */
-const MOMENTS = [
-  ['saveIntent', 'before'],
-  ['saveIntent', 'after'],
-  ['begin', 'before'],
-  ['begin', 'after'],
-] as const;
+const MOMENTS = (['saveIntent', 'begin', 'naming'] as const).flatMap((what) =>
+  (['before', 'after'] as const).map((when) => [what, when] as const),
+);
+
+async function killedAt([what, when]: (typeof MOMENTS)[number], killed: Hand): Promise<void> {
+  const first = what === 'naming' ? killed.at('saveIntent', when) : null;
+  const moment = killed.at(what === 'naming' ? 'saveIntent' : what, when);
+  void killed.open();
+  await first?.reached;
+  first?.pass();
+  await moment.reached;
+}
 
 /** What it opened is no upload any more. */
 async function completed(of: Hand): ReturnType<UploadBook['open']> {
@@ -284,9 +290,7 @@ async function completed(of: Hand): ReturnType<UploadBook['open']> {
 }
 
 describe.each(Object.keys(STORES))('at %s', (store) => {
-  beforeEach(() => {
-    at = STORES[store]!;
-  });
+  beforeEach(() => void (at = STORES[store]!));
 
   describe('a worker that takes over finds nothing of an upload', () => {
     test('whose begin is journaled while it looks: it does not forget it', async () => {
@@ -340,35 +344,8 @@ describe.each(Object.keys(STORES))('at %s', (store) => {
   });
 
   describe('a worker that is killed', () => {
-    const killedAt = async (what: string, when: 'before' | 'after', second: boolean): Promise<void> => {
-      const killed = await hand();
-      const first = second ? killed.at(what, when) : null;
-      const moment = killed.at(what, when);
-      void killed.open();
-      await first?.reached;
-      first?.pass();
-      await moment.reached;
-    };
-
-    test.each(MOMENTS)('at %s (%s it happened) leaves its upload to whoever takes over', async (what, when) => {
-      await killedAt(what, when, false);
-      const heir = await hand();
-      const open = await heir.open();
-      expect(uploads()).toBe(1);
-      await heir.book.abort(heir.target.facets.parts!, open, signal);
-      await end(heir);
-      await expectNothingLeft();
-    });
-
-    test.each(MOMENTS)('at %s (%s it happened) leaves nothing when nobody takes over', async (what, when) => {
-      await killedAt(what, when, false);
-      await endRun();
-      await expectNothingLeft();
-    });
-
-    test.each(['before', 'after'] as const)('%s it could journal what it began: the same', async (when) => {
-      await killedAt('saveIntent', when, true);
-      expect(uploads()).toBe(1);
+    test.each(MOMENTS)('at %s (%s it happened) leaves its upload to whoever takes over', async (...moment) => {
+      await killedAt(moment, await hand());
       const heir = await hand();
       const open = await heir.open();
       expect(uploads()).toBe(1);
@@ -376,6 +353,28 @@ describe.each(Object.keys(STORES))('at %s', (store) => {
       await end(await hand());
       await expectNothingLeft();
     });
+
+    // As where the journal is away between the end and the last sweep.
+    test.each(MOMENTS)('at %s (%s it happened) leaves nothing when nobody takes over', async (...moment) => {
+      await killedAt(moment, await hand());
+      await endRun();
+      await expectNothingLeft();
+    });
+
+    // Where it was named, whoever takes over goes on with it and begins nothing.
+    test.each(
+      MOMENTS.slice(0, -1).flatMap((one) => (['begin', 'naming'] as const).map((other) => [...one, other] as const)),
+    )(
+      'at %s (%s it happened), and the next one after its %s: both by a third one that knew of the first alone',
+      async (what, when, other) => {
+        await killedAt([what, when], await hand());
+        const third = await hand();
+        await killedAt([other, 'after'], await hand());
+        await third.book.close(await completed(third));
+        await end(third);
+        await expectNothingLeft();
+      },
+    );
   });
 
   describe('a request to begin', () => {

@@ -6,7 +6,7 @@ import { loadSnapshotIndex, snapshotRows } from '../../src/engine/snapshot.ts';
 import { systemClock, systemRandom } from '../../src/lib/system.ts';
 import type { ItemRecord } from '../../src/model/outcome.ts';
 import { FolderArtifactStore } from '../../src/standalone/artifacts.ts';
-import { show } from './targets.ts';
+import { show, type Journaled } from './targets.ts';
 import type { Installation } from './server-installation.ts';
 import { pause, type RunView } from './server-api.ts';
 import { contentProblems, READING, rowProblems, sumProblems, type Summary } from './oracle.ts';
@@ -64,7 +64,7 @@ async function journalFacts(server: Installation, runId: string): Promise<readon
     ['journaled, of any run', 'SELECT run_id, intent, run_id = $1 AS is_of_this_run FROM intents'],
     [
       'its workers',
-      `SELECT run_workers.worker_id, workers.state, joined_at, left_at, run_workers.seen_at, workers.seen_at AS alive_at
+      `SELECT run_workers.worker_id, workers.state, joined_at, run_workers.left_at, run_workers.seen_at, workers.seen_at AS alive_at
        FROM run_workers LEFT JOIN workers ON workers.id = run_workers.worker_id WHERE run_id = $1 ORDER BY joined_at`,
     ],
     [
@@ -202,17 +202,21 @@ function textOf(run: RunView): string {
   return JSON.stringify({ ...run, asOf: null });
 }
 
-/** Names of what the backup says is being written in parts. */
-export function journaledKeys(backup: string): readonly string[] {
+/** What that run had journaled of uploads in parts when the backup was made. */
+export function journaledUploads(backup: string, runId: string): readonly Journaled[] {
   const lines = gunzipSync(readFileSync(backup)).toString('utf8').split('\n');
-  const keys: string[] = [];
+  const found: Journaled[] = [];
   let table = '';
   for (const text of lines) {
     if (text === '') continue;
     const line = JSON.parse(text) as string | { readonly table?: string };
     if (typeof line !== 'string') table = line.table ?? table;
-    else if (table === 'intents')
-      keys.push(...[...line.matchAll(/""targetKey"":""(.*?)""/g)].map((found) => found[1] ?? ''));
+    else if (table === 'intents') {
+      const [, run, intent] = /^\(?"?([a-z0-9]+)"?,[^,]*,"(.*)"\)?$/s.exec(line) ?? [];
+      if (intent === undefined) throw new Error(`This line of a backup cannot be read: ${line}`);
+      const unquoted = intent.replaceAll('""', '"').replaceAll('\\\\', '\\');
+      if (run === runId) found.push(JSON.parse(unquoted) as Journaled);
+    }
   }
-  return keys;
+  return found;
 }

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/lib/system.ts';
 import type { Random } from '../../src/lib/world.ts';
 import { Away, pause, type Api, type RunView } from './server-api.ts';
 import { Installation, type Victim } from './server-installation.ts';
-import { idleProblems, journaledKeys, quietProblems, restoredProblems, runProblems } from './server-oracle.ts';
+import { idleProblems, journaledUploads, quietProblems, restoredProblems, runProblems } from './server-oracle.ts';
 import { makeRoutes, removeRoutes, type Route, type RoutePlan } from './server-routes.ts';
 import type { TreeSize } from './tree.ts';
 
@@ -183,12 +183,11 @@ class Soaking {
     const unfinished = (await other.api.allRuns()).filter(({ id, endedAt }) => runIds.includes(id) && endedAt === null);
     await this.#gap();
     other.abandon();
-    const journaled = journaledKeys(backup);
     // What they had sent when they died still comes to the store.
     await pause(LAST_REQUESTS_MS);
     // What was begun after the backup is journaled nowhere any more, and so is nobody's.
-    for (const { target } of this.#routes) {
-      const count = await target.adopt(journaled);
+    for (const [i, { target }] of this.#routes.entries()) {
+      const count = await target.adopt(journaledUploads(backup, runIds[i] ?? ''));
       if (count > 0)
         this.result.remarks.push(`${count} uploads begun after the backup stay open in the ${target.name}`);
     }

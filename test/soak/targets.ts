@@ -5,6 +5,12 @@ import { join } from 'node:path';
 import type { AzureStore, Found, OpenUpload, S3Store } from '../../demo/stores.ts';
 import { largeKey } from './tree.ts';
 
+/** An upload that may have been begun, or one that was and has a name. */
+export interface Journaled {
+  readonly targetKey: string;
+  readonly upload: { readonly upload?: { readonly token: { readonly uploadId?: string } } } | null;
+}
+
 export interface SoakTarget {
   readonly name: string;
   /** As `bin/drover` takes it. */
@@ -19,8 +25,8 @@ export interface SoakTarget {
   plantForeign(): Promise<void>;
   /** Sentences about what should not be there, and about what somebody else had and is gone. */
   leftovers(): Promise<readonly string[]>;
-  /** What is open and not for one of these names counts as somebody else's from now on; how many that are. */
-  adopt(names: readonly string[]): Promise<number>;
+  /** What is open and can be none of these counts as somebody else's from now on; how many that are. */
+  adopt(journaled: readonly Journaled[]): Promise<number>;
   remove(): Promise<void>;
 }
 
@@ -69,9 +75,14 @@ export function bucketTarget(store: S3Store, name: string, bucket: string, optio
           .map((one) => `a foreign upload of ${show(one.key)} is gone (${told(one)})`),
       ];
     },
-    adopt: async (names) => {
+    adopt: async (journaled) => {
       const isKnown = ({ uploadId }: OpenUpload): boolean => foreign.some((one) => one.uploadId === uploadId);
-      const more = (await store.openUploads(bucket)).filter((one) => !isKnown(one) && !names.includes(one.key));
+      const mayBe = ({ key, uploadId }: OpenUpload): boolean =>
+        journaled.some(({ targetKey, upload }) => {
+          const name = upload?.upload?.token.uploadId;
+          return targetKey === key && (name === undefined || name === uploadId);
+        });
+      const more = (await store.openUploads(bucket)).filter((one) => !isKnown(one) && !mayBe(one));
       foreign = [...foreign, ...more];
       return more.length;
     },
