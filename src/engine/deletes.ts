@@ -72,8 +72,8 @@ function remover(context: RunContext): (line: string) => Promise<Settled> {
   const running = new Set<{ readonly key: string; readonly removal: Promise<Settled> }>();
   let looking: Promise<void> | null = null;
   return async (line) => {
-    // What a source that is gone does not have is no reason to delete anything.
-    await (looking ??= context.places.demand('source', context.signal));
+    // What a source that is gone, or that nobody can see now, does not have is no reason to delete anything.
+    await (looking ??= context.places.demandAnswer('source', context.signal));
     const { entry } = JSON.parse(line) as ExtraRow;
     const inside = entry.kind === 'folder' ? [...running].filter(({ key }) => key.startsWith(entry.key)) : [];
     const removal = Promise.allSettled(inside.map((one) => one.removal)).then(async () => removeOne(context, entry));

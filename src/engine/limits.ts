@@ -136,3 +136,7 @@ export const DENIED_WAIT_MS = 1_000;
 
 /** Where objects are gone one after the other, it is looked this often whether their place still is there. */
 export const PLACE_LOOK_EVERY_MS = 1_000;
+/** No more of the time than this, where one look takes long. */
+export const PLACE_LOOK_SHARE_MAX = 0.1;
+/** A store that asks for patience for so long is there. */
+export const PLACE_LOOK_THROTTLED_MS_MAX = 60_000;

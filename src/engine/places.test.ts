@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from '../lib/fake-world.ts';
+import { FakeClock, seededRandom } from '../lib/fake-world.ts';
 import { DroverError, type ErrorCode } from '../model/errors.ts';
 import { noteSide, sideOf } from './failure-facts.ts';
 import { PLACE_LOOK_EVERY_MS } from './limits.ts';
@@ -7,19 +7,34 @@ import { Places } from './places.ts';
 
 const { signal } = new AbortController();
 
-function open(answers: Partial<Record<'source' | 'target', ErrorCode | null>> = {}) {
+type Code = ErrorCode | null;
+type Side = 'source' | 'target';
+
+/** `answers`: of all looks at that side, or of one after the other (the last one stays). */
+function open(
+  answers: Partial<Record<Side, Code | Code[]>> = {},
+  wait = (_: AbortSignal): Promise<void> => Promise.resolve(),
+) {
   const clock = new FakeClock();
   const looks: string[] = [];
-  const lister = (side: 'source' | 'target') => ({
-    async *scan() {
+  const nextOf = (side: Side): Code => {
+    const all = answers[side] ?? null;
+    if (!Array.isArray(all)) return all;
+    return (all.length > 1 ? all.shift() : all[0]) ?? null;
+  };
+  const lister = (side: Side) => ({
+    async *scan(_: unknown, stop: AbortSignal) {
       looks.push(side);
-      await Promise.resolve();
-      const code = answers[side] ?? null;
+      await wait(stop);
+      const code = nextOf(side);
       if (code !== null) throw new DroverError(code, `The ${side} says ${code}.`);
       yield { entries: [], cursor: null, complete: true };
     },
   });
-  return { clock, looks, answers, places: new Places({ source: lister('source'), target: lister('target') }, clock) };
+  const worldOf = () => ({ clock, random: seededRandom(1) });
+  const places = new Places({ source: lister('source'), target: lister('target') }, clock, worldOf);
+  const judge = (code: ErrorCode, side: Side | null, own = signal) => clock.run(places.judge(failed(code, side), own));
+  return { clock, looks, answers, places, judge };
 }
 
 function failed(code: ErrorCode, side: 'source' | 'target' | null): DroverError {
@@ -55,11 +70,55 @@ describe('an object that fails', () => {
     ['UNREACHABLE', 'UNREACHABLE'],
     ['PERMISSION_DENIED', null],
     ['UNAVAILABLE', null],
+    ['THROTTLED', null],
   ] as const)('and whose place answers %s: %s', async (answer, expected) => {
-    const { places } = open({ source: answer });
-    expect((await places.judge(failed('NOT_FOUND', 'source'), signal))?.code ?? null).toBe(expected);
+    const { places, judge, clock } = open({ source: answer });
+    expect((await judge('NOT_FOUND', 'source'))?.code ?? null).toBe(expected);
     // At the end nothing is left to do: only what is gone counts then.
-    await places.demand('source', signal);
+    await clock.run(places.demand('source', signal));
+  });
+
+  test.each(['UNREACHABLE', 'CREDENTIALS_EXPIRED', 'CLOCK_SKEW', 'UNAVAILABLE', 'THROTTLED'] as const)(
+    'and whose place answers %s once: it is asked again',
+    async (answer) => {
+      const { judge, looks, answers, places, clock } = open({
+        source: [answer, null],
+        target: [answer, 'PLACE_NOT_FOUND'],
+      });
+      expect(await judge('NOT_FOUND', 'source')).toBeNull();
+      expect(await judge('CHANGED', 'target')).toMatchObject({ code: 'PLACE_NOT_FOUND' });
+      expect(looks).toEqual(['source', 'source', 'target', 'target']);
+      answers.source = [answer, 'PLACE_NOT_FOUND'];
+      await expect(clock.run(places.demand('source', signal))).rejects.toMatchObject({ code: 'PLACE_NOT_FOUND' });
+    },
+  );
+
+  test('while somebody else who looks is told to stop: looks himself', async () => {
+    const { places, looks } = open({ source: 'PLACE_NOT_FOUND' }, (stop) =>
+      stop === signal
+        ? Promise.resolve()
+        : new Promise((_, reject) => {
+            stop.addEventListener('abort', () => reject(new DroverError('CANCELLED', 'It was stopped.')));
+          }),
+    );
+    const other = new AbortController();
+    const first = places.judge(failed('NOT_FOUND', 'source'), other.signal);
+    const second = places.judge(failed('NOT_FOUND', 'source'), signal);
+    other.abort();
+    expect(await first).toBeNull();
+    expect(await second).toMatchObject({ code: 'PLACE_NOT_FOUND' });
+    expect(looks).toHaveLength(2);
+  });
+
+  test('where a look takes long: most of the time nobody looks', async () => {
+    const { clock, looks, judge } = open({}, () => clock.sleep(5_000));
+    await judge('NOT_FOUND', 'source');
+    await clock.advance(44_000);
+    await judge('NOT_FOUND', 'source');
+    expect(looks).toHaveLength(1);
+    await clock.advance(2_000);
+    await judge('NOT_FOUND', 'source');
+    expect(looks).toHaveLength(2);
   });
 
   test('costs one look for many, and another one later', async () => {
@@ -82,4 +141,20 @@ test('whoever demands a place looks at once, however lately somebody has looked'
   expect(looks).toHaveLength(2);
   answers.target = 'PLACE_NOT_FOUND';
   await expect(places.demand('target', signal)).rejects.toMatchObject({ code: 'PLACE_NOT_FOUND' });
+});
+
+test.each([
+  ['UNREACHABLE', 'UNREACHABLE'],
+  ['UNAVAILABLE', 'UNAVAILABLE'],
+  ['THROTTLED', 'THROTTLED'],
+  ['PLACE_NOT_FOUND', 'PLACE_NOT_FOUND'],
+  ['PERMISSION_DENIED', null],
+  [null, null],
+] as const)('whoever demands an answer and gets %s: %s', async (answer, expected) => {
+  const { places, clock } = open({ source: answer });
+  const told = places.demandAnswer('source', signal).then(
+    () => null,
+    (thrown: DroverError) => thrown.code,
+  );
+  expect(await clock.run(told)).toBe(expected);
 });

@@ -4,11 +4,18 @@
  * is left out or blamed.
  */
 import type { Lister } from '../contract/provider.ts';
+import { retrying } from '../lib/retry.ts';
 import type { Clock } from '../lib/world.ts';
 import { toDroverError, type DroverError, type ErrorCode } from '../model/errors.ts';
 import type { SideName } from './denials.ts';
 import { atSide, sideOf } from './failure-facts.ts';
-import { PLACE_LOOK_EVERY_MS } from './limits.ts';
+import {
+  PLACE_LOOK_EVERY_MS,
+  PLACE_LOOK_SHARE_MAX,
+  PLACE_LOOK_THROTTLED_MS_MAX,
+  REQUEST_ATTEMPTS_MAX,
+} from './limits.ts';
+import type { RetryWorld } from './wrap.ts';
 
 /** What an object can fail with because its place is gone, or is just going. */
 const MAY_BE_THE_PLACE: ReadonlySet<ErrorCode> = new Set([
@@ -26,18 +33,26 @@ const BEFORE_ALL_KEYS = '\u0001';
 
 interface Look {
   readonly startedAtMs: number;
-  readonly verdict: Promise<DroverError | null>;
+  endedAtMs: number | null;
+  readonly answer: Promise<Answer>;
 }
 
+/** What the listing failed with; `null`: it did not. `stopped`: whoever looked was told to stop. */
+type Answer = DroverError | null | 'stopped';
+
+type Sides = Readonly<Record<SideName, Pick<Lister, 'scan'>>>;
+
 export class Places {
-  readonly #sides: Readonly<Record<SideName, Pick<Lister, 'scan'>>>;
+  readonly #sides: Sides;
   readonly #clock: Clock;
+  readonly #worldOf: (side: SideName) => RetryWorld;
   readonly #looks = new Map<SideName, Look>();
   readonly #gone = new Map<SideName, DroverError>();
 
-  constructor(sides: Readonly<Record<SideName, Pick<Lister, 'scan'>>>, clock: Clock) {
+  constructor(sides: Sides, clock: Clock, worldOf: (side: SideName) => RetryWorld) {
     this.#sides = sides;
     this.#clock = clock;
+    this.#worldOf = worldOf;
   }
 
   /**
@@ -49,7 +64,8 @@ export class Places {
     const side = sideOf(thrown);
     for (const one of side === null ? (['source', 'target'] as const) : [side]) {
       const error = await this.#seen(one, PLACE_LOOK_EVERY_MS, signal);
-      if (error !== null) return error;
+      // Who may not list cannot tell.
+      if (error !== null && (isGone(error) || error.policy.scope === 'account')) return error;
     }
     return null;
   }
@@ -60,25 +76,58 @@ export class Places {
     if (error !== null && isGone(error)) throw error;
   }
 
-  async #seen(side: SideName, everyMs: number, signal: AbortSignal): Promise<DroverError | null> {
-    const known = this.#gone.get(side);
-    if (known !== undefined) return known;
-    const last = this.#looks.get(side);
-    if (last !== undefined && this.#clock.monotonic() - last.startedAtMs < everyMs) return last.verdict;
-    const look = { startedAtMs: this.#clock.monotonic(), verdict: this.#look(side, signal) };
-    this.#looks.set(side, look);
-    return look.verdict;
+  /** The same, and what keeps it from being seen now, unless no waiting mends that. */
+  async demandAnswer(side: SideName, signal: AbortSignal): Promise<void> {
+    const error = await this.#seen(side, 0, signal);
+    if (error === null) return;
+    const { scope, retry } = error.policy;
+    if (isGone(error) || scope === 'account' || retry !== 'never') throw error;
   }
 
-  async #look(side: SideName, signal: AbortSignal): Promise<DroverError | null> {
+  async #seen(side: SideName, everyMs: number, signal: AbortSignal): Promise<DroverError | null> {
+    for (;;) {
+      const known = this.#gone.get(side);
+      if (known !== undefined) return known;
+      const last = this.#looks.get(side);
+      const look = last !== undefined && this.#isFresh(last, everyMs) ? last : this.#begin(side, signal);
+      const answer = await look.answer;
+      if (answer !== 'stopped') return answer;
+      // Somebody else of this run was; that tells nothing about the place.
+      if (signal.aborted) return null;
+    }
+  }
+
+  /** Where a look takes long (a folder with very many files), most of the time nobody looks. */
+  #isFresh({ startedAtMs, endedAtMs }: Look, everyMs: number): boolean {
+    const nowMs = this.#clock.monotonic();
+    if (everyMs === 0) return false;
+    if (endedAtMs === null) return true;
+    return nowMs - startedAtMs < Math.max(everyMs, (endedAtMs - startedAtMs) / PLACE_LOOK_SHARE_MAX);
+  }
+
+  #begin(side: SideName, signal: AbortSignal): Look {
+    const answer = this.#look(side, signal).finally(() => (look.endedAtMs = this.#clock.monotonic()));
+    const look: Look = { startedAtMs: this.#clock.monotonic(), endedAtMs: null, answer };
+    this.#looks.set(side, look);
+    void answer.then((one) => {
+      if (one === 'stopped' && this.#looks.get(side) === look) this.#looks.delete(side);
+    });
+    return look;
+  }
+
+  async #look(side: SideName, signal: AbortSignal): Promise<Answer> {
+    const limits = { attemptsMax: REQUEST_ATTEMPTS_MAX, throttledMsMax: PLACE_LOOK_THROTTLED_MS_MAX };
+    const { clock, random, onRetry } = this.#worldOf(side);
+    const again = onRetry === undefined ? {} : { onRetry };
     try {
-      await atSide(side, () => lookAt(this.#sides[side], signal));
+      const look = () => atSide(side, () => lookAt(this.#sides[side], signal));
+      await retrying(look, { clock, random, signal, ...limits, ...again });
       return null;
     } catch (thrown) {
+      if (signal.aborted) return 'stopped';
       const error = toDroverError(thrown);
       if (isGone(error)) this.#gone.set(side, error);
-      // Who may not list cannot tell.
-      return isGone(error) || error.policy.scope === 'account' ? error : null;
+      return error;
     }
   }
 }

@@ -4,7 +4,7 @@ import { ByteBudget } from '../lib/byte-budget.ts';
 import { Shaper } from '../lib/shaper.ts';
 import { keepApart } from './apart.ts';
 import { LiveState, type RunContext } from './context.ts';
-import { Denials } from './denials.ts';
+import { Denials, type SideName } from './denials.ts';
 import { compileFilter } from './filter.ts';
 import { Gate } from './lanes.ts';
 import { DELETIONS_AT_ONCE, LARGE_AHEAD_BUDGETS, LARGE_LANES, PARTS_IN_FLIGHT, SMALL_LANES } from './limits.ts';
@@ -15,7 +15,7 @@ import { rateAt } from './timetable.ts';
 import { UploadBook } from './uploads.ts';
 import { Waits } from './waits.ts';
 import type { Ends, RunOptions, RunWorld } from './world.ts';
-import { retryingSource, retryingTarget } from './wrap.ts';
+import { retryingSource, retryingTarget, type RetryWorld } from './wrap.ts';
 
 export interface ContextParts {
   readonly started: RunRecord;
@@ -33,8 +33,9 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
   const { tuning } = options;
   const waits = new Waits(clock);
   const denials = new Denials(clock, ends.rights ?? null);
-  const source = retryingSource(ends.source, { clock: waits.clockFor('source'), random, onRetry, denials });
-  const patient = retryingTarget(ends.target, { clock: waits.clockFor('target'), random, onRetry, denials });
+  const worldOf = (side: SideName): RetryWorld => ({ clock: waits.clockFor(side), random, onRetry });
+  const source = retryingSource(ends.source, { ...worldOf('source'), denials });
+  const patient = retryingTarget(ends.target, { ...worldOf('target'), denials });
   const target = keepApart(patient, source, started.definition, random);
   const whole = ends.whole ?? ends;
   const live = new LiveState();
@@ -62,7 +63,7 @@ export function makeContext({ started, ends, world, options, previous, stop, sto
     wasKilled: options.isShared !== true && options.continueRun?.state === 'running',
     waits,
     denials,
-    places: new Places({ source: whole.source, target: whole.target }, clock),
+    places: new Places({ source: whole.source, target: whole.target }, clock, worldOf),
     signal: AbortSignal.any([options.signal, stopper.signal]),
     uploads: new UploadBook(world.store, started.runId, clock, random, options.isShared === true ? 'kept' : 'awaited'),
     partGate: new Gate(lanes(PARTS_IN_FLIGHT)),
