@@ -136,7 +136,9 @@ export const DENIED_WAIT_MS = 1_000;
 
 /** Where objects are gone one after the other, it is looked this often whether their place still is there. */
 export const PLACE_LOOK_EVERY_MS = 1_000;
-/** No more of the time than this, where one look takes long. */
+
+/** No more than this share of the time, where one such look takes long. */
 export const PLACE_LOOK_SHARE_MAX = 0.1;
-/** A store that asks for patience for so long is there. */
+
+/** A place whose store asks for patience for so long counts as there for now. */
 export const PLACE_LOOK_THROTTLED_MS_MAX = 60_000;
