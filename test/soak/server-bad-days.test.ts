@@ -128,7 +128,7 @@ describe.runIf(canRun)('a real server', () => {
     const route = routeOf('folders');
     const id = await underWay(route);
     const filler = fillDisk(artifacts);
-    const waiting = await until(id, ({ waits }) => waits !== null);
+    const waiting = await until(id, ({ waits }) => waits?.kind === 'disk');
     expect(waiting).toMatchObject({ state: 'running', waits: { kind: 'disk' } });
     rmSync(filler);
     const run = await until(id, hasEnded);

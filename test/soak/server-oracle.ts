@@ -44,13 +44,17 @@ export async function runProblems(server: Installation, route: Route, run: RunVi
 async function leftProblems(server: Installation, runId: string, { target }: Route): Promise<readonly string[]> {
   const endAtMs = systemClock.now() + LEFT_MS_MAX;
   for (;;) {
-    const [row] = await server.query<{ intents: number }>(
-      'SELECT count(*)::integer AS intents FROM intents WHERE run_id = $1',
+    const [row] = await server.query<{ intents: number; sweeps: number }>(
+      `SELECT (SELECT count(*)::integer FROM intents WHERE run_id = $1) AS intents,
+         (SELECT count(*)::integer FROM segments WHERE run_id = $1 AND kind = 'sweep') AS sweeps`,
       [runId],
     );
-    const intents = row?.intents ?? 0;
-    const left = await target.leftovers();
-    const problems = intents === 0 ? left : [...left, `${intents} intents are still journaled`];
+    const { intents = 0, sweeps = 0 } = row ?? {};
+    const problems = [
+      ...(await target.leftovers()),
+      ...(intents === 0 ? [] : [`${intents} intents are still journaled`]),
+      ...(sweeps === 0 ? [] : ['what it left is still being taken away']),
+    ];
     if (problems.length === 0) return problems;
     if (systemClock.now() > endAtMs) return [...problems, ...(await journalFacts(server, runId))];
     await pause(500);

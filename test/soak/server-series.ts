@@ -53,6 +53,8 @@ const EARLY_SHARE = 0.25;
 const FIRST_MS_MAX = 400;
 const VIOLATIONS_MAX = 20;
 const LAST_REQUESTS_MS = 1_000;
+/** Bytes a second of the runs of which a backup is to be made: however long that takes, they are under way. */
+const UNTIL_BACKED_UP = 128 * 1024;
 
 export async function soakServer(plan: ServerPlan): Promise<ServerSoak> {
   const { folder, program, random, workers } = plan;
@@ -87,6 +89,13 @@ export async function subscribe(api: Api): Promise<void> {
     enabled: true,
     projectId: null,
   });
+}
+
+/** By the timetable that all jobs have. */
+async function slowDown(server: Installation, bytesPerSecond: number): Promise<void> {
+  await server.query(`UPDATE timetables SET timetable = jsonb_set(timetable, '{rules,0,bytesPerSecond}', $1)`, [
+    JSON.stringify(bytesPerSecond),
+  ]);
 }
 
 class Soaking {
@@ -141,6 +150,7 @@ class Soaking {
   async #series(mode: Mode, isLost: boolean): Promise<void> {
     await this.#prepare(mode);
     this.result.series += 1;
+    if (isLost) await slowDown(this.#server, UNTIL_BACKED_UP);
     const starting = this.#startAll(mode);
     // Its failure is reported where it is awaited.
     starting.catch(() => undefined);
@@ -173,16 +183,17 @@ class Soaking {
    * the backup becomes another installation, which finds stores that are further than it knows, and ends what it finds.
    */
   async #lose(runIds: readonly string[]): Promise<Disturbance> {
-    const { folder, program, random, workers } = this.#plan;
+    const { folder, program, random, workers, routes } = this.#plan;
     const other = this.#server;
     await this.#underWay();
     const before = await other.api.allRuns();
     const madeAtMs = systemClock.now();
     const backup = join(folder, 'backup');
     await other.command(['db', 'backup', backup]);
-    const unfinished = (await other.api.allRuns()).filter(({ id, endedAt }) => runIds.includes(id) && endedAt === null);
+    await slowDown(other, routes.bytesPerSecond);
     await this.#gap();
     other.abandon();
+    const lostAtMs = systemClock.now();
     // What they had sent when they died still comes to the store.
     await pause(LAST_REQUESTS_MS);
     // What was begun after the backup is journaled nowhere any more, and so is nobody's.
@@ -194,8 +205,13 @@ class Soaking {
     const from = { backup, other };
     const restored = await Installation.start({ program, folder: join(folder, 'restored'), workers, random, from });
     this.installations.push(restored);
+    await slowDown(restored, routes.bytesPerSecond);
     this.result.restores += 1;
-    const problems = restoredProblems(before, await restored.api.allRuns(), madeAtMs);
+    const runs = await restored.api.allRuns();
+    const problems = restoredProblems(before, runs, madeAtMs);
+    const unfinished = runs.filter(
+      ({ id, endedAt }) => runIds.includes(id) && (endedAt === null || Date.parse(endedAt) > lostAtMs),
+    );
     if (unfinished.length === 0) problems.push('no run was under way when the backup was made');
     return { words: `lost with ${unfinished.length} runs under way, and restored`, problems };
   }
