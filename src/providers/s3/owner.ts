@@ -1,9 +1,10 @@
 /** Whose an unfinished upload is. */
 import { child, childText, children } from '../../lib/xml.ts';
 import type { XmlElement } from '../../lib/xml.ts';
-import { DroverError, toDroverError } from '../../model/errors.ts';
+import { DroverError, toDroverError, type ErrorCode } from '../../model/errors.ts';
 import { keyParameter } from './address.ts';
 import type { S3Client } from './client.ts';
+import type { Credentials } from './credentials.ts';
 import { encryptionOfWrite } from './encryption.ts';
 import type { Objects } from './objects.ts';
 import type { Sts } from './sts.ts';
@@ -23,18 +24,22 @@ interface Who {
 
 /** In a private network S3 may be all that can be reached; then STS is given up. */
 const STS_TRIES_MAX = 3;
+/** UNAVAILABLE: some proxies answer for what cannot be reached. */
+const AWAY: readonly ErrorCode[] = ['UNREACHABLE', 'TIMED_OUT', 'UNAVAILABLE'];
 
-/** The names under which a store may list us, each asked for once. */
+/** The names under which a store may list us, each asked for once per session. */
 export function ownIdentity(objects: Objects, sts: Sts, { runId, isOfMachine }: Who): OwnIdentity {
   const { client } = objects;
   let told: { readonly names: ReadonlySet<string>; readonly isAll: boolean } | null = null;
-  let shown: { readonly name: string | null } | null = null;
+  let shown: { readonly names: ReadonlySet<string> } | null = null;
+  let session: Credentials | null = null;
+  let earlier: ReadonlySet<string> = new Set();
   let tries = 0;
   const caller = async (signal: AbortSignal): Promise<string[]> => {
     try {
       return await callerNames(client, sts, signal);
     } catch (thrown) {
-      const isAway = thrown instanceof DroverError && (thrown.code === 'UNREACHABLE' || thrown.code === 'TIMED_OUT');
+      const isAway = thrown instanceof DroverError && AWAY.includes(thrown.code);
       if (!isAway || ++tries < STS_TRIES_MAX) throw thrown;
       return [];
     }
@@ -44,28 +49,50 @@ export function ownIdentity(objects: Objects, sts: Sts, { runId, isOfMachine }: 
     const names = new Set([...callers, ...(await ownerNames(client, signal))]);
     return { names, isAll: client.isAmazon && callers.length > 0 };
   };
-  const toldTo = async (signal: AbortSignal) => (told ??= await askNames(signal));
+  const toldTo = async (signal: AbortSignal) => {
+    if (told !== null) return told;
+    const since = session;
+    const asked = await askNames(signal);
+    // Renewed meanwhile: it may be the name of the session before.
+    if (since !== session) earlier = new Set([...earlier, ...asked.names]);
+    else told = asked;
+    return asked;
+  };
   const shownTo = async (signal: AbortSignal) => {
-    shown ??= { name: await nameOfOwnUpload(objects, `.drover-probe-${runId}-a`, signal) };
-    return shown.name;
+    if (shown === null) {
+      const name = await nameOfOwnUpload(objects, `.drover-probe-${runId}-a`, signal);
+      shown = { names: new Set(name === null ? [] : [name]) };
+    }
+    return shown.names;
+  };
+  /** A profile's role gets a session of another name each time that it is assumed anew. */
+  const noticeSession = async (signal: AbortSignal): Promise<void> => {
+    if (!isOfMachine) return;
+    const now = await client.credentials(signal);
+    if (session === now) return;
+    earlier = new Set([...earlier, ...(told?.names ?? []), ...(shown?.names ?? [])]);
+    session = now;
+    told = null;
+    shown = null;
   };
   return {
     async began(upload, by, signal) {
       const name = initiatorOf(upload);
       if (name === null) return null;
       if (by.includes(name)) return true;
+      await noticeSession(signal);
       const { names, isAll } = await toldTo(signal);
-      if (names.has(name)) return true;
+      if (names.has(name) || earlier.has(name)) return true;
       if (isAll) return false;
       const own = await shownTo(signal);
-      return own === null ? null : own === name;
+      return own.size === 0 ? null : own.has(name);
     },
     ...(isOfMachine &&
       client.isAmazon && {
         names: async (signal) => {
+          await noticeSession(signal);
           const { names, isAll } = await toldTo(signal);
-          const own = isAll ? null : await shownTo(signal);
-          return own === null ? [...names] : [...names, own];
+          return isAll ? [...names] : [...names, ...(await shownTo(signal))];
         },
       }),
   };
