@@ -4,6 +4,7 @@ import type { PartReceipt, Parts } from '../contract/provider.ts';
 import { FakeClock, seededRandom } from '../lib/fake-world.ts';
 import { systemClock, systemRandom } from '../lib/system.ts';
 import type { Entry } from '../model/entry.ts';
+import { DroverError } from '../model/errors.ts';
 import { BEGIN_LATE_MS } from './limits.ts';
 import type { Intent, RunStore } from './ports.ts';
 import { UploadBook, type UploadPlan } from './uploads.ts';
@@ -102,6 +103,56 @@ describe('what others began on the same key, at a store that does not tell whose
     expect(uploads).toEqual(open);
     await new UploadBook(store, 'run', systemClock, systemRandom, 'over').sweep(parts, signal);
     expect(gone).toEqual(aborted);
+  });
+});
+
+describe('where nobody could look before the upload was begun, at a store that does not tell whose it is,', () => {
+  const failing = (code: 'PERMISSION_DENIED' | 'UNAVAILABLE') => {
+    const intents: Intent[] = [];
+    const dropped: string[] = [];
+    const gone: unknown[] = [];
+    const uploads = ['foreign'];
+    let mayLook = false;
+    const store = {
+      saveIntent: async (intent: Intent) => void intents.splice(0, 1, intent),
+      intents: async () => intents,
+      dropIntent: async (_run: string, id: string) => void dropped.push(id),
+    } as unknown as RunStore;
+    const stopping = new AbortController();
+    const parts = {
+      limits: { tellsInitiator: false },
+      begin: async () => {
+        uploads.push('ours');
+        stopping.abort();
+        throw new Error('the process is gone');
+      },
+      find: async () => {
+        if (!mayLook) throw new DroverError(code, 'No.');
+        return uploads.map((token) => ({ key: 'large', startedAtMs: 1, token }));
+      },
+      abort: async ({ token }: { token: unknown }) => void gone.push(token),
+    } as unknown as Parts;
+    const book = new UploadBook(store, 'run', systemClock, systemRandom, 'over');
+    const opening = book.open(parts, { ...PLAN, options: { signal: stopping.signal } } as UploadPlan);
+    const sweep = (): Promise<void> => {
+      mayLook = true;
+      return new UploadBook(store, 'run', systemClock, systemRandom, 'over').sweep(parts, new AbortController().signal);
+    };
+    return { opening, uploads, gone, dropped, sweep };
+  };
+
+  test('for lack of a right, nothing that is found later is taken for ours', async () => {
+    const { opening, gone, dropped, sweep } = failing('PERMISSION_DENIED');
+    await expect(opening).rejects.toThrow('the process is gone');
+    await sweep();
+    expect(gone).toEqual([]);
+    expect(dropped).toEqual([]);
+  });
+
+  test('for the moment, none is begun', async () => {
+    const { opening, uploads } = failing('UNAVAILABLE');
+    await expect(opening).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(uploads).toEqual(['foreign']);
   });
 });
 

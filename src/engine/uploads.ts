@@ -261,8 +261,8 @@ export class UploadBook {
       const before = await parts.find(key, this.#clock.now(), options.signal);
       return before.map(({ token }) => token);
     } catch (error) {
-      if (options.signal.aborted) throw error;
-      // Who may not look now finds nothing later either, so nobody's upload is in danger.
+      if (options.signal.aborted || toDroverError(error).policy.retry !== 'never') throw error;
+      // Who may not look still may write; whatever is found later, by one who may, is nobody's.
       return null;
     }
   }
@@ -309,6 +309,7 @@ export class UploadBook {
     const found = await parts.find(intent.targetKey, intent.startedAtMs, signal, record?.by);
     const rest = found.filter(({ token }) => !foreign.has(canonicalJson(token)));
     if (rest.length === 0) return rest;
+    if (parts.limits.tellsInitiator === false && record?.foreign === undefined) return null;
     // Asked after the upload was found: every run journals before it begins one.
     const others = ((await this.#store.othersIntents?.(this.#runId, intent.targetKey)) ?? []).map(begunOf);
     if (others.includes(null)) return null;
