@@ -1,6 +1,10 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { loadSettings } from '../control/settings/load.ts';
-import { variablesFor } from './local-workers.ts';
+import { startLocalWorkers, variablesFor } from './local-workers.ts';
 
 const load = (environment: Record<string, string>, given: Record<string, unknown>) => {
   const loaded = loadSettings({ file: null, environment, flags: given, defaultDataDir: '/nowhere' });
@@ -44,4 +48,35 @@ test('whatever bounds and opens connections holds for workers of the server as i
 test('secrets that workers do not need are not handed to them', () => {
   const settings = load({}, { smtpUrl: 'smtps://user:word@mail.example.com', mailFrom: 'Drover <d@example.com>' });
   expect(JSON.stringify(variablesFor({ settings, databaseUrl: 'postgres://db/drover' }))).not.toContain('smtps');
+});
+
+test('a worker that cannot be started fails whoever waits for it, at whatever time, and nobody else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'drover-workers-'));
+  const program = join(folder, 'refuses.mjs');
+  writeFileSync(program, 'process.exit(2);');
+  const [, own] = process.argv;
+  process.argv[1] = program;
+  const seen = vi.fn<(reason: unknown) => void>();
+  process.on('unhandledRejection', seen);
+  onTestFinished(() => {
+    process.off('unhandledRejection', seen);
+    process.argv[1] = own!;
+    rmSync(folder, { recursive: true });
+  });
+  const settings = load({}, { localWorkers: 1, dataDir: folder });
+  const environment = { variables: {}, programVersion: '1.0.0' };
+  await using workers = startLocalWorkers({
+    settings,
+    configPath: null,
+    databaseUrl: 'postgres://db/drover',
+    log: () => undefined,
+    environment: environment as unknown as Parameters<typeof startLocalWorkers>[0]['environment'],
+  });
+  await workers.failed.catch(() => undefined);
+  // Rejections that nobody took are told once all of a turn is over.
+  const turn = new EventTarget();
+  setImmediate(() => turn.dispatchEvent(new Event('over')));
+  await once(turn, 'over');
+  expect(seen).not.toHaveBeenCalled();
+  await expect(workers.ready).rejects.toMatchObject({ code: 'INTERNAL' });
 });

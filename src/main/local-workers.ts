@@ -41,8 +41,11 @@ export function startLocalWorkers(options: LocalWorkersOptions): LocalWorkers {
   failed.catch(() => undefined);
   const count = options.settings.localWorkers;
   const workers = Array.from({ length: count }, (_, at) => new LocalWorker(options, at + 1, reject));
+  const ready = Promise.race([Promise.all(workers.map((one) => one.ready)).then(() => undefined), failed]);
+  // It may fail before anybody waits for it: while the server still opens what comes before.
+  ready.catch(() => undefined);
   return {
-    ready: Promise.race([Promise.all(workers.map(({ ready }) => ready)).then(() => undefined), failed]),
+    ready,
     failed,
     describe() {
       const up = workers.filter(({ isUp }) => isUp).length;
