@@ -147,6 +147,11 @@ test('where nobody can tell whose fault it was, it goes on when either connector
     await fleet.untilTrue('somebody has looked since', looksAgain(fleet));
     expect((await fleet.runs.get(PERSON, id)).version, 'nothing has changed').toBe(version);
     const { connectorId } = job[side];
+    await sql`UPDATE connectors SET updated_at = clock_timestamp() + interval '1 hour' WHERE id = ${connectorId}`.execute(
+      db,
+    );
+    await fleet.untilTrue('somebody has looked since', looksAgain(fleet));
+    expect((await fleet.runs.get(PERSON, id)).version, 'by a clock that is ahead').toBe(version);
     await sql`UPDATE connectors SET updated_at = clock_timestamp() WHERE id = ${connectorId}`.execute(db);
     await fleet.world.bus.tell('connector', connectorId);
     await fleet.until(id, 'succeeded');

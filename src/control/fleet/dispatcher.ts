@@ -26,7 +26,10 @@ interface ActiveRow {
   readonly workers: number;
   readonly waited_ms: number;
   readonly health: string | null;
-  /** Nobody knows whose fault it was; one of its connectors was authorized anew, or tested well, since. */
+  /**
+   * Nobody knows whose fault it was; one of its connectors was authorized anew, or tested well, since. What a server wrote
+   * whose clock is ahead counts once its time has come: else it would be so after each new pause, too.
+   */
   readonly is_renewed: boolean;
 }
 
@@ -150,7 +153,8 @@ async function readActive({ db, timing }: DispatchWorld): Promise<readonly Activ
         ${UNCHANGED_MS} AS waited_ms,
         runs.waits ->> 'kind' = 'attention' AND connectors.id IS NULL AND EXISTS (SELECT FROM connectors AS own
           WHERE own.id IN (runs.source_connector_id, runs.target_connector_id) AND own.health <> 'needs-attention'
-            AND greatest(own.updated_at, own.checked_at) > runs.updated_at) AS is_renewed
+            AND greatest(own.updated_at, own.checked_at) > runs.updated_at
+            AND greatest(own.updated_at, own.checked_at) <= clock_timestamp()) AS is_renewed
       FROM (
         SELECT id, state, waits, updated_at, source_connector_id, target_connector_id FROM runs WHERE state IN ('running', 'pausing', 'cancelling')
           OR (state = 'paused' AND waits ->> 'kind' = 'attention')
