@@ -260,13 +260,16 @@ async function openAccount(
 }
 
 function watchedSide<T extends Source | Target>({ clock }: FleetWorld, side: Side, end: T): T {
-  return watched(end, (error) => noteError(clock.monotonic(), side, error));
+  return watched(end, (error, part) => noteError(clock.monotonic(), side, error, part));
 }
 
-/** What the source breaks off with inside of a write to the target is seen by both: it stays the source's. */
-function noteError(nowMs: number, side: Side, error: DroverError): void {
-  noteSide(error, side.name);
-  if (error.code === 'THROTTLED' && sideOf(error) === side.name) side.throttledAtMs = nowMs;
+/**
+ * What the source breaks off with inside of a write to the target is seen by both: it stays the source's. What a target
+ * says that copies by itself may be said of the object that it should have fetched: that nobody knows.
+ */
+export function noteError(nowMs: number, side: Side, error: DroverError, part: string): void {
+  if (part !== 'serverSideCopy' || error.policy.scope === 'account') noteSide(error, side.name);
+  if (error.code === 'THROTTLED' && (sideOf(error) ?? side.name) === side.name) side.throttledAtMs = nowMs;
 }
 
 async function patiently<T>(
@@ -279,7 +282,7 @@ async function patiently<T>(
     const onRetry = ({ code }: DroverError): void => traffic.retried(side.connectorId, side.name, code);
     return await retrying(work, { clock, random, signal, onRetry, attemptsMax: OPENING_ATTEMPTS_MAX });
   } catch (error) {
-    noteError(clock.monotonic(), side, toDroverError(error));
+    noteError(clock.monotonic(), side, toDroverError(error), '');
     throw error;
   }
 }

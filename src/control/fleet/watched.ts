@@ -5,12 +5,20 @@ import { toDroverError, type DroverError } from '../../model/errors.ts';
  * The same object, except that every failure of its methods, of their listings and contents, and of what hangs on it is shown to `seen`
  * before it goes on its way.
  */
-export function watched<T extends object>(inner: T, seen: (error: DroverError) => void): T {
+export function watched<T extends object>(inner: T, seen: Seen): T {
+  return watchedPart(inner, '', seen);
+}
+
+/** `part`: the name of what it hangs on, as of a facet; empty for the object itself. */
+export type Seen = (error: DroverError, part: string) => void;
+
+function watchedPart<T extends object>(inner: T, part: string, see: Seen): T {
+  const seen = (error: DroverError): void => see(error, part);
   const children = new Map<object, object>();
-  const childOf = (child: object): object => {
+  const childOf = (child: object, name: string): object => {
     const known = children.get(child);
     if (known !== undefined) return known;
-    const made = watched(child, seen);
+    const made = watchedPart(child, name, see);
     children.set(child, made);
     return made;
   };
@@ -22,7 +30,7 @@ export function watched<T extends object>(inner: T, seen: (error: DroverError) =
       }
       // What can be done with it; plain data (traits, facts) is handed out as it is.
       const isPart = name === 'facets' || isFacet(value);
-      return isPart ? childOf(value as object) : value;
+      return isPart ? childOf(value as object, String(name)) : value;
     },
   });
 }
