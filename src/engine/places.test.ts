@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FakeClock, seededRandom } from '../lib/fake-world.ts';
 import { DroverError, type ErrorCode } from '../model/errors.ts';
 import { noteSide, sideOf } from './failure-facts.ts';
-import { PLACE_LOOK_EVERY_MS } from './limits.ts';
+import { PLACE_LOOK_EVERY_MS, PLACE_LOOK_THROTTLED_MS_MAX } from './limits.ts';
 import { Places } from './places.ts';
 
 const { signal } = new AbortController();
@@ -150,11 +150,17 @@ test.each([
   ['PLACE_NOT_FOUND', 'PLACE_NOT_FOUND'],
   ['PERMISSION_DENIED', null],
   [null, null],
-] as const)('whoever demands an answer and gets %s: %s', async (answer, expected) => {
+] as const)('whoever demands an answer, as before a deletion, and gets %s: %s', async (answer, expected) => {
   const { places, clock } = open({ source: answer });
   const told = places.demandAnswer('source', signal).then(
     () => null,
     (thrown: DroverError) => thrown.code,
   );
   expect(await clock.run(told)).toBe(expected);
+});
+
+test('whoever demands an answer waits for it as long as for any other one', async () => {
+  const { places, clock } = open({ source: [...Array.from({ length: 40 }, () => 'THROTTLED' as const), null] });
+  await clock.run(places.demandAnswer('source', signal));
+  expect(clock.monotonic()).toBeGreaterThan(PLACE_LOOK_THROTTLED_MS_MAX);
 });

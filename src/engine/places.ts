@@ -4,7 +4,7 @@
  * is left out or blamed.
  */
 import type { Lister } from '../contract/provider.ts';
-import { retrying } from '../lib/retry.ts';
+import { retrying, type RetryOptions } from '../lib/retry.ts';
 import type { Clock } from '../lib/world.ts';
 import { toDroverError, type DroverError, type ErrorCode } from '../model/errors.ts';
 import type { SideName } from './denials.ts';
@@ -40,6 +40,7 @@ interface Look {
 /** What the listing failed with; `null`: it did not. `stopped`: whoever looked was told to stop. */
 type Answer = DroverError | null | 'stopped';
 
+type Patience = Pick<RetryOptions, 'throttledMsMax'>;
 type Sides = Readonly<Record<SideName, Pick<Lister, 'scan'>>>;
 
 export class Places {
@@ -76,20 +77,25 @@ export class Places {
     if (error !== null && isGone(error)) throw error;
   }
 
-  /** The same, and what keeps it from being seen now, unless no waiting mends that. */
+  /** The same, and what keeps it from being seen now, unless no waiting mends that. As patient as any request. */
   async demandAnswer(side: SideName, signal: AbortSignal): Promise<void> {
-    const error = await this.#seen(side, 0, signal);
+    const error = await this.#seen(side, 0, signal, {});
     if (error === null) return;
     const { scope, retry } = error.policy;
     if (isGone(error) || scope === 'account' || retry !== 'never') throw error;
   }
 
-  async #seen(side: SideName, everyMs: number, signal: AbortSignal): Promise<DroverError | null> {
+  async #seen(
+    side: SideName,
+    everyMs: number,
+    signal: AbortSignal,
+    patience: Patience = { throttledMsMax: PLACE_LOOK_THROTTLED_MS_MAX },
+  ): Promise<DroverError | null> {
     for (;;) {
       const known = this.#gone.get(side);
       if (known !== undefined) return known;
       const last = this.#looks.get(side);
-      const look = last !== undefined && this.#isFresh(last, everyMs) ? last : this.#begin(side, signal);
+      const look = last !== undefined && this.#isFresh(last, everyMs) ? last : this.#begin(side, signal, patience);
       const answer = await look.answer;
       if (answer !== 'stopped') return answer;
       // Somebody else of this run was; that tells nothing about the place.
@@ -105,8 +111,8 @@ export class Places {
     return nowMs - startedAtMs < Math.max(everyMs, (endedAtMs - startedAtMs) / PLACE_LOOK_SHARE_MAX);
   }
 
-  #begin(side: SideName, signal: AbortSignal): Look {
-    const answer = this.#look(side, signal).finally(() => (look.endedAtMs = this.#clock.monotonic()));
+  #begin(side: SideName, signal: AbortSignal, patience: Patience): Look {
+    const answer = this.#look(side, signal, patience).finally(() => (look.endedAtMs = this.#clock.monotonic()));
     const look: Look = { startedAtMs: this.#clock.monotonic(), endedAtMs: null, answer };
     this.#looks.set(side, look);
     void answer.then((one) => {
@@ -115,8 +121,8 @@ export class Places {
     return look;
   }
 
-  async #look(side: SideName, signal: AbortSignal): Promise<Answer> {
-    const limits = { attemptsMax: REQUEST_ATTEMPTS_MAX, throttledMsMax: PLACE_LOOK_THROTTLED_MS_MAX };
+  async #look(side: SideName, signal: AbortSignal, patience: Patience): Promise<Answer> {
+    const limits = { attemptsMax: REQUEST_ATTEMPTS_MAX, ...patience };
     const { clock, random, onRetry } = this.#worldOf(side);
     const again = onRetry === undefined ? {} : { onRetry };
     try {
