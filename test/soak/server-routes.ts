@@ -53,13 +53,6 @@ export async function makeRoutes(plan: RoutePlan): Promise<readonly Route[]> {
   const { api } = plan;
   const connectors = await makeConnectors(plan);
   const project = await api.once<Made>('POST', '/projects', { name: 'Soak' });
-  const timetable = await api.once<Made>('POST', '/timetables', {
-    name: 'Slow',
-    timetable: {
-      timeZone: 'UTC',
-      rules: [{ day: null, minuteOfDay: 0, bytesPerSecond: plan.bytesPerSecond }],
-    },
-  });
   const endpoint = (kind: 'source' | 'target', end: Kind, container: string): Promise<Made> =>
     api.once('POST', '/endpoints', { kind, connectorId: connectors[end], place: { container, prefix: '' } });
   const sources = new Map<Kind, { readonly source: Source; readonly endpointId: string }>();
@@ -74,6 +67,12 @@ export async function makeRoutes(plan: RoutePlan): Promise<readonly Route[]> {
     const { target, container } = makeTarget(plan, name, to);
     await target.plantForeign();
     const targetId = (await endpoint('target', to, container)).id;
+    // One for all of them would be one limit for all.
+    const rules = [{ day: null, minuteOfDay: 0, bytesPerSecond: plan.bytesPerSecond }];
+    const timetable = await api.once<Made>('POST', '/timetables', {
+      name: `Slow ${name}`,
+      timetable: { timeZone: 'UTC', rules },
+    });
     const job = async (mode: 'merge' | 'mirror'): Promise<string> => {
       const made = await api.once<Made>('POST', `/projects/${project.id}/jobs`, {
         name: `${name} ${mode}`,

@@ -91,7 +91,7 @@ export async function subscribe(api: Api): Promise<void> {
   });
 }
 
-/** By the timetable that all jobs have. */
+/** By the timetables of all jobs. */
 async function slowDown(server: Installation, bytesPerSecond: number): Promise<void> {
   await server.query(`UPDATE timetables SET timetable = jsonb_set(timetable, '{rules,0,bytesPerSecond}', $1)`, [
     JSON.stringify(bytesPerSecond),
