@@ -5,9 +5,10 @@
  */
 import type { Account, CheckLine, CheckWish, Place } from '../contract/provider.ts';
 import type { Clock } from '../lib/world.ts';
-import { DroverError } from '../model/errors.ts';
+import { DroverError, toDroverError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { atSide, noteSide } from './failure-facts.ts';
+import { cancelled } from './lanes.ts';
 import { DENIED_IN_A_ROW, DENIED_IN_A_ROW_MAX, DENIED_WAIT_MS } from './limits.ts';
 
 export type SideName = 'source' | 'target';
@@ -67,14 +68,21 @@ export class Denials {
     const known = this.#known.get(error);
     if (known === undefined || this.#ask === null) return null;
     const { row, at } = known;
-    if (row.verdict !== null) return row.verdict;
-    if (row.isCleared && row.denied < row.most) return null;
-    await this.#untilMoreIsKnown(row, at, signal);
-    if (row.grantedAt > at) return null;
-    row.looking ??= this.#look(row, this.#ask, signal).finally(() => {
-      row.looking = null;
-    });
-    return row.looking;
+    for (;;) {
+      if (row.verdict !== null) return row.verdict;
+      if (row.isCleared && row.denied < row.most) return null;
+      await this.#untilMoreIsKnown(row, at, signal);
+      if (row.grantedAt > at) return null;
+      row.looking ??= this.#look(row, this.#ask, signal).finally(() => {
+        row.looking = null;
+      });
+      try {
+        return await row.looking;
+      } catch (thrown) {
+        // Somebody else who looked was told to stop: that tells nothing about the place.
+        if (signal.aborted || toDroverError(thrown).code !== 'CANCELLED') throw thrown;
+      }
+    }
   }
 
   #row(side: SideName, kind: string, need: Need): Row {
@@ -125,7 +133,10 @@ export class Denials {
   }
 
   async #look(row: Row, ask: AskRights, signal: AbortSignal): Promise<DroverError | null> {
-    row.verdict = await atSide(row.side, () => ask(row.side, row.need, signal));
+    const verdict = await atSide(row.side, () => ask(row.side, row.need, signal));
+    // What was broken off has found nothing, and looks like a place that lets everybody in.
+    if (signal.aborted) throw cancelled();
+    row.verdict = verdict;
     if (row.verdict !== null) noteSide(row.verdict, row.side);
     if (row.verdict === null) {
       row.isCleared = true;
