@@ -156,6 +156,32 @@ describe('where nobody could look before the upload was begun, at a store that d
   });
 });
 
+test("what is certainly ours is ended beside what may be somebody else's, and the question stays journaled", async () => {
+  const intent = { runId: 'run', intentId: 'i', targetKey: 'large', startedAtMs: 1, upload: null } as Intent;
+  const gone: unknown[] = [];
+  const dropped: string[] = [];
+  const store = {
+    intents: async () => [intent],
+    dropIntent: async (_run: string, id: string) => void dropped.push(id),
+  } as unknown as RunStore;
+  const open = [
+    { key: 'large', startedAtMs: 1, token: 'ours' },
+    { key: 'large', startedAtMs: 1, token: 'unsure', isUnsure: true },
+  ];
+  const parts = {
+    limits: {},
+    find: async () => open.filter(({ token }) => !gone.includes(token)),
+    abort: async ({ token }: { token: unknown }) => void gone.push(token),
+  } as unknown as Parts;
+  const sweep = (): Promise<void> =>
+    new UploadBook(store, 'run', systemClock, systemRandom, 'over').sweep(parts, new AbortController().signal);
+  await sweep();
+  expect({ gone, dropped }).toEqual({ gone: ['ours'], dropped: [] });
+  open.pop();
+  await sweep();
+  expect(dropped).toEqual(['i']);
+});
+
 describe('what another run began on the same key', () => {
   const intent = (runId: string, upload: object | null): Intent =>
     ({ runId, intentId: runId, targetKey: 'large', startedAtMs: 1, upload }) as unknown as Intent;

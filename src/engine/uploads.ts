@@ -3,7 +3,7 @@
  * goes on; a continued run picks both up, and whatever is left over at the end is aborted. Only uploads of exactly the
  * journaled key, begun after the intent, by us, are ever touched.
  */
-import type { PartReceipt, Parts, Upload, WriteOptions } from '../contract/provider.ts';
+import type { FoundUpload, PartReceipt, Parts, Upload, WriteOptions } from '../contract/provider.ts';
 import type { Clock, Random } from '../lib/world.ts';
 import type { Entry } from '../model/entry.ts';
 import type { Json } from '../model/json.ts';
@@ -275,10 +275,11 @@ export class UploadBook {
     { isCertain = false, isOver = false } = {},
   ): Promise<void> {
     const record = begunOf(intent);
-    const uploads = record !== null ? [record.upload] : await this.#findOwn(parts, intent, signal, isOver);
+    const uploads: readonly FoundUpload[] | null =
+      record !== null ? [record.upload] : await this.#findOwn(parts, intent, signal, isOver);
+    for (const upload of uploads ?? []) if (upload.isUnsure !== true) await parts.abort(upload, signal);
     // It may be somebody else's: the journal keeps the question.
-    if (uploads === null) return;
-    for (const upload of uploads) await parts.abort(upload, signal);
+    if (uploads === null || uploads.some(({ isUnsure }) => isUnsure)) return;
     if (isCertain || !this.#mayStillBegin(intent)) await this.#store.dropIntent(this.#runId, intent.intentId);
   }
 
@@ -294,8 +295,8 @@ export class UploadBook {
   }
 
   /**
-   * `null`: what was found may be another run's, or that of another worker who has not journaled its name yet, or
-   * somebody else's altogether; nobody knows. It holds no parts before its name is journaled, so that it may as well wait
+   * `null`: what was found may be another run's, or that of another worker who has not journaled its name yet; nobody
+   * knows. It holds no parts before its name is journaled, so that it may as well wait
    * for the end of the run.
    */
   async #findOwn(
@@ -303,7 +304,7 @@ export class UploadBook {
     intent: Intent,
     signal: AbortSignal,
     isOver: boolean,
-  ): Promise<readonly Upload[] | null> {
+  ): Promise<readonly FoundUpload[] | null> {
     const record = intent.upload as unknown as UnbegunRecord | null;
     const foreign = new Set((record?.foreign ?? []).map(canonicalJson));
     const found = await parts.find(intent.targetKey, intent.startedAtMs, signal, record?.by);
@@ -318,8 +319,7 @@ export class UploadBook {
     if (!isOver && own.some((one) => one.targetKey === intent.targetKey && !hasBegun(one))) return null;
     const named = [...others, ...own.map(begunOf)].flatMap((one) => (one === null ? [] : [one.upload.token]));
     const spared = new Set(named.map(canonicalJson));
-    const left = rest.filter(({ token }) => !spared.has(canonicalJson(token)));
-    return left.some(({ isUnsure }) => isUnsure) ? null : left;
+    return rest.filter(({ token }) => !spared.has(canonicalJson(token)));
   }
 }
 
