@@ -8,7 +8,10 @@ import type { SideName } from './denials.ts';
 const SIDES = new WeakMap<object, SideName>();
 const TRIES = new WeakMap<object, number>();
 
-/** The first word counts, also behind an error that only tells of it: content of the source that breaks off inside of a write is no fault of the target. */
+/**
+ * The first word counts, also behind an error that only tells of it: content of the source that breaks off inside of a
+ * write is no fault of the target.
+ */
 export function noteSide(thrown: unknown, side: SideName): void {
   if (thrown instanceof Error && sideOf(thrown) === null) SIDES.set(thrown, side);
 }

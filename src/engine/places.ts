@@ -28,7 +28,7 @@ const MAY_BE_THE_PLACE: ReadonlySet<ErrorCode> = new Set([
   'INTERNAL',
 ]);
 
-/** No key comes before this one: a page that costs little. */
+/** No key comes before this one: of the page only that it came is wanted, though stores may fill it all the same. */
 const BEFORE_ALL_KEYS = '\u0001';
 
 interface Look {

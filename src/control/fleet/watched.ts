@@ -2,8 +2,8 @@
 import { toDroverError, type DroverError } from '../../model/errors.ts';
 
 /**
- * The same object, except that every failure of its methods, of their listings and contents, and of what hangs on it is shown to `seen`
- * before it goes on its way.
+ * The same object, except that every failure of its methods, of their listings and contents, and of what hangs on it is
+ * shown to `seen` before it goes on its way.
  */
 export function watched<T extends object>(inner: T, seen: Seen): T {
   return watchedPart(inner, '', seen);

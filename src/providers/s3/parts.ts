@@ -219,7 +219,8 @@ function earliestBegin(state: TargetState, sinceMs: number): number {
 /**
  * Uploads carry no mark of whoever began them, so ours are known by three things together: exactly this key, begun
  * at or after the moment we had written down, and begun by the identity that signs for us (roles that we assume sign
- * under a session name of our own; those of machines under one of theirs, which is journaled). Where the store does not name the initiator, or we cannot learn our own name, it may be ours.
+ * under a session name of our own; those of machines under one of theirs, which is journaled). Where the store does not
+ * name the initiator, or we cannot learn our own name, it may be ours.
  */
 async function find(
   state: TargetState,
